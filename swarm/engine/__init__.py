@@ -1,0 +1,1 @@
+"""The task queue: Lua scripts that alone change state, and the Python that calls them."""

@@ -1,0 +1,28 @@
+"""How a process talks to Redis: one connection that never repeats a call on its own."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+Reply = bytes | int | None | list["Reply"]
+"""What Redis answers, undecoded."""
+
+
+class Store(Protocol):
+    """A connection to Redis. Not shared between threads."""
+
+    def call(self, *command: str | bytes | int, timeout_s: float | None = None) -> Reply:
+        """Send one command and return its reply.
+
+        Raises:
+            StoreUnreachableError: no reply; whether the command took effect is unknown.
+            StoreReplyError: the server answered with an error.
+        """
+        ...
+
+    def pipeline(self, commands: Sequence[Sequence[str | bytes | int]]) -> list[Reply]:
+        """Send commands together and return their replies in order; not a transaction."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection; the next call opens it again."""
+        ...

@@ -1,0 +1,67 @@
+"""Every Redis key that swarm uses, spelled once.
+
+All keys of a project share the hash tag `{<project>}`, so that each script touches one slot of a
+Redis Cluster. The README documents them as API; `PARTS` is also what the Lua library is assembled
+with, so no Lua file spells a key.
+"""
+
+from dataclasses import dataclass
+
+PARTS: dict[str, str] = {
+    # whole keys
+    "meta": "meta",  # HASH   schema, repository, epoch
+    "runs": "runs",  # ZSET   run -> submitted at, ms
+    "types": "types",  # SET    every task type ever submitted
+    "fence": "fence",  # STRING the counter that fencing tokens come from
+    "leases": "leases",  # ZSET   task -> lease end, ms
+    "delayed": "delayed",  # ZSET   task -> not before, ms (backoff)
+    "merging": "merging",  # ZSET   task -> rank; handed in, waiting for the merge queue
+    "locks": "locks",  # HASH   path -> holders
+    "agents": "agents",  # ZSET   worker -> last seen, ms
+    "dead": "dead",  # ZSET   task -> failed at, ms
+    "events": "events",  # STREAM everything that happened, in order
+    "tick": "tick",  # STRING last reclaim tick and grace, ms
+    # prefixes
+    "queue": "queue:",  # ZSET   task -> dispatch score; one per type
+    "parked": "parked:",  # ZSET   task -> dispatch score; one per type, waiting for locks
+    "lot": "lot:",  # ZSET   task -> dispatch score; one per blocking path
+    "bell": "bell:",  # LIST   one token per newly claimable task; one per type
+    "run": "run:",  # HASH   one per run
+    "plan": "plan:",  # STRING the normalised plan, JSON
+    "task": "task:",  # HASH   <run>/<task>
+    "dependents": "dependents:",  # SET  <run>/<task>
+    "waiting": "waiting:",  # SET  <run>/<task>: dependencies that are not done yet
+    "index": "index:",  # ZSET   one per run and state: task -> when it got there, ms
+    "ops": "ops:",  # HASH   <run>/<task>: op id -> first answer
+    "lock": "lock:",  # STRING one per held path, for people; no script reads it
+    "slot": "slot:",  # HASH   one per branch: who is merging, until when
+    "agent": "agent:",  # HASH   one per worker
+    "inbox": "inbox:",  # STREAM one per agent
+}
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of one project."""
+
+    project: str
+
+    @property
+    def prefix(self) -> str:
+        """What every key of the project begins with."""
+        return f"swarm:{{{self.project}}}:"
+
+    def of(self, part: str, name: str = "") -> str:
+        """The key `part` of `PARTS`, for one run, task, type, path or worker where it takes a name."""
+        return self.prefix + PARTS[part] + name
+
+
+def member(run: str, task: str) -> str:
+    """A task's name across all runs of a project: `<run>/<task>`."""
+    return f"{run}/{task}"
+
+
+def split_member(name: str) -> tuple[str, str]:
+    """The run and the task of a member."""
+    run, _, task = name.partition("/")
+    return run, task

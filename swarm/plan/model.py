@@ -1,0 +1,44 @@
+"""A plan and its tasks: the values that everything else passes on."""
+
+from dataclasses import dataclass, field
+
+DEFAULT_TYPE = "general"
+DEFAULT_ESTIMATE_S = 300.0
+EXECUTORS = ("command", "messages", "claude-code", "plan")
+TIERS = ("cheap", "worker", "planner", "top")
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """One task as planned; it never changes after submission."""
+
+    id: str
+    description: str
+    type: str = DEFAULT_TYPE
+    dependencies: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()  # write scope: paths or globs relative to the repository, as git matches
+    reads: tuple[str, ...] = ()
+    acceptance: tuple[tuple[str, ...], ...] = ()  # argv lists
+    executor: str = "messages"
+    command: tuple[str, ...] | None = None  # argv, for executor `command`
+    tier: str = "worker"
+    estimate_s: float = DEFAULT_ESTIMATE_S
+    timeout_s: float = 3600.0
+    max_attempts: int = 3
+    priority: int = 0
+    context: str = ""
+    expected_output: str | None = None
+    deadline: str | None = None  # ISO 8601
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A validated, acyclic plan; `tasks` is in topological order, ties by the order in the file."""
+
+    tasks: tuple[TaskSpec, ...]
+    goal: str = ""
+    version: int = 1
+    by_id: dict[str, TaskSpec] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_id", {task.id: task for task in self.tasks})

@@ -1,0 +1,204 @@
+"""Every setting of swarm, where it came from, and the only reader of the environment.
+
+Precedence: flags > `SWARM_*` > `swarm.toml` > `[tool.swarm]` in pyproject.toml > the user's config
+file > default. `REDIS_URL` and `ANTHROPIC_*` are read as their own SDKs read them.
+
+A plain dataclass instead of pydantic-settings: `swarm status` must start in under 150 ms, and that
+import alone takes longer.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from swarm.errors import ConfigError
+
+CONFIG_NAME = "swarm.toml"
+HOME_NAME = ".swarm"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings in force. Units end the names; `help` in the metadata is what `config show` prints."""
+
+    root: Path = field(default=Path(), metadata={"help": "top folder of the repository"})
+    home: Path = field(default=Path(HOME_NAME), metadata={"help": "where swarm keeps its state"})
+    project: str = field(default="", metadata={"help": "name of the project in Redis"})
+    redis_url: str = field(default="", metadata={"help": "Redis to use; empty starts an embedded one"})
+    workers: int = field(default=0, metadata={"help": "local workers; 0 chooses by CPU and memory"})
+    isolation: str = field(default="process", metadata={"help": "process or docker"})
+    image: str = field(default="swarm-worker", metadata={"help": "image that agents run in under docker"})
+    memory_mb: int = field(default=4096, metadata={"help": "memory limit of one agent container, MiB"})
+    cpus: float = field(default=2.0, metadata={"help": "CPU limit of one agent container"})
+    pids: int = field(default=512, metadata={"help": "process limit of one agent container"})
+    lease_s: float = field(default=30.0, metadata={"help": "how long a claim holds without a renewal"})
+    drain_s: float = field(default=120.0, metadata={"help": "how long a stopping worker may finish its task"})
+    retry_base_s: float = field(default=2.0, metadata={"help": "backoff before the second attempt"})
+    retry_cap_s: float = field(default=300.0, metadata={"help": "longest backoff"})
+    max_output_kb: int = field(default=10_240, metadata={"help": "log kept of one attempt, KiB"})
+    max_turns: int = field(default=50, metadata={"help": "model turns in one attempt"})
+    max_attempt_tokens: int = field(default=400_000, metadata={"help": "model tokens in one attempt"})
+    model_planner: str = field(default="claude-opus-5-5", metadata={"help": "model that writes plans"})
+    model_worker: str = field(default="claude-sonnet-5-5", metadata={"help": "model of tier worker"})
+    model_cheap: str = field(default="claude-haiku-5-5", metadata={"help": "model of tier cheap"})
+    model_top: str = field(default="claude-fable-5-2", metadata={"help": "model of tier top"})
+    crash: str = field(default="", metadata={"help": "crash points to arm (tests)"})
+    anthropic_api_key: str = field(default="", repr=False, metadata={"help": "as the anthropic SDK reads it"})
+    anthropic_auth_token: str = field(
+        default="", repr=False, metadata={"help": "as the anthropic SDK reads it"}
+    )
+    anthropic_base_url: str = field(default="", metadata={"help": "as the anthropic SDK reads it"})
+    sources: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def hub(self) -> Path:
+        """The bare mirror that attempts and landings live in."""
+        return self.home / "repo.git"
+
+    @property
+    def has_model_credential(self) -> bool:
+        """An Anthropic key or token is set (its value is not checked)."""
+        return bool(self.anthropic_api_key or self.anthropic_auth_token)
+
+
+FOREIGN = {
+    "REDIS_URL": "redis_url",
+    "ANTHROPIC_API_KEY": "anthropic_api_key",
+    "ANTHROPIC_AUTH_TOKEN": "anthropic_auth_token",
+    "ANTHROPIC_BASE_URL": "anthropic_base_url",
+}
+"""Variables that belong to other software, and the setting each fills."""
+
+SECRET = frozenset({"anthropic_api_key", "anthropic_auth_token"})
+"""Settings whose value is never shown, and never read from a file in the repository."""
+
+_NOT_SETTABLE = frozenset({"root", "sources"})
+_CHOICES = {"isolation": ("process", "docker")}
+
+
+def load_settings(start: Path, flags: Mapping[str, object] | None = None) -> Settings:
+    """Read the settings in force for the repository around `start`.
+
+    Args:
+        start: any folder; the repository's top is the nearest parent with `.git`, else `start` itself.
+        flags: values given on the command line; None values are ignored.
+
+    Raises:
+        ConfigError: a file cannot be read, or a value has the wrong type; names where it came from.
+    """
+    root = find_root(start)
+    layers = [
+        ("user config", _read_toml(_user_config_path())),
+        ("pyproject.toml", _table(_read_toml(root / "pyproject.toml"), "tool", "swarm")),
+        (CONFIG_NAME, _read_toml(root / CONFIG_NAME)),
+        ("environment", _from_environment(os.environ)),
+        ("flag", {k: v for k, v in (flags or {}).items() if v is not None}),
+    ]
+    values: dict[str, Any] = {"root": root, "project": _default_project(root), "home": root / HOME_NAME}
+    sources: dict[str, str] = {}
+    known = {f.name: f for f in fields(Settings) if f.name not in _NOT_SETTABLE}
+    for source, layer in layers:
+        for name, raw in layer.items():
+            if name not in known:
+                if isinstance(raw, dict):  # tables such as [gate.tests] belong to other readers
+                    continue
+                raise ConfigError(
+                    f"{source}: unknown setting {name!r}", hint="`swarm config show` lists every setting"
+                )
+            values[name] = _convert(name, known[name].type, raw, source)
+            sources[name] = source
+    values["home"] = (root / values["home"]).absolute()
+    return Settings(**values, sources=sources)
+
+
+def find_root(start: Path) -> Path:
+    """The nearest folder at or above `start` that holds `.git`, else `start`."""
+    start = start.absolute()
+    for folder in (start, *start.parents):
+        if (folder / ".git").exists():
+            return folder
+    return start
+
+
+def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a process that swarm starts for itself: ours, and `extra`."""
+    return {**os.environ, **(extra or {})}
+
+
+def scrubbed_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of an agent or a gate: an allow-list of harmless names, and `extra`.
+
+    No credential is on the list, whatever the caller's environment holds.
+    """
+    kept = {name: os.environ[name] for name in _HARMLESS if name in os.environ}
+    return {**kept, "CI": "true", "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1", **(extra or {})}
+
+
+_HARMLESS = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "VIRTUAL_ENV", "SYSTEMROOT")
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
+    known = {f.name for f in fields(Settings)} - _NOT_SETTABLE
+    ours = {
+        name.removeprefix("SWARM_").lower(): value
+        for name, value in environ.items()
+        if name.startswith("SWARM_") and name.removeprefix("SWARM_").lower() in known
+    }
+    foreign = {setting: environ[name] for name, setting in FOREIGN.items() if environ.get(name)}
+    return {**foreign, **ours}
+
+
+def _user_config_path() -> Path:
+    base = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.environ.get("HOME", "/"), ".config")
+    return Path(base) / "swarm" / "config.toml"
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+
+
+def _table(document: dict[str, Any], *names: str) -> dict[str, Any]:
+    for name in names:
+        document = document.get(name, {})
+    return document
+
+
+def _convert(name: str, kind: object, raw: object, source: str) -> object:
+    """Turn a value from a file, the environment or a flag into the field's type."""
+    if name in SECRET and source in {CONFIG_NAME, "pyproject.toml"}:
+        raise ConfigError(
+            f"{source}: {name!r} is a secret and must not be kept in the repository",
+            hint=f"set {name.upper()} in the environment instead",
+        )
+    make = {"str": str, "int": int, "float": float, "Path": Path}[str(getattr(kind, "__name__", kind))]
+    try:
+        if isinstance(raw, bool) or (make is int and isinstance(raw, float)):
+            raise ValueError
+        value = make(raw)  # type: ignore[call-overload]  # one of four constructors, chosen by name
+    except (TypeError, ValueError):
+        raise ConfigError(f"{source}: {name} must be of type {make.__name__}, got {raw!r}") from None
+    if name in _CHOICES and value not in _CHOICES[name]:
+        raise ConfigError(f"{source}: {name} must be one of {', '.join(_CHOICES[name])}, got {value!r}")
+    if isinstance(value, int | float) and value < 0:
+        raise ConfigError(f"{source}: {name} must not be negative, got {raw!r}")
+    if name == "project" and not _PROJECT_NAME.fullmatch(str(value)):
+        raise ConfigError(
+            f"{source}: project must be letters, digits, '.', '_' or '-' (at most 64), got {raw!r}"
+        )
+    return value
+
+
+_PROJECT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def _default_project(root: Path) -> str:
+    return (re.sub(r"[^A-Za-z0-9._-]+", "-", root.name).strip("-._") or "project")[:64]
