@@ -19,13 +19,14 @@ from swarm.cli.output import emit
 def worker(context: Context, types: str, as_json: bool) -> None:
     """Run one worker in the foreground until it is told to stop."""
     settings = context.settings()
-    from swarm.cli.operate_support import worker_argv, worker_environment
     from swarm.fleet.server import ensure_server
+    from swarm.settings import child_environment
 
     del as_json
     url = ensure_server(settings).url
+    argv = [sys.executable, "-m", "workers", "-C", str(settings.root), "--types", types]
     # Become the worker: one process, one set of signals. `swarm` itself never imports `workers`.
-    os.execve(sys.executable, worker_argv(settings, types), worker_environment(settings, url))
+    os.execve(sys.executable, argv, child_environment({"REDIS_URL": url}))
 
 
 @click.command()
