@@ -70,22 +70,13 @@ def stop_on_signals() -> Iterator[StopRequests]:
             signal.signal(number, handler)
 
 
-@dataclass(frozen=True)
-class Look:
-    """What the watcher is shown, a few times a second."""
-
-    snapshot: Snapshot
-    deaths: tuple[Death, ...]
-    stopping: int
-
-
 def drive(
     settings: Settings,
     engine: Engine,
     run: str,
     fleet: LocalFleet,
     *,
-    show: Callable[[Look], None],
+    show: Callable[[Snapshot, str], None],
 ) -> Snapshot:
     """Keep the fleet alive until the run ends or a person stops it; return the last snapshot.
 
@@ -99,8 +90,8 @@ def drive(
             except StoreUnreachableError:
                 ensure_server(settings)
                 continue
-            deaths = tuple(fleet.check()) if not asked else ()
-            show(Look(snapshot, deaths, requests.count))
+            deaths = fleet.check() if not asked else []
+            show(snapshot, _note(deaths, requests.count))
             if snapshot.run.state.is_terminal or requests.count > 1:
                 return snapshot
             if requests.count > asked:
@@ -110,3 +101,11 @@ def drive(
                 return take_snapshot(engine, run)
             requests.asked.wait(LOOK_EVERY_S)
             requests.asked.clear()
+
+
+def _note(deaths: list[Death], stopping: int) -> str:
+    """What a person should know beside the snapshot."""
+    notes = [f"{death.name} (pid {death.pid}) ended with {death.exit_code}; starting it again" for death in deaths]
+    if stopping:
+        notes.append("draining: tasks at work may finish; press Ctrl-C again to stop now")
+    return "; ".join(notes)

@@ -12,7 +12,7 @@ from swarm.errors import UnknownRunError
 from swarm.fleet.local import LocalFleet
 from swarm.fleet.resources import choose_workers
 from swarm.fleet.server import ensure_server
-from swarm.local_run import Look, drive, run_folder, submit_plan
+from swarm.local_run import drive, run_folder, submit_plan
 from swarm.observe.report import build_report, render_report
 from swarm.observe.watcher import open_watcher
 from swarm.plan.model import Plan

@@ -39,7 +39,7 @@ def test_a_task_that_writes_out_of_its_scope_does_not_land(swarm: Swarm) -> None
 
     assert report["state"] == "failed"
     assert swarm.trailers(str(report["branch"])) == []
-    tasks = {row["id"]: row for row in report["task_rows"]}  # type: ignore[attr-defined]
+    tasks = {row["id"]: row for row in report["tasks"]}  # type: ignore[attr-defined]
     assert "out/sneaky.txt" in tasks["sneaky"]["failure_reason"]
     assert tasks["after"]["state"] == "upstream_failed"
 
