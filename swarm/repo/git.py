@@ -42,6 +42,18 @@ OPTIONS = (
 UPLOAD_PACK = "git -c safe.directory='*' -c uploadpack.allowAnySHA1InWant=true upload-pack"
 """git drops its own `-c` options when it starts the other end of a local fetch, so these are repeated there."""
 
+FETCH_ONLY = (
+    "fetch",
+    "--quiet",
+    "--no-tags",
+    "--no-prune",
+    "--no-write-fetch-head",
+    "--no-auto-maintenance",
+    "--no-recurse-submodules",
+    f"--upload-pack={UPLOAD_PACK}",
+)
+"""A fetch that brings objects and the named refs, and leaves nothing else behind."""
+
 _STDERR_KEPT = 4096
 
 

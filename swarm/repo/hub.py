@@ -12,26 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from swarm.errors import RepositoryError
-from swarm.repo.git import UPLOAD_PACK, Git, GitError
+from swarm.repo.git import FETCH_ONLY, Git, GitError
 from swarm.repo.refs import RefChange, RefWriter, base_ref, branch_ref, fence_ref, task_ref, writing_refs
 from swarm.repo.trailers import Landed, parse_landed
-from swarm.repo.user_repository import commit_of
+from swarm.repo.user_repository import Published, commit_of, publish_branch
 
 RAW_ATTRIBUTES = "* -text -eol -filter -ident -working-tree-encoding\n"
 """In `info/attributes`, which overrides every .gitattributes: files are the blobs' bytes."""
-
-FETCH_ONLY = (
-    "fetch",
-    "--quiet",
-    "--no-tags",
-    "--no-prune",
-    "--no-write-fetch-head",
-    "--no-auto-maintenance",
-    "--no-recurse-submodules",
-    f"--upload-pack={UPLOAD_PACK}",
-)
-"""A fetch that brings objects and the named refs, and leaves nothing else behind."""
-
 
 @dataclass(frozen=True)
 class AttemptRef:
@@ -97,6 +84,10 @@ class Hub:
             if existing is None:
                 _check(writer, [RefChange("create", branch_ref(branch), new=commit)])
         return existing or commit
+
+    def publish(self, user_repository: Path, branch: str) -> Published:
+        """Create or fast-forward the branch in the user's repository; never forced (see `publish_branch`)."""
+        return publish_branch(self.git, self.path, user_repository, branch)
 
     # reading ------------------------------------------------------------------------------------
 

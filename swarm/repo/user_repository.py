@@ -5,7 +5,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from swarm.errors import RepositoryError
-from swarm.repo.git import Git
+from swarm.repo.git import FETCH_ONLY, Git, GitError
+from swarm.repo.refs import branch_ref
 
 
 class Publication(StrEnum):
@@ -16,6 +17,7 @@ class Publication(StrEnum):
     UP_TO_DATE = "up_to_date"
     CHECKED_OUT = "checked_out"
     DIVERGED = "diverged"
+    BLOCKED = "blocked"  # a branch named like the first part of ours
 
 
 @dataclass(frozen=True)
@@ -73,3 +75,37 @@ def repository_identity(user_repository: Path) -> str:
     if git.one_line("rev-parse", "--is-shallow-repository") == "true":
         return "shallow:" + git.one_line("rev-parse", "--path-format=absolute", "--git-common-dir")
     return git.one_line("rev-list", "--first-parent", "--max-parents=0", commit)
+
+
+def publish_branch(hub: Git, hub_path: Path, user_repository: Path, branch: str) -> Published:
+    """Create or fast-forward `branch` in the user's repository; never forced, no reflog, no FETCH_HEAD, no tag.
+
+    A branch that is checked out there, or that holds commits of its own, is left alone: the answer
+    says why and what to do.
+
+    Raises:
+        GitError: git failed for another reason: the hub has no such branch, the disk is full.
+    """
+    ref = branch_ref(branch)
+    user = Git.around(user_repository)
+    tip = hub.one_line("rev-parse", "--verify", ref)
+    found = user.ask("rev-parse", "--verify", "--quiet", ref)
+    current = found.stdout.decode().strip() if found.succeeded else ""
+    if current == tip:
+        return Published(Publication.UP_TO_DATE, branch, tip)
+    if current and not hub.ask("merge-base", "--is-ancestor", current, tip).succeeded:
+        reason = f"branch {branch!r} has commits of its own ({current[:12]}); rename it, then publish again"
+        return Published(Publication.DIVERGED, branch, tip, reason)
+    options = ("-c", "core.logAllRefUpdates=false", "-c", "fetch.writeCommitGraph=false")
+    answer = user.ask(*options, *FETCH_ONLY, "--", str(hub_path), f"{ref}:{ref}")
+    if answer.succeeded:
+        publication = Publication.ADVANCED if current else Publication.CREATED
+        return Published(publication, branch, tip)
+    if b"refusing to fetch into" in answer.stderr:
+        reason = f"branch {branch!r} is checked out; switch to another branch, then publish again"
+        return Published(Publication.CHECKED_OUT, branch, tip, reason)
+    parent = branch.partition("/")[0]
+    if user.ask("rev-parse", "--verify", "--quiet", branch_ref(parent)).succeeded:
+        reason = f"branch {parent!r} is in the way of {branch!r}; rename it, then publish again"
+        return Published(Publication.BLOCKED, branch, tip, reason)
+    raise GitError(["fetch", str(hub_path), ref], answer.exit_code, answer.stderr)
