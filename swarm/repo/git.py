@@ -4,9 +4,10 @@ No hook, no fsmonitor, no user or system configuration and no prompt ever takes 
 themselves live beside what they are for: `hub.py`, `merge.py`, `template.py`, `workspace.py`.
 """
 
+import contextlib
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -23,7 +24,6 @@ ENVIRONMENT = {
     "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_ATTR_NOSYSTEM": "1",
     "GIT_OPTIONAL_LOCKS": "0",
-    "GIT_LITERAL_PATHSPECS": "1",
     "LC_ALL": "C",
 }
 """Added to the allow-list of `scrubbed_environment`; no other GIT_* variable reaches git."""
@@ -40,7 +40,7 @@ OPTIONS = (
 """Given as `-c` to every git, where no file can override them."""
 
 UPLOAD_PACK = "git -c safe.directory='*' -c uploadpack.allowAnySHA1InWant=true upload-pack"
-"""git drops its own `-c` options when it starts the other end of a local fetch, so these are repeated there."""
+"""git drops its own `-c` options when it starts the other end of a local fetch: these are repeated there."""
 
 FETCH_ONLY = (
     "fetch",
@@ -58,17 +58,17 @@ _STDERR_KEPT = 4096
 
 
 class GitError(SwarmError):
-    """A git command failed; `argv` and `stderr` say which and how."""
+    """A git command failed; `argv`, `status` (its exit code) and `stderr` say which and how."""
 
     code: ClassVar[str] = "SW080"
 
-    def __init__(self, argv: Sequence[str | bytes], exit_code: int, stderr: bytes) -> None:
+    def __init__(self, argv: Sequence[str | bytes], status: int, stderr: bytes) -> None:
         self.argv = tuple(os.fsdecode(argument) for argument in argv)
-        self.exit_code = exit_code
+        self.status = status
         self.stderr = stderr[-_STDERR_KEPT:].decode("utf-8", "replace").strip()
         shown = " ".join(_without_options(self.argv))
         super().__init__(
-            f"git failed with exit code {exit_code}: {shown!r}: {self.stderr or 'it printed no reason'}",
+            f"git failed with exit code {status}: {shown!r}: {self.stderr or 'it printed no reason'}",
             hint="`swarm doctor` checks git and the disk",
         )
 
@@ -131,17 +131,36 @@ class Git:
         keep_fds: Sequence[int] = (),
     ) -> Answer:
         """Run a verb whose exit code is part of the answer."""
-        with self.start(*arguments, env=env, keep_fds=keep_fds) as process:
+        with self._start(arguments, env=env, keep_fds=keep_fds) as process:
             stdout, stderr = process.communicate(stdin)
         return Answer(process.returncode, stdout, stderr)
 
-    def start(
+    def feed(self, *arguments: str | bytes, stdin: Iterable[bytes], keep_fds: Sequence[int] = ()) -> bytes:
+        """Run a verb that reads more than fits in memory and answers briefly; return its stdout.
+
+        Raises:
+            GitError: it did not exit with 0. What `stdin` raises comes through, once git has ended.
+        """
+        with self._start(arguments, keep_fds=keep_fds) as process:
+            with contextlib.suppress(BrokenPipeError):  # git's own words, below, say more
+                for part in stdin:
+                    process.stdin.write(part)  # type: ignore[union-attr]  # all three streams are pipes
+            stdout, stderr = process.communicate()
+        if process.returncode:
+            raise GitError((*self._prefix, *arguments), process.returncode, stderr)
+        return stdout
+
+    def one_line(self, *arguments: str | bytes) -> str:
+        """The single line that a verb prints, such as an object id."""
+        return self.run(*arguments).decode("utf-8", "surrogateescape").rstrip("\n")
+
+    def _start(
         self,
-        *arguments: str | bytes,
+        arguments: Sequence[str | bytes],
+        *,
         env: Mapping[str, str] | None = None,
         keep_fds: Sequence[int] = (),
     ) -> subprocess.Popen[bytes]:
-        """Start a verb with pipes on all three streams; `keep_fds` (locks) stay open in it."""
         argv = (*self._prefix, *arguments)
         try:
             return subprocess.Popen(
@@ -155,10 +174,6 @@ class Git:
             )
         except FileNotFoundError as error:
             raise GitError(argv, 127, os.fsencode(f"{error.filename!r} was not found")) from error
-
-    def one_line(self, *arguments: str | bytes) -> str:
-        """The single line that a verb prints, such as an object id."""
-        return self.run(*arguments).decode("utf-8", "surrogateescape").rstrip("\n")
 
 
 def git_version() -> tuple[int, ...]:

@@ -4,7 +4,6 @@ The user's repository is only ever read from (`import_base`), and written in one
 """
 
 import contextlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from swarm.repo.user_repository import Published, commit_of, publish_branch
 
 RAW_ATTRIBUTES = "* -text -eol -filter -ident -working-tree-encoding\n"
 """In `info/attributes`, which overrides every .gitattributes: files are the blobs' bytes."""
+
 
 @dataclass(frozen=True)
 class AttemptRef:
@@ -38,7 +38,7 @@ class Hub:
 
     @classmethod
     def open_or_create(cls, path: Path) -> "Hub":
-        """Open the hub at `path`, made complete or not at all; its folder hides itself from the user's git."""
+        """Open the hub at `path`, complete or not at all; its folder hides from the user's git."""
         path = path.absolute()
         if not (path / "HEAD").exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ class Hub:
     # base and result ----------------------------------------------------------------------------
 
     def import_base(self, user_repository: Path, revision: str = "HEAD") -> str:
-        """Copy a commit and its history here and keep it; return its id. Never writes in the user's repository.
+        """Copy a commit and its history here and keep it; return its id. The user's repository is only read.
 
         Raises:
             RepositoryError: not a repository, bare, without a commit, or no such revision.
@@ -106,7 +106,13 @@ class Hub:
         if tip is None:
             return ()
         log = self.git.run(
-            "log", "--first-parent", "--reverse", "-z", "--encoding=UTF-8", "--format=%H%n%B", f"{since}..{tip}"
+            "log",
+            "--first-parent",
+            "--reverse",
+            "-z",
+            "--encoding=UTF-8",
+            "--format=%H%n%B",
+            f"{since}..{tip}",
         )
         records = (record.decode("utf-8", "replace") for record in log.split(b"\0") if record)
         return tuple(landed for record in records if (landed := parse_landed(record)))
@@ -145,7 +151,7 @@ class Hub:
             yield writer
 
     def raise_fence(self, branch: str, merge_token: int) -> str | None:
-        """Write the token to the branch's fence and return the fence's blob, or None: a higher one is there."""
+        """Write the token to the branch's fence and return its blob, or None: a higher one is there."""
         ref = fence_ref(branch)
         with self.writing_refs() as writer:
             blob = self.resolve(ref)
@@ -208,7 +214,7 @@ def _hide_from_git(home: Path) -> None:
 def _move_into_place(made: Path, path: Path) -> None:
     """Publish a finished hub; another process may have been faster."""
     try:
-        os.rename(made, path)
+        made.rename(path)
     except OSError as error:
         shutil.rmtree(made)
         if not (path / "HEAD").exists():

@@ -68,7 +68,9 @@ def quote_path(path: bytes) -> bytes:
 
 
 _QUOTED = [
-    b"\\%03o" % byte if byte < 0x20 or byte >= 0x7F or byte in b'"\\' else bytes([byte])
+    bytes([byte])
+    if chr(byte).isascii() and chr(byte).isprintable() and byte not in b'"\\'
+    else b"\\%03o" % byte
     for byte in range(256)
 ]
 

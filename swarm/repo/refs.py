@@ -93,10 +93,10 @@ class RefWriter:
         return self.git.ask("update-ref", "-z", "--stdin", stdin=stdin, keep_fds=[self.lock_fd])
 
     def clear_stale_locks(self, refs: Iterable[str]) -> None:
-        """Unlink what a killed git left beside these refs; we hold the flock, so nobody else can be writing."""
+        """Unlink what a killed git left beside these refs; we hold the flock, so nobody else is writing."""
         for name in (*refs, "packed-refs", "shallow"):
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                os.unlink(self._git_dir / f"{name}.lock")
+                (self._git_dir / f"{name}.lock").unlink()
 
 
 @contextlib.contextmanager

@@ -49,10 +49,11 @@ def copy_template(hub: Hub, commit: str, folder: Path) -> None:
     try:
         with _shared_template(hub, commit) as template:
             argv = ["cp", "-a", "--reflink=auto", "-T", "--", str(template), str(made)]
-            copied = subprocess.run(argv, capture_output=True, check=False)
-        if copied.returncode:
-            raise GitError(argv, copied.returncode, copied.stderr)
-        os.rename(made, folder)
+            subprocess.run(argv, capture_output=True, check=True)
+        made.rename(folder)
+    except subprocess.CalledProcessError as error:
+        shutil.rmtree(made, ignore_errors=True)
+        raise GitError(argv, error.returncode, error.stderr) from error
     except BaseException:
         shutil.rmtree(made, ignore_errors=True)
         raise
@@ -90,7 +91,9 @@ def _make_template(hub: Hub, commit: str, template: Path) -> None:
     made = Path(tempfile.mkdtemp(prefix=f"{commit}.", dir=template.parent))
     try:
         object_format = hub.git.one_line("rev-parse", "--show-object-format")
-        Git().run("init", "--quiet", "--template=", f"--object-format={object_format}", "-b", "work", str(made))
+        Git().run(
+            "init", "--quiet", "--template=", f"--object-format={object_format}", "-b", "work", str(made)
+        )
         git = Git.at(made / ".git", work_tree=made)
         git.run(*FETCH_ONLY, "--depth=1", "--", str(hub.path), commit)
         (made / ".git" / "info").mkdir(exist_ok=True)
@@ -102,7 +105,7 @@ def _make_template(hub: Hub, commit: str, template: Path) -> None:
         _write_config(made / ".git" / "config", object_format)
         git.run("update-index", "-q", "--really-refresh")
         made.chmod(0o755)
-        os.rename(made, template)
+        made.rename(template)
     except BaseException:
         shutil.rmtree(made, ignore_errors=True)
         raise
@@ -119,7 +122,7 @@ def _age_files(tree: Path) -> None:
         if ".git" in names and Path(folder) == tree:
             names.remove(".git")
         for name in files:
-            os.utime(os.path.join(folder, name), (then, then), follow_symlinks=False)
+            os.utime(Path(folder, name), (then, then), follow_symlinks=False)
 
 
 def _used_at(path: Path) -> float:

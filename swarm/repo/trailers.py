@@ -40,7 +40,7 @@ def landing_message(run: str, task: TaskSpec, attempt: int, merge_token: int) ->
 
 
 def parse_landed(record: str) -> Landed | None:
-    """Read `<commit>\\n<message>`, or None when the message is not a landing's."""
+    """Read a commit id, a newline and its message, or None when the message is not a landing's."""
     commit, _, message = record.partition("\n")
     last = message.rstrip().rpartition("\n\n")[2].splitlines()
     task = next(filter(None, map(_TASK.fullmatch, last)), None)

@@ -65,7 +65,7 @@ def commit_of(user_repository: Path, revision: str = "HEAD") -> str:
 
 
 def repository_identity(user_repository: Path) -> str:
-    """A name that stays the same wherever the repository is cloned: the root commit of HEAD's first-parent history.
+    """A name that all full clones share: the root commit of HEAD's first-parent history.
 
     A shallow clone does not know its root; it is named `shallow:<folder of its git data>` instead, so
     two shallow clones never pass for one repository.
@@ -78,7 +78,7 @@ def repository_identity(user_repository: Path) -> str:
 
 
 def publish_branch(hub: Git, hub_path: Path, user_repository: Path, branch: str) -> Published:
-    """Create or fast-forward `branch` in the user's repository; never forced, no reflog, no FETCH_HEAD, no tag.
+    """Create or fast-forward `branch` in the user's repository; never forced, no reflog, FETCH_HEAD or tag.
 
     A branch that is checked out there, or that holds commits of its own, is left alone: the answer
     says why and what to do.
