@@ -33,6 +33,9 @@ class Context:
 
 pass_context = click.make_pass_decorator(Context, ensure=True)
 run_argument = click.argument("run", required=False, default=LATEST)
+run_option = click.option(
+    "--run", default=LATEST, metavar="RUN", help="Of which run; an id, the beginning of one, or `latest`."
+)
 
 
 def open_engine(settings: Settings) -> "Engine":
@@ -43,6 +46,16 @@ def open_engine(settings: Settings) -> "Engine":
     """
     from swarm.engine.engine import Engine
     from swarm.engine.store import open_store
+
+    return Engine(open_store(server_url(settings)), settings.project, lease_ms=int(settings.lease_s * 1000))
+
+
+def server_url(settings: Settings) -> str:
+    """The configured Redis, else the running embedded server of this repository.
+
+    Raises:
+        StoreUnreachableError: neither is there.
+    """
     from swarm.fleet.server_file import running_url
 
     url = settings.redis_url or running_url(settings.home)
@@ -51,7 +64,7 @@ def open_engine(settings: Settings) -> "Engine":
             f"no server is running for {settings.root}",
             hint="start one with `swarm run` or set REDIS_URL",
         )
-    return Engine(open_store(url), settings.project, lease_ms=int(settings.lease_s * 1000))
+    return url
 
 
 def resolve_run(engine: "Engine", text: str) -> str:
