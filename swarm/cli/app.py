@@ -7,13 +7,14 @@ command's module is imported only when that command is invoked.
 import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 import click
 
 from swarm import __version__
 from swarm.cli.context import Context
-from swarm.cli.failures import end
+from swarm.cli.failures import ReaderLeftError, end
 from swarm.settings import is_colour_refused
 
 
@@ -36,7 +37,9 @@ class Verb:
 
 
 VERBS: tuple[Verb, ...] = (
-    Verb("start", "init", "swarm.cli.start:init", "Write a swarm.toml with a gate that fits this repository."),
+    Verb(
+        "start", "init", "swarm.cli.start:init", "Write a swarm.toml with a gate that fits this repository."
+    ),
     Verb(
         "start",
         "doctor",
@@ -50,11 +53,19 @@ VERBS: tuple[Verb, ...] = (
         "Run the whole way on an example: no key, no Docker, no Redis needed.",
     ),
     Verb("plan", "plan", "swarm.cli.plan:plan", "Turn a requirements file into a plan, with the model."),
-    Verb("plan", "validate", "swarm.cli.plan:validate", "Check a plan and list everything that is wrong with it."),
+    Verb(
+        "plan",
+        "validate",
+        "swarm.cli.plan:validate",
+        "Check a plan and list everything that is wrong with it.",
+    ),
     Verb("plan", "show", "swarm.cli.plan:show", "Draw a plan, or a run as it stands."),
     Verb("run", "run", "swarm.cli.run:run", "Run a plan (or requirements) on this machine, and report."),
     Verb(
-        "run", "submit", "swarm.cli.run:submit", "Queue a plan and print the run's id; workers elsewhere do it."
+        "run",
+        "submit",
+        "swarm.cli.run:submit",
+        "Queue a plan and print the run's id; workers elsewhere do it.",
     ),
     Verb("run", "watch", "swarm.cli.watch:watch", "Follow a run live until it ends."),
     Verb("run", "wait", "swarm.cli.control:wait", "Block until a run ends, and exit by how it ended."),
@@ -71,7 +82,12 @@ VERBS: tuple[Verb, ...] = (
     Verb("see", "why", "swarm.cli.why:why", "Say why a task is where it is, link by link."),
     Verb("see", "diff", "swarm.cli.diff:diff", "Print what a task changed."),
     Verb("see", "cost", "swarm.cli.cost:cost", "Show what a run has spent on models."),
-    Verb("operate", "worker", "swarm.cli.operate:worker", "Run one worker in the foreground until it is told to stop."),
+    Verb(
+        "operate",
+        "worker",
+        "swarm.cli.operate:worker",
+        "Run one worker in the foreground until it is told to stop.",
+    ),
     Verb(
         "operate",
         "supervisor",
@@ -82,9 +98,16 @@ VERBS: tuple[Verb, ...] = (
         "operate", "down", "swarm.cli.operate:down", "Stop this repository's embedded server; its data stays."
     ),
     Verb("integrate", "report", "swarm.cli.report:report", "Report on a run: how it went, and what it took."),
-    Verb("integrate", "config", "swarm.cli.config:config", "Show the settings in force and where each came from."),
+    Verb(
+        "integrate",
+        "config",
+        "swarm.cli.config:config",
+        "Show the settings in force and where each came from.",
+    ),
     Verb("integrate", "schema", "swarm.cli.plan:schema", "Print the JSON Schema of the plan file."),
-    Verb("integrate", "completion", "swarm.cli.config:completion", "Print the completion script for a shell."),
+    Verb(
+        "integrate", "completion", "swarm.cli.config:completion", "Print the completion script for a shell."
+    ),
     Verb("integrate", "explain", "swarm.cli.config:explain", "Say what an error code means and what to do."),
 )
 """Every verb, in the order of the help; a test holds each line equal to its command's own."""
@@ -103,6 +126,24 @@ class LazyGroup(click.Group):
         del ctx
         return next((verb.load() for verb in VERBS if verb.name == cmd_name), None)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or name the ones whose names are near."""
+        name = args[0]
+        if not name.startswith("-") and name not in self.list_commands(ctx) and not ctx.resilient_parsing:
+            near = get_close_matches(name, self.list_commands(ctx), n=3)
+            did_you_mean = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+            ctx.fail(f"no such command {name!r}{did_you_mean}")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; click would end with 1 when the reader of a pipe has left."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise ReaderLeftError from error
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one panel after another from the table alone."""
         del ctx
@@ -116,7 +157,8 @@ class LazyGroup(click.Group):
     cls=LazyGroup,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="stdout is data, stderr is progress; every command takes --json. `swarm explain CODE` explains errors.",
+    epilog="stdout is data, stderr is progress. Every command takes --json."
+    " `swarm explain CODE` explains an error.",
 )
 @click.option(
     "-C",

@@ -69,15 +69,7 @@ def explain(code: str, as_json: bool) -> None:
     emit(
         entry,
         as_json,
-        lambda: "\n".join(
-            [
-                click.style(f"{entry.code}  {entry.name}", bold=True),
-                entry.meaning,
-                "",
-                entry.next_step,
-                f"Exit code {entry.exit_code}; {'worth trying again' if entry.retryable else 'the same call fails again'}.",
-            ]
-        ),
+        lambda: _explained(entry),
     )
 
 
@@ -109,6 +101,12 @@ def without_password(url: str) -> str:
         return url
     user, _, host = parts.netloc.rpartition("@")
     return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}:***@{host}"))
+
+
+def _explained(entry: ErrorEntry) -> str:
+    again = "worth trying again" if entry.retryable else "the same call fails again"
+    head = click.style(f"{entry.code}  {entry.name}", bold=True)
+    return f"{head}\n{entry.meaning}\n\n{entry.next_step}\nExit code {entry.exit_code}; {again}."
 
 
 def _listed(entries: tuple[ErrorEntry, ...]) -> str:

@@ -44,10 +44,11 @@ def open_engine(settings: Settings) -> "Engine":
     Raises:
         StoreUnreachableError: neither is there.
     """
+    url = server_url(settings)
     from swarm.engine.engine import Engine
     from swarm.engine.store import open_store
 
-    return Engine(open_store(server_url(settings)), settings.project, lease_ms=int(settings.lease_s * 1000))
+    return Engine(open_store(url), settings.project, lease_ms=int(settings.lease_s * 1000))
 
 
 def server_url(settings: Settings) -> str:

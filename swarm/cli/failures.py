@@ -18,6 +18,10 @@ from swarm.settings import HOME_NAME, find_root
 EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 130, 141
 
 
+class ReaderLeftError(Exception):
+    """Whoever read our stdout has closed it."""
+
+
 def end(command: Callable[[], object], arguments: Sequence[str]) -> int:
     """Run a command and return its exit code; whatever it raises is told to the user first."""
     as_json = "--json" in arguments
@@ -28,7 +32,7 @@ def end(command: Callable[[], object], arguments: Sequence[str]) -> int:
     try:
         code = _run(command, as_json)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except (BrokenPipeError, ReaderLeftError):
         # The reader has left. Point stdout elsewhere, or the interpreter's own flush complains.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
@@ -40,7 +44,7 @@ def _run(command: Callable[[], object], as_json: bool) -> int:
         result = command()
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
-    except BrokenPipeError:
+    except (BrokenPipeError, ReaderLeftError):
         raise
     except (click.Abort, KeyboardInterrupt, EOFError):
         click.echo("interrupted", err=True)

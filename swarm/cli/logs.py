@@ -1,7 +1,6 @@
 """`logs` and `events`: what attempts wrote, and what happened."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,8 @@ from swarm.errors import UsageError
 from swarm.observe.wording import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from swarm.engine.engine import Engine
     from swarm.engine.records import Event
 
@@ -27,9 +28,7 @@ EVENTS_A_CALL = 1000
 @click.option("-f", "--follow", is_flag=True, help="Go on until the task ends.")
 @json_option
 @pass_context
-def logs(
-    context: Context, task: str, run: str, attempt: int | None, follow: bool, as_json: bool
-) -> None:
+def logs(context: Context, *, task: str, run: str, attempt: int | None, follow: bool, as_json: bool) -> None:
     """Print what a task's attempt wrote.
 
     TASK is an id or the beginning of one. Terminal escapes are left out.
@@ -40,7 +39,9 @@ def logs(
     task = resolve_task(engine, run, task)
     number = attempt or engine.task(run, task).attempt
     if not number and not follow:
-        raise UsageError(f"task {task!r} has not been tried yet", hint=f"`swarm why {task}` says what it waits for")
+        raise UsageError(
+            f"task {task!r} has not been tried yet", hint=f"`swarm why {task}` says what it waits for"
+        )
     if follow:
         _follow(engine, settings.home, run, task, attempt, as_json=as_json)
         return
@@ -59,7 +60,7 @@ def logs(
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run ends.")
 @json_option
 @pass_context
-def events(context: Context, run: str, all_runs: bool, after: str, follow: bool, as_json: bool) -> None:
+def events(context: Context, *, run: str, all_runs: bool, after: str, follow: bool, as_json: bool) -> None:
     """Print what happened, one JSON object a line.
 
     RUN is an id, the beginning of one, or `latest` (the default). With --json the same.
@@ -105,9 +106,7 @@ def _read_all(engine: "Engine", after: str) -> "Iterator[Event]":
         after = page[-1].id
 
 
-def _follow(
-    engine: "Engine", home: Path, run: str, task: str, attempt: int | None, *, as_json: bool
-) -> None:
+def _follow(engine: "Engine", home: Path, run: str, task: str, attempt: int | None, *, as_json: bool) -> None:
     """Print each line once it is whole, through all later attempts, until the task ends."""
     shown, at, rest = 0, 0, ""
     while True:

@@ -81,17 +81,23 @@ def _commands(depths: "Backlog", keys: Keys, cli: str) -> list[tuple[str, int, s
         for kind, part, count in (("ready", "queue", one.ready), ("parked", "parked", one.parked))
     ]
     counts = (depths.delayed, depths.leased, depths.merging, depths.dead)
-    lines += [(part, count, f"{cli} ZCARD '{keys.of(part)}'") for part, count in zip(WHOLE, counts, strict=True)]
+    lines += [
+        (part, count, f"{cli} ZCARD '{keys.of(part)}'") for part, count in zip(WHOLE, counts, strict=True)
+    ]
     return lines
 
 
 def _explained(commands: list[tuple[str, int, str]]) -> str:
-    return table(("WHAT", "NOW", "REDIS-CLI"), [(name, str(n), line) for name, n, line in commands], right=(1,))
+    return table(
+        ("WHAT", "NOW", "REDIS-CLI"), [(name, str(n), line) for name, n, line in commands], right=(1,)
+    )
 
 
 def _text(depths: "Backlog") -> str:
     rows = [(one_line(one.type, 30), str(one.ready), str(one.parked)) for one in depths.queues]
-    listed = table(("QUEUE", "READY", "PARKED"), rows, right=(1, 2)) if rows else "nothing was ever queued here"
+    listed = (
+        table(("QUEUE", "READY", "PARKED"), rows, right=(1, 2)) if rows else "nothing was ever queued here"
+    )
     counts = (depths.delayed, depths.leased, depths.merging, depths.dead)
     whole = [(name, str(count), what) for (name, what), count in zip(WHOLE.items(), counts, strict=True)]
     return f"{listed}\n\n{table(('ALL TYPES', 'NOW', ''), whole, right=(1,))}"
@@ -116,6 +122,6 @@ def _locks_text(held: "list[LockRecord]", now_ms: int) -> str:
 
 def _waiting(lock: "LockRecord") -> str:
     if not lock.waiters:
-        return "–"
+        return "-"
     more = f" and {plural(len(lock.waiters) - 1, 'more task')}" if len(lock.waiters) > 1 else ""
     return f"{lock.waiters[0].partition('/')[2]}{more}"

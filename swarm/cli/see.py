@@ -125,7 +125,7 @@ def _status_text(snapshot: "Snapshot") -> str:
     workers = [agent for agent in snapshot.agents if agent.kind == "worker"]
     head = {
         "run": f"{run.run}  {state_word(run.state)}",
-        "goal": one_line(run.goal, 80) or "–",
+        "goal": one_line(run.goal, 80) or "-",
         "branch": f"{run.branch}" + (f" at {run.tip[:12]}" if run.tip else ""),
         "tasks": f"{run.counts.get('done', 0)}/{total} done   {counts}",
         "time": duration(snapshot.elapsed_s),
@@ -149,7 +149,7 @@ def _tasks_text(records: "list[TaskRecord]", now_ms: int) -> str:
             one_line(task.spec.id, 40),
             one_line(task.spec.type, 16),
             state_word(task.state),
-            str(task.attempt or "–"),
+            str(task.attempt or "-"),
             _since(task, now_ms),
             one_line(_note(task), 60),
         )
@@ -169,7 +169,7 @@ def _since(task: "TaskRecord", now_ms: int) -> str:
     if since_ms:
         return duration((now_ms - since_ms) / 1000)
     took = bool(task.ended_ms and task.claimed_ms)
-    return duration((task.ended_ms - task.claimed_ms) / 1000) if took else "–"
+    return duration((task.ended_ms - task.claimed_ms) / 1000) if took else "-"
 
 
 def _note(task: "TaskRecord") -> str:
@@ -190,8 +190,8 @@ def _agents_text(records: "list[AgentRecord]", now_ms: int) -> str:
             one_line(agent.worker_id, 40),
             agent.kind,
             agent.state,
-            ",".join(agent.types) or "–",
-            one_line(agent.task, 40) or "–",
+            ",".join(agent.types) or "-",
+            one_line(agent.task, 40) or "-",
             str(agent.done),
             str(agent.failed),
             f"{duration((now_ms - agent.seen_ms) / 1000)} ago",

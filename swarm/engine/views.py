@@ -92,7 +92,9 @@ def locks_of(tasks: Iterable[TaskRecord]) -> list[LockRecord]:
         for path in paths
     ]
     return [
-        LockRecord(path, mode, task.run, task.spec.id, task.worker_id, task.claimed_ms, _waiters(path, parked))
+        LockRecord(
+            path, mode, task.run, task.spec.id, task.worker_id, task.claimed_ms, _waiters(path, parked)
+        )
         for task, path, mode in held
     ]
 

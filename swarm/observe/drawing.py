@@ -53,7 +53,10 @@ def draw_mermaid(plan: Plan, states: Mapping[str, TaskState] | None = None) -> s
     for state, fill in _FILLS.items() if states else ():
         members = [names[task.id] for task in plan.tasks if (states or {}).get(task.id) is state]
         if members:
-            lines += [f"  classDef {state.value} fill:{fill},color:#111", f"  class {','.join(members)} {state.value}"]
+            lines += [
+                f"  classDef {state.value} fill:{fill},color:#111",
+                f"  class {','.join(members)} {state.value}",
+            ]
     return "\n".join(lines)
 
 
@@ -65,9 +68,7 @@ def draw_dot(plan: Plan, states: Mapping[str, TaskState] | None = None) -> str:
         label = f"{task.id}\n{state.value if state else task.type}"
         fill = f", fillcolor={_quoted(_FILLS[state])}" if state in _FILLS else ""
         lines.append(f"  {_quoted(task.id)} [label={_quoted(label)}{fill}];")
-    lines += [
-        f"  {_quoted(dep)} -> {_quoted(task.id)};" for task in plan.tasks for dep in task.dependencies
-    ]
+    lines += [f"  {_quoted(dep)} -> {_quoted(task.id)};" for task in plan.tasks for dep in task.dependencies]
     return "\n".join([*lines, "}"])
 
 
@@ -97,7 +98,10 @@ def _some(names: Sequence[str]) -> str:
 
 def _mermaid(text: str) -> str:
     parts = (one_line(part) for part in text.split("<br/>"))
-    escaped = (p.replace("&", "#amp;").replace('"', "#quot;").replace("<", "#lt;").replace(">", "#gt;") for p in parts)
+    escaped = (
+        p.replace("&", "#amp;").replace('"', "#quot;").replace("<", "#lt;").replace(">", "#gt;")
+        for p in parts
+    )
     return "<br/>".join(escaped)
 
 

@@ -1,6 +1,6 @@
 """The live view of one run: who does what, what waits for what, what just happened.
 
-Fits 100 × 30: the lists that grow with a run are cut to what needs a look first.
+Fits 100 by 30: the lists that grow with a run are cut to what needs a look first.
 """
 
 from collections.abc import Sequence
@@ -52,11 +52,16 @@ def _header(snapshot: Snapshot, width: int) -> RenderableType:
     bar.add_column(ratio=1)
     bar.add_column(justify="right", no_wrap=True)
     bar.add_row(
-        ProgressBar(total=max(1, len(snapshot.tasks)), completed=done, complete_style="green", finished_style="green"),
+        ProgressBar(
+            total=max(1, len(snapshot.tasks)), completed=done, complete_style="green", finished_style="green"
+        ),
         Text.assemble((f"{done}/{len(snapshot.tasks)}", "bold"), " done   ", duration(snapshot.elapsed_s)),
     )
     title = Text.assemble(
-        ("swarm", "bold"), f"  run {run.run}  ", (run.state.value, f"bold {_colour(run.state)}"), style="default"
+        ("swarm", "bold"),
+        f"  run {run.run}  ",
+        (run.state.value, f"bold {_colour(run.state)}"),
+        style="default",
     )
     goal = Text(one_line(run.goal, width - 6) or plural(len(snapshot.tasks), "task"), no_wrap=True)
     return Panel(
@@ -100,7 +105,9 @@ def _lane(agent: AgentRecord, snapshot: Snapshot, width: int) -> Text:
         line.append(f"busy in run {one_line(run, 20)}", style="dim")
     else:
         line.append(agent.state or "idle", style="dim")
-    past = [one for one in snapshot.tasks if one.worker_id == agent.worker_id and one is not task and one.ended_ms]
+    past = [
+        one for one in snapshot.tasks if one.worker_id == agent.worker_id and one is not task and one.ended_ms
+    ]
     for one in sorted(past, key=lambda each: -each.ended_ms):
         chip = f"  {SHAPES[one.state]} {one_line(one.spec.id, 18)}"
         if cells(line.plain) + cells(chip) > width:
@@ -120,7 +127,9 @@ def _now(task: TaskRecord, now_ms: int) -> Text:
 
 
 def _merge_lane(merging: Sequence[TaskRecord], snapshot: Snapshot, width: int) -> Text:
-    first = sorted(merging, key=lambda task: (not task.merge_begun_ms, task.merge_begun_ms, task.handed_in_ms))
+    first = sorted(
+        merging, key=lambda task: (not task.merge_begun_ms, task.merge_begun_ms, task.handed_in_ms)
+    )
     line = Text("  ", no_wrap=True, overflow="ellipsis").append(_padded("merge queue"), style="bold magenta")
     for task in first:
         since_ms = task.merge_begun_ms or task.handed_in_ms
@@ -173,8 +182,12 @@ def _flow(snapshot: Snapshot) -> Text:
         line.append(f" {queue.parked} parked" if queue.parked else "")
         line.append("   ")
     line.append("merged ", style="dim").append(str(sum(1 for task in snapshot.tasks if task.merged_commit)))
-    line.append("   conflicts ", style="dim").append(str(run.conflicts), style="yellow" if run.conflicts else "")
-    line.append("   red gates ", style="dim").append(str(run.gate_failures), style="yellow" if run.gate_failures else "")
+    line.append("   conflicts ", style="dim").append(
+        str(run.conflicts), style="yellow" if run.conflicts else ""
+    )
+    line.append("   red gates ", style="dim").append(
+        str(run.gate_failures), style="yellow" if run.gate_failures else ""
+    )
     spent = sum(task.usage.cost_microusd for task in snapshot.tasks) / 1e6
     return line.append("   cost ", style="dim").append(f"${spent:.2f}")
 
@@ -197,7 +210,12 @@ def _events(snapshot: Snapshot, width: int) -> list[RenderableType]:
     shown = [(event, text) for event, text in told if text][-MOST_EVENTS:]
     return [
         Text.assemble(
-            "  ", (clock_time(event), "dim"), "  ", one_line(text, width - 14), no_wrap=True, overflow="ellipsis"
+            "  ",
+            (clock_time(event), "dim"),
+            "  ",
+            one_line(text, width - 14),
+            no_wrap=True,
+            overflow="ellipsis",
         )
         for event, text in shown
     ] or [Text("  nothing yet", style="dim")]

@@ -23,7 +23,9 @@ def build_report(snapshot: Snapshot) -> Report:
     run, tasks, now_ms = snapshot.run, snapshot.tasks, snapshot.taken_ms
     work_s = {task.spec.id: duration_s(task, now_ms) for task in tasks}
     path = critical_path(tasks, work_s)
-    workers = max(run.workers, len({task.worker_id for task in tasks if task.worker_id}) if not run.workers else 0)
+    workers = max(
+        run.workers, len({task.worker_id for task in tasks if task.worker_id}) if not run.workers else 0
+    )
     makespan_s = snapshot.elapsed_s
     shared_s = sum(work_s.values()) / workers if workers else 0.0
     usage = _total(task.usage for task in tasks)

@@ -18,7 +18,9 @@ def render_junit(report: Report) -> str:
     document.add_testsuite(suite)
     document.time = report.makespan_s
     declaration = '<?xml version="1.0" encoding="UTF-8"?>\n'
-    return declaration + document.tostring().decode("utf-8").removeprefix("<?xml version='1.0' encoding='utf8'?>\n")
+    return declaration + document.tostring().decode("utf-8").removeprefix(
+        "<?xml version='1.0' encoding='utf8'?>\n"
+    )
 
 
 def _case(row: TaskRow, run: str) -> TestCase:

@@ -36,22 +36,27 @@ def render_md(report: Report) -> str:
 def measures(report: Report) -> list[tuple[str, str]]:
     """The measures of a run, each a name and a value in words."""
     ratio = report.makespan_s / report.lower_bound_s if report.lower_bound_s else 0.0
-    tokens = report.tokens
+    took, tokens = duration(report.makespan_s), report.tokens
     return [
         ("tasks", ", ".join(f"{n} {state}" for state, n in report.tasks_by_state.items()) or "none"),
         ("attempts", str(report.attempts)),
         (
             "time",
-            f"{duration(report.makespan_s)}, {ratio:.1f} × the lower bound of {duration(report.lower_bound_s)}"
+            f"{took}, {ratio:.1f} times the lower bound of {duration(report.lower_bound_s)}"
             if ratio
-            else duration(report.makespan_s),
+            else took,
         ),
         ("workers", f"{report.workers}, busy {report.utilisation:.0%} of the time"),
         ("waited for locks", duration(report.lock_wait_s)),
         (
             "merges",
-            f"{report.merges}, {plural(report.conflicts, 'conflict')},"
-            f" {plural(report.gate_failures, 'red gate')}",
+            ", ".join(
+                (
+                    str(report.merges),
+                    plural(report.conflicts, "conflict"),
+                    plural(report.gate_failures, "red gate"),
+                )
+            ),
         ),
         ("human interventions", f"{report.human_interventions}{', clean' if report.clean else ''}"),
         ("tokens", f"{tokens.input} in, {tokens.output} out, {tokens.cache_read} from cache"),
@@ -66,7 +71,8 @@ def escape(text: str) -> str:
 
 def _row(row: TaskRow) -> str:
     return (
-        f"| `{row.id}` | {SHAPES.get(row.state, '')} {row.state} | {row.attempts} | {duration(row.duration_s)}"
-        f" | {duration(row.lock_wait_s) if row.lock_wait_s else '–'}"
-        f" | {f'`{row.commit[:12]}`' if row.commit else '–'} | ${row.cost_usd:.4f} |"
+        f"| `{row.id}` | {SHAPES.get(row.state, '')} {row.state} | {row.attempts}"
+        f" | {duration(row.duration_s) if row.duration_s else '-'}"
+        f" | {duration(row.lock_wait_s) if row.lock_wait_s else '-'}"
+        f" | {f'`{row.commit[:12]}`' if row.commit else '-'} | ${row.cost_usd:.4f} |"
     )

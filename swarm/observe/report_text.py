@@ -5,7 +5,9 @@ from swarm.observe.report_md import measures
 from swarm.observe.wording import SHAPES, cells, duration, one_line
 
 _WIDEST_ID = 32
+_STATE_WIDTH = 9  # the longest states are rare enough to stick out
 _MOST_ROWS = 40
+_WIDEST_CHAIN = 76
 
 
 def render_text(report: Report) -> str:
@@ -33,7 +35,11 @@ def next_commands(report: Report) -> list[str]:
 def _rows(report: Report) -> list[str]:
     width = min(_WIDEST_ID, max((cells(row.id) for row in report.tasks), default=0))
     # A long list is read from its failures; the rest is in the JSON.
-    rows = sorted(report.tasks, key=lambda row: row.state == "done") if len(report.tasks) > _MOST_ROWS else report.tasks
+    rows = (
+        sorted(report.tasks, key=lambda row: row.state == "done")
+        if len(report.tasks) > _MOST_ROWS
+        else report.tasks
+    )
     lines = [_row(row, width) for row in rows[:_MOST_ROWS]]
     if len(rows) > _MOST_ROWS:
         lines.append(f"  … and {len(rows) - _MOST_ROWS} more; `swarm tasks {report.run}` lists all")
@@ -43,13 +49,14 @@ def _rows(report: Report) -> list[str]:
 def _row(row: TaskRow, width: int) -> str:
     name = one_line(row.id, width)
     name += " " * (width - cells(name))
+    took = duration(row.duration_s) if row.duration_s else "-"
     notes = [f"{row.attempts} attempts"] if row.attempts > 1 else []
     notes += [f"{duration(row.lock_wait_s)} behind locks"] if row.lock_wait_s >= 1 else []
     notes += [row.commit[:12]] if row.commit else []
     notes += [one_line(row.failure_reason, 50)] if row.failure_reason and row.state != "done" else []
-    return f"  {SHAPES.get(row.state, ' ')} {name}  {row.state:9} {duration(row.duration_s):>6}  {', '.join(notes)}".rstrip()
+    state = f"{SHAPES.get(row.state, ' ')} {name}  {row.state.ljust(_STATE_WIDTH)}"
+    return f"  {state} {took:>6}  {', '.join(notes)}".rstrip()
 
 
 def _chain(path: tuple[str, ...]) -> str:
-    shown = " → ".join(path)
-    return shown if cells(shown) <= 76 else one_line(shown, 76)
+    return one_line(" → ".join(path), _WIDEST_CHAIN)

@@ -110,9 +110,8 @@ class _Inquiry:
                 self._say(task, depth, f"{lock.path} is locked ({lock.mode}) by {lock.task}")
                 self.ask(lock.task, depth + 1)
             else:
-                self._say(
-                    task, depth, f"{lock.path} is locked ({lock.mode}) by {lock.task} of run {lock.run} on {lock.worker_id}"
-                )
+                other = f"{lock.task} of run {lock.run} on {lock.worker_id}"
+                self._say(task, depth, f"{lock.path} is locked ({lock.mode}) by {other}")
 
     def _takers(self, task: TaskRecord, depth: int) -> None:
         """Who could claim a ready task, and why nobody has."""
@@ -124,7 +123,9 @@ class _Inquiry:
         if not serving:
             types = sorted({kind for agent in workers for kind in agent.types})
             alive = plural(len(workers), "worker")
-            self._say(task, depth, f"no worker serves type {task.spec.type!r}; {alive} alive: {', '.join(types)}")
+            self._say(
+                task, depth, f"no worker serves type {task.spec.type!r}; {alive} alive: {', '.join(types)}"
+            )
             return
         idle = [agent for agent in serving if not agent.task]
         if idle:
@@ -143,13 +144,19 @@ class _Inquiry:
         if agent is None:
             self._say(task, depth + 1, f"worker {task.worker_id} is not among the living; {lease}")
         else:
-            self._say(task, depth + 1, f"heartbeat {self._since(agent.seen_ms)} ago; {_lease(task, self._now_ms)}")
+            self._say(
+                task, depth + 1, f"heartbeat {self._since(agent.seen_ms)} ago; {_lease(task, self._now_ms)}"
+            )
 
     def _merging(self, task: TaskRecord, depth: int) -> None:
         if task.merge_begun_ms >= max(1, task.handed_in_ms):
-            self._say(task, depth, f"merging: its gate has been running for {self._since(task.merge_begun_ms)}")
+            self._say(
+                task, depth, f"merging: its gate has been running for {self._since(task.merge_begun_ms)}"
+            )
             return
-        self._say(task, depth, f"merging: handed in {self._since(task.handed_in_ms)} ago, waits for the merge queue")
+        self._say(
+            task, depth, f"merging: handed in {self._since(task.handed_in_ms)} ago, waits for the merge queue"
+        )
         if not any(agent.kind == "supervisor" for agent in self._agents.values()):
             self._say(task, depth + 1, "no supervisor is alive to merge it")
         for other in self._tasks.values():
@@ -171,7 +178,9 @@ class _Inquiry:
 
     def _upstream_failed(self, task: TaskRecord, depth: int) -> None:
         blockers = [
-            name for name in task.spec.dependencies if (one := self._tasks.get(name)) and one.state in _BLOCKED
+            name
+            for name in task.spec.dependencies
+            if (one := self._tasks.get(name)) and one.state in _BLOCKED
         ]
         self._say(task, depth, f"upstream_failed: never started, because of {', '.join(blockers)}")
         for name in blockers:
@@ -200,4 +209,8 @@ def _reason(task: TaskRecord) -> str:
 
 def _lease(task: TaskRecord, now_ms: int) -> str:
     left_s = (task.lease_ends_ms - now_ms) / 1000
-    return f"lease good for {duration(left_s)}" if left_s > 0 else "its lease has ended; the reaper takes it back"
+    return (
+        f"lease good for {duration(left_s)}"
+        if left_s > 0
+        else "its lease has ended; the reaper takes it back"
+    )
