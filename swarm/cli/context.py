@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from swarm.engine.engine import Engine
 
 LATEST = "latest"
+PATIENCE_S = 2.0
+LONG_PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,9 @@ class Context:
         """The settings in force here, with the command's own flags on top; None is not given."""
         return load_settings(self.directory, flags)
 
-    def engine(self) -> "Engine":
+    def engine(self, *, patience_s: float = PATIENCE_S) -> "Engine":
         """The queue that this folder's settings name."""
-        return open_engine(self.settings())
+        return open_engine(self.settings(), patience_s=patience_s)
 
 
 pass_context = click.make_pass_decorator(Context, ensure=True)
@@ -38,8 +40,11 @@ run_option = click.option(
 )
 
 
-def open_engine(settings: Settings) -> "Engine":
+def open_engine(settings: Settings, *, patience_s: float = PATIENCE_S) -> "Engine":
     """Connect to the configured Redis, else to the running embedded server of this repository.
+
+    A call is repeated for `patience_s` while the server does not answer: a person who asks wants
+    to hear soon that it is away, a command that waits for hours outlives a restart.
 
     Raises:
         StoreUnreachableError: neither is there.
@@ -48,7 +53,9 @@ def open_engine(settings: Settings) -> "Engine":
     from swarm.engine.engine import Engine
     from swarm.engine.store import open_store
 
-    return Engine(open_store(url), settings.project, lease_ms=int(settings.lease_s * 1000))
+    return Engine(
+        open_store(url), settings.project, lease_ms=int(settings.lease_s * 1000), patience_s=patience_s
+    )
 
 
 def server_url(settings: Settings) -> str:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from swarm.cli.context import Context, pass_context, resolve_run, resolve_task, run_argument
+from swarm.cli.context import LONG_PATIENCE_S, Context, pass_context, resolve_run, resolve_task, run_argument
 from swarm.cli.output import emit, json_option, say, state_word
 from swarm.errors import NotFinishedError
 from swarm.observe.wording import duration, plural
@@ -61,7 +61,10 @@ def retry(context: Context, run: str, task: str | None, as_json: bool) -> None:
         as_json,
         lambda: f"{plural(moved, 'task')} of run {run} will be tried again",
     )
-    if moved and not any(agent.kind == "worker" for agent in engine.agents()):
+    from swarm.engine.views import is_alive
+
+    now_ms = engine.now_ms()
+    if moved and not any(one.kind == "worker" and is_alive(one, now_ms) for one in engine.agents()):
         say(f"no worker is alive: `swarm run --resume {run}` starts some")
 
 
@@ -76,7 +79,7 @@ def wait(context: Context, run: str, timeout_s: float | None, as_json: bool) -> 
     RUN is an id, the beginning of one, or `latest` (the default). Exit code 0: every task is done;
     1: it ended with failed, blocked or cancelled tasks; 8: it had not ended in time.
     """
-    engine = context.engine()
+    engine = context.engine(patience_s=LONG_PATIENCE_S)
     record = wait_for_end(engine, resolve_run(engine, run), timeout_s)
     took = duration((record.ended_ms - record.submitted_ms) / 1000)
     emit(

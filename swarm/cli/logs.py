@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from swarm.cli.context import Context, pass_context, resolve_run, resolve_task, run_argument, run_option
+from swarm.cli.context import LONG_PATIENCE_S, PATIENCE_S, Context, pass_context, resolve_run, resolve_task, run_argument, run_option
 from swarm.cli.output import emit, json_option, say, to_json
 from swarm.errors import UsageError
 from swarm.observe.wording import printable
@@ -34,7 +34,7 @@ def logs(context: Context, *, task: str, run: str, attempt: int | None, follow: 
     TASK is an id or the beginning of one. Terminal escapes are left out.
     """
     settings = context.settings()
-    engine = context.engine()
+    engine = context.engine(patience_s=LONG_PATIENCE_S if follow else PATIENCE_S)
     run = resolve_run(engine, run)
     task = resolve_task(engine, run, task)
     number = attempt or engine.task(run, task).attempt
@@ -66,7 +66,7 @@ def events(context: Context, *, run: str, all_runs: bool, after: str, follow: bo
     RUN is an id, the beginning of one, or `latest` (the default). With --json the same.
     """
     del as_json
-    engine = context.engine()
+    engine = context.engine(patience_s=LONG_PATIENCE_S if follow else PATIENCE_S)
     wanted = "" if all_runs else resolve_run(engine, run)
     while True:
         # Look at the state before reading: what came before the end is then in what is read.

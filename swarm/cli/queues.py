@@ -11,7 +11,7 @@ from swarm.keys import Keys
 from swarm.observe.wording import duration, one_line, plural
 
 if TYPE_CHECKING:
-    from swarm.engine.views import Backlog, LockRecord
+    from swarm.engine.views import Backlog, HeldLock
 
 WHOLE = {
     "delayed": "in backoff after a failed attempt",
@@ -78,7 +78,7 @@ def _commands(depths: "Backlog", keys: Keys, cli: str) -> list[tuple[str, int, s
     lines = [
         (f"{kind} {one.type}", count, f"{cli} ZCARD '{keys.of(part, one.type)}'")
         for one in depths.queues
-        for kind, part, count in (("ready", "queue", one.ready), ("parked", "parked", one.parked))
+        for kind, part, count in (("ready", "queue", one.queued), ("parked", "parked", one.parked))
     ]
     counts = (depths.delayed, depths.leased, depths.merging, depths.dead)
     lines += [
@@ -94,7 +94,7 @@ def _explained(commands: list[tuple[str, int, str]]) -> str:
 
 
 def _text(depths: "Backlog") -> str:
-    rows = [(one_line(one.type, 30), str(one.ready), str(one.parked)) for one in depths.queues]
+    rows = [(one_line(one.type, 30), str(one.queued), str(one.parked)) for one in depths.queues]
     listed = (
         table(("QUEUE", "READY", "PARKED"), rows, right=(1, 2)) if rows else "nothing was ever queued here"
     )
@@ -103,7 +103,7 @@ def _text(depths: "Backlog") -> str:
     return f"{listed}\n\n{table(('ALL TYPES', 'NOW', ''), whole, right=(1,))}"
 
 
-def _locks_text(held: "list[LockRecord]", now_ms: int) -> str:
+def _locks_text(held: "list[HeldLock]", now_ms: int) -> str:
     if not held:
         return "no lock is held"
     rows = [
@@ -120,7 +120,7 @@ def _locks_text(held: "list[LockRecord]", now_ms: int) -> str:
     return table(("PATH", "MODE", "TASK", "WORKER", "FOR", "WAITING"), rows, right=(4,))
 
 
-def _waiting(lock: "LockRecord") -> str:
+def _waiting(lock: "HeldLock") -> str:
     if not lock.waiters:
         return "-"
     more = f" and {plural(len(lock.waiters) - 1, 'more task')}" if len(lock.waiters) > 1 else ""

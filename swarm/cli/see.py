@@ -86,9 +86,11 @@ def tasks(context: Context, run: str, states: tuple[str, ...], as_json: bool) ->
 def agents(context: Context, as_json: bool) -> None:
     """List workers and supervisors, and what each is doing."""
     engine = context.engine()
+    from swarm.engine.views import is_alive
+
     records, now_ms = engine.agents(), engine.now_ms()
     emit(
-        [{**vars(agent), "seen_ago_s": (now_ms - agent.seen_ms) / 1000} for agent in records],
+        [{**vars(agent), "alive": is_alive(agent, now_ms)} for agent in records],
         as_json,
         lambda: _agents_text(records, now_ms),
     )
@@ -122,7 +124,7 @@ def _status_text(snapshot: "Snapshot") -> str:
     run = snapshot.run
     total = len(snapshot.tasks)
     counts = "   ".join(f"{state_word(state)} {count}" for state, count in run.counts.items() if count)
-    workers = [agent for agent in snapshot.agents if agent.kind == "worker"]
+    workers = [agent for agent in snapshot.alive if agent.kind == "worker"]
     head = {
         "run": f"{run.run}  {state_word(run.state)}",
         "goal": one_line(run.goal, 80) or "-",
@@ -130,7 +132,7 @@ def _status_text(snapshot: "Snapshot") -> str:
         "tasks": f"{run.counts.get('done', 0)}/{total} done   {counts}",
         "time": duration(snapshot.elapsed_s),
         "alive": f"{plural(len(workers), 'worker')},"
-        f" {plural(len(snapshot.agents) - len(workers), 'supervisor')}",
+        f" {plural(len(snapshot.alive) - len(workers), 'supervisor')}",
     }
     parts = [pairs(head)]
     busy = [task for task in snapshot.tasks if task.state in BUSY or task.parked_on or task.needs_person]
@@ -185,11 +187,13 @@ def _note(task: "TaskRecord") -> str:
 
 
 def _agents_text(records: "list[AgentRecord]", now_ms: int) -> str:
+    from swarm.engine.views import is_alive
+
     rows = [
         (
             one_line(agent.worker_id, 40),
             agent.kind,
-            agent.state,
+            agent.state if is_alive(agent, now_ms) else "lost",
             ",".join(agent.types) or "-",
             one_line(agent.task, 40) or "-",
             str(agent.done),

@@ -4,7 +4,7 @@ import time
 
 import click
 
-from swarm.cli.context import Context, pass_context, resolve_run, run_argument
+from swarm.cli.context import LONG_PATIENCE_S, Context, pass_context, resolve_run, run_argument
 from swarm.cli.control import exit_code
 from swarm.cli.output import json_option
 
@@ -21,7 +21,7 @@ def watch(context: Context, run: str, as_json: bool) -> int:
     RUN is an id, the beginning of one, or `latest` (the default). Ctrl-C stops watching, not the
     run. Without a terminal it writes one line an event; with --json only the report, at the end.
     """
-    engine = context.engine()
+    engine = context.engine(patience_s=LONG_PATIENCE_S)
     run = resolve_run(engine, run)
     from swarm.engine.snapshot import take_snapshot
     from swarm.observe.report import build_report, render_report

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from swarm.engine.engine import Engine
-from swarm.engine.records import AgentRecord, Event, RunRecord, TaskRecord
-from swarm.engine.views import QueueDepth, queue_depths, recent_events
+from swarm.engine.records import AgentRecord, Event, QueueRecord, RunRecord, TaskRecord
+from swarm.engine.views import is_alive, recent_events
 
 
 @dataclass(frozen=True)
@@ -14,9 +14,14 @@ class Snapshot:
     run: RunRecord
     tasks: tuple[TaskRecord, ...]  # in the plan's order
     agents: tuple[AgentRecord, ...]
-    queues: tuple[QueueDepth, ...]  # of the whole project: workers serve all of its runs
+    queues: tuple[QueueRecord, ...]  # of the whole project: workers serve all of its runs
     events: tuple[Event, ...]  # the newest few of this run, oldest first
     taken_ms: int  # Redis' now
+
+    @property
+    def alive(self) -> tuple[AgentRecord, ...]:
+        """The workers and supervisors that were seen lately."""
+        return tuple(agent for agent in self.agents if is_alive(agent, self.taken_ms))
 
     @property
     def elapsed_s(self) -> float:
@@ -34,7 +39,7 @@ def take_snapshot(engine: Engine, run: str) -> Snapshot:
         run=engine.run(run),
         tasks=tuple(engine.tasks(run)),
         agents=tuple(engine.agents()),
-        queues=tuple(queue_depths(engine)),
+        queues=tuple(engine.queues()),
         events=tuple(recent_events(engine, run)),
         taken_ms=engine.now_ms(),
     )

@@ -1,34 +1,27 @@
-"""Reads for people: queue depths, held locks, the newest events. They change nothing and decide nothing."""
+"""Reads for people that put several of the engine's answers together. They change nothing and decide nothing."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from swarm.engine.engine import Engine
-from swarm.engine.records import Event, TaskRecord
-from swarm.keys import member
-from swarm.plan.scope import WHOLE_REPOSITORY, overlap
+from swarm.engine.records import AgentRecord, Event, LockRecord, QueueRecord, TaskRecord
+from swarm.keys import member, split_member
 from swarm.states import TaskState
 
 RECENT = 12
+ALIVE_MS = 20_000
+"""Whoever was seen this lately counts as alive: heartbeats come every 5 s. For people; it decides no lease."""
+
 _LOOK_BACK = 200
-_HOLDING = (TaskState.ACKED, TaskState.RUNNING, TaskState.MERGING)
-
-
-@dataclass(frozen=True)
-class QueueDepth:
-    """One type's queue."""
-
-    type: str
-    ready: int  # claimable now
-    parked: int  # waits for a lock
+_MODES = {"X": "exclusive", "S": "shared"}
 
 
 @dataclass(frozen=True)
 class Backlog:
-    """Every queue of a project, and what is between queues."""
+    """Every queue of a project, and what is between queues; each number is one ZCARD."""
 
-    queues: tuple[QueueDepth, ...]
+    queues: tuple[QueueRecord, ...]
     delayed: int  # in backoff
     leased: int  # acked or running
     merging: int
@@ -36,10 +29,10 @@ class Backlog:
 
 
 @dataclass(frozen=True)
-class LockRecord:
-    """One path that a task holds."""
+class HeldLock:
+    """One path that a task holds, and who waits for it."""
 
-    path: str  # as the plan writes it: a path or a glob
+    path: str  # ends in `/` when it covers everything under it; `/` is the whole repository
     mode: str  # exclusive or shared
     run: str
     task: str
@@ -48,55 +41,31 @@ class LockRecord:
     waiters: tuple[str, ...] = ()  # <run>/<task> of those parked on it
 
 
-def queue_depths(engine: Engine) -> list[QueueDepth]:
-    """The depth of each type's queue, by name."""
-    return list(backlog(engine).queues)
+def is_alive(agent: AgentRecord, now_ms: int) -> bool:
+    """The agent was seen lately; one that was killed stays listed until its tasks are taken back."""
+    return now_ms - agent.seen_ms < ALIVE_MS
 
 
 def backlog(engine: Engine) -> Backlog:
-    """All depths, each the answer of one ZCARD."""
-    keys, store = engine.keys, engine.store
-    types = sorted(_text(name) for name in _items(store.call("SMEMBERS", keys.of("types"))))
-    whole = ("delayed", "leases", "merging", "dead")
-    names = [keys.of(part, name) for name in types for part in ("queue", "parked")]
-    replies = store.pipeline([("ZCARD", name) for name in [*names, *(keys.of(part) for part in whole)]])
-    counts = [reply if isinstance(reply, int) else 0 for reply in replies]
-    queues = tuple(QueueDepth(name, counts[2 * i], counts[2 * i + 1]) for i, name in enumerate(types))
-    delayed, leased, merging, dead = counts[2 * len(types) :]
-    return Backlog(queues, delayed, leased, merging, dead)
+    """All depths of a project."""
+    delayed, leased, merging, dead = (engine.depth(part) for part in ("delayed", "leases", "merging", "dead"))
+    return Backlog(tuple(engine.queues()), delayed, leased, merging, dead)
 
 
-def held_locks(engine: Engine) -> list[LockRecord]:
-    """Every lock that a task of any live run holds, with who waits for it."""
-    tasks = [
-        task
-        for run in engine.run_ids()
-        if not engine.run(run).state.is_terminal
-        for task in engine.tasks(run)
-    ]
-    return locks_of(tasks)
+def held_locks(engine: Engine) -> list[HeldLock]:
+    """Every lock held now, by path, with who holds it and who waits for it."""
+    live = [run for run in engine.run_ids() if not engine.run(run).state.is_terminal]
+    return join_locks(engine.locks(), [task for run in live for task in engine.tasks(run)])
 
 
-def locks_of(tasks: Iterable[TaskRecord]) -> list[LockRecord]:
-    """The locks of these tasks: a task holds its whole scope from `acked` to the end of `merging`."""
-    tasks = list(tasks)
-    parked: dict[str, list[str]] = defaultdict(list)
-    for task in tasks:
+def join_locks(locks: Iterable[LockRecord], tasks: Iterable[TaskRecord]) -> list[HeldLock]:
+    """Put names to locks: the holder's worker, and the tasks parked on each path."""
+    by_member = {member(task.run, task.spec.id): task for task in tasks}
+    waiting: dict[str, list[str]] = defaultdict(list)
+    for name, task in by_member.items():
         if task.parked_on and task.state is TaskState.QUEUED:
-            parked[task.parked_on].append(member(task.run, task.spec.id))
-    held = [
-        (task, path, mode)
-        for task in tasks
-        if task.state in _HOLDING
-        for mode, paths in (("exclusive", task.spec.files), ("shared", task.spec.reads))
-        for path in paths
-    ]
-    return [
-        LockRecord(
-            path, mode, task.run, task.spec.id, task.worker_id, task.claimed_ms, _waiters(path, parked)
-        )
-        for task, path, mode in held
-    ]
+            waiting[task.parked_on.strip("/")].append(name)
+    return [_held(lock, by_member, waiting) for lock in locks]
 
 
 def recent_events(engine: Engine, run: str, limit: int = RECENT) -> list[Event]:
@@ -105,10 +74,15 @@ def recent_events(engine: Engine, run: str, limit: int = RECENT) -> list[Event]:
     return found[-limit:]
 
 
-def _waiters(path: str, parked: dict[str, list[str]]) -> tuple[str, ...]:
-    return tuple(
-        waiter
-        for blocked_on, waiters in parked.items()
-        if overlap(path, blocked_on.strip("/") or WHOLE_REPOSITORY)
-        for waiter in waiters
+def _held(lock: LockRecord, tasks: Mapping[str, TaskRecord], waiting: Mapping[str, list[str]]) -> HeldLock:
+    run, task = split_member(lock.holder)
+    holder = tasks.get(lock.holder)
+    return HeldLock(
+        path=lock.path,
+        mode=_MODES.get(lock.mode, lock.mode),
+        run=run,
+        task=task,
+        worker_id=holder.worker_id if holder else "",
+        since_ms=lock.since_ms,
+        waiters=tuple(waiting.get(lock.path.strip("/"), ())),
     )

@@ -82,7 +82,7 @@ def _rule(title: str, more: Text | None = None) -> RenderableType:
 
 def _lanes(snapshot: Snapshot, width: int) -> list[RenderableType]:
     """One line a worker: what it has now, then what it did before."""
-    workers = [agent for agent in snapshot.agents if agent.kind == "worker"]
+    workers = [agent for agent in snapshot.alive if agent.kind == "worker"]
     merging = [task for task in snapshot.tasks if task.state is TaskState.MERGING]
     lanes: list[RenderableType] = [_lane(agent, snapshot, width) for agent in workers[:MOST_LANES]]
     if len(workers) > MOST_LANES:
@@ -176,9 +176,9 @@ def _flow(snapshot: Snapshot) -> Text:
     """One line: queues, merges, red gates, cost."""
     run = snapshot.run
     line = Text("  ", no_wrap=True, overflow="ellipsis", style="default")
-    for queue in [one for one in snapshot.queues if one.ready or one.parked][:3]:
+    for queue in [one for one in snapshot.queues if one.queued or one.parked][:3]:
         line.append(f"queue {one_line(queue.type, 14)} ", style="dim")
-        line.append(f"{queue.ready} ready")
+        line.append(f"{queue.queued} ready")
         line.append(f" {queue.parked} parked" if queue.parked else "")
         line.append("   ")
     line.append("merged ", style="dim").append(str(sum(1 for task in snapshot.tasks if task.merged_commit)))

@@ -2,9 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
-from graphlib import TopologicalSorter
 
 from swarm.engine.records import TaskRecord, Usage
 from swarm.engine.snapshot import Snapshot
@@ -13,6 +12,8 @@ from swarm.observe.report_data import Report, TaskRow, Tokens
 from swarm.observe.report_junit import render_junit
 from swarm.observe.report_md import render_md
 from swarm.observe.report_text import render_text
+from swarm.plan.graph import critical_path
+from swarm.plan.model import Plan
 from swarm.states import RunState, TaskState
 
 FORMS = ("text", "md", "json", "junit")
@@ -22,13 +23,13 @@ def build_report(snapshot: Snapshot) -> Report:
     """Measure a run from one snapshot; a run that goes on is measured up to the snapshot."""
     run, tasks, now_ms = snapshot.run, snapshot.tasks, snapshot.taken_ms
     work_s = {task.spec.id: duration_s(task, now_ms) for task in tasks}
-    path = critical_path(tasks, work_s)
+    path, path_s = critical_path(Plan(tuple(task.spec for task in tasks)), work_s)
     workers = max(
         run.workers, len({task.worker_id for task in tasks if task.worker_id}) if not run.workers else 0
     )
     makespan_s = snapshot.elapsed_s
     shared_s = sum(work_s.values()) / workers if workers else 0.0
-    usage = _total(task.usage for task in tasks)
+    usage = sum((task.usage for task in tasks), Usage())
     return Report(
         run=run.run,
         state=run.state.value,
@@ -39,7 +40,7 @@ def build_report(snapshot: Snapshot) -> Report:
         tasks_by_state=_by_state(tasks),
         attempts=sum(task.attempt for task in tasks),
         makespan_s=round(makespan_s, 3),
-        lower_bound_s=round(max(sum(work_s[task] for task in path), shared_s), 3),
+        lower_bound_s=round(max(path_s, shared_s), 3),
         critical_path=path,
         workers=workers,
         utilisation=_utilisation(tasks, now_ms, workers, makespan_s),
@@ -75,21 +76,6 @@ def duration_s(task: TaskRecord, now_ms: int) -> float:
     The wait for the merge queue between the two is not work.
     """
     return (_held_ms(task, now_ms) + _landing_ms(task, now_ms)) / 1000
-
-
-def critical_path(tasks: Iterable[TaskRecord], work_s: Mapping[str, float]) -> tuple[str, ...]:
-    """The chain of dependent tasks with the most measured work, first to last."""
-    graph = {task.spec.id: task.spec.dependencies for task in tasks}
-    best: dict[str, tuple[float, str]] = {}
-    for name in TopologicalSorter(graph).static_order():
-        before = max(graph.get(name, ()), key=lambda one: best[one][0], default="")
-        best[name] = (work_s.get(name, 0.0) + (best[before][0] if before else 0.0), before)
-    chain: list[str] = []
-    name = max(best, key=lambda one: best[one][0], default="")
-    while name:
-        chain.append(name)
-        name = best[name][1]
-    return tuple(reversed(chain))
 
 
 def _held_ms(task: TaskRecord, now_ms: int) -> int:
@@ -143,18 +129,6 @@ def _row(task: TaskRecord, work_s: float) -> TaskRow:
         cost_usd=task.usage.cost_microusd / 1e6,
         wasted_cost_usd=task.wasted.cost_microusd / 1e6,
     )
-
-
-def _total(usages: Iterable[Usage]) -> Usage:
-    total = Usage()
-    for one in usages:
-        total = Usage(
-            total.input_tokens + one.input_tokens,
-            total.output_tokens + one.output_tokens,
-            total.cache_read_tokens + one.cache_read_tokens,
-            total.cost_microusd + one.cost_microusd,
-        )
-    return total
 
 
 def _tokens(usage: Usage) -> Tokens:

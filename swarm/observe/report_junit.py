@@ -9,9 +9,9 @@ from swarm.states import TaskState
 
 def render_junit(report: Report) -> str:
     """JUnit XML; a failed task is a failure with its reason, one that never ended is skipped."""
-    suite = TestSuite(_xml(f"swarm {report.run}"))
+    suite = TestSuite(printable(f"swarm {report.run}"))
     for name, value in _properties(report).items():
-        suite.add_property(name, _xml(value))
+        suite.add_property(name, printable(value))
     suite.add_testcases([_case(row, report.run) for row in report.tasks])
     suite.time = report.makespan_s
     document = JUnitXml("swarm")
@@ -24,7 +24,7 @@ def render_junit(report: Report) -> str:
 
 
 def _case(row: TaskRow, run: str) -> TestCase:
-    case = TestCase(_xml(row.id), classname=_xml(f"swarm.{run}.{row.type}"), time=row.duration_s)
+    case = TestCase(printable(row.id), classname=printable(f"swarm.{run}.{row.type}"), time=row.duration_s)
     properties = Properties()
     for name, value in {
         "state": row.state,
@@ -35,15 +35,15 @@ def _case(row: TaskRow, run: str) -> TestCase:
         "commit": row.commit,
         "cost_usd": f"{row.cost_usd:.6f}",
     }.items():
-        properties.add_property(Property(name, _xml(value)))
+        properties.add_property(Property(name, printable(value)))
     case.append(properties)
     if row.state == TaskState.FAILED:
         said = row.failure_reason or FAILURES.get(row.failure_kind, row.failure_kind)
-        failure = Failure(_xml(said), _xml(row.failure_kind))
-        failure.text = _xml(said)
+        failure = Failure(printable(said), printable(row.failure_kind))
+        failure.text = printable(said)
         case.result = [failure]
     elif row.state != TaskState.DONE:
-        case.result = [Skipped(_xml(row.state.replace("_", " ")))]
+        case.result = [Skipped(printable(row.state.replace("_", " ")))]
     return case
 
 
@@ -65,7 +65,3 @@ def _properties(report: Report) -> dict[str, str]:
         "cost_usd": f"{report.cost_usd:.6f}",
     }
 
-
-def _xml(text: str) -> str:
-    """Text that XML 1.0 allows: some characters are illegal in it even as references."""
-    return "".join(letter for letter in printable(text) if letter not in "\ufffe\uffff")

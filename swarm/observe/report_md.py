@@ -5,7 +5,8 @@ import re
 from swarm.observe.report_data import Report, TaskRow
 from swarm.observe.wording import SHAPES, duration, one_line, plural
 
-_SPECIAL = re.compile(r"([\\`*_\[\]<>|#~@])")
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|~])")
+_REFERENCE = re.compile(r"([@#])(?=\w)")
 _SHOWN_FILES = 3
 
 
@@ -66,7 +67,8 @@ def measures(report: Report) -> list[tuple[str, str]]:
 
 def escape(text: str) -> str:
     """One line of text that Markdown shows as it is: no markup, links, mentions or HTML."""
-    return _SPECIAL.sub(r"\\\1", one_line(text))
+    # GitHub looks for mentions and issue numbers after Markdown: only a character between hides them.
+    return _REFERENCE.sub("\\1\u200b", _SPECIAL.sub(r"\\\1", one_line(text)))
 
 
 def _row(row: TaskRow) -> str:

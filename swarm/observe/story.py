@@ -24,10 +24,48 @@ def clock_time(event: Event) -> str:
 
 
 def _because(event: Event) -> str:
-    reason = event.fields.get("reason", "")
-    kind = event.fields.get("failure", event.fields.get("failure_kind", ""))
-    said = reason or FAILURES.get(kind, kind)
+    kind = event.fields.get("kind_of_failure", "")
+    reasons = [FAILURES.get(kind, kind), event.fields.get("reason", "")]
+    said = ": ".join(reason for reason in reasons if reason)
     return f": {said}" if said else ""
 
 
-_TELLERS: dict[str, Callable[[Event], str]] = {}
+def _attempt(event: Event) -> str:
+    number = event.fields.get("attempt", "1")
+    return "" if number == "1" else f", attempt {number}"
+
+
+def _landed(event: Event) -> str:
+    commit = event.fields.get("commit", "")
+    return f"{event.task} landed as {commit[:12]}" if commit else f"{event.task} is done; it changed nothing"
+
+
+def _sent_back(event: Event) -> str:
+    return f"{event.task} goes back to the queue{_because(event)}"
+
+
+def _worker(event: Event) -> str:
+    return event.fields.get("worker", "a worker")
+
+
+_TELLERS: dict[str, Callable[[Event], str]] = {
+    "run_submitted": lambda e: "the plan is being stored",
+    "run_activated": lambda e: "the run is active",
+    "run_cancelled": lambda e: "the run was cancelled",
+    "run_ended": lambda e: f"the run ended: {e.fields.get('state', '')}",
+    "task_parked": lambda e: f"{e.task} waits for {e.fields.get('path', 'a lock')}",
+    "task_claimed": lambda e: f"{e.task} taken by {_worker(e)}{_attempt(e)}",
+    "task_handed_in": lambda e: f"{e.task} handed in by {_worker(e)}{_attempt(e)}",
+    "merge_begun": lambda e: f"{e.task} is being merged and gated",
+    "task_done": _landed,
+    "task_sent_back": _sent_back,
+    "task_failed": lambda e: f"{e.task} failed for good{_because(e)}",
+    "task_reclaimed": lambda e: f"{e.task} taken back from {_worker(e)}{_because(e)}",
+    "task_released": lambda e: f"{e.task} put back by {_worker(e)}{_because(e)}",
+    "task_upstream_failed": lambda e: f"{e.task} will not run: {e.fields.get('cause', 'a dependency')} failed",
+    "task_cancelled": lambda e: f"{e.task} was cancelled",
+    "task_retried": lambda e: f"{e.task} will be tried again",
+    "worker_joined": lambda e: f"{e.fields.get('kind_of_worker', 'worker')} {_worker(e)} joined",
+    "worker_left": lambda e: f"{_worker(e)} left",
+}
+"""Kind of event -> its sentence. What is not here (a task queued, a task started) follows from its neighbours."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from swarm.engine.records import TaskRecord
 from swarm.engine.snapshot import Snapshot
-from swarm.engine.views import LockRecord
+from swarm.engine.views import HeldLock
 from swarm.observe.wording import FAILURES, duration, one_line, plural
 from swarm.states import RunState, TaskState
 
@@ -22,7 +22,7 @@ class Link:
     depth: int
 
 
-def causes(snapshot: Snapshot, locks: Sequence[LockRecord], task: str) -> tuple[Link, ...]:
+def causes(snapshot: Snapshot, locks: Sequence[HeldLock], task: str) -> tuple[Link, ...]:
     """The chain of causes behind a task's state, nearest first; at most `MOST_LINKS`."""
     inquiry = _Inquiry(snapshot, locks)
     inquiry.ask(task, 0)
@@ -39,7 +39,7 @@ def next_steps(snapshot: Snapshot, task: str) -> tuple[str, ...]:
         return (f"swarm retry {run}",)
     if record.state is TaskState.DONE:
         return (f"swarm diff {task} --run {run}",) if record.merged_commit else ()
-    if not snapshot.run.state.is_terminal and not any(agent.kind == "worker" for agent in snapshot.agents):
+    if not snapshot.run.state.is_terminal and not any(agent.kind == "worker" for agent in snapshot.alive):
         return (f"swarm run --resume {run}",)
     return (f"swarm logs {task} --run {run} -f",) if record.state is TaskState.RUNNING else ()
 
@@ -47,13 +47,13 @@ def next_steps(snapshot: Snapshot, task: str) -> tuple[str, ...]:
 class _Inquiry:
     """One walk along the causes; each task is explained once."""
 
-    def __init__(self, snapshot: Snapshot, locks: Sequence[LockRecord]) -> None:
+    def __init__(self, snapshot: Snapshot, locks: Sequence[HeldLock]) -> None:
         self.links: list[Link] = []
         self._snapshot = snapshot
         self._locks = locks
         self._now_ms = snapshot.taken_ms
         self._tasks = {task.spec.id: task for task in snapshot.tasks}
-        self._agents = {agent.worker_id: agent for agent in snapshot.agents}
+        self._agents = {agent.worker_id: agent for agent in snapshot.alive}
         self._asked: set[str] = set()
         self._explain: dict[TaskState, Callable[[TaskRecord, int], None]] = {
             TaskState.PENDING: self._pending,
