@@ -1,0 +1,1 @@
+"""Where tool hosts and workers run, and how many of them."""
