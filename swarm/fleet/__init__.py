@@ -1,1 +1,1 @@
-"""Where tool hosts and workers run, and how many of them."""
+"""What runs where: the embedded server, local processes, containers, and the room there is for them."""
