@@ -62,7 +62,7 @@ def open_workspace(hub: Hub, base: str, folder: Path, *, owner: tuple[int, int] 
     remove_workspace(folder)
     copy_template(hub, base, folder)
     if owner:
-        _give_to(folder, *owner)
+        give_to(folder, *owner)
     os.utime(folder)  # the file system's own clock, which may differ from ours
     taken_ns = min(folder.stat().st_ctime_ns, time.time_ns())
     return Workspace(folder, base, snapshot_tree(folder), taken_ns)
@@ -167,7 +167,8 @@ def _encoded(edit: Edit, root_fd: int) -> bytes:
     return f"M {edit.mode} inline ".encode() + path + b"\ndata %d\n" % len(content) + content + b"\n"
 
 
-def _give_to(folder: Path, uid: int, gid: int) -> None:
+def give_to(folder: Path, uid: int, gid: int) -> None:
+    """Make another user own a whole tree; links themselves, not what they point to."""
     os.chown(folder, uid, gid)
     for path, names, files in os.walk(folder):
         for name in (*names, *files):
