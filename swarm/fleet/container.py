@@ -138,7 +138,7 @@ class RunningContainer:
 
 
 class ContainerSandbox(HostedSandbox):
-    """A sandbox in a container: commands get the image's environment, and memory has a known limit."""
+    """A sandbox in a container: its own PATH and HOME, and a known limit on memory."""
 
     def __init__(
         self,
@@ -148,11 +148,10 @@ class ContainerSandbox(HostedSandbox):
         replies: IO[bytes],
         host: RunningContainer,
         memory_mb: int,
-        environment: Mapping[str, str],
+        max_log_bytes: int,
     ) -> None:
-        super().__init__(tree, requests=requests, replies=replies, host=host)
+        super().__init__(tree, requests=requests, replies=replies, host=host, max_log_bytes=max_log_bytes)
         self._memory_mb = memory_mb
-        self._environment = dict(environment)
 
     def run(
         self,
@@ -162,9 +161,9 @@ class ContainerSandbox(HostedSandbox):
         env: Mapping[str, str] | None = None,
         log: Path | None = None,
     ) -> Finished:
-        """Run a command with the image's environment and what in `env` is not about our own machine."""
+        """Run a command; what in `env` describes our own machine is left out: the image has its own."""
         ours = {name: value for name, value in (env or {}).items() if name not in _OF_THE_HOST}
-        finished = super().run(argv, timeout_s=timeout_s, env={**self._environment, **ours}, log=log)
+        finished = super().run(argv, timeout_s=timeout_s, env=ours, log=log)
         if not finished.ran_out_of_memory:
             return finished
         return replace(finished, output=f"{finished.output}\n[swarm: {out_of_memory(self._memory_mb)}]\n")

@@ -31,6 +31,7 @@ from swarm.fleet.frames import StdinWriter, StdoutReader
 from swarm.fleet.handover import hand_over
 from swarm.fleet.owners import is_owner_dead, owner_labels
 from swarm.fleet.resources import await_room
+from swarm.sandbox.client import MAX_LOG_BYTES
 from swarm.sandbox.protocol import Sandbox, SandboxEndedError, ToolError
 
 AGENT_UID = 10001
@@ -63,6 +64,7 @@ class DockerLauncher:
         labels: added to those of each container.
         read_only: more folders of this machine, by their place in the container.
         room_wait_s: how long to wait for memory before giving up.
+        max_log_bytes: what one command adds to its log at most.
     """
 
     def __init__(
@@ -76,7 +78,9 @@ class DockerLauncher:
         labels: Mapping[str, str] | None = None,
         read_only: Mapping[str, Path] | None = None,
         room_wait_s: float = ROOM_WAIT_S,
+        max_log_bytes: int = MAX_LOG_BYTES,
     ) -> None:
+        self._max_log_bytes = max_log_bytes
         self._image = image
         self._memory_mb = memory_mb
         self._cpus = cpus
@@ -184,7 +188,7 @@ class DockerLauncher:
             replies=io.BufferedReader(stdout, 65536),
             host=RunningContainer(_Container(container), stdout, memory_mb=self._memory_mb),
             memory_mb=self._memory_mb,
-            environment=dict(each.split("=", 1) for each in container.attrs["Config"]["Env"]),
+            max_log_bytes=self._max_log_bytes,
         )
 
     def _await_answer(self, opened: ContainerSandbox) -> None:
