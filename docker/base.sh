@@ -36,6 +36,9 @@ debootstrap --variant=minbase --include="$packages" "$suite" "$folder/root" "$mi
     tail -n 20 "$folder/log" >&2
     fail "debootstrap of $suite from $mirror failed" "set DEBIAN_MIRROR to a mirror that this machine reaches" 3
 }
+# A volume mounted here starts with this owner: the user and group of the official redis image.
+mkdir "$folder/root/data"
+chown 999:1000 "$folder/root/data"
 rm -rf "$folder"/root/var/cache/apt/* "$folder"/root/var/lib/apt/lists/*
 # /dev holds device nodes of the host's making; a container gets its own.
 tar -C "$folder/root" --numeric-owner --exclude=./dev/* --exclude=./proc/* --exclude=./sys/* -cf - . |
