@@ -133,7 +133,7 @@ class DockerLauncher:
 
     def _create(self, tree: Path, labels: Mapping[str, str]) -> Container:
         folders = {TOOLS: Path(sandbox.__file__).parent, **self._read_only}
-        user_tmpfs = f"rw,nosuid,size={TMPFS_MB}m,uid={self._uid},gid={self._gid},mode=0700"
+        user_tmpfs = f"rw,exec,nosuid,nodev,size={TMPFS_MB}m,uid={self._uid},gid={self._gid},mode=0700"
         return self._client.containers.create(
             self._image,
             ["--tree", WORKSPACE],
@@ -153,7 +153,7 @@ class DockerLauncher:
                 Mount(WORKSPACE, str(tree), type="bind"),
                 *(Mount(at, str(here), type="bind", read_only=True) for at, here in folders.items()),
             ],
-            tmpfs={"/tmp": f"rw,nosuid,size={TMPFS_MB}m,mode=1777", HOME: user_tmpfs},  # noqa: S108
+            tmpfs={"/tmp": f"rw,exec,nosuid,nodev,size={TMPFS_MB}m,mode=1777", HOME: user_tmpfs},  # noqa: S108
             read_only=True,
             network_mode="none",
             cap_drop=["ALL"],

@@ -66,6 +66,19 @@ def test_only_the_tree_and_scratch_folders_can_be_written(launch: Launch) -> Non
     assert allowed.split() == ["/tmp", "/home/agent", "/workspace"]
 
 
+def test_builds_can_run_what_they_put_into_scratch_folders(launch: Launch) -> None:
+    """Compilers and test runners do that; what they put there cannot raise privileges."""
+    sandbox = launch()
+
+    ran = shell(
+        sandbox, "for d in /tmp $HOME; do printf '#!/bin/sh\\necho ran' > $d/x; chmod +x $d/x; $d/x; done"
+    )
+    options = shell(sandbox, "grep -E ' (/tmp|/home/agent) ' /proc/mounts | cut -d' ' -f4")
+
+    assert ran.split() == ["ran", "ran"]
+    assert all("nosuid" in line.split(",") for line in options.splitlines())
+
+
 def test_an_agent_has_no_network(launch: Launch) -> None:
     """There is no interface but loopback, so not even the host's own bridge answers."""
     sandbox = launch()
