@@ -30,7 +30,7 @@ class ByHand:
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Finds this interpreter's `python3` and `ruff` first, and holds nothing of the person's."""
-    keep = {name: os.environ[name] for name in ("LANG", "COVERAGE_PROCESS_START") if name in os.environ}
+    keep = {name: os.environ[name] for name in ("LANG", "COVERAGE_PROCESS_CONFIG") if name in os.environ}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return {**keep, "PATH": path, "HOME": str(tmp_path_factory.mktemp("home")), "NO_COLOR": "1"}
 
