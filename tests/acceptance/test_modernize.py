@@ -116,10 +116,10 @@ def snapshot(swarm: Swarm, *, without: str = "") -> tuple[str, str, str, list[st
 
 def assert_tests_pass(swarm: Swarm, branch: str, checkout: Path) -> None:
     """The tests of click itself are green in a clean checkout of the branch."""
-    gate = tomllib.loads((EXAMPLE / "swarm.toml").read_text(encoding="utf-8"))["gate"]["tests"]["command"]
+    gate = tomllib.loads((EXAMPLE / "swarm.toml").read_text(encoding="utf-8"))["gate"]["tests"]
     run_in(swarm.root, ["git", "clone", "--quiet", "--branch", branch, ".", str(checkout)], swarm.environment)
 
-    passed = run_in(checkout, gate, swarm.environment)
+    passed = run_in(checkout, gate["command"], {**swarm.environment, **gate["env"]})
 
     assert "628 passed" in passed
 
