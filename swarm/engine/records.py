@@ -129,6 +129,8 @@ class RunRecord:
     conflicts: int = 0
     gate_failures: int = 0
     interventions: int = 0  # times a person had to act: retry, skip, approve
+    usage: Usage = field(default_factory=Usage)  # of all attempts that have ended
+    wasted: Usage = field(default_factory=Usage)  # of attempts that did not land
 
 
 @dataclass(frozen=True)
@@ -156,3 +158,23 @@ class Event:
     run: str
     task: str
     fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class QueueRecord:
+    """One task type's queue."""
+
+    type: str
+    queued: int  # claimable now
+    parked: int  # waiting for a lock
+
+
+@dataclass(frozen=True)
+class LockRecord:
+    """One lock, as held."""
+
+    path: str  # ends in `/` when it covers everything under it; `/` is the whole repository
+    mode: str  # X exclusive, S shared
+    holder: str  # <run>/<task>
+    token: int
+    since_ms: int
