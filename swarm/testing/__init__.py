@@ -1,1 +1,1 @@
-"""Doubles and checkers that tests of swarm and of what is built on it can use."""
+"""Doubles that stand in for the outside world in tests and in the demo."""
