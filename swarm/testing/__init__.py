@@ -1,1 +1,1 @@
-"""Doubles that stand in for the outside world in tests and in the demo."""
+"""Doubles and checkers that tests of swarm, of what is built on it, and its demo use."""

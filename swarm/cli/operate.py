@@ -1,0 +1,84 @@
+"""`swarm worker`, `swarm supervisor`, `swarm down`: the processes themselves."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+
+import click
+
+from swarm.cli.context import Context, pass_context
+from swarm.cli.output import emit
+
+
+@click.command()
+@click.option("--types", default="*", help="Task types to serve, comma-separated; * is all.")
+@click.option("--json", "as_json", is_flag=True, help="Accepted everywhere; a worker always logs JSON lines.")
+@pass_context
+def worker(context: Context, types: str, as_json: bool) -> None:
+    """Run one worker in the foreground until it is told to stop."""
+    settings = context.settings()
+    from swarm.fleet.server import ensure_server
+    from swarm.settings import child_environment
+
+    del as_json
+    url = ensure_server(settings).url
+    argv = [sys.executable, "-m", "workers", "-C", str(settings.root), "--types", types]
+    # Become the worker: one process, one set of signals. `swarm` itself never imports `workers`.
+    os.execve(sys.executable, argv, child_environment({"REDIS_URL": url}))
+
+
+@click.command()
+@click.option("--lifeline", is_flag=True, help="Stop when stdin closes: the parent is gone.")
+@click.option("--json", "as_json", is_flag=True, help="Accepted everywhere; a supervisor always logs JSON lines.")
+@pass_context
+def supervisor(context: Context, lifeline: bool, as_json: bool) -> None:
+    """Run one supervisor in the foreground: reclaim, merge, publish."""
+    settings = context.settings()
+    del as_json
+    from swarm import crashpoints
+    from swarm.engine.engine import Engine
+    from swarm.engine.store import open_store
+    from swarm.fleet.launch import open_launcher
+    from swarm.fleet.lifeline import watch_lifeline
+    from swarm.fleet.server import ensure_server, make_home
+    from swarm.logs import log_to_stderr
+    from swarm.repo.hub import Hub
+    from swarm.repo.merge_queue import MergeQueue
+    from swarm.supervisor import Supervisor
+
+    crashpoints.arm(settings.crash)
+    log_to_stderr()
+    make_home(settings.home)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    if lifeline:
+        watch_lifeline(stop.set)
+    worker_id = f"supervisor-{socket.gethostname()}-{os.getpid()}"
+    engine = Engine(
+        open_store(ensure_server(settings).url), settings.project, lease_ms=int(settings.lease_s * 1000)
+    )
+    hub = Hub.open_or_create(settings.hub)
+    merge_queue = MergeQueue(
+        engine, hub, open_launcher(settings), merger_id=worker_id, home=settings.home
+    )
+    publish_to = settings.root if (settings.root / ".git").exists() else None
+    Supervisor(engine, hub, merge_queue, worker_id=worker_id, publish_to=publish_to).run_until(stop.is_set)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else on stdout.")
+@pass_context
+def down(context: Context, as_json: bool) -> None:
+    """Stop this repository's embedded server; its data stays."""
+    settings = context.settings()
+    from swarm.fleet.server import stop_server
+
+    stopped = stop_server(settings.home)
+    emit(
+        {"stopped": stopped},
+        as_json,
+        lambda: "the embedded server is stopped" if stopped else "no embedded server is running",
+    )

@@ -1,0 +1,113 @@
+"""`swarm run` and `swarm submit`: from a file to a branch."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from swarm.cli.context import Context, pass_context
+from swarm.cli.output import emit, say
+from swarm.errors import NotFinishedError, SwarmError, UsageError
+
+if TYPE_CHECKING:
+    from swarm.engine.engine import Engine
+    from swarm.engine.snapshot import Snapshot
+    from swarm.local_run import Look
+    from swarm.plan.model import Plan
+    from swarm.settings import Settings
+
+
+@click.command()
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--resume", metavar="RUN", help="Go on with a run that was interrupted; `latest` is the newest.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before starting.")
+@click.option("--workers", type=click.IntRange(min=0), help="Local workers; 0 chooses by CPU and memory.")
+@click.option("--isolation", type=click.Choice(["process", "docker"]), help="Where agents run.")
+@click.option("--image", help="Image that agents run in under docker.")
+@click.option("--key", default="", help="Makes the same plan on the same commit a new run.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON and nothing else on stdout.")
+@pass_context
+def run(
+    context: Context,
+    file: Path | None,
+    resume: str | None,
+    yes: bool,
+    workers: int | None,
+    isolation: str | None,
+    image: str | None,
+    key: str,
+    as_json: bool,
+) -> None:
+    """Run a plan (or requirements) on this machine, and report.
+
+    FILE is a plan (.json) or a requirements file, which is planned first.
+    """
+    if (file is None) == (resume is None):
+        raise UsageError(
+            "say what to run: a FILE, or --resume RUN", hint="for example `swarm run plan.json`"
+        )
+    settings = context.settings(workers=workers, isolation=isolation, image=image)
+    from swarm.cli.session import Session
+
+    session = Session(settings, as_json=as_json)
+    if resume is not None:
+        sys.exit(session.resume(resume))
+    assert file is not None
+    plan = load_plan(settings, file, as_json=as_json)
+    session.show_plan(plan)
+    if not yes:
+        confirm(len(plan.tasks))
+    sys.exit(session.run_plan(plan, key=key))
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--key", default="", help="Makes the same plan on the same commit a new run.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else on stdout.")
+@pass_context
+def submit(context: Context, file: Path, key: str, as_json: bool) -> None:
+    """Queue a plan and print the run's id; workers elsewhere do it."""
+    settings = context.settings()
+    from swarm.engine.engine import Engine
+    from swarm.engine.store import open_store
+    from swarm.fleet.server import ensure_server
+    from swarm.local_run import submit_plan
+
+    plan = load_plan(settings, file, as_json=as_json)
+    engine = Engine(open_store(ensure_server(settings).url), settings.project)
+    engine.check_server()
+    run_id = submit_plan(settings, engine, plan, key=key)
+    record = engine.run(run_id)
+    emit(
+        {"run": run_id, "branch": record.branch, "base": record.base, "tasks": len(plan.tasks)},
+        as_json,
+        lambda: run_id,
+    )
+
+
+def load_plan(settings: "Settings", file: Path, *, as_json: bool) -> "Plan":
+    """Read a plan, or plan a requirements file with the model."""
+    from swarm.plan.document import parse_plan
+
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: cannot be read: {error}", hint="give a plan or a requirements file") from error
+    if file.suffix == ".json":
+        return parse_plan(text, source=str(file))
+    from swarm.cli.plan import plan_text
+
+    return plan_text(settings, text, source=str(file), quiet=as_json)
+
+
+def confirm(tasks: int) -> None:
+    """Ask a person; without one, refuse and say how to go on."""
+    if not sys.stdin.isatty():
+        raise UsageError(
+            f"{tasks} tasks are ready to start, and there is no terminal to ask",
+            hint="add -y to start without asking",
+        )
+    if not click.confirm("start?", default=True, err=True):
+        raise click.Abort

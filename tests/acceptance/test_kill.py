@@ -1,0 +1,145 @@
+"""Kill things in the middle; the history that comes out is the same."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+from real_swarm import DIAMOND, Swarm, wait_for, write_task
+
+from swarm import crashpoints
+
+TASKS = len(DIAMOND)
+EXPECTED_JOIN = "join left middle right"
+
+
+def all_points() -> list[str]:
+    """Every crash point that exists, found by importing what declares them."""
+    import swarm.repo.merge_queue
+    import workers.worker  # noqa: F401
+
+    return sorted(crashpoints.POINTS)
+
+
+def assert_right_history(swarm: Swarm, report: dict[str, object]) -> None:
+    """Done, one trailer a task, and the tree that an undisturbed run makes."""
+    branch = str(report["branch"])
+    assert report["state"] == "done"
+    tasks = [value.split("/")[1] for value in swarm.trailers(branch)]
+    assert sorted(tasks) == sorted(str(task["id"]) for task in DIAMOND)
+    assert swarm.git("show", f"{branch}:out/join.txt") == EXPECTED_JOIN
+    assert swarm.git("ls-tree", "-r", "--name-only", branch, "out/").splitlines() == [
+        f"out/{name}.txt" for name in sorted(str(task["id"]) for task in DIAMOND)
+    ]
+
+
+@pytest.mark.parametrize("action", ["kill", "raise"])
+@pytest.mark.parametrize("point", all_points())
+def test_a_run_survives_a_crash_at(swarm: Swarm, point: str, action: str) -> None:
+    """The process that dies at the point is replaced, and nothing is lost or done twice."""
+    report = swarm.json(
+        "run", swarm.plan(DIAMOND), "-y", "--workers", "2", env={"SWARM_CRASH": f"{point}:2:{action}"}
+    )
+
+    assert_right_history(swarm, report)
+
+
+def slow_diamond() -> list[dict[str, object]]:
+    """The same plan, with a first task long enough to be caught in the middle."""
+    root = write_task("root")
+    command = [*root["command"]]  # type: ignore[misc]
+    command[2] = command[2].replace("time.sleep(0.15)", "time.sleep(3)")
+    return [root | {"command": command}, *DIAMOND[1:]]
+
+
+def children_running(parent: int, module: str) -> list[psutil.Process]:
+    """The child processes of `parent` that run this module."""
+    return [
+        child
+        for child in psutil.Process(parent).children(recursive=True)
+        if module in " ".join(child.cmdline())
+    ]
+
+
+def kill_run(run: "subprocess.Popen[bytes]") -> None:
+    """End `swarm run` itself without a chance to tidy up."""
+    run.send_signal(signal.SIGKILL)
+    run.wait(10)
+
+
+def is_running(swarm: Swarm, task: str) -> bool:
+    """The task's agent is at work."""
+    done = swarm.call("tasks", "--json")
+    return done.returncode == 0 and any(
+        row["id"] == task and row["state"] == "running" for row in _rows(done.stdout)
+    )
+
+
+def _rows(text: str) -> list[dict[str, str]]:
+    import json
+
+    loaded = json.loads(text)
+    return loaded["tasks"] if isinstance(loaded, dict) else loaded
+
+
+def test_resume_after_kill_9_of_a_worker_mid_task(swarm: Swarm) -> None:
+    """The task is taken back from the dead worker and run again."""
+    run = swarm.start("run", swarm.plan(slow_diamond()), "-y", "--workers", "1")
+    wait_for(lambda: is_running(swarm, "root"), "the first task to run")
+    worker = children_running(run.pid, "workers")[0]
+
+    worker.kill()
+    kill_run(run)
+    report = swarm.json("run", "--resume", "latest", "--workers", "2")
+
+    assert_right_history(swarm, report)
+
+
+def test_resume_after_kill_9_of_the_supervisor_mid_merge(swarm: Swarm) -> None:
+    """What it had merged is found in git; what it had not is merged by the next one."""
+    run = swarm.start(
+        "run", swarm.plan(DIAMOND), "-y", "--workers", "1", env={"SWARM_CRASH": "merge.after_tx:2:stop"}
+    )
+    wait_for(
+        lambda: any(p.status() == psutil.STATUS_STOPPED for p in children_running(run.pid, "supervisor")),
+        "the supervisor to stop in the middle of a merge",
+    )
+    supervisor = children_running(run.pid, "supervisor")[0]
+
+    supervisor.kill()
+    kill_run(run)
+    report = swarm.json("run", "--resume", "latest", "--workers", "2")
+
+    assert_right_history(swarm, report)
+
+
+def test_resume_after_kill_9_of_the_embedded_server(swarm: Swarm) -> None:
+    """The append-only file brings the queue back, and the run goes on."""
+    run = swarm.start("run", swarm.plan(slow_diamond()), "-y", "--workers", "1")
+    wait_for(lambda: is_running(swarm, "root"), "the first task to run")
+    server = _server_pid(swarm.root)
+
+    os.kill(server, signal.SIGKILL)
+    kill_run(run)
+    report = swarm.json("run", "--resume", "latest", "--workers", "2")
+
+    assert_right_history(swarm, report)
+
+
+def test_a_run_goes_on_when_the_embedded_server_is_killed_under_it(swarm: Swarm) -> None:
+    """`swarm run` starts its server again; nobody has to resume."""
+    run = swarm.start("run", swarm.plan(slow_diamond()), "-y", "--workers", "2")
+    wait_for(lambda: is_running(swarm, "root"), "the first task to run")
+
+    os.kill(_server_pid(swarm.root), signal.SIGKILL)
+
+    assert run.wait(60) == 0
+    assert_right_history(swarm, swarm.json("report", "--format", "json"))
+
+
+def _server_pid(root: Path) -> int:
+    import json
+
+    return int(json.loads((root / ".swarm" / "server" / "server.json").read_text(encoding="utf-8"))["pid"])

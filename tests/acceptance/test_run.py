@@ -1,0 +1,80 @@
+"""`swarm run`, as a person would use it."""
+
+from real_swarm import DIAMOND, Swarm, write_task
+
+
+def test_a_plan_becomes_a_branch_with_one_commit_a_task(swarm: Swarm) -> None:
+    """Each task lands once, dependents see what they depend on, and the report says so."""
+    report = swarm.json("run", swarm.plan(DIAMOND), "-y", "--workers", "2")
+
+    branch = str(report["branch"])
+    assert report["state"] == "done"
+    assert report["clean"] is True
+    assert sorted(swarm.trailers(branch)) == sorted(f"{report['run']}/{task['id']}/1" for task in DIAMOND)
+    assert swarm.git("show", f"{branch}:out/join.txt") == "join left middle right"
+
+
+def test_the_users_checkout_is_untouched(swarm: Swarm) -> None:
+    """Work in progress stays as it was, and only the run's branch is new."""
+    (swarm.root / "lib.py").write_text("VALUE = 2  # not committed\n", encoding="utf-8")
+    (swarm.root / "untracked.txt").write_text("mine\n", encoding="utf-8")
+    before = (swarm.git("rev-parse", "HEAD"), swarm.git("status", "--porcelain"), swarm.git("stash", "list"))
+
+    report = swarm.json("run", swarm.plan(DIAMOND), "-y", "--workers", "2")
+
+    assert (
+        swarm.git("rev-parse", "HEAD"),
+        swarm.git("status", "--porcelain"),
+        swarm.git("stash", "list"),
+    ) == before
+    assert (swarm.root / "lib.py").read_text(encoding="utf-8") == "VALUE = 2  # not committed\n"
+    assert swarm.git("show", f"{report['branch']}:lib.py") == "VALUE = 1"
+
+
+def test_a_task_that_writes_out_of_its_scope_does_not_land(swarm: Swarm) -> None:
+    """The diff is checked against the declared files, and the report names the path."""
+    sneaky = write_task("sneaky", files=("out/other.txt",)) | {"max_attempts": 1}
+
+    report = swarm.json("run", swarm.plan([sneaky, write_task("after", "sneaky")]), "-y", expect=1)
+
+    assert report["state"] == "failed"
+    assert swarm.trailers(str(report["branch"])) == []
+    tasks = {row["id"]: row for row in report["tasks"]}  # type: ignore[attr-defined]
+    assert "out/sneaky.txt" in tasks["sneaky"]["failure_reason"]
+    assert tasks["after"]["state"] == "upstream_failed"
+
+
+def test_a_red_gate_keeps_an_attempt_off_the_branch(swarm: Swarm) -> None:
+    """What does not pass on the merged tree is sent back, and fails when its attempts are used up."""
+    broken = {
+        "id": "broken",
+        "description": "a file that does not compile",
+        "files": ["lib.py"],
+        "command": ["python3", "-c", "open('lib.py', 'w').write('def (')"],
+        "max_attempts": 2,
+    }
+
+    report = swarm.json("run", swarm.plan([broken]), "-y", expect=1)
+
+    assert report["gate_failures"] == 2
+    assert swarm.trailers(str(report["branch"])) == []
+
+
+def test_the_same_plan_on_the_same_commit_is_the_same_run(swarm: Swarm) -> None:
+    """Running again reports the finished run instead of doing the work twice."""
+    plan = swarm.plan(DIAMOND)
+    first = swarm.json("run", plan, "-y", "--workers", "2")
+
+    second = swarm.json("run", plan, "-y", "--workers", "2")
+
+    assert second["run"] == first["run"]
+    assert second["attempts"] == first["attempts"]
+
+
+def test_without_a_terminal_and_without_yes_nothing_starts(swarm: Swarm) -> None:
+    """A CI job that forgot -y is told so, with exit code 2."""
+    done = swarm.call("run", swarm.plan(DIAMOND))
+
+    assert done.returncode == 2
+    assert "-y" in done.stderr
+    assert not (swarm.root / ".swarm" / "repo.git").exists()

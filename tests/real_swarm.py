@@ -1,0 +1,112 @@
+"""Real repositories, the real command, real processes: what the acceptance tests share."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+GATE = """[gate.compiles]
+command = ["python3", "-m", "compileall", "-q", "."]
+"""
+
+
+def write_task(name: str, *dependencies: str, files: tuple[str, ...] = ()) -> dict[str, object]:
+    """A `command` task that writes `out/<name>.txt`, naming what it saw of its dependencies."""
+    program = (
+        "import pathlib, sys, time; time.sleep(0.15); out = pathlib.Path('out'); out.mkdir(exist_ok=True);"
+        "seen = [p for p in sys.argv[2:] if (out / (p + '.txt')).exists()];"
+        "(out / (sys.argv[1] + '.txt')).write_text(' '.join([sys.argv[1], *seen]) + chr(10))"
+    )
+    return {
+        "id": name,
+        "description": f"write {name}",
+        "dependencies": list(dependencies),
+        "files": list(files) or [f"out/{name}.txt"],
+        "command": ["python3", "-c", program, name, *dependencies],
+    }
+
+
+DIAMOND = [
+    write_task("root"),
+    write_task("left", "root"),
+    write_task("middle", "root"),
+    write_task("right", "root"),
+    write_task("join", "left", "middle", "right"),
+]
+"""Five tasks: one fans out to three, which fan in to one."""
+
+
+@dataclass
+class Swarm:
+    """The `swarm` command on one repository, with an environment of its own."""
+
+    root: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def argv(self, *words: str) -> list[str]:
+        """The command line of one call."""
+        return [sys.executable, "-m", "swarm", "-C", str(self.root), *words]
+
+    def call(
+        self, *words: str, env: dict[str, str] | None = None, timeout_s: float = 90
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one command to its end."""
+        return subprocess.run(
+            self.argv(*words),
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            env={**self.environment, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+
+    def json(self, *words: str, env: dict[str, str] | None = None, expect: int = 0) -> dict[str, object]:
+        """Run one command with --json and return what it printed."""
+        done = self.call(*words, "--json", env=env)
+        assert done.returncode == expect, done.stderr + done.stdout
+        loaded = json.loads(done.stdout)
+        assert isinstance(loaded, dict)
+        return loaded
+
+    def start(self, *words: str, env: dict[str, str] | None = None) -> "subprocess.Popen[bytes]":
+        """Start a command and leave it running."""
+        return subprocess.Popen(
+            self.argv(*words),
+            env={**self.environment, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def git(self, *words: str) -> str:
+        """Ask the user's repository."""
+        return subprocess.run(
+            ["git", "-C", str(self.root), *words], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    def plan(self, tasks: list[dict[str, object]], name: str = "plan.json") -> str:
+        """Write a plan beside (not in) the repository; return its path."""
+        path = self.root.parent / name
+        path.write_text(json.dumps(tasks), encoding="utf-8")
+        return str(path)
+
+    def trailers(self, branch: str) -> list[str]:
+        """The `Swarm-Task` values on a branch, newest first."""
+        text = self.git("log", "--first-parent", "--format=%(trailers:key=Swarm-Task,valueonly)", branch)
+        return [line for line in text.splitlines() if line]
+
+
+def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 30) -> None:
+    """Poll until it holds.
+
+    Raises:
+        AssertionError: it did not, in time.
+    """
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {timeout_s} s for {what}"
+        time.sleep(0.05)
