@@ -6,10 +6,10 @@ import click
 
 from swarm.cli.context import Context, pass_context, resolve_run, run_argument
 from swarm.cli.output import emit, json_option, pairs, state_word, table
-from swarm.observe.wording import duration, one_line, plural
+from swarm.observe.wording import duration, lock_name, one_line, plural
 
 if TYPE_CHECKING:
-    from swarm.engine.records import AgentRecord, RunRecord, TaskRecord
+    from swarm.engine.records import AgentRecord, QueueRecord, RunRecord, TaskRecord
     from swarm.engine.snapshot import Snapshot
 
 BUSY = ("failed", "merging", "running", "acked")
@@ -102,6 +102,11 @@ def task_data(task: "TaskRecord") -> dict[str, object]:
     return {"id": task.spec.id, **record, "spec": task.spec}
 
 
+def queue_data(queue: "QueueRecord") -> dict[str, object]:
+    """A queue's depths as JSON."""
+    return {"type": queue.type, "ready": queue.queued, "parked": queue.parked}
+
+
 def _run_data(record: "RunRecord") -> dict[str, object]:
     return {**vars(record), "counts": {str(state): count for state, count in record.counts.items()}}
 
@@ -115,7 +120,7 @@ def _status_data(snapshot: "Snapshot") -> dict[str, object]:
             for task in snapshot.tasks
         ],
         "agents": list(snapshot.agents),
-        "queues": list(snapshot.queues),
+        "queues": [queue_data(queue) for queue in snapshot.queues],
         "taken_ms": snapshot.taken_ms,
     }
 
@@ -180,7 +185,7 @@ def _note(task: "TaskRecord") -> str:
     if task.state in {"acked", "running"}:
         return f"on {task.worker_id}"
     if task.parked_on:
-        return f"waits for {task.parked_on}"
+        return f"waits for {lock_name(task.parked_on)}"
     if task.waiting_for:
         return f"after {', '.join(task.waiting_for)}"
     return task.merged_commit[:12] or task.failure_reason

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from swarm.engine.records import Event
-from swarm.observe.wording import FAILURES, one_line
+from swarm.observe.wording import FAILURES, lock_name, one_line
 
 
 def tell_event(event: Event) -> str:
@@ -53,7 +53,7 @@ _TELLERS: dict[str, Callable[[Event], str]] = {
     "run_activated": lambda e: "the run is active",
     "run_cancelled": lambda e: "the run was cancelled",
     "run_ended": lambda e: f"the run ended: {e.fields.get('state', '')}",
-    "task_parked": lambda e: f"{e.task} waits for {e.fields.get('path', 'a lock')}",
+    "task_parked": lambda e: f"{e.task} waits for {lock_name(e.fields.get('path', ''))}",
     "task_claimed": lambda e: f"{e.task} taken by {_worker(e)}{_attempt(e)}",
     "task_handed_in": lambda e: f"{e.task} handed in by {_worker(e)}{_attempt(e)}",
     "merge_begun": lambda e: f"{e.task} is being merged and gated",

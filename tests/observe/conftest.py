@@ -91,7 +91,7 @@ def landed(make_task: MakeTask) -> MakeTask:
 
 
 @pytest.fixture
-def worker() -> Callable[..., AgentRecord]:
+def make_agent() -> Callable[..., AgentRecord]:
     """A worker that was seen a second ago."""
 
     def make(worker_id: str, *, types: tuple[str, ...] = ("*",), task: str = "", kind: str = "worker") -> AgentRecord:
