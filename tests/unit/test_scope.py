@@ -18,8 +18,14 @@ from swarm.plan.scope import (
 
 NAMES = st.text(alphabet="ab.", min_size=1, max_size=3).filter(lambda name: name not in {".", ".."})
 PATHS = st.lists(NAMES, min_size=1, max_size=4).map("/".join)
-GLOB_NAMES = st.one_of(NAMES, st.text(alphabet="ab*?", min_size=1, max_size=3), st.just("**"), st.just("[ab]"))
-PATTERNS = st.lists(GLOB_NAMES, min_size=1, max_size=4).map("/".join).filter(lambda text: ".." not in text.split("/"))
+GLOB_NAMES = st.one_of(
+    NAMES, st.text(alphabet="ab*?", min_size=1, max_size=3), st.just("**"), st.just("[ab]")
+)
+PATTERNS = (
+    st.lists(GLOB_NAMES, min_size=1, max_size=4)
+    .map("/".join)
+    .filter(lambda text: ".." not in text.split("/"))
+)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +141,9 @@ def test_globs_match_as_the_reference_does(pattern: str, path: str) -> None:
     normal = normalise_pattern(pattern)
     reference = GitIgnoreSpec.from_lines(["/" + normal]).match_file(path)
 
-    assert WriteScope([pattern]).covers(path) == (reference or path == normal or path.startswith(normal + "/"))
+    assert WriteScope([pattern]).covers(path) == (
+        reference or path == normal or path.startswith(normal + "/")
+    )
 
 
 def test_a_hostile_glob_costs_no_more_than_a_friendly_one() -> None:
@@ -169,7 +177,13 @@ def test_overlap_of_plain_paths_is_exact(first: str, second: str) -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "prefix"),
-    [("src/*.py", "src"), ("**", ""), ("*.py", ""), ("src/a.py", "src/a.py"), (r"p/\[id\].tsx", "p/[id].tsx")],
+    [
+        ("src/*.py", "src"),
+        ("**", ""),
+        ("*.py", ""),
+        ("src/a.py", "src/a.py"),
+        (r"p/\[id\].tsx", "p/[id].tsx"),
+    ],
 )
 def test_the_literal_prefix_is_what_gets_locked(pattern: str, prefix: str) -> None:
     """A glob counts as the folder it begins in; a plain path as itself."""
