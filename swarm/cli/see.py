@@ -6,7 +6,9 @@ import click
 
 from swarm.cli.context import Context, pass_context, resolve_run, run_argument
 from swarm.cli.output import emit, json_option, pairs, state_word, table
+from swarm.errors import UsageError
 from swarm.observe.wording import duration, lock_name, one_line, plural
+from swarm.states import TaskState
 
 if TYPE_CHECKING:
     from swarm.engine.records import AgentRecord, QueueRecord, RunRecord, TaskRecord
@@ -44,7 +46,7 @@ def runs(context: Context, as_json: bool) -> None:
         (
             record.run,
             state_word(record.state),
-            f"{record.counts.get('done', 0)}/{sum(record.counts.values())}",
+            f"{record.counts.get(TaskState.DONE, 0)}/{sum(record.counts.values())}",
             f"{duration((now_ms - record.submitted_ms) / 1000)} ago",
             duration(((record.ended_ms or now_ms) - record.submitted_ms) / 1000),
             one_line(record.goal, 50),
@@ -68,9 +70,6 @@ def tasks(context: Context, run: str, states: tuple[str, ...], as_json: bool) ->
 
     RUN is an id, the beginning of one, or `latest` (the default).
     """
-    from swarm.errors import UsageError
-    from swarm.states import TaskState
-
     unknown = sorted(set(states) - set(TaskState))
     if unknown:
         raise UsageError(f"--state: no state {unknown[0]!r}", hint=f"one of {', '.join(TaskState)}")
@@ -134,7 +133,7 @@ def _status_text(snapshot: "Snapshot") -> str:
         "run": f"{run.run}  {state_word(run.state)}",
         "goal": one_line(run.goal, 80) or "-",
         "branch": f"{run.branch}" + (f" at {run.tip[:12]}" if run.tip else ""),
-        "tasks": f"{run.counts.get('done', 0)}/{total} done   {counts}",
+        "tasks": f"{run.counts.get(TaskState.DONE, 0)}/{total} done   {counts}",
         "time": duration(snapshot.elapsed_s),
         "alive": f"{plural(len(workers), 'worker')},"
         f" {plural(len(snapshot.alive) - len(workers), 'supervisor')}",

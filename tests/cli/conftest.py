@@ -60,12 +60,14 @@ class Workbench:
         return claim.task.id
 
 
-def command(task_id: str, *after: str, type: str = "general", files: tuple[str, ...] | None = None) -> TaskSpec:  # noqa: A002  # the field's name
+def command(
+    task_id: str, *after: str, kind: str = "general", files: tuple[str, ...] | None = None
+) -> TaskSpec:
     """A `command` task that writes its own file."""
     return TaskSpec(
         id=task_id,
         description=f"Do {task_id}",
-        type=type,
+        type=kind,
         dependencies=after,
         files=(f"{task_id}.py",) if files is None else files,
         executor="command",
