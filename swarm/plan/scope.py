@@ -20,11 +20,16 @@ MAX_PATH_BYTES = 4096
 MAX_NAME_BYTES = 255
 
 _GLOB = re.compile(r"(?<!\\)[*?\[]")
+_SPECIAL = re.compile(r"[*?\[\\]")
 _ESCAPE = re.compile(r"\\(.)")
 _BAD_ESCAPE = re.compile(r"\\(?![*?\[\]!# ])")
 _BRACKET = re.compile(r"\[[!^]?\]?[^\]]*(\]?)")
 _DRIVE = re.compile(r"[A-Za-z]:(/|$)")
-_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u2028\u2029")
+# Names of letters, digits and stars that do not begin with a dot: most paths, and nothing to correct.
+_ORDINARY = re.compile(r"(?:[A-Za-z0-9_*+-][A-Za-z0-9_*+.-]*/)*[A-Za-z0-9_*+-][A-Za-z0-9_*+.-]*")
+_BIDI = frozenset(
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u2028\u2029"
+)
 # Code points that macOS ignores in file names, so that `.g\u200dit` opens `.git` there.
 _IGNORED = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 _GIT_NAME = re.compile(r"\.git[ .]*(:.*)?|git~[0-9]+[ .]*", re.IGNORECASE)
@@ -43,6 +48,8 @@ def normalise_pattern(text: str) -> str:
     Raises:
         PatternError: absolute, leaves the repository, names `.git`, negated, or not a usable path.
     """
+    if len(text) <= MAX_NAME_BYTES and _ORDINARY.fullmatch(text):
+        return text
     if not text.strip():
         raise PatternError(f"empty path {text!r}")
     fault = _character_fault(text) or _form_fault(text)
@@ -54,8 +61,7 @@ def normalise_pattern(text: str) -> str:
     fault = _parts_fault(parts)
     if fault:
         raise PatternError(f"{fault} in {text!r}")
-    normal = "/".join(parts)
-    return normal
+    return "/".join(parts)
 
 
 def _character_fault(text: str) -> str:
@@ -119,6 +125,9 @@ def literal_prefix(pattern: str) -> str:
 
     A pattern without wildcards is its own prefix, with its escapes undone.
     """
+    if "\\" not in pattern:
+        first = _SPECIAL.search(pattern)
+        return pattern if first is None else pattern[: first.start()].rpartition("/")[0]
     parts: list[str] = []
     for part in pattern.split("/"):
         if is_glob(part):

@@ -1,4 +1,4 @@
-"""A clean checkout of one tree, for gates to run in: exactly the blobs' bytes, no `.git`, nobody's left-overs."""
+"""A clean checkout of one tree, for gates to run in: the blobs' bytes, no `.git`, no left-overs."""
 
 import contextlib
 import fcntl
@@ -9,7 +9,8 @@ from pathlib import Path
 
 from swarm.repo.git import Git
 from swarm.repo.hub import Hub
-from swarm.repo.workspace import give_to, remove_workspace
+from swarm.repo.removal import remove_tree
+from swarm.repo.workspace import give_to
 
 GATES_NAME = "gates"
 
@@ -39,7 +40,7 @@ def clean_checkout(hub: Hub, tree: str, *, owner: tuple[int, int] | None = None)
                 give_to(checkout, *owner)
             yield checkout
         finally:
-            remove_workspace(folder)
+            remove_tree(folder)
 
 
 def sweep_checkouts(hub: Hub) -> None:
@@ -47,7 +48,7 @@ def sweep_checkouts(hub: Hub) -> None:
     parent = hub.home / GATES_NAME
     for folder in parent.iterdir() if parent.is_dir() else ():
         with contextlib.suppress(BlockingIOError, FileNotFoundError), _flocked(folder):
-            remove_workspace(folder)
+            remove_tree(folder)
 
 
 @contextlib.contextmanager

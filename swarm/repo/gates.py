@@ -157,7 +157,11 @@ def _parse_gate(name: str, table: Any) -> Gate:  # Any: straight from TOML
     env, required = table.get("env", {}), table.get("required", True)
     if not isinstance(command, list) or not command or not all(_is_argument(each) for each in command):
         raise _wrong(f"{key}.command", "a list of strings such as ['python', '-m', 'pytest']", command)
-    if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or not 0 < timeout_s < float("inf"):
+    if (
+        isinstance(timeout_s, bool)
+        or not isinstance(timeout_s, int | float)
+        or not 0 < timeout_s < float("inf")
+    ):
         raise _wrong(f"{key}.timeout_s", "a number of seconds above 0", timeout_s)
     if not isinstance(env, dict) or not all(
         _VARIABLE.fullmatch(variable) and _is_argument(value) for variable, value in env.items()

@@ -66,9 +66,9 @@ class GitError(SwarmError):
         self.argv = tuple(os.fsdecode(argument) for argument in argv)
         self.status = status
         self.stderr = stderr[-_STDERR_KEPT:].decode("utf-8", "replace").strip()
-        shown = " ".join(_without_options(self.argv))
+        shown = " ".join(self.argv)
         super().__init__(
-            f"git failed with exit code {status}: {shown!r}: {self.stderr or 'it printed no reason'}",
+            f"{shown!r} failed with exit code {status}: {self.stderr or 'it printed no reason'}",
             hint="`swarm doctor` checks git and the disk",
         )
 
@@ -120,7 +120,7 @@ class Git:
         """
         answer = self.ask(*arguments, stdin=stdin, env=env, keep_fds=keep_fds)
         if not answer.succeeded:
-            raise GitError((*self._prefix, *arguments), answer.exit_code, answer.stderr)
+            raise GitError(("git", *arguments), answer.exit_code, answer.stderr)
         return answer.stdout
 
     def ask(
@@ -147,7 +147,7 @@ class Git:
                     process.stdin.write(part)  # type: ignore[union-attr]  # all three streams are pipes
             stdout, stderr = process.communicate()
         if process.returncode:
-            raise GitError((*self._prefix, *arguments), process.returncode, stderr)
+            raise GitError(("git", *arguments), process.returncode, stderr)
         return stdout
 
     def one_line(self, *arguments: str | bytes) -> str:
@@ -173,7 +173,9 @@ class Git:
                 pass_fds=tuple(keep_fds),
             )
         except FileNotFoundError as error:
-            raise GitError(argv, 127, os.fsencode(f"{error.filename!r} was not found")) from error
+            raise GitError(
+                ("git", *arguments), 127, os.fsencode(f"{error.filename!r} was not found")
+            ) from error
 
 
 def git_version() -> tuple[int, ...]:
@@ -184,8 +186,3 @@ def git_version() -> tuple[int, ...]:
     """
     words = Git().one_line("version").split()
     return tuple(int(part) for part in words[2].split(".") if part.isdigit())
-
-
-def _without_options(argv: Sequence[str]) -> list[str]:
-    """The command as a person would type it: without the fixed `-c` options."""
-    return ["git", *argv[1 + 2 * len(OPTIONS) :]]

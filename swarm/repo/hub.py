@@ -201,7 +201,7 @@ def _check(writer: RefWriter, changes: list[RefChange]) -> None:
         return
     answer = writer.transact(changes)
     if not answer.succeeded:
-        raise GitError(["update-ref", "--stdin"], answer.exit_code, answer.stderr)
+        raise GitError(["git", "update-ref", "--stdin"], answer.exit_code, answer.stderr)
 
 
 def _hide_from_git(home: Path) -> None:

@@ -48,7 +48,7 @@ class IgnoreRules:
         )
         answer = self._git.ask(*arguments, stdin=stdin)
         if answer.exit_code not in {0, 1}:  # 1: none is ignored
-            raise GitError(arguments, answer.exit_code, answer.stderr)
+            raise GitError(("git", *arguments), answer.exit_code, answer.stderr)
         return {path.removeprefix(b"./") for path in answer.stdout.split(b"\0")[:-1]}
 
 

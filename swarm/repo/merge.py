@@ -1,4 +1,4 @@
-"""Merging an attempt into the integration branch, by ids and objects only: no checkout, no ref is moved here."""
+"""Merging an attempt into the integration branch by objects only: no checkout, and no ref is moved."""
 
 import re
 from dataclasses import dataclass
@@ -90,7 +90,7 @@ def _read_conflict(git: Git, ours: str, answer: Answer, fields: list[str]) -> Co
 
 
 def find_violations(git: Git, old: str, new: str, scope: WriteScope) -> list[Violation]:
-    """What of the difference between two trees may not land: outside the scope, a submodule, a link outward."""
+    """What differs between two trees and may not land: outside the scope, a submodule, a link outward."""
     changes = diff_trees(git, old, new)
     violations = [found for change in changes if (found := _judge(change, scope))]
     changed_links = [change.path for change in changes if change.new_mode == SYMLINK]

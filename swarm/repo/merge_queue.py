@@ -15,78 +15,35 @@ The steps F1 to F8, and what a crash right after each one leaves:
 """
 
 import time
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import replace
 from pathlib import Path
-from urllib.parse import quote
 
 from swarm.crashpoints import crashpoint, register
 from swarm.engine.engine import Engine
 from swarm.engine.records import Failure, MergeTicket, RunRecord
 from swarm.errors import ConfigError, StaleTokenError, StoreUnreachableError, UnreachableError
-from swarm.plan.scope import WriteScope
-from swarm.repo.checkout import clean_checkout, sweep_checkouts
-from swarm.repo.gates import GateReport, GateResult, load_gates, run_gates
+from swarm.repo.checkout import sweep_checkouts
+from swarm.repo.gates import GateReport
 from swarm.repo.git import GitError
 from swarm.repo.hub import Hub
-from swarm.repo.merge import MAX_EVIDENCE, Conflict, Violation, commit_landing, find_violations, merge_trees
+from swarm.repo.landing import Landing, NotLandingError, Outcome, judge, merge_onto
 from swarm.repo.reconcile import Frozen, Reconciler
 from swarm.repo.refs import RefChange, branch_ref, fence_ref, task_ref
 from swarm.repo.slot import LeashedLauncher, kept_slot, least_left_ms
 from swarm.sandbox.protocol import Launcher, SandboxEndedError
 from swarm.states import FailureKind
 
+__all__ = ["Landing", "MergeQueue", "Outcome"]
+
 REDOS = 5
 """How often a landing starts over because somebody else moved the branch."""
 
 AFTER_BEGIN = register("merge.after_begin", "F1: the merge slot and its token are ours")
 AFTER_FENCE = register("merge.after_fence", "F2: the fence ref holds our token")
-AFTER_COMMIT = register("merge.after_commit", "F3: the merged commit exists; no ref points to it")
 AFTER_GATE = register("merge.after_gate", "F4: the gates passed on the merged tree")
 BEFORE_TX = register("merge.before_tx", "F5: the slot was renewed; nothing has landed yet")
 AFTER_TX = register("merge.after_tx", "F6: it has landed in git; Redis does not know")
 AFTER_COMPLETE = register("merge.after_complete", "F7: Redis knows; the attempt's refs are still there")
-
-
-class Outcome(StrEnum):
-    """What became of an attempt."""
-
-    LANDED = "landed"
-    UNCHANGED = "unchanged"  # the branch already held everything; done without a commit
-    CONFLICT = "conflict"
-    GATE_FAILED = "gate_failed"
-    OUT_OF_SCOPE = "out_of_scope"
-    REFUSED = "refused"  # by policy; a person has to look
-    FROZEN = "frozen"  # the branch's records contradict each other; a person has to look
-    STALE = "stale"  # the right to merge was lost; whoever has it now goes on
-    INFRASTRUCTURE = "infrastructure"  # git, the disk or the sandbox; not charged
-
-
-@dataclass(frozen=True)
-class Landing:
-    """The verdict on one attempt."""
-
-    run: str
-    task: str
-    attempt: int
-    branch: str
-    outcome: Outcome
-    commit: str = ""  # the branch's tip that holds it, when landed or unchanged
-    reason: str = ""
-    newly_queued: tuple[str, ...] = ()
-    requeued: bool = False  # sent back, and will be tried again
-    gates: GateReport = field(default_factory=GateReport)
-    duration_s: float = 0.0
-
-
-@dataclass(frozen=True)
-class _Verdict(Exception):  # noqa: N818  # not an error: it carries a decision out of the steps
-    """The attempt does not land: why, and what the engine is told."""
-
-    outcome: Outcome
-    failure: Failure
-    gates: GateReport = field(default_factory=GateReport)
-    keeps_attempt: bool = False
 
 
 class MergeQueue:
@@ -109,3 +66,188 @@ class MergeQueue:
         self._home = home
         self._gate_owner = gate_owner
         self._reconciler = Reconciler(engine, hub)
+
+    def reconcile(self) -> tuple[Frozen, ...]:
+        """Repair what a killed merge queue left; call it once before the first landing.
+
+        Returns the branches that nothing may land on until a person has looked, each with the reason.
+        """
+        sweep_checkouts(self._hub)
+        return self._reconciler.reconcile_all()
+
+    def land_next(self) -> Landing | None:
+        """Judge the best handed-in attempt whose branch is free, or return None when there is none.
+
+        Raises:
+            StoreUnreachableError: Redis did not answer; whatever was begun is taken up again later.
+        """
+        started = time.monotonic()
+        ticket = self._engine.begin_merge(self._merger_id)
+        if ticket is None:
+            return None
+        crashpoint(AFTER_BEGIN)
+        try:
+            landing = self._land(ticket)
+        except NotLandingError as verdict:
+            landing = self._send_back(ticket, verdict)
+        except StaleTokenError as error:
+            landing = _verdict_on(ticket, Outcome.STALE, reason=error.message)
+        return replace(landing, duration_s=time.monotonic() - started)
+
+    def _land(self, ticket: MergeTicket) -> Landing:
+        """F2 to F8 for one ticket."""
+        try:
+            record = self._engine.run(ticket.run)
+            self._hub.start_branch(ticket.branch, record.base)
+            earlier = self._look_back(ticket, record)
+            if earlier:
+                return earlier
+            fence = self._hub.raise_fence(ticket.branch, ticket.merge_token)
+            if fence is None:
+                raise StaleTokenError(
+                    f"merge token {ticket.merge_token} of branch {ticket.branch!r} is older than its fence"
+                )
+            crashpoint(AFTER_FENCE)
+            commit, gates = self._merge_and_move(ticket, record, fence)
+        except StoreUnreachableError:
+            raise
+        except ConfigError as error:
+            raise NotLandingError(
+                Outcome.REFUSED,
+                Failure(FailureKind.POLICY, error.message, retryable=False),
+                keeps_attempt=True,
+            ) from error
+        except (GitError, OSError, SandboxEndedError, UnreachableError) as error:
+            reason = f"could not merge: {error}"
+            raise NotLandingError(
+                Outcome.INFRASTRUCTURE, Failure(FailureKind.INFRASTRUCTURE, reason), keeps_attempt=True
+            ) from error
+        return self._complete(ticket, commit, gates)
+
+    def _look_back(self, ticket: MergeTicket, record: RunRecord) -> Landing | None:
+        """Reconcile the branch first; a task that turns out to have landed already is done."""
+        done = task_ref("done", ticket.run, ticket.task.id)
+        if self._hub.resolve(done):
+            self._reconciler.forget(ticket.branch)
+        frozen = self._reconciler.reconcile_run(record)
+        if frozen:
+            failure = Failure(FailureKind.POLICY, frozen.reason, retryable=False)
+            raise NotLandingError(Outcome.FROZEN, failure, keeps_attempt=True)
+        commit = self._hub.resolve(done)
+        return _verdict_on(ticket, Outcome.LANDED, commit=commit) if commit else None
+
+    def _merge_and_move(self, ticket: MergeTicket, record: RunRecord, fence: str) -> tuple[str, GateReport]:
+        """F3 to F6: merge onto the tip, judge, move the branch; again when somebody else moved it."""
+        leash = LeashedLauncher(self._launcher)
+        judged: dict[str, GateReport] = {}
+        with kept_slot(self._engine, ticket, leash.cut):
+            for _ in range(REDOS):
+                tip = self._hub.git.one_line("rev-parse", "--verify", branch_ref(ticket.branch))
+                tree, commit = merge_onto(self._hub, ticket, tip)
+                if tree not in judged:
+                    judged[tree] = judge(
+                        self._hub,
+                        ticket,
+                        tree,
+                        base=record.base,
+                        leash=leash,
+                        home=self._home,
+                        owner=self._gate_owner,
+                    )
+                crashpoint(AFTER_GATE)
+                if self._engine.renew_merge(ticket) < least_left_ms(ticket):
+                    raise StaleTokenError(f"too little is left of the merge slot of {ticket.branch!r}")
+                crashpoint(BEFORE_TX)
+                if self._move(ticket, tip, commit, fence):
+                    crashpoint(AFTER_TX)
+                    return commit, judged[tree]
+        reason = f"branch {ticket.branch!r} was moved by somebody else {REDOS} times while this was merged"
+        raise NotLandingError(
+            Outcome.INFRASTRUCTURE, Failure(FailureKind.INFRASTRUCTURE, reason), keeps_attempt=True
+        )
+
+    def _move(self, ticket: MergeTicket, tip: str, commit: str, fence: str) -> bool:
+        """F6: move the branch, if it is still at `tip` and the fence is still ours; False when it moved.
+
+        An attempt that changes nothing moves nothing, but leaves a record of the tip it was judged on.
+        """
+        branch, guard = branch_ref(ticket.branch), fence_ref(ticket.branch)
+        done = task_ref("done", ticket.run, ticket.task.id)
+        unchanged = task_ref("unchanged", ticket.run, ticket.task.id)
+        fenced = RefChange("verify", guard, old=fence)
+        move = [
+            RefChange("update", branch, new=commit, old=tip),
+            fenced,
+            RefChange("create", done, new=commit),
+        ]
+        if commit == tip:
+            move = [RefChange("verify", branch, old=tip), fenced, RefChange("update", unchanged, new=tip)]
+        with self._hub.writing_refs() as writer:
+            answer = writer.transact(move)
+            if answer.succeeded:
+                self._reconciler.verified(ticket.branch, commit)
+                return True
+            self._reconciler.forget(ticket.branch)
+            if self._hub.resolve(guard) != fence:
+                raise StaleTokenError(f"a newer merge of branch {ticket.branch!r} has raised its fence")
+            if self._hub.tip(ticket.branch) != tip:
+                return False
+        raise GitError(["git", "update-ref", "--stdin"], answer.exit_code, answer.stderr)
+
+    def _complete(self, ticket: MergeTicket, commit: str, gates: GateReport) -> Landing:
+        """F7 and F8. What has landed stays landed, whatever Redis has come to believe meanwhile."""
+        is_new = self._hub.resolve(task_ref("done", ticket.run, ticket.task.id)) == commit
+        try:
+            queued = tuple(self._engine.complete(ticket, commit=commit))
+        except StaleTokenError:
+            if not is_new:
+                raise
+            queued = ()
+            self._engine.reconcile(
+                ticket.run,
+                ticket.task.id,
+                attempt=ticket.attempt,
+                merge_token=ticket.merge_token,
+                commit=commit,
+            )
+        crashpoint(AFTER_COMPLETE)
+        self._hub.sweep_attempts(ticket.run, ticket.task.id)
+        outcome = Outcome.LANDED if is_new else Outcome.UNCHANGED
+        return _verdict_on(ticket, outcome, commit=commit, newly_queued=queued, gates=gates)
+
+    def _send_back(self, ticket: MergeTicket, verdict: NotLandingError) -> Landing:
+        """Tell the engine why; first see to it that a judged attempt is never handed in again."""
+        if not verdict.keeps_attempt:
+            self._hub.reject_attempts(ticket.run, ticket.task.id)
+        failure = verdict.failure
+        try:
+            requeued = self._engine.send_back(ticket, failure)
+        except StaleTokenError as error:
+            return _verdict_on(ticket, Outcome.STALE, reason=error.message)
+        return _verdict_on(
+            ticket, verdict.outcome, reason=failure.reason, requeued=requeued, gates=verdict.gates
+        )
+
+
+def _verdict_on(
+    ticket: MergeTicket,
+    outcome: Outcome,
+    *,
+    commit: str = "",
+    reason: str = "",
+    newly_queued: tuple[str, ...] = (),
+    requeued: bool = False,
+    gates: GateReport | None = None,
+) -> Landing:
+    return Landing(
+        run=ticket.run,
+        task=ticket.task.id,
+        attempt=ticket.attempt,
+        branch=ticket.branch,
+        outcome=outcome,
+        commit=commit,
+        reason=reason,
+        newly_queued=newly_queued,
+        requeued=requeued,
+        gates=gates or GateReport(),
+    )

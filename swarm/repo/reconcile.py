@@ -55,11 +55,6 @@ class Reconciler:
         self._verified[record.branch] = tip
         return None
 
-    def landed(self, record: RunRecord, task: str) -> Landed | None:
-        """The landing of a task, if the branch has it."""
-        landings = self._hub.landings(record.branch, record.base)
-        return next((landed for landed in landings if landed.task == task), None)
-
     def verified(self, branch: str, tip: str) -> None:
         """The branch was in order, and the caller itself has just moved it to `tip`."""
         self._verified[branch] = tip

@@ -108,4 +108,4 @@ def publish_branch(hub: Git, hub_path: Path, user_repository: Path, branch: str)
     if user.ask("rev-parse", "--verify", "--quiet", branch_ref(parent)).succeeded:
         reason = f"branch {parent!r} is in the way of {branch!r}; rename it, then publish again"
         return Published(Publication.BLOCKED, branch, tip, reason)
-    raise GitError(["fetch", str(hub_path), ref], answer.exit_code, answer.stderr)
+    raise GitError(["git", "fetch", str(hub_path), ref], answer.exit_code, answer.stderr)

@@ -3,9 +3,7 @@
 No git ever runs in a workspace once an agent may have written to it.
 """
 
-import contextlib
 import os
-import shutil
 import time
 from dataclasses import dataclass, field
 from itertools import chain
@@ -17,6 +15,7 @@ from swarm.repo.attempt import UNSTABLE, Changes, Comparison, Edit
 from swarm.repo.hub import Hub
 from swarm.repo.ignore import ignore_rules
 from swarm.repo.paths import quote_path, shown
+from swarm.repo.removal import remove_tree
 from swarm.repo.scan import Stamp, UnstableFileError, open_folder, read_file, snapshot_tree
 from swarm.repo.template import copy_template
 from swarm.repo.tree import read_tree
@@ -59,7 +58,7 @@ def open_workspace(hub: Hub, base: str, folder: Path, *, owner: tuple[int, int] 
         GitError: the commit is not in the hub, or the copy failed (a full disk).
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    remove_workspace(folder)
+    remove_tree(folder)
     copy_template(hub, base, folder)
     if owner:
         give_to(folder, *owner)
@@ -111,21 +110,6 @@ def take_attempt(
     return Taken(commit, tuple(sorted(shown(edit.path) for edit in changes.edits)))
 
 
-def remove_workspace(folder: Path) -> None:
-    """Delete a workspace, read-only folders and all; nothing happens when it is not there."""
-    if not os.path.lexists(folder):
-        return
-    with contextlib.suppress(OSError):
-        folder.chmod(0o700)
-    for path, names, _ in os.walk(folder):
-        for child in (Path(path, name) for name in names):
-            if not child.is_symlink():
-                with contextlib.suppress(OSError):
-                    child.chmod(0o700)
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(folder)
-
-
 def _refusal(changes: Changes) -> Taken:
     return Taken(
         None,
@@ -165,6 +149,11 @@ def _encoded(edit: Edit, root_fd: int) -> bytes:
         return f"M {edit.mode} {edit.oid} ".encode() + path + b"\n"
     content = read_file(root_fd, edit.path)
     return f"M {edit.mode} inline ".encode() + path + b"\ndata %d\n" % len(content) + content + b"\n"
+
+
+def remove_workspace(folder: Path) -> None:
+    """Delete a workspace, whatever the agent did to it; nothing happens when it is not there."""
+    remove_tree(folder)
 
 
 def give_to(folder: Path, uid: int, gid: int) -> None:

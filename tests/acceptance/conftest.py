@@ -17,7 +17,7 @@ def swarm(tmp_path: Path) -> Iterator[Swarm]:
         tmp_path / "repo", {"README.md": "a repository\n", "swarm.toml": GATE, "lib.py": "VALUE = 1\n"}
     )
     keep = {
-        name: os.environ[name] for name in ("PATH", "LANG", "COVERAGE_PROCESS_START") if name in os.environ
+        name: os.environ[name] for name in ("PATH", "LANG", "COVERAGE_PROCESS_CONFIG") if name in os.environ
     }
     one = Swarm(
         root,

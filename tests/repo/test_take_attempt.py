@@ -344,6 +344,8 @@ def test_folders_without_end_are_refused(hub: Hub, workspace: Workspace) -> None
     os.close(folder_fd)
 
     taken = take(hub, workspace, "**")
+    remove_workspace(workspace.tree)
 
     assert len(taken.refused) == 1
     assert "nested deeper than" in taken.refused[0]
+    assert not workspace.tree.exists()
