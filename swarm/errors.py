@@ -18,6 +18,7 @@
     ├── LimitReachedError       SW040  exit 7   a budget, a quota or a limit was reached
     ├── NotFinishedError        SW050  exit 8   asked to wait, and it did not end in time
     ├── WaitingForPersonError   SW060  exit 9
+    ├── StoreReplyError         SW080  exit 5   Redis answered a call with an error
     └── StaleTokenError         SW070  exit 5   the caller's claim was voided; its work must stop
         └── RunCancelledError   SW071
 
@@ -155,6 +156,12 @@ class WaitingForPersonError(SwarmError):
 
     code = "SW060"
     exit_code = 9
+
+
+class StoreReplyError(SwarmError):
+    """Redis answered a call with an error; the call changed nothing."""
+
+    code = "SW080"
 
 
 class StaleTokenError(SwarmError):

@@ -11,28 +11,33 @@ PARTS: dict[str, str] = {
     # whole keys
     "meta": "meta",  # HASH   schema, repository, epoch
     "runs": "runs",  # ZSET   run -> submitted at, ms
+    "active": "active",  # SET    runs that have not ended
     "types": "types",  # SET    every task type ever submitted
     "fence": "fence",  # STRING the counter that fencing tokens come from
     "leases": "leases",  # ZSET   task -> lease end, ms
     "delayed": "delayed",  # ZSET   task -> not before, ms (backoff)
     "merging": "merging",  # ZSET   task -> rank; handed in, waiting for the merge queue
-    "locks": "locks",  # HASH   path -> holders
+    "locks": "locks",  # ZSET   exclusively held node -> token; a node is a path ending in `/`
+    "reading": "reading",  # ZSET   shared node -> how many hold it
+    "wide": "wide",  # HASH   mode and node -> holds that cover everything under it
+    "lots": "lots",  # ZSET   names of the lots that have tasks parked in them
+    "workers": "workers",  # ZSET   worker -> last seen, ms; the agents that claim
     "agents": "agents",  # ZSET   worker -> last seen, ms
     "dead": "dead",  # ZSET   task -> failed at, ms
     "events": "events",  # STREAM everything that happened, in order
-    "tick": "tick",  # STRING last reclaim tick and grace, ms
+    "tick": "tick",  # HASH   last reclaim tick, grace
+    "work": "work",  # LIST   closures and walks that one script did not finish
+    "ops": "ops",  # HASH   caller -> its last op id and the answer to it
     # prefixes
     "queue": "queue:",  # ZSET   task -> dispatch score; one per type
     "parked": "parked:",  # ZSET   task -> dispatch score; one per type, waiting for locks
-    "lot": "lot:",  # ZSET   task -> dispatch score; one per blocking path
-    "bell": "bell:",  # LIST   one token per newly claimable task; one per type
+    "lot": "lot:",  # ZSET   task -> dispatch score; one per blocking lock, type and executor
+    "bell": "bell:",  # LIST   one token per newly claimable task; one per `<type>:<executor>`
     "run": "run:",  # HASH   one per run
-    "plan": "plan:",  # STRING the normalised plan, JSON
     "task": "task:",  # HASH   <run>/<task>
-    "dependents": "dependents:",  # SET  <run>/<task>
+    "dependents": "dependents:",  # LIST <run>/<task>
     "waiting": "waiting:",  # SET  <run>/<task>: dependencies that are not done yet
-    "index": "index:",  # ZSET   one per run and state: task -> when it got there, ms
-    "ops": "ops:",  # HASH   <run>/<task>: op id -> first answer
+    "index": "index:",  # ZSET   one per run: task -> its place in the plan
     "lock": "lock:",  # STRING one per held path, for people; no script reads it
     "slot": "slot:",  # HASH   one per branch: who is merging, until when
     "agent": "agent:",  # HASH   one per worker

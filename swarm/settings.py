@@ -7,10 +7,12 @@ A plain dataclass instead of pydantic-settings: `swarm status` must start in und
 import alone takes longer.
 """
 
+import difflib
+import math
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -106,9 +108,7 @@ def load_settings(start: Path, flags: Mapping[str, object] | None = None) -> Set
             if name not in known:
                 if isinstance(raw, dict):  # tables such as [gate.tests] belong to other readers
                     continue
-                raise ConfigError(
-                    f"{source}: unknown setting {name!r}", hint="`swarm config show` lists every setting"
-                )
+                raise ConfigError(f"{source}: unknown setting {name!r}", hint=_nearest(name, known))
             values[name] = _convert(name, known[name].type, raw, source)
             sources[name] = source
     values["home"] = (root / values["home"]).absolute()
@@ -138,6 +138,11 @@ def scrubbed_environment(extra: Mapping[str, str] | None = None) -> dict[str, st
     return {**kept, "CI": "true", "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1", **(extra or {})}
 
 
+def is_colour_refused() -> bool:
+    """The NO_COLOR convention: set to anything but nothing."""
+    return bool(os.environ.get("NO_COLOR"))
+
+
 _HARMLESS = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "VIRTUAL_ENV", "SYSTEMROOT")
 
 
@@ -153,8 +158,9 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
 
 
 def _user_config_path() -> Path:
-    base = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.environ.get("HOME", "/"), ".config")
-    return Path(base) / "swarm" / "config.toml"
+    configured = os.environ.get("XDG_CONFIG_HOME")
+    base = Path(configured) if configured else Path(os.environ.get("HOME", "/")) / ".config"
+    return base / "swarm" / "config.toml"
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -169,7 +175,15 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def _table(document: dict[str, Any], *names: str) -> dict[str, Any]:
     for name in names:
         document = document.get(name, {})
+        if not isinstance(document, dict):
+            raise ConfigError(f"pyproject.toml: [{'.'.join(names)}] must be a table, got {document!r}")
     return document
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    listed = "`swarm config show` lists every setting"
+    return f"did you mean {near[0]!r}? {listed}" if near else listed
 
 
 def _convert(name: str, kind: object, raw: object, source: str) -> object:
@@ -179,22 +193,34 @@ def _convert(name: str, kind: object, raw: object, source: str) -> object:
             f"{source}: {name!r} is a secret and must not be kept in the repository",
             hint=f"set {name.upper()} in the environment instead",
         )
-    make = {"str": str, "int": int, "float": float, "Path": Path}[str(getattr(kind, "__name__", kind))]
-    try:
-        if isinstance(raw, bool) or (make is int and isinstance(raw, float)):
-            raise ValueError
-        value = make(raw)  # type: ignore[call-overload]  # one of four constructors, chosen by name
-    except (TypeError, ValueError):
-        raise ConfigError(f"{source}: {name} must be of type {make.__name__}, got {raw!r}") from None
+    value = _as_type(kind, raw)
+    if value is None:
+        wanted = getattr(kind, "__name__", str(kind))
+        got = "something else" if name in SECRET else repr(raw)
+        raise ConfigError(f"{source}: {name} must be of type {wanted}, got {got}")
     if name in _CHOICES and value not in _CHOICES[name]:
         raise ConfigError(f"{source}: {name} must be one of {', '.join(_CHOICES[name])}, got {value!r}")
-    if isinstance(value, int | float) and value < 0:
-        raise ConfigError(f"{source}: {name} must not be negative, got {raw!r}")
+    if isinstance(value, int | float) and not 0 <= value < math.inf:
+        raise ConfigError(f"{source}: {name} must be a number from 0 up, got {raw!r}")
     if name == "project" and not _PROJECT_NAME.fullmatch(str(value)):
         raise ConfigError(
             f"{source}: project must be letters, digits, '.', '_' or '-' (at most 64), got {raw!r}"
         )
     return value
+
+
+def _as_type(kind: object, raw: object) -> str | int | float | Path | None:
+    """The value as the field's type, or None when it is not one: text of a number is, true is not."""
+    if isinstance(raw, bool) or (kind is int and isinstance(raw, float)):
+        return None
+    if kind is str:
+        return raw if isinstance(raw, str) else None
+    try:
+        if kind is Path:
+            return Path(str(raw)) if isinstance(raw, str | Path) else None
+        return int(str(raw)) if kind is int else float(str(raw))
+    except ValueError:
+        return None
 
 
 _PROJECT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

@@ -76,46 +76,39 @@ class FailureKind(StrEnum):
 _S = TaskState
 _LIVE = (_S.PENDING, _S.QUEUED, _S.ACKED, _S.RUNNING, _S.MERGING)
 
+_BACK = frozenset((held, after) for held in (_S.ACKED, _S.RUNNING) for after in (_S.QUEUED, _S.FAILED))
+_DOOM = frozenset({(_S.PENDING, _S.UPSTREAM_FAILED)})
+_TRIGGER = frozenset({(_S.PENDING, _S.QUEUED)})
+_CANCEL = frozenset((state, _S.CANCELLED) for state in _LIVE)
+_REVIVE = frozenset(
+    {
+        (_S.FAILED, _S.QUEUED),
+        (_S.CANCELLED, _S.QUEUED),
+        (_S.CANCELLED, _S.PENDING),
+        (_S.UPSTREAM_FAILED, _S.PENDING),
+        (_S.UPSTREAM_FAILED, _S.QUEUED),
+    }
+)
+
 MOVES: dict[str, frozenset[tuple[TaskState | None, TaskState]]] = {
     "submit": frozenset({(None, _S.PENDING)}),
-    "activate": frozenset({(_S.PENDING, _S.QUEUED)}),
+    "activate": _TRIGGER,
     "claim": frozenset({(_S.QUEUED, _S.ACKED)}),
     "start": frozenset({(_S.ACKED, _S.RUNNING)}),
-    "renew": frozenset(),
     "hand_in": frozenset({(_S.RUNNING, _S.MERGING)}),
-    "begin_merge": frozenset(),
-    "complete": frozenset({(_S.MERGING, _S.DONE), (_S.RUNNING, _S.DONE), (_S.PENDING, _S.QUEUED)}),
-    "send_back": frozenset(
-        {(_S.MERGING, _S.QUEUED), (_S.MERGING, _S.FAILED), (_S.PENDING, _S.UPSTREAM_FAILED)}
-    ),
-    "fail": frozenset(
-        {
-            (_S.ACKED, _S.QUEUED),
-            (_S.RUNNING, _S.QUEUED),
-            (_S.ACKED, _S.FAILED),
-            (_S.RUNNING, _S.FAILED),
-            (_S.PENDING, _S.UPSTREAM_FAILED),
-        }
-    ),
+    "finish": frozenset({(_S.RUNNING, _S.DONE)}) | _TRIGGER,
+    "complete": frozenset({(_S.MERGING, _S.DONE)}) | _TRIGGER,
+    "reconcile": frozenset((state, _S.DONE) for state in TaskState if state is not _S.DONE) | _TRIGGER,
+    "send_back": frozenset({(_S.MERGING, _S.QUEUED), (_S.MERGING, _S.FAILED)}) | _DOOM,
+    "fail": _BACK | _DOOM,
     "release": frozenset({(_S.ACKED, _S.QUEUED), (_S.RUNNING, _S.QUEUED)}),
-    "reap": frozenset(
-        {
-            (_S.ACKED, _S.QUEUED),
-            (_S.RUNNING, _S.QUEUED),
-            (_S.ACKED, _S.FAILED),
-            (_S.RUNNING, _S.FAILED),
-            (_S.PENDING, _S.UPSTREAM_FAILED),
-        }
-    ),
-    "cancel": frozenset((state, _S.CANCELLED) for state in _LIVE),
-    "retry": frozenset(
-        {
-            (_S.FAILED, _S.QUEUED),
-            (_S.CANCELLED, _S.QUEUED),
-            (_S.CANCELLED, _S.PENDING),
-            (_S.UPSTREAM_FAILED, _S.PENDING),
-            (_S.UPSTREAM_FAILED, _S.QUEUED),
-        }
-    ),
+    "reap": _BACK | _DOOM,
+    "reclaim_worker": _BACK | _DOOM,
+    "cancel": _CANCEL,
+    "retry": _REVIVE,
+    "work": _TRIGGER | _DOOM | _CANCEL | _REVIVE,  # what the others left over
 }
-"""Script name -> the (from, to) moves it may make; from None means the task did not exist."""
+"""Script name -> the (from, to) moves it may make; from None means the task did not exist.
+
+A script that is not here moves no task.
+"""

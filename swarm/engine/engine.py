@@ -1,13 +1,19 @@
 """The engine: every change of a task's state, as one method a Lua script."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from swarm.clock import Clock
+from swarm.engine.caller import Caller
+from swarm.engine.ranks import upward_ranks
+from swarm.engine.reads import Reads
 from swarm.engine.records import (
     AgentRecord,
     Claim,
     Event,
     Failure,
+    LockRecord,
     MergeTicket,
+    QueueRecord,
     Renewal,
     Requeued,
     RunRecord,
@@ -15,93 +21,395 @@ from swarm.engine.records import (
     Usage,
     WorkerProfile,
 )
-from swarm.engine.store import Store
+from swarm.engine.replies import (
+    decode_claim,
+    decode_event,
+    decode_ticket,
+    refuse,
+    text_of,
+    usage_text,
+    words_of,
+)
+from swarm.engine.server_check import check_server
+from swarm.engine.store import Reply, Store
+from swarm.engine.submission import chunk_arguments, run_id
+from swarm.errors import RefusedError, RunCancelledError, UnknownRunError, UnknownTaskError
+from swarm.keys import Keys, member, split_member
 from swarm.plan.model import Plan
+from swarm.states import TaskState
+
+SCHEMA = "1"
+"""Version of the data in Redis."""
+
+LONGEST_WAIT_S = 2.0
+MERGE_DISPLAY_MS = 24 * 3600 * 1000
+EVIDENCE_CAP = 64 * 1024
+WORK_A_TICK = 20
+
+_NOTHING = Usage()
 
 
 class Engine:
-    """One project's queue. Not shared between threads: give each thread its own (`clone`)."""
+    """One project's queue. Not shared between threads: give each thread its own (`clone`).
 
-    def __init__(self, store: Store, project: str, *, lease_ms: int = 30_000) -> None: ...
+    Args:
+        lease_ms: how long a claim holds without a renewal.
+        patience_s: how long a call is repeated while the server does not answer.
+        retry_base_ms, retry_cap_ms: backoff after the first failed attempt, and the longest.
+        clock: paces repetitions.
+        lua_clock: Lua text that replaces the library's clock, for tests.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        project: str,
+        *,
+        lease_ms: int = 30_000,
+        patience_s: float = 20.0,
+        retry_base_ms: int = 2_000,
+        retry_cap_ms: int = 300_000,
+        clock: Clock | None = None,
+        lua_clock: str | None = None,
+    ) -> None:
+        self.project = project
+        self.keys = Keys(project)
+        self.lease_ms = lease_ms
+        self._store = store
+        self._patience_s = patience_s
+        self._backoff = (retry_base_ms, retry_cap_ms)
+        self._clock = clock
+        self._lua_clock = lua_clock
+        self._caller = Caller(store, project, patience_s=patience_s, clock=clock, lua_clock=lua_clock)
+        self._reads = Reads(self._caller.ask, self.keys)
+        self._known_types: list[str] = []
 
     def clone(self) -> "Engine":
         """The same engine on a connection of its own, for another thread."""
+        return Engine(
+            self._store.clone(),
+            self.project,
+            lease_ms=self.lease_ms,
+            patience_s=self._patience_s,
+            retry_base_ms=self._backoff[0],
+            retry_cap_ms=self._backoff[1],
+            clock=self._clock,
+            lua_clock=self._lua_clock,
+        )
+
+    def close(self) -> None:
+        """Close the connection; the next call opens it again."""
+        self._store.close()
+
+    def check_server(self) -> tuple[str, ...]:
+        """Warnings about the server. Raises ConfigError when it would lose work."""
+        return check_server(self._store)
 
     # submit ---------------------------------------------------------------------------------
     def submit(self, plan: Plan, *, base: str, key: str = "", repository: str = "") -> str:
-        """Store a plan and activate it; return the run id. Idempotent: the same project, plan, base and key give one run.
+        """Store a plan and activate it; return the run id.
 
-        Chunked (at most 150 tasks a script), resumable after a crash, active only when all is stored.
+        Idempotent: the same project, plan, base and key give one run. Chunked, resumable after a
+        crash, claimable only when all is stored.
 
         Raises:
             RefusedError: this project name belongs to another repository on this server.
         """
+        run = run_id(self.project, plan, base=base, key=key)
+        answer = words_of(
+            self._caller.call("open_run", run, plan.goal, f"swarm/{run}", base, repository, SCHEMA)
+        )
+        if answer[0] == "REFUSED":
+            raise RefusedError(
+                f"project {self.project!r} on this server belongs to repository {answer[1]!r}",
+                hint="set another `project` in swarm.toml",
+            )
+        state, stored = answer[1], int(answer[2])
+        ranks = upward_ranks(plan) if state == "loading" else {}
+        while state == "loading" and stored < len(plan.tasks):
+            chunk = chunk_arguments(plan, ranks, stored)
+            answer = words_of(self._caller.call("submit", run, stored, *chunk))
+            stored, state = int(answer[1]), answer[2]
+        if state == "loading":
+            self._caller.call("activate", run, len(plan.tasks))
+            self._drain_work()
+        return run
 
     # worker ---------------------------------------------------------------------------------
     def claim(self, worker: WorkerProfile, claim_id: str) -> Claim | None:
-        """Take the most urgent claimable task with all its locks, or None. The same claim_id gets the same answer."""
+        """Take the most urgent claimable task with all its locks, or None.
 
-    def wait(self, worker: WorkerProfile, *, timeout_s: float = 2.0) -> bool:
+        The same claim_id gets the same answer for as long as the claim holds.
+        """
+        executors = f",{','.join(worker.executors)},"
+        places = ["*"] if "*" in worker.types else [part for name in worker.types for part in (name, "0")]
+        while True:
+            answer = self._caller.call("claim", worker.worker_id, claim_id, self.lease_ms, executors, *places)
+            word = text_of(answer[0])
+            if word == "OK":
+                return decode_claim(answer, worker.worker_id)
+            if word == "EMPTY":
+                self._known_types = words_of(answer)[1:]
+                return None
+            # A budget of looks is spent: go on from the places that were reached.
+            places = words_of(answer)[1:]
+
+    def wait(self, worker: WorkerProfile, *, timeout_s: float = LONGEST_WAIT_S) -> bool:
         """Block until something may have become claimable for this worker; at most `timeout_s` (2 s at most)."""
+        types = self._known_types if "*" in worker.types else worker.types
+        names = [f"{name}:{executor}" for name in types for executor in worker.executors]
+        bells = [self.keys.of("bell", name) for name in (*names, "*:*")]
+        seconds = min(max(timeout_s, 0.01), LONGEST_WAIT_S)
+        rung = self._caller.block(seconds, "BLPOP", *bells, f"{seconds:.3f}")
+        return rung is not None
 
     def start(self, claim: Claim) -> None:
-        """acked → running. Raises StaleTokenError / RunCancelledError."""
+        """Acked → running. Raises StaleTokenError / RunCancelledError."""
+        self._held("start", claim)
 
-    def renew(self, claim: Claim, usage: Usage = Usage()) -> Renewal:
-        """Extend the lease to `lease_ms` from Redis' now, and record what the attempt has spent so far."""
+    def renew(self, claim: Claim, usage: Usage = _NOTHING) -> Renewal:
+        """Extend the lease to `lease_ms` from Redis' now, and record what the attempt has spent so far.
 
-    def hand_in(self, claim: Claim, *, commit: str, usage: Usage = Usage()) -> None:
-        """running → merging; the lease ends, token and locks stay. `commit` is durable in the hub."""
+        A cancelled task is an answer, not an error. Raises StaleTokenError.
+        """
+        try:
+            answer = self._held("renew", claim, self.lease_ms, usage_text(usage))
+        except RunCancelledError:
+            return Renewal(remaining_ms=0, is_cancelled=True)
+        return Renewal(remaining_ms=int(answer[1]), is_cancelled=False)
 
-    def finish(self, claim: Claim, *, usage: Usage = Usage()) -> list[str]:
-        """running → done, for a task with an empty write scope or an attempt that changed nothing; newly queued ids."""
+    def hand_in(self, claim: Claim, *, commit: str, usage: Usage = _NOTHING) -> None:
+        """Running → merging; the lease ends, token and locks stay. `commit` is durable in the hub."""
+        self._held("hand_in", claim, self._caller.new_op(), commit, usage_text(usage), MERGE_DISPLAY_MS)
 
-    def fail(self, claim: Claim, failure: Failure, *, usage: Usage = Usage()) -> bool:
+    def finish(self, claim: Claim, *, usage: Usage = _NOTHING) -> list[str]:
+        """Running → done, for an empty write scope or an attempt that changed nothing; newly queued ids."""
+        return self._queued(self._held("finish", claim, self._caller.new_op(), usage_text(usage)))
+
+    def fail(self, claim: Claim, failure: Failure, *, usage: Usage = _NOTHING) -> bool:
         """Put the task back with backoff (True), or fail it and its dependents (False)."""
+        op = self._caller.new_op()
+        answer = self._held("fail", claim, op, usage_text(usage), *self._failure_arguments(failure))
+        self._queued(answer)
+        return answer[1] == "queued"
 
-    def release(self, claim: Claim, *, reason: str, usage: Usage = Usage()) -> None:
+    def release(self, claim: Claim, *, reason: str, usage: Usage = _NOTHING) -> None:
         """Put the task back at once, no attempt charged (drain, shutdown)."""
+        self._held("release", claim, self._caller.new_op(), usage_text(usage), reason)
 
     # merge ----------------------------------------------------------------------------------
     def begin_merge(self, merger_id: str) -> MergeTicket | None:
         """Take the best handed-in attempt whose branch's merge slot is free or mine; one slot a branch."""
+        op, place = self._caller.new_op(), "0"
+        while True:
+            answer = self._caller.call("begin_merge", merger_id, self.lease_ms, op, place)
+            word = text_of(answer[0])
+            if word == "OK":
+                return decode_ticket(answer, merger_id)
+            if word == "EMPTY":
+                return None
+            place = text_of(answer[1])
 
     def renew_merge(self, ticket: MergeTicket) -> int:
         """Extend the merge slot; remaining ms. Raises StaleTokenError when the slot or the token was lost."""
+        return int(self._merging("renew_merge", ticket, self.lease_ms)[1])
 
     def complete(self, ticket: MergeTicket, *, commit: str) -> list[str]:
-        """merging → done with the landed commit; frees locks and slot, triggers dependents; newly queued ids."""
-
-    def reconcile(self, run: str, task: str, *, attempt: int, merge_token: int, commit: str) -> bool:
-        """Complete a task whose landing git proves (trailer on the branch) but Redis does not know; False if known."""
+        """Merging → done with the landed commit; frees locks and slot, triggers dependents; newly queued ids."""
+        return self._queued(self._merging("complete", ticket, self._caller.new_op(), commit))
 
     def send_back(self, ticket: MergeTicket, failure: Failure) -> bool:
-        """merging → queued (True) or failed (False), with the evidence; frees locks and slot."""
+        """Merging → queued (True) or failed (False), with the evidence; frees locks and slot."""
+        op = self._caller.new_op()
+        answer = self._merging("send_back", ticket, op, *self._failure_arguments(failure))
+        self._queued(answer)
+        return answer[1] == "queued"
+
+    def reconcile(self, run: str, task: str, *, attempt: int, merge_token: int, commit: str) -> bool:
+        """Complete a task whose landing git proves (trailer on the branch) but Redis does not know.
+
+        Whatever state it is in; the fence is raised to `merge_token`. False if it is known.
+        """
+        name, op = member(run, task), self._caller.new_op()
+        answer = words_of(self._caller.call("reconcile", name, attempt, merge_token, op, commit))
+        if answer[0] == "KNOWN":
+            return False
+        refuse(answer, name, merge_token)
+        self._queued(answer)
+        return True
 
     # upkeep ---------------------------------------------------------------------------------
     def reclaim_expired(self) -> list[Requeued]:
-        """One tick of the reaper: requeue what outlived its lease; nothing after a gap in ticks (grace)."""
+        """One tick of the reaper: requeue what outlived its lease; nothing after a gap in ticks (grace).
+
+        Also goes on with closures and walks that their callers left unfinished.
+        """
+        found: list[Requeued] = []
+        word = "MORE"
+        while word == "MORE":
+            answer = words_of(self._caller.call("reap", self._caller.new_op(), self.lease_ms))
+            word = answer[0]
+            if word in {"OK", "MORE"}:
+                found += _requeued(answer[1:])
+        self._drain_work(at_most=WORK_A_TICK)
+        return found
 
     def reclaim_worker(self, worker_id: str) -> list[Requeued]:
         """Requeue at once what a worker known to be dead holds, and free its merge slots."""
+        found: list[Requeued] = []
+        place = "0"
+        while place.strip():
+            answer = words_of(self._caller.call("reclaim_worker", worker_id, self._caller.new_op(), place))
+            place = answer[1]
+            found += _requeued(answer[2:])
+        self._drain_work()
+        return found
 
     def heartbeat(self, worker: WorkerProfile, *, kind: str, state: str, task: str = "") -> None:
         """Record that a worker or supervisor is alive (display and liveness; decides no lease)."""
+        self._caller.call(
+            "heartbeat", worker.worker_id, kind, ",".join(worker.types), worker.host, worker.pid, state, task
+        )
 
     def sign_off(self, worker_id: str) -> None:
         """Remove a worker that has ended in good order."""
+        self._caller.call("sign_off", worker_id)
 
     def cancel(self, run: str, task: str = "") -> int:
         """Cancel a run, or one task and what depends on it; returns how many tasks moved."""
+        return self._across("cancel", run, task)
 
     def retry(self, run: str, task: str = "") -> int:
-        """Queue failed, cancelled and upstream_failed tasks again (one task, or all of the run)."""
+        """Queue failed, cancelled and upstream_failed tasks again.
+
+        All of the run, or one task with its dependents and the dependencies it needs.
+        """
+        return self._across("retry", run, task)
 
     # see ------------------------------------------------------------------------------------
-    def run_ids(self) -> list[str]: ...
-    def run(self, run: str) -> RunRecord: ...
-    def task(self, run: str, task: str) -> TaskRecord: ...
-    def tasks(self, run: str) -> list[TaskRecord]: ...
-    def agents(self) -> list[AgentRecord]: ...
-    def events(self, *, after: str = "0-0", limit: int = 1000, block_ms: int = 0) -> list[Event]: ...
-    def now_ms(self) -> int: ...
+    def run_ids(self) -> list[str]:
+        """All runs, oldest first."""
+        return self._reads.run_ids()
+
+    def run(self, run: str) -> RunRecord:
+        """One run. Raises UnknownRunError."""
+        return self._reads.run(run)
+
+    def task(self, run: str, task: str) -> TaskRecord:
+        """One task. Raises UnknownTaskError."""
+        return self._reads.task(run, task)
+
+    def tasks(self, run: str) -> list[TaskRecord]:
+        """All tasks of a run, in the plan's order. Raises UnknownRunError."""
+        return self._reads.tasks(run)
+
+    def queues(self) -> list[QueueRecord]:
+        """Every task type with how many tasks are claimable now and parked on locks."""
+        return self._reads.queues()
+
+    def locks(self) -> list[LockRecord]:
+        """Every lock held now."""
+        return self._reads.locks()
+
+    def agents(self) -> list[AgentRecord]:
+        """Every worker and supervisor that has not signed off, by name."""
+        return self._reads.agents()
+
+    def events(self, *, after: str = "0-0", limit: int = 1000, block_ms: int = 0) -> list[Event]:
+        """Up to `limit` events later than the entry id `after`; waits up to `block_ms` (2 s at most) for one."""
+        found = self._reads.events_after(after, limit)
+        if found or block_ms <= 0:
+            return found
+        wait_ms = min(block_ms, int(LONGEST_WAIT_S * 1000))
+        stream = self.keys.of("events")
+        reply = self._caller.block(
+            wait_ms / 1000, "XREAD", "COUNT", limit, "BLOCK", wait_ms, "STREAMS", stream, after
+        )
+        entries = _stream_entries(reply)
+        return [decode_event(entry) for entry in entries]
+
+    def newest_events(self, limit: int) -> list[Event]:
+        """The last `limit` events of the project, oldest first."""
+        return self._reads.newest_events(limit)
+
+    def last_event_id(self) -> str:
+        """The id of the newest event, to ask for what comes after it; `0-0` before the first."""
+        newest = self._reads.newest_events(1)
+        return newest[0].id if newest else "0-0"
+
+    def depth(self, part: str) -> int:
+        """How many tasks one of the project's sorted sets holds: `delayed`, `leases`, `merging`, `dead`."""
+        return self._reads.depth(part)
+
+    def now_ms(self) -> int:
+        """Redis' clock."""
+        return self._reads.now_ms()
+
+    # ----------------------------------------------------------------------------------------
+    def _held(self, verb: str, claim: Claim, *args: str | int) -> list[str]:
+        name = member(claim.run, claim.task.id)
+        answer = words_of(self._caller.call(verb, name, claim.token, *args))
+        refuse(answer, name, claim.token)
+        return answer
+
+    def _merging(self, verb: str, ticket: MergeTicket, *args: str | int) -> list[str]:
+        name = member(ticket.run, ticket.task.id)
+        answer = words_of(self._caller.call(verb, name, ticket.merge_token, *args))
+        refuse(answer, name, ticket.merge_token)
+        return answer
+
+    def _failure_arguments(self, failure: Failure) -> list[str | int]:
+        evidence = failure.evidence.encode("utf-8", "replace")[-EVIDENCE_CAP:].decode("utf-8", "replace")
+        charged, retryable = int(failure.kind.is_charged), int(failure.retryable)
+        return [
+            failure.kind.value,
+            failure.reason,
+            evidence,
+            charged,
+            retryable,
+            *self._backoff,
+            self._caller.spread(),
+        ]
+
+    def _queued(self, answer: Sequence[str]) -> list[str]:
+        """The newly queued ids of an answer, and of the work it left."""
+        queued = list(answer[1:])
+        if answer[0] == "MORE":
+            queued += self._drain_work()[1]
+        return queued
+
+    def _across(self, verb: str, run: str, task: str) -> int:
+        answer = words_of(self._caller.call(verb, run, task, self._caller.new_op()))
+        if answer[0] == "UNKNOWN":
+            if task:
+                raise UnknownTaskError(f"no task {task!r} in run {run!r}")
+            raise UnknownRunError(f"no run {run!r}", hint="`swarm runs` lists them")
+        moved = int(answer[1])
+        return moved + self._drain_work()[0] if answer[0] == "MORE" else moved
+
+    def _drain_work(self, *, at_most: int | None = None) -> tuple[int, list[str]]:
+        """Do what scripts left over: how many tasks were cancelled or retried, and which ids were queued."""
+        moved, queued = 0, list[str]()
+        while at_most is None or at_most > 0:
+            answer = words_of(self._caller.call("work", self._caller.new_op()))
+            if answer[0] == "DONE":
+                break
+            moved += int(answer[1])
+            queued += answer[2:]
+            at_most = None if at_most is None else at_most - 1
+        return moved, queued
+
+
+def _requeued(words: Sequence[str]) -> list[Requeued]:
+    found = []
+    for name, worker_id, state in zip(words[::3], words[1::3], words[2::3], strict=True):
+        run, task = split_member(name)
+        found.append(Requeued(run=run, task=task, worker_id=worker_id, state=TaskState(state)))
+    return found
+
+
+def _stream_entries(reply: Reply) -> list[Reply]:
+    """The entries of the one stream that XREAD was asked for."""
+    if isinstance(reply, list) and reply and isinstance(reply[0], list) and isinstance(reply[0][1], list):
+        return reply[0][1]
+    return []

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from swarm.models.usage import Usage
 from swarm.plan.model import TaskSpec
 from swarm.states import FailureKind, RunState, TaskState
 
@@ -16,16 +17,6 @@ class WorkerProfile:
     executors: tuple[str, ...] = ("command", "messages")
     host: str = ""
     pid: int = 0
-
-
-@dataclass(frozen=True)
-class Usage:
-    """What an attempt has spent on models so far; cumulative within the attempt."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_read_tokens: int = 0
-    cost_microusd: int = 0  # millionths of a US dollar: integers do not drift
 
 
 @dataclass(frozen=True)
@@ -138,6 +129,8 @@ class RunRecord:
     conflicts: int = 0
     gate_failures: int = 0
     interventions: int = 0  # times a person had to act: retry, skip, approve
+    usage: Usage = field(default_factory=Usage)  # of all attempts that have ended
+    wasted: Usage = field(default_factory=Usage)  # of attempts that did not land
 
 
 @dataclass(frozen=True)
@@ -165,3 +158,23 @@ class Event:
     run: str
     task: str
     fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class QueueRecord:
+    """One task type's queue."""
+
+    type: str
+    queued: int  # claimable now
+    parked: int  # waiting for a lock
+
+
+@dataclass(frozen=True)
+class LockRecord:
+    """One lock, as held."""
+
+    path: str  # ends in `/` when it covers everything under it; `/` is the whole repository
+    mode: str  # X exclusive, S shared
+    holder: str  # <run>/<task>
+    token: int
+    since_ms: int

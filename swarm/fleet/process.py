@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from swarm.sandbox.protocol import Ending, SandboxEndedError
 from swarm.settings import scrubbed_environment
 
 TAG = "SWARM_ATTEMPT"
-"""The variable that marks every process of a sandbox; its value is `<label>:<random>`."""
+"""The variable that marks every process of a sandbox; its value is `<worker>:<attempt>:<random>`."""
 
 _SWEEP_LIMIT_S = 5.0
 
@@ -37,8 +37,9 @@ class ProcessLauncher:
         self._max_log_bytes = max_log_bytes
 
     def open(self, tree: Path, *, labels: Mapping[str, str]) -> HostedSandbox:
-        """Start a tool host on `tree`; `labels["swarm.attempt"]` goes into its tag."""
-        host = _ProcessHost(tree, label=labels.get("swarm.attempt", ""))
+        """Start a tool host on `tree`; the labels `swarm.worker` and `swarm.attempt` go into its tag."""
+        label = f"{labels.get('swarm.worker', '')}:{labels.get('swarm.attempt', '')}"
+        host = _ProcessHost(tree, label=label)
         return HostedSandbox(
             tree,
             requests=host.stdin,
@@ -105,8 +106,13 @@ class _ProcessHost:
 
 def kill_tagged(tag: str) -> None:
     """Kill every process whose environment carries `SWARM_ATTEMPT=<tag>`, until there is none left."""
+    kill_tagged_where(lambda found: found == tag)
+
+
+def kill_tagged_where(is_wanted: Callable[[str], bool]) -> None:
+    """Kill every process whose tag satisfies the condition, until there is none left."""
     deadline = time.monotonic() + _SWEEP_LIMIT_S
-    while _kill_all(_tagged(tag)) and time.monotonic() < deadline:
+    while _kill_all(_tagged(is_wanted)) and time.monotonic() < deadline:
         time.sleep(0.005)
 
 
@@ -150,12 +156,11 @@ def _is_alive(process: psutil.Process) -> bool:
         return False
 
 
-def _tagged(tag: str) -> list[psutil.Process]:
-    return [process for process in psutil.process_iter() if tag in _tags(process)]
-
-
-def _tags(process: psutil.Process) -> Iterator[str]:
-    with suppress(psutil.Error, OSError):
-        value = process.environ().get(TAG)
-        if value is not None:
-            yield value
+def _tagged(is_wanted: Callable[[str], bool]) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            tag = process.environ().get(TAG)
+            if tag is not None and is_wanted(tag):
+                found.append(process)
+    return found

@@ -16,7 +16,9 @@ def swarm(tmp_path: Path) -> Iterator[Swarm]:
     root = make_repository(
         tmp_path / "repo", {"README.md": "a repository\n", "swarm.toml": GATE, "lib.py": "VALUE = 1\n"}
     )
-    keep = {name: os.environ[name] for name in ("PATH", "LANG", "COVERAGE_PROCESS_START") if name in os.environ}
+    keep = {
+        name: os.environ[name] for name in ("PATH", "LANG", "COVERAGE_PROCESS_CONFIG") if name in os.environ
+    }
     one = Swarm(
         root,
         {**keep, "HOME": str(tmp_path), "SWARM_LEASE_S": "4", "SWARM_RETRY_BASE_S": "0.2", "NO_COLOR": "1"},

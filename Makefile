@@ -1,0 +1,81 @@
+# Each target does its own set-up: a virtual environment in .venv, with uv when it is on PATH, else venv and pip.
+# Needed beforehand: Python 3.11 or newer (`make PYTHON=python3.12 …` chooses one) and git.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+JOBS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$(( n > 4 ? 4 : n )))
+MINUTES ?= 10
+COVERAGE_FLOOR := 70
+TESTS ?= tests
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench soak clean
+
+help:
+	@echo "make demo    the whole way on an example: no key, no Docker, no Redis needed"
+	@echo "make test    all tests, with coverage (TESTS=tests/unit for some)"
+	@echo "make lint    style, types, layers, dependencies, spelling"
+	@echo "make format  let ruff format and fix"
+	@echo "make bench   engine throughput and latency, into benchmarks/results/"
+	@echo "make soak    kill processes at random for MINUTES=$(MINUTES)"
+	@echo "make clean   remove what the others made"
+
+demo: $(VENV)/.ready
+	@$(BIN)/swarm demo
+
+# Docker's tests run where an engine answers, and always in CI: there, a missing engine is a failure.
+test: $(VENV)/.ready-dev
+	@if [ "$${CI:-}" = true ] || $(BIN)/python -c 'import docker; docker.from_env(timeout=5).ping()' 2>/dev/null; \
+	then marks=""; else marks="not docker"; echo "no Docker engine answers: the tests that need one are left out"; fi; \
+	PATH="$(CURDIR)/$(BIN):$$PATH"; \
+	coverage erase && \
+	coverage run -m pytest -n $(JOBS) --dist worksteal -m "$$marks" $(TESTS); status=$$?; \
+	coverage combine --quiet && coverage report --fail-under=$(COVERAGE_FLOOR) && exit $$status
+
+lint: $(VENV)/.ready-dev
+	@PATH="$(CURDIR)/$(BIN):$$PATH"; set -ex; \
+	ruff check .; \
+	ruff format --check .; \
+	mypy; \
+	lint-imports; \
+	deptry .; \
+	codespell
+
+format: $(VENV)/.ready-dev
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+bench: $(VENV)/.ready-dev
+	@mkdir -p benchmarks/results
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/engine.py
+
+soak: $(VENV)/.ready-dev
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/soak.py --minutes $(MINUTES)
+
+clean:
+	rm -rf $(VENV) .coverage .coverage.* htmlcov dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find swarm workers tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# $(1): what uv or pip is to install besides swarm itself.
+define install
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo "swarm needs Python 3.11 or newer; choose one: make PYTHON=python3.12" >&2; exit 2; }
+	@echo "setting up $(VENV) …" >&2
+	@if command -v uv >/dev/null 2>&1; then \
+	  [ -x $(BIN)/python ] || uv venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV); \
+	  uv pip install --quiet --python $(BIN)/python --compile-bytecode --editable . $(1); \
+	else \
+	  [ -x $(BIN)/pip ] || $(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo "no venv: on Debian and Ubuntu, apt-get install python3-venv (or put uv on PATH)" >&2; exit 2; }; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1' && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . $(1); \
+	fi
+	@touch $@
+endef
+
+$(VENV)/.ready: pyproject.toml
+	$(call install,)
+
+$(VENV)/.ready-dev: pyproject.toml
+	$(call install,--group dev)
+	@touch $(VENV)/.ready

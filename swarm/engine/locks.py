@@ -1,0 +1,78 @@
+"""Compiles a task's scopes into the lock set that the claim script grants all of or nothing of.
+
+An entry is a mode (`X` for `files`, `S` for `reads`), an extent (`*` everything under the node, `-` the
+node alone) and a node: a path ending in `/`, or the empty text for the repository's root. A glob locks
+its literal prefix; whatever might be a folder is wide; unsure means wide.
+"""
+
+import re
+from dataclasses import dataclass
+
+from swarm.plan.model import TaskSpec
+
+_MAGIC = re.compile(r"[*?\[\]\\{}]")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True)
+class LockEntry:
+    """One lock of a set."""
+
+    mode: str  # X exclusive, S shared
+    node: str  # path ending in `/`; empty is the root
+    is_wide: bool  # covers everything under the node
+
+    def __str__(self) -> str:
+        return f"{self.mode}{'*' if self.is_wide else '-'}{self.node}"
+
+
+def compile_locks(spec: TaskSpec) -> tuple[LockEntry, ...]:
+    """The lock set of a task: one entry a node, none inside another that already covers it."""
+    nodes: dict[str, LockEntry] = {}
+    for mode, patterns in (("X", spec.files), ("S", spec.reads)):
+        for pattern in patterns:
+            entry = _compile(mode, pattern)
+            known = nodes.get(entry.node, entry)
+            nodes[entry.node] = LockEntry(
+                "X" if "X" in {known.mode, mode} else "S", entry.node, known.is_wide or entry.is_wide
+            )
+    kept = [entry for entry in nodes.values() if not _is_covered(entry, nodes)]
+    return tuple(sorted(kept, key=lambda entry: entry.node))
+
+
+def lock_text(entries: tuple[LockEntry, ...]) -> str:
+    """A lock set as it is stored: one line an entry."""
+    return "\n".join(map(str, entries))
+
+
+def _compile(mode: str, pattern: str) -> LockEntry:
+    # A control character would end the entry's line; a lock too many is safe, one too few is not.
+    text = _UNPRINTABLE.sub("?", pattern)
+    if text.startswith((":", "!")):
+        return LockEntry(mode, "", is_wide=True)
+    parts = [part for part in text.split("/") if part not in {"", "."}]
+    if ".." in parts:
+        return LockEntry(mode, "", is_wide=True)
+    literal = []
+    for part in parts:
+        if _MAGIC.search(part):
+            return LockEntry(mode, _node(literal), is_wide=True)
+        literal.append(part)
+    is_wide = not literal or text.endswith(("/", "/.")) or "." not in literal[-1].strip(".")
+    return LockEntry(mode, _node(literal), is_wide=is_wide)
+
+
+def _node(parts: list[str]) -> str:
+    return "".join(f"{part}/" for part in parts)
+
+
+def _is_covered(entry: LockEntry, nodes: dict[str, LockEntry]) -> bool:
+    """A wide entry above it, at least as strong, makes it superfluous."""
+    node = entry.node
+    while node:
+        node = node.rstrip("/").rpartition("/")[0]
+        node = f"{node}/" if node else ""
+        above = nodes.get(node)
+        if above is not None and above.is_wide and (above.mode == "X" or entry.mode == "S"):
+            return True
+    return False

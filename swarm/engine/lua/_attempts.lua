@@ -1,0 +1,102 @@
+-- The end of an attempt that did not land: back to the queue, or failed with its dependents.
+local CRASH_CAP = 3
+local args_of_call
+
+-- What the caller of `fail` and `send_back` says about a failure.
+local function read_failure(from)
+  local failure = {}
+  for i, name in ipairs({'kind', 'reason', 'evidence', 'charged', 'retryable', 'base_ms', 'cap_ms', 'spread'}) do
+    failure[name] = args_of_call[from + i - 1]
+  end
+  return failure
+end
+
+local function fail_for_good(task)
+  end_task(task, 'failed')
+  write('HSET', key('task', task.member), 'token', '0')
+  bury(task)
+  doom_dependents(task.member, 0)
+end
+
+local function count_on_run(run, field)
+  local run_key = key('run', run)
+  write('HSET', run_key, field, number_text(tonumber(read('HGET', run_key, field) or 0) + 1))
+end
+
+local function count_on_agent(worker, field)
+  local agent = key('agent', worker)
+  local count = worker ~= '' and read('HGET', agent, 'kind') and read('HGET', agent, field)
+  if count then
+    write('HSET', agent, field, number_text(tonumber(count) + 1))
+  end
+end
+
+-- Returns the state the task is in afterwards.
+local function fail_attempt(task, event, failure, spent)
+  local failures = tonumber(task.failures) + tonumber(failure.charged)
+  local is_final = failure.retryable ~= '1' or failure.kind == 'policy' or failures >= tonumber(task.max_attempts)
+  void_token(task)
+  settle_usage(task, spent, false)
+  write('HSET', key('task', task.member), 'failures', number_text(failures), 'failure_kind', failure.kind,
+    'failure_reason', failure.reason, 'evidence', failure.evidence)
+  count_on_agent(task.worker, 'failed')
+  if failure.kind == 'conflict' then
+    count_on_run(task.run, 'conflicts')
+  elseif failure.kind == 'gate_failed' then
+    count_on_run(task.run, 'gate_failures')
+  end
+  local state = is_final and 'failed' or 'queued'
+  emit(is_final and 'task_failed' or event, task.run, task.id, 'state', state, 'kind_of_failure', failure.kind,
+    'reason', failure.reason, 'attempt', task.attempt, 'worker', task.worker)
+  if is_final then
+    fail_for_good(task)
+  else
+    -- A conflict is waited out by taking the newer base, not by time.
+    local wait_ms = failure.kind == 'conflict' and 0
+      or backoff_ms(task, failure.base_ms, failure.cap_ms, failure.spread)
+    queue_again(task, wait_ms)
+  end
+  return state
+end
+
+-- The worker vanished: crashes are counted apart from failures. Returns the state afterwards.
+local function reclaim_task(task, reason)
+  local crashes = tonumber(task.crashes) + 1
+  void_token(task)
+  settle_usage(task, '', false)
+  write('HSET', key('task', task.member), 'crashes', number_text(crashes), 'failure_kind', 'crash',
+    'failure_reason', reason)
+  local state = crashes >= CRASH_CAP and 'failed' or 'queued'
+  emit('task_reclaimed', task.run, task.id, 'state', state, 'worker', task.worker, 'attempt', task.attempt,
+    'crashes', number_text(crashes), 'reason', reason)
+  if state == 'failed' then
+    fail_for_good(task)
+  else
+    queue_again(task, 0)
+  end
+  return state
+end
+
+-- The landing of an attempt, or the end of one that had nothing to land.
+local function finish_task(task, spent, commit, merge_token)
+  if is_held_state(task.state) then
+    void_token(task)
+  elseif task.state == 'queued' then
+    leave_queue(task)
+  end
+  settle_usage(task, spent, true)
+  end_task(task, 'done')
+  count_on_agent(task.worker, 'done')
+  write('HSET', key('task', task.member), 'merged_commit', commit, 'failure_kind', '', 'failure_reason', '',
+    'needs_person', '0')
+  if merge_token ~= '' then
+    local run_key = key('run', task.run)
+    local tip_token = read('HGET', run_key, 'tip_token')
+    if tonumber(merge_token) > tonumber(tip_token or 0) then
+      write('HSET', run_key, 'tip', commit, 'tip_token', merge_token)
+    end
+  end
+  emit('task_done', task.run, task.id, 'state', 'done', 'attempt', task.attempt, 'commit', commit,
+    'worker', task.worker)
+  return trigger_dependents(task.run, task.id, 0)
+end

@@ -1,0 +1,5 @@
+-- The outbox: every change is told in the same script that makes it. `state` is the state after it,
+-- so that replaying the stream rebuilds what is stored.
+local function emit(kind, run, task, ...)
+  write('XADD', key('events'), '*', 'kind', kind, 'run', run, 'task', task, ...)
+end

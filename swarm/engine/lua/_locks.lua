@@ -1,0 +1,180 @@
+-- Hierarchical locks. A lock set is compiled at submit, one line an entry: mode (X exclusive, S shared),
+-- `*` for everything under the node or `-` for the node alone, and the node: a path ending in '/', '' for
+-- the root. `locks` holds exclusive nodes, `reading` counts shared ones, `wide` those that cover a subtree.
+-- Ancestors are looked at only while something wide is held; a wide request looks at its subtree by LEX.
+local freed, acquired, returned
+
+local function parse_locks(text)
+  local entries = {}
+  for mode, extent, node in string.gmatch(text or '', '([XS])([*-])([^\n]*)') do
+    entries[#entries + 1] = {mode = mode, wide = extent == '*', node = node}
+  end
+  return entries
+end
+
+local function subtree_end(node)
+  if node == '' then
+    return '+'
+  end
+  return '(' .. string.sub(node, 1, -2) .. '0' -- '0' follows '/' in ASCII
+end
+
+local function first_below(part, node)
+  return read('ZRANGEBYLEX', key(part), '[' .. node, subtree_end(node), 'LIMIT', 0, 1)[1]
+end
+
+local function blocked_at_nodes(entries)
+  local all, exclusive = {}, {}
+  for _, entry in ipairs(entries) do
+    all[#all + 1] = entry.node
+    if entry.mode == 'X' then
+      exclusive[#exclusive + 1] = entry.node
+    end
+  end
+  for i, held in ipairs(read('ZMSCORE', key('locks'), unpack(all))) do
+    if held then
+      return 'X' .. all[i]
+    end
+  end
+  if #exclusive > 0 then
+    for i, held in ipairs(read('ZMSCORE', key('reading'), unpack(exclusive))) do
+      if held then
+        return 'S' .. exclusive[i]
+      end
+    end
+  end
+end
+
+local function blocked_above(entries)
+  local wide = key('wide')
+  if read('HLEN', wide) == 0 then
+    return nil
+  end
+  local fields, seen = {}, {}
+  local function ask(field)
+    if not seen[field] then
+      seen[field] = true
+      fields[#fields + 1] = field
+    end
+  end
+  for _, entry in ipairs(entries) do
+    local slash = 0
+    while slash and slash < #entry.node do
+      local ancestor = string.sub(entry.node, 1, slash)
+      ask('X' .. ancestor)
+      if entry.mode == 'X' then
+        ask('S' .. ancestor)
+      end
+      slash = string.find(entry.node, '/', slash + 1, true)
+    end
+  end
+  for first = 1, #fields, 1000 do
+    local last = math.min(first + 999, #fields)
+    for i, count in ipairs(read('HMGET', wide, unpack(fields, first, last))) do
+      if count then
+        return fields[first + i - 1]
+      end
+    end
+  end
+end
+
+local function blocked_below(entries)
+  for _, entry in ipairs(entries) do
+    if entry.wide then
+      local node = first_below('locks', entry.node)
+      if node then
+        return 'X' .. node
+      end
+      node = entry.mode == 'X' and first_below('reading', entry.node)
+      if node then
+        return 'S' .. node
+      end
+    end
+  end
+end
+
+-- The held mode and node that keeps this lock set from being granted, or nil.
+local function find_blocker(entries)
+  if #entries == 0 then
+    return nil
+  end
+  return blocked_at_nodes(entries) or blocked_above(entries) or blocked_below(entries)
+end
+
+local function is_held(hold)
+  if acquired[hold] then
+    return true
+  end
+  local part = string.sub(hold, 1, 1) == 'X' and 'locks' or 'reading'
+  return not freed[hold] and read('ZSCORE', key(part), string.sub(hold, 2)) and true
+end
+
+-- What people see: `lock:<path>`, with a trailing slash when it covers a subtree. No script reads it.
+local function display_key(entry)
+  local path = entry.wide and entry.node or string.sub(entry.node, 1, -2)
+  return key('lock', path == '' and '/' or path)
+end
+
+local function show_locks(entries, member, token, ttl_ms)
+  for _, entry in ipairs(entries) do
+    write('SET', display_key(entry), entry.mode .. ' ' .. member .. ' ' .. token, 'PX', ttl_ms)
+  end
+end
+
+local function acquire_locks(entries, token)
+  for _, entry in ipairs(entries) do
+    acquired[entry.mode .. entry.node] = true
+    if entry.mode == 'X' then
+      write('ZADD', key('locks'), token, entry.node)
+    else
+      write('ZINCRBY', key('reading'), '1', entry.node)
+    end
+    if entry.wide then
+      write('HINCRBY', key('wide'), entry.mode .. entry.node, '1')
+    end
+  end
+end
+
+-- Several holders may go in one script, so shared counts are settled once, at the end.
+
+local function release_locks(entries)
+  for _, entry in ipairs(entries) do
+    local hold = entry.mode .. entry.node
+    local back = returned[hold]
+    if not back then
+      back = {node = entry.node, mode = entry.mode, holds = 0, wide = 0}
+      returned[hold] = back
+    end
+    back.holds = back.holds + 1
+    if entry.wide then
+      back.wide = back.wide + 1
+    end
+    back[#back + 1] = entry
+  end
+end
+
+local function settle_locks()
+  for hold, back in pairs(returned) do
+    local left = 0
+    if back.mode == 'S' then
+      left = tonumber(read('ZSCORE', key('reading'), back.node) or 0) - back.holds
+    end
+    if left > 0 then
+      write('ZINCRBY', key('reading'), '-' .. back.holds, back.node)
+    else
+      write('ZREM', key(back.mode == 'X' and 'locks' or 'reading'), back.node)
+      freed[hold] = true
+      for _, entry in ipairs(back) do
+        write('DEL', display_key(entry))
+      end
+    end
+    if back.wide > 0 then
+      local wide_left = tonumber(read('HGET', key('wide'), hold) or 0) - back.wide
+      if wide_left > 0 then
+        write('HSET', key('wide'), hold, wide_left)
+      else
+        write('HDEL', key('wide'), hold)
+      end
+    end
+  end
+end

@@ -1,0 +1,133 @@
+-- Tasks as values, and the parts of a move that several scripts share.
+local FIELDS = {
+  'state', 'token', 'type', 'executor', 'score', 'locks', 'attempt', 'failures', 'crashes', 'worker',
+  'parked_ms', 'lock_wait_ms', 'lot', 'baton', 'spent', 'usage', 'wasted', 'merge_token', 'max_attempts',
+}
+
+local function read_task(member)
+  local values = read('HMGET', key('task', member), unpack(FIELDS))
+  if not values[1] then
+    return nil
+  end
+  local task = {member = member}
+  for i, name in ipairs(FIELDS) do
+    task[name] = values[i] or ''
+  end
+  task.run, task.id = string.match(member, '^([^/]*)/(.*)$')
+  return task
+end
+
+-- Usage is four whole numbers in one text: input, output, cache-read tokens, millionths of a dollar.
+local function add_usage(left, right)
+  local sums, numbers = {}, {}
+  for number in string.gmatch(left, '%d+') do
+    numbers[#numbers + 1] = tonumber(number)
+  end
+  for number in string.gmatch(right, '%d+') do
+    sums[#sums + 1] = number_text((numbers[#sums + 1] or 0) + tonumber(number))
+  end
+  return table.concat(sums, ' ')
+end
+
+local NOTHING_SPENT = '0 0 0 0'
+local run_spending
+
+-- Fold what an attempt spent into the totals of its task and its run.
+local function settle_usage(task, spent, has_landed)
+  if spent == '' then
+    spent = task.spent
+  end
+  if spent == '' or spent == NOTHING_SPENT then
+    return
+  end
+  local run_key = key('run', task.run)
+  local totals = run_spending[task.run]
+  if not totals then
+    totals = read('HMGET', run_key, 'usage', 'wasted')
+    run_spending[task.run] = totals
+  end
+  totals[1] = add_usage(totals[1] or '', spent)
+  write('HSET', key('task', task.member), 'spent', '', 'usage', add_usage(task.usage, spent))
+  write('HSET', run_key, 'usage', totals[1])
+  if not has_landed then
+    totals[2] = add_usage(totals[2] or '', spent)
+    write('HSET', key('task', task.member), 'wasted', add_usage(task.wasted, spent))
+    write('HSET', run_key, 'wasted', totals[2])
+  end
+end
+
+local function leave_queue(task)
+  if task.lot ~= '' then
+    leave_lot(task)
+  else
+    write('ZREM', key('queue', task.type), task.member)
+    write('ZREM', key('delayed'), task.member)
+  end
+  if task.baton ~= '' then
+    passing[task.baton] = true
+  end
+end
+
+-- Void the task's token: its lease, its locks, its place in the merge queue and its merge slot.
+local function void_token(task)
+  write('ZREM', key('leases'), task.member)
+  release_locks(parse_locks(task.locks))
+  if task.state == 'merging' then
+    write('ZREM', key('merging'), task.member)
+    local branch = read('HGET', key('run', task.run), 'branch')
+    local slot = key('slot', branch or '')
+    if branch and read('HGET', slot, 'task') == task.member then
+      write('DEL', slot)
+    end
+  end
+end
+
+local function is_held_state(state)
+  return state == 'acked' or state == 'running' or state == 'merging'
+end
+
+-- Take a live task out of wherever it is.
+local function detach(task)
+  if task.state == 'queued' then
+    leave_queue(task)
+  elseif is_held_state(task.state) then
+    void_token(task)
+    settle_usage(task, '', false)
+  end
+end
+
+local function queue_again(task, delay_ms)
+  count_move(task.run, task.state, 'queued')
+  write('HSET', key('task', task.member), 'state', 'queued', 'token', '0', 'worker', '', 'queued_ms', now_text,
+    'not_before_ms', delay_ms > 0 and number_text(now + delay_ms) or '0', 'parked_ms', '0', 'lot', '',
+    'parked_on', '', 'baton', '')
+  if delay_ms > 0 then
+    write('ZADD', key('delayed'), number_text(now + delay_ms), task.member)
+  else
+    enqueue(task.member, task.type, task.executor, task.score)
+  end
+end
+
+local function end_task(task, state)
+  count_move(task.run, task.state, state)
+  write('HSET', key('task', task.member), 'state', state, 'ended_ms', now_text, 'worker', '',
+    'lot', '', 'parked_on', '', 'baton', '')
+end
+
+local function stale(task)
+  if task.state == 'cancelled' then
+    return {'CANCELLED'}
+  end
+  return {'STALE', task.token}
+end
+
+-- How long the next attempt waits: doubled for each attempt, capped, and spread by the caller's dice.
+local function backoff_ms(task, base_ms, cap_ms, spread)
+  local doubled = tonumber(base_ms) * 2 ^ math.min(tonumber(task.attempt) - 1, 20)
+  return math.floor(math.min(tonumber(cap_ms), doubled) * tonumber(spread))
+end
+
+local function bury(task)
+  write('ZADD', key('dead'), now_text, task.member)
+  write('HSET', key('task', task.member), 'needs_person', '1')
+end

@@ -1,0 +1,201 @@
+-- Work that may be larger than one script should do: a closure over dependents, a walk over a run.
+-- What does not fit into a call's budget is left in `work`, one line an item: kind, name, place to go on
+-- from. Whoever left it asks for more, and every reclaim tick does, so nothing is lost with its caller.
+local BUDGET = 150
+local budget, visited, has_left_work
+
+local function leave_work(kind, name, from)
+  has_left_work = true
+  write('RPUSH', key('work'), kind .. '\t' .. name .. '\t' .. from)
+end
+
+local function read_dependents(member, from, budget)
+  local list = key('dependents', member)
+  local ids = read('LRANGE', list, from, from + budget - 1)
+  local rest = #ids == budget and read('LLEN', list) > from + budget and from + budget or nil
+  return ids, rest
+end
+
+-- Tell dependents that a dependency is done: each learns it once, by leaving a set. Returns the newly queued.
+local function trigger_dependents(run, id, from)
+  local ids, rest = read_dependents(run .. '/' .. id, from, BUDGET)
+  local queued = {}
+  for _, dependent in ipairs(ids) do
+    local member = run .. '/' .. dependent
+    local waiting = key('waiting', member)
+    if read('SISMEMBER', waiting, id) == 1 then
+      write('SREM', waiting, id)
+      local task = redis.call('SCARD', waiting) == 1 and read_task(member)
+      if task and task.state == 'pending' then
+        queue_again(task, 0)
+        emit('task_queued', run, dependent, 'state', 'queued')
+        queued[#queued + 1] = dependent
+      end
+    end
+  end
+  if rest then
+    leave_work('trigger', run .. '/' .. id, rest)
+  end
+  return queued
+end
+
+-- Walk dependents, and theirs, breadth first; `visit` says whether to go on beyond a task.
+local function walk_dependents(kind, members, from, visit)
+  local first = 1
+  while first <= #members and budget > 0 do
+    local member = members[first]
+    local run = string.match(member, '^[^/]*')
+    local ids, rest = read_dependents(member, from, budget)
+    budget = budget - #ids - 1
+    for _, id in ipairs(ids) do
+      local dependent = run .. '/' .. id
+      local task = not visited[dependent] and read_task(dependent)
+      visited[dependent] = true
+      if task and visit(task, member) then
+        members[#members + 1] = dependent
+      end
+    end
+    if rest then
+      leave_work(kind, member, rest)
+    end
+    first, from = first + 1, 0
+  end
+  for i = first, #members do
+    leave_work(kind, members[i], 0)
+  end
+end
+
+local function doom_dependents(member, from)
+  walk_dependents('doom', {member}, from, function(task, cause)
+    if task.state ~= 'pending' then
+      return false
+    end
+    end_task(task, 'upstream_failed')
+    write('HSET', key('task', task.member), 'failure_reason', 'dependency failed: ' .. string.match(cause, '/(.*)$'))
+    emit('task_upstream_failed', task.run, task.id, 'state', 'upstream_failed', 'cause', cause)
+    return true
+  end)
+end
+
+local function cancel_task(task)
+  detach(task)
+  end_task(task, 'cancelled')
+  write('HSET', key('task', task.member), 'token', '0')
+  emit('task_cancelled', task.run, task.id, 'state', 'cancelled')
+end
+
+local IS_TERMINAL = {done = true, failed = true, upstream_failed = true, cancelled = true, skipped = true}
+
+local function cancel_dependents(member, from)
+  local count = 0
+  walk_dependents('cancel_below', {member}, from, function(task)
+    if IS_TERMINAL[task.state] then
+      return false
+    end
+    cancel_task(task)
+    count = count + 1
+    return true
+  end)
+  return count
+end
+
+local function cancel_run_tasks(run, from)
+  local ids, count = read('ZRANGE', key('index', run), from, from + BUDGET - 1), 0
+  for _, id in ipairs(ids) do
+    local task = read_task(run .. '/' .. id)
+    if task and not IS_TERMINAL[task.state] then
+      cancel_task(task)
+      count = count + 1
+    end
+  end
+  if #ids == BUDGET then
+    leave_work('cancel', run, from + BUDGET)
+  end
+  return count
+end
+
+local CAN_RETRY = {failed = true, upstream_failed = true, cancelled = true}
+
+local function revive_task(task)
+  write('ZREM', key('dead'), task.member)
+  write('HSET', key('task', task.member), 'failures', '0', 'crashes', '0', 'needs_person', '0',
+    'failure_kind', '', 'failure_reason', '', 'ended_ms', '0')
+  local state = 'queued'
+  if read('SCARD', key('waiting', task.member)) > 0 then
+    state = 'pending'
+    count_move(task.run, task.state, state)
+    write('HSET', key('task', task.member), 'state', state, 'token', '0')
+  else
+    queue_again(task, 0)
+  end
+  emit('task_retried', task.run, task.id, 'state', state)
+end
+
+local function retry_run_tasks(run, from)
+  local ids, count = read('ZRANGE', key('index', run), from, from + BUDGET - 1), 0
+  for _, id in ipairs(ids) do
+    local task = read_task(run .. '/' .. id)
+    if task and CAN_RETRY[task.state] then
+      revive_task(task)
+      count = count + 1
+    end
+  end
+  if #ids == BUDGET then
+    leave_work('retry', run, from + BUDGET)
+  end
+  return count
+end
+
+-- A revived task needs its dependents back, and those of its dependencies that ended without being done.
+local function revive_around(member, from)
+  local count = 0
+  local function visit(task)
+    if not CAN_RETRY[task.state] then
+      return false
+    end
+    revive_task(task)
+    count = count + 1
+    for _, id in ipairs(read('SMEMBERS', key('waiting', task.member))) do
+      leave_work('revive', task.run .. '/' .. id, '')
+    end
+    return true
+  end
+  walk_dependents('revive_below', {member}, from, visit)
+  return count
+end
+
+local function revive_one(member)
+  local task = read_task(member)
+  if not task or not CAN_RETRY[task.state] then
+    return 0
+  end
+  revive_task(task)
+  for _, id in ipairs(read('SMEMBERS', key('waiting', member))) do
+    leave_work('revive', task.run .. '/' .. id, '')
+  end
+  leave_work('revive_below', member, 0)
+  return 1
+end
+
+local function activate_tasks(run, from)
+  if redis.call('HGET', key('run', run), 'state') ~= 'loading' then
+    return {}
+  end
+  local ids, queued = read('ZRANGE', key('index', run), from, from + BUDGET - 1), {}
+  for _, id in ipairs(ids) do
+    local member = run .. '/' .. id
+    local task = read('SCARD', key('waiting', member)) == 0 and read_task(member)
+    if task and task.state == 'pending' then
+      queue_again(task, 0)
+      emit('task_queued', run, id, 'state', 'queued')
+      queued[#queued + 1] = id
+    end
+  end
+  if #ids == BUDGET then
+    leave_work('activate', run, from + BUDGET)
+    return queued
+  end
+  write('HSET', key('run', run), 'state', 'active')
+  emit('run_activated', run, '', 'state', 'active')
+  return queued
+end

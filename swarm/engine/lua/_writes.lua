@@ -1,0 +1,65 @@
+-- Validate first, write after, by construction: a script collects its writes, and `commit` probes
+-- the type of every key among them before it executes the first. Reads see the state before the call.
+local prefix, now, now_text
+local pending, probed
+
+local FAMILY = {
+  HSET = 'HLEN', HDEL = 'HLEN', HINCRBY = 'HLEN',
+  ZADD = 'ZSET', ZREM = 'ZSET', ZINCRBY = 'ZSET',
+  SADD = 'SCARD', SREM = 'SCARD',
+  RPUSH = 'LLEN', LPOP = 'LLEN', INCR = 'STRLEN', XADD = 'XLEN',
+}
+
+local function key(part, name)
+  return prefix .. PARTS[part] .. (name or '')
+end
+
+local function number_text(number)
+  return string.format('%.0f', number)
+end
+
+-- A read with a typed command proves the type of its key.
+local function read(command, name, ...)
+  probed[name] = true
+  return redis.call(command, name, ...)
+end
+
+local function write(...)
+  pending[#pending + 1] = {...}
+end
+
+local function begin_writes(first_key)
+  prefix, pending, probed = first_key, {}, {}
+  now = read_clock_ms()
+  now_text = number_text(now)
+end
+
+local function commit_writes()
+  -- The bare prefix is never a key: an empty first set makes ZINTERCARD probe types and stop.
+  local zsets = {'ZINTERCARD', 0, prefix}
+  for _, command in ipairs(pending) do
+    local name, family = command[2], FAMILY[command[1]]
+    if family and not probed[name] then
+      probed[name] = true
+      if family == 'ZSET' then
+        zsets[#zsets + 1] = name
+      else
+        redis.call(family, name)
+      end
+    end
+  end
+  if #zsets > 3 then
+    zsets[2] = #zsets - 2
+    redis.call(unpack(zsets))
+  end
+  for _, command in ipairs(pending) do
+    redis.call(unpack(command))
+  end
+end
+
+-- The next fencing token; at most one a call, because reads see the state before the call.
+local function next_token()
+  local token = number_text(tonumber(read('GET', key('fence')) or 0) + 1)
+  write('SET', key('fence'), token)
+  return token
+end

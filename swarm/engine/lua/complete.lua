@@ -1,0 +1,23 @@
+-- The attempt landed: free its locks and the merge slot, move the run's tip forward, trigger dependents.
+-- KEYS[1]  the project's key prefix
+-- ARGV     member, merge token, op_id, commit
+-- Writes   task, merging, slot, locks, reading, wide, lock, lot, lots, parked, queue, bell, waiting, work, run, ops, events
+-- Returns  {'OK', newly queued ids...}, {'STALE', current merge token} or {'CANCELLED'}
+-- Flags: allow-oom
+-- Moves: merging -> done, pending -> queued
+local member, merge_token, op, commit = unpack(args)
+local repeated = first_answer(op)
+if repeated then
+  return repeated
+end
+local task = read_task(member)
+if not task then
+  return {'UNKNOWN'}
+end
+if task.state ~= 'merging' then
+  return stale(task)
+end
+if task.merge_token ~= merge_token then
+  return {'STALE', task.merge_token}
+end
+return settle({'OK', unpack(finish_task(task, '', commit, merge_token))})

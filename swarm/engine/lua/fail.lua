@@ -1,0 +1,21 @@
+-- End an attempt that went wrong: queue the task again with backoff, or fail it and doom its dependents.
+-- KEYS[1]  the project's key prefix
+-- ARGV     member, token, op_id, usage, kind, reason, evidence, charged (1 or 0), retryable (1 or 0),
+--          backoff base ms, backoff cap ms, backoff spread (0..1)
+-- Writes   task, leases, locks, reading, wide, lock, lot, lots, parked, queue, delayed, bell, dead, work, run, ops, events
+-- Returns  {'OK', state}, {'STALE', current token} or {'CANCELLED'}
+-- Flags: allow-oom
+-- Moves: acked -> queued, running -> queued, acked -> failed, running -> failed, pending -> upstream_failed
+local member, token, op, spent = unpack(args, 1, 4)
+local repeated = first_answer(op)
+if repeated then
+  return repeated
+end
+local task = read_task(member)
+if not task then
+  return {'UNKNOWN'}
+end
+if task.token ~= token or (task.state ~= 'acked' and task.state ~= 'running') then
+  return stale(task)
+end
+return settle({'OK', fail_attempt(task, 'task_sent_back', read_failure(5), spent)})

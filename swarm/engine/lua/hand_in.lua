@@ -1,0 +1,28 @@
+-- The attempt is durable in git: end the lease, keep token and locks, and wait to be merged.
+-- KEYS[1]  the project's key prefix
+-- ARGV     member, token, op_id, commit, usage, how long the locks' display lasts (ms)
+-- Writes   task, leases, merging, run, lock, ops, events
+-- Returns  {'OK'}, {'STALE', current token} or {'CANCELLED'}
+-- Flags: allow-oom
+-- Moves: running -> merging
+local member, token, op, commit, spent, display_ms = unpack(args)
+local repeated = first_answer(op)
+if repeated then
+  return repeated
+end
+local task = read_task(member)
+if not task then
+  return {'UNKNOWN'}
+end
+if task.token ~= token or task.state ~= 'running' then
+  return stale(task)
+end
+count_move(task.run, 'running', 'merging')
+write('ZREM', key('leases'), member)
+write('ZADD', key('merging'), task.score, member)
+write('HSET', key('task', member), 'state', 'merging', 'attempt_commit', commit, 'handed_in_ms', now_text,
+  'merge_token', '', 'spent', spent == NOTHING_SPENT and task.spent or spent)
+show_locks(parse_locks(task.locks), member, token, display_ms)
+emit('task_handed_in', task.run, task.id, 'state', 'merging', 'worker', task.worker, 'attempt', task.attempt,
+  'commit', commit)
+return settle({'OK'})

@@ -1,0 +1,29 @@
+-- Note that a worker or supervisor is alive; decides no lease.
+-- KEYS[1]  the project's key prefix
+-- ARGV     worker, kind, types (comma-separated), host, pid, state, task
+-- Writes   agents, workers, agent, run, events
+-- Returns  {'OK'}
+-- Moves: none
+local worker, kind, types, host, pid, state, task = unpack(args)
+local agent = key('agent', worker)
+local known = read('HGET', agent, 'kind')
+write('ZADD', key('agents'), now_text, worker)
+write('HSET', agent, 'kind', kind, 'types', types, 'host', host, 'pid', pid, 'state', state, 'task', task)
+if not known then
+  write('HSET', agent, 'done', '0', 'failed', '0', 'joined_ms', now_text)
+  emit('worker_joined', '', '', 'worker', worker, 'kind_of_worker', kind, 'host', host, 'pid', pid)
+end
+if kind == 'worker' then
+  local alive = read('ZCOUNT', key('workers'), number_text(now - 30000), '+inf')
+  if not read('ZSCORE', key('workers'), worker) then
+    alive = alive + 1
+  end
+  write('ZADD', key('workers'), now_text, worker)
+  for _, run in ipairs(read('SMEMBERS', key('active'))) do
+    local most = tonumber(read('HGET', key('run', run), 'workers') or 0)
+    if alive > most then
+      write('HSET', key('run', run), 'workers', number_text(alive))
+    end
+  end
+end
+return settle({'OK'})

@@ -1,0 +1,26 @@
+-- Create a run, or say how far it was loaded. Refuse another repository under the same project name.
+-- KEYS[1]  the project's key prefix
+-- ARGV     run, goal, branch, base, repository, schema
+-- Writes   run, runs, active, meta, events
+-- Returns  {'OK', state, tasks stored} or {'REFUSED', repository}
+-- Moves: none
+local run, goal, branch, base, repository, schema = unpack(args)
+local meta = key('meta')
+local known = read('HMGET', meta, 'repository', 'schema')
+if known[1] and known[1] ~= '' and repository ~= '' and known[1] ~= repository then
+  return {'REFUSED', known[1]}
+end
+local run_key = key('run', run)
+local stored = read('HMGET', run_key, 'state', 'stored')
+if stored[1] then
+  return {'OK', stored[1], stored[2]}
+end
+local workers = read('ZCOUNT', key('workers'), number_text(now - 30000), '+inf')
+write('HSET', meta, 'schema', schema, 'repository', known[1] or repository)
+write('HSET', run_key, 'state', 'loading', 'goal', goal, 'branch', branch, 'base', base, 'tip', base,
+  'tip_token', '0', 'submitted_ms', now_text, 'ended_ms', '0', 'workers', number_text(workers), 'stored', '0',
+  'conflicts', '0', 'gate_failures', '0', 'interventions', '0', 'usage', NOTHING_SPENT, 'wasted', NOTHING_SPENT)
+write('ZADD', key('runs'), now_text, run)
+write('SADD', key('active'), run)
+emit('run_submitted', run, '', 'state', 'loading', 'base', base, 'branch', branch, 'goal', goal)
+return settle({'OK', 'loading', '0'})

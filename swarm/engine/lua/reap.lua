@@ -1,0 +1,44 @@
+-- One tick of the reaper: take back what outlived its lease. A gap in ticks means that the server was away
+-- and nobody could renew: every lease gets one term of grace. After two graces in a row it reaps anyway.
+-- KEYS[1]  the project's key prefix
+-- ARGV     op_id, lease ms
+-- Writes   tick, leases, task, locks, reading, wide, lock, lot, lots, parked, queue, delayed, bell, dead, work, run, ops, events
+-- Returns  {'OK' or 'MORE', then for each task: member, worker, state} or {'GRACE', until ms}
+-- Flags: allow-oom
+-- Moves: acked -> queued, running -> queued, acked -> failed, running -> failed, pending -> upstream_failed
+local op, lease_ms = unpack(args)
+local GAP_MS, BATCH = 5000, 40
+local repeated = first_answer(op)
+if repeated then
+  return repeated
+end
+local tick = key('tick')
+local last = read('HMGET', tick, 'last_ms', 'grace_until_ms', 'graces')
+local grace_until, graces = tonumber(last[2] or 0), tonumber(last[3] or 0)
+local is_gap = last[1] and now - tonumber(last[1]) > GAP_MS
+if is_gap and graces < 2 then
+  graces, grace_until = graces + 1, now + tonumber(lease_ms)
+  emit('reaper_grace', '', '', 'until_ms', number_text(grace_until))
+elseif is_gap then
+  grace_until = 0
+  emit('reaper_slow', '', '', 'gap_ms', number_text(now - tonumber(last[1])))
+elseif now >= grace_until then
+  graces = 0
+end
+write('HSET', tick, 'last_ms', now_text, 'grace_until_ms', number_text(grace_until), 'graces', graces)
+if now < grace_until then
+  return settle({'GRACE', number_text(grace_until)})
+end
+local expired = read('ZRANGEBYSCORE', key('leases'), '-inf', now_text, 'LIMIT', 0, BATCH)
+local answer = {#expired == BATCH and 'MORE' or 'OK'}
+for _, member in ipairs(expired) do
+  local task = read_task(member)
+  if task and (task.state == 'acked' or task.state == 'running') then
+    answer[#answer + 1] = member
+    answer[#answer + 1] = task.worker
+    answer[#answer + 1] = reclaim_task(task, 'its lease ended: no renewal from worker ' .. task.worker)
+  else
+    write('ZREM', key('leases'), member)
+  end
+end
+return settle(answer)

@@ -1,0 +1,35 @@
+-- Record a landing that git proves but Redis does not know, whatever state the task is in.
+-- KEYS[1]  the project's key prefix
+-- ARGV     member, attempt, merge token, op_id, commit
+-- Writes   task, queue, delayed, leases, merging, slot, locks, reading, wide, lock, lot, lots, parked, bell,
+--          waiting, work, dead, fence, run, ops, events
+-- Returns  {'OK', newly queued ids...} or {'KNOWN'}
+-- Flags: allow-oom
+-- Moves: pending -> done, queued -> done, acked -> done, running -> done, merging -> done, failed -> done,
+--        upstream_failed -> done, cancelled -> done, skipped -> done, pending -> queued
+local member, attempt, merge_token, op, commit = unpack(args)
+local repeated = first_answer(op)
+if repeated then
+  return repeated
+end
+local task = read_task(member)
+if not task then
+  return {'UNKNOWN'}
+end
+if task.state == 'done' then
+  return {'KNOWN'}
+end
+if tonumber(merge_token) > tonumber(read('GET', key('fence')) or 0) then
+  write('SET', key('fence'), merge_token)
+end
+if tonumber(attempt) > tonumber(task.attempt) then
+  task.attempt = attempt
+  write('HSET', key('task', member), 'attempt', attempt)
+end
+if IS_TERMINAL[task.state] then
+  restate_run(task.run, 'active')
+  write('SADD', key('active'), task.run)
+  write('ZREM', key('dead'), member)
+  leave_work('revive_below', member, 0)
+end
+return settle({'OK', unpack(finish_task(task, '', commit, merge_token))})

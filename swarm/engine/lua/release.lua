@@ -1,0 +1,25 @@
+-- Put a held task back at once, no attempt charged.
+-- KEYS[1]  the project's key prefix
+-- ARGV     member, token, op_id, usage, reason
+-- Writes   task, leases, locks, reading, wide, lock, lot, lots, parked, queue, bell, run, ops, events
+-- Returns  {'OK'}, {'STALE', current token} or {'CANCELLED'}
+-- Flags: allow-oom
+-- Moves: acked -> queued, running -> queued
+local member, token, op, spent, reason = unpack(args)
+local repeated = first_answer(op)
+if repeated then
+  return repeated
+end
+local task = read_task(member)
+if not task then
+  return {'UNKNOWN'}
+end
+if task.token ~= token or (task.state ~= 'acked' and task.state ~= 'running') then
+  return stale(task)
+end
+void_token(task)
+settle_usage(task, spent, false)
+queue_again(task, 0)
+emit('task_released', task.run, task.id, 'state', 'queued', 'worker', task.worker, 'attempt', task.attempt,
+  'reason', reason)
+return settle({'OK'})

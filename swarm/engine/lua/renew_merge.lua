@@ -1,0 +1,23 @@
+-- Extend a merge slot to a full term from now.
+-- KEYS[1]  the project's key prefix
+-- ARGV     member, merge token, lease ms
+-- Writes   slot, lock
+-- Returns  {'OK', remaining ms}, {'STALE', current merge token} or {'CANCELLED'}
+-- Flags: allow-oom
+-- Moves: none
+local member, merge_token, lease_ms = unpack(args)
+local task = read_task(member)
+if not task then
+  return {'UNKNOWN'}
+end
+if task.state ~= 'merging' then
+  return stale(task)
+end
+local slot = key('slot', read('HGET', key('run', task.run), 'branch') or '')
+local current = read('HGET', slot, 'merge_token')
+if current ~= merge_token or task.merge_token ~= merge_token then
+  return {'STALE', current or '0'}
+end
+write('HSET', slot, 'until_ms', number_text(now + tonumber(lease_ms)))
+show_locks(parse_locks(task.locks), member, task.token, lease_ms)
+return settle({'OK', lease_ms})

@@ -1,0 +1,34 @@
+-- Queue again what failed or was cancelled: one task with all that it needs and blocks, or a whole run.
+-- KEYS[1]  the project's key prefix
+-- ARGV     run, task id or '', op_id
+-- Writes   task, queue, bell, dead, work, active, run, ops, events
+-- Returns  {'OK', tasks moved} or {'UNKNOWN'}
+-- Moves: failed -> queued, cancelled -> queued, cancelled -> pending, upstream_failed -> pending,
+--        upstream_failed -> queued
+local run, id, op = unpack(args)
+local repeated = first_answer(op)
+if repeated then
+  return repeated
+end
+local run_key = key('run', run)
+local stored = read('HMGET', run_key, 'state', 'interventions', 'activated')
+local task = id == '' or read_task(run .. '/' .. id)
+if not stored[1] or not task then
+  return {'UNKNOWN'}
+end
+local moved
+if id == '' then
+  moved = retry_run_tasks(run, 0)
+else
+  moved = revive_one(task.member)
+end
+if moved > 0 or id == '' then
+  write('HSET', run_key, 'interventions', number_text(tonumber(stored[2] or 0) + 1))
+end
+if moved > 0 and stored[1] ~= 'loading' then
+  local state = stored[3] and 'active' or 'loading'
+  restate_run(run, state)
+  write('SADD', key('active'), run)
+  emit('run_activated', run, '', 'state', state)
+end
+return settle({'OK', number_text(moved)})

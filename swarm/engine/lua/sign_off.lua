@@ -1,0 +1,15 @@
+-- Forget a worker that ended in good order.
+-- KEYS[1]  the project's key prefix
+-- ARGV     worker
+-- Writes   agents, workers, agent, ops, events
+-- Returns  {'OK'}
+-- Moves: none
+local worker = args[1]
+if read('HGET', key('agent', worker), 'kind') then
+  write('ZREM', key('agents'), worker)
+  write('ZREM', key('workers'), worker)
+  write('DEL', key('agent', worker))
+  write('HDEL', key('ops'), 'claim:' .. worker)
+  emit('worker_left', '', '', 'worker', worker)
+end
+return settle({'OK'})

@@ -1,0 +1,44 @@
+-- Do the next item of left-over work, at most a budget's worth of it.
+-- KEYS[1]  the project's key prefix
+-- ARGV     op_id
+-- Writes   work, and whatever the item moves
+-- Returns  {'DONE'} when nothing is left, else {'MORE', tasks moved, newly queued ids...}
+-- Moves: pending -> queued, pending -> upstream_failed, pending -> cancelled, queued -> cancelled,
+--        acked -> cancelled, running -> cancelled, merging -> cancelled, failed -> queued,
+--        cancelled -> queued, cancelled -> pending, upstream_failed -> pending, upstream_failed -> queued
+local repeated = first_answer(args[1])
+if repeated then
+  return repeated
+end
+local item = read('LINDEX', key('work'), 0)
+if not item then
+  return {'DONE'}
+end
+local kind, name, from = string.match(item, '^([^\t]*)\t([^\t]*)\t(.*)$')
+local place = tonumber(from) or 0
+write('LPOP', key('work'))
+local moved, queued = 0, {}
+if kind == 'trigger' then
+  local run, id = string.match(name, '^([^/]*)/(.*)$')
+  queued = trigger_dependents(run, id, place)
+elseif kind == 'activate' then
+  queued = activate_tasks(name, place)
+elseif kind == 'doom' then
+  doom_dependents(name, place)
+elseif kind == 'cancel' then
+  moved = cancel_run_tasks(name, place)
+elseif kind == 'cancel_below' then
+  moved = cancel_dependents(name, place)
+elseif kind == 'retry' then
+  moved = retry_run_tasks(name, place)
+elseif kind == 'revive' then
+  moved = revive_one(name)
+elseif kind == 'revive_below' then
+  moved = revive_around(name, place)
+elseif kind == 'wake' and not is_held(name) then
+  local after = wake_lots(name, from)
+  if after then
+    write('RPUSH', key('work'), 'wake\t' .. name .. '\t' .. after)
+  end
+end
+return settle({'MORE', number_text(moved), unpack(queued)})

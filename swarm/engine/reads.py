@@ -1,0 +1,146 @@
+"""The read side of the engine: plain commands, no script, one or two round trips a question."""
+
+from collections.abc import Callable, Sequence
+
+from swarm.engine.records import AgentRecord, Event, LockRecord, QueueRecord, RunRecord, TaskRecord
+from swarm.engine.replies import (
+    decode_agent,
+    decode_event,
+    decode_run,
+    decode_task,
+    hash_of,
+    text_of,
+    words_of,
+)
+from swarm.engine.store import Reply
+from swarm.errors import UnknownRunError, UnknownTaskError
+from swarm.keys import Keys, member
+
+Ask = Callable[[Sequence[Sequence[str | int]]], list[Reply]]
+"""Sends commands together, with patience."""
+
+PAGE = 500
+
+
+class Reads:
+    """Questions about one project's queue."""
+
+    def __init__(self, ask: Ask, keys: Keys) -> None:
+        self._ask = ask
+        self._keys = keys
+
+    def run_ids(self) -> list[str]:
+        """All runs, oldest first."""
+        return words_of(self._one("ZRANGE", self._keys.of("runs"), 0, -1))
+
+    def run(self, run: str) -> RunRecord:
+        """One run. Raises UnknownRunError."""
+        stored = hash_of(self._one("HGETALL", self._keys.of("run", run)))
+        if "state" not in stored:
+            raise UnknownRunError(f"no run {run!r}", hint="`swarm runs` lists them")
+        return decode_run(run, stored)
+
+    def task(self, run: str, task: str) -> TaskRecord:
+        """One task. Raises UnknownTaskError."""
+        found = self._tasks(run, [task])
+        if not found:
+            raise UnknownTaskError(f"no task {task!r} in run {run!r}", hint=f"`swarm tasks {run}` lists them")
+        return found[0]
+
+    def tasks(self, run: str) -> list[TaskRecord]:
+        """All tasks of a run, in the plan's order. Raises UnknownRunError."""
+        names, known = self._ask(
+            [["ZRANGE", self._keys.of("index", run), 0, -1], ["EXISTS", self._keys.of("run", run)]]
+        )
+        if not known:
+            raise UnknownRunError(f"no run {run!r}", hint="`swarm runs` lists them")
+        ids = words_of(names)
+        return [
+            record
+            for start in range(0, len(ids), PAGE)
+            for record in self._tasks(run, ids[start : start + PAGE])
+        ]
+
+    def queues(self) -> list[QueueRecord]:
+        """Every type ever submitted with the number of tasks claimable now and parked on locks."""
+        types = sorted(words_of(self._one("SMEMBERS", self._keys.of("types"))))
+        commands = [["ZCARD", self._keys.of(part, name)] for name in types for part in ("queue", "parked")]
+        counts = [_int(reply) for reply in self._ask(commands)] if commands else []
+        return [
+            QueueRecord(name, queued, parked)
+            for name, queued, parked in zip(types, counts[::2], counts[1::2], strict=True)
+        ]
+
+    def depth(self, part: str) -> int:
+        """How many members one of the project's sorted sets has."""
+        return _int(self._one("ZCARD", self._keys.of(part)))
+
+    def locks(self) -> list[LockRecord]:
+        """Every lock held now, by the tasks that hold a token."""
+        holders = [
+            *words_of(self._one("ZRANGE", self._keys.of("leases"), 0, -1)),
+            *words_of(self._one("ZRANGE", self._keys.of("merging"), 0, -1)),
+        ]
+        if not holders:
+            return []
+        replies = self._ask(
+            [["HMGET", self._keys.of("task", name), "locks", "token", "claimed_ms"] for name in holders]
+        )
+        found = []
+        for name, reply in zip(holders, replies, strict=True):
+            locks, token, since = words_of(reply)
+            for entry in filter(None, locks.split("\n")):
+                path = (entry[2:] if entry[1] == "*" else entry[2:-1]) or "/"
+                found.append(LockRecord(path, entry[0], name, int(token or 0), int(since or 0)))
+        return sorted(found, key=lambda lock: (lock.path, lock.holder))
+
+    def agents(self) -> list[AgentRecord]:
+        """Every worker and supervisor that has not signed off, by name."""
+        words = words_of(self._one("ZRANGE", self._keys.of("agents"), 0, -1, "WITHSCORES"))
+        seen = dict(zip(words[::2], words[1::2], strict=True))
+        names = sorted(seen)
+        replies = self._ask([["HGETALL", self._keys.of("agent", name)] for name in names]) if names else []
+        return [
+            decode_agent(name, hash_of(reply), int(float(seen[name])))
+            for name, reply in zip(names, replies, strict=True)
+        ]
+
+    def now_ms(self) -> int:
+        """The server's clock."""
+        seconds, micros = words_of(self._one("TIME"))
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    def events_after(self, after: str, limit: int) -> list[Event]:
+        """Up to `limit` events later than the entry id `after`."""
+        entries = self._one("XRANGE", self._keys.of("events"), f"({after}", "+", "COUNT", limit)
+        return [decode_event(entry) for entry in entries] if isinstance(entries, list) else []
+
+    def newest_events(self, limit: int) -> list[Event]:
+        """The last `limit` events, oldest first."""
+        entries = self._one("XREVRANGE", self._keys.of("events"), "+", "-", "COUNT", limit)
+        return [decode_event(entry) for entry in reversed(entries)] if isinstance(entries, list) else []
+
+    def _tasks(self, run: str, ids: Sequence[str]) -> list[TaskRecord]:
+        commands: list[list[str | int]] = []
+        for task in ids:
+            name = member(run, task)
+            commands += [
+                ["HGETALL", self._keys.of("task", name)],
+                ["SMEMBERS", self._keys.of("waiting", name)],
+                ["ZSCORE", self._keys.of("leases"), name],
+            ]
+        replies = self._ask(commands)
+        records = []
+        for place, task in enumerate(ids):
+            stored, waiting, lease = replies[place * 3 : place * 3 + 3]
+            values = hash_of(stored)
+            if "state" in values:
+                records.append(decode_task(member(run, task), values, waiting, lease))
+        return records
+
+    def _one(self, *command: str | int) -> Reply:
+        return self._ask([command])[0]
+
+
+def _int(reply: Reply) -> int:
+    return int(text_of(reply) or 0)

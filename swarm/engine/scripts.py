@@ -1,0 +1,104 @@
+"""The function library: `lua/*.lua` assembled into one text, loaded where it is missing, called by name.
+
+The library's name and its functions' names carry the hash of its text, so two versions of swarm can
+use one server at the same time. Nothing is decoded here.
+"""
+
+import hashlib
+import re
+from functools import cache
+from importlib.resources import files
+
+from swarm.engine.store import Reply, Store
+from swarm.errors import StoreReplyError
+from swarm.keys import PARTS, Keys
+
+FRAGMENTS = (
+    "_clock",
+    "_writes",
+    "_events",
+    "_runs",
+    "_queue",
+    "_locks",
+    "_lots",
+    "_tasks",
+    "_work",
+    "_attempts",
+    "_answers",
+)
+"""Shared local functions, in the order in which each needs the ones before it."""
+
+_HASH = "@HASH@"
+
+
+class Library:
+    """One version of the scripts, for one project on one connection.
+
+    Args:
+        clock: Lua text to use instead of `_clock.lua`; it must define `read_clock_ms`.
+    """
+
+    def __init__(self, store: Store, project: str, *, clock: str | None = None) -> None:
+        self._store = store
+        self._prefix = Keys(project).prefix
+        self._hash, self._text = assemble(clock)
+
+    def call(self, verb: str, *args: str | int) -> list[Reply]:
+        """Run one script and return its answer in words, undecoded; loads the library where it is missing.
+
+        Raises:
+            StoreUnreachableError: no reply; whether the script took effect is unknown.
+            StoreReplyError: the server refused the call; nothing changed.
+        """
+        command = ("FCALL", f"{verb}_{self._hash}", 1, self._prefix, *args)
+        try:
+            reply = self._store.call(*command)
+        except StoreReplyError as error:
+            if "function not found" not in error.message.lower():
+                raise
+            self._load()
+            reply = self._store.call(*command)
+        assert isinstance(reply, list), reply  # noqa: S101  # every script answers in words
+        return reply
+
+    def _load(self) -> None:
+        try:
+            self._store.call("FUNCTION", "LOAD", self._text)
+        except StoreReplyError as error:
+            # Another process was faster.
+            if "already exists" not in error.message:
+                raise
+
+
+@cache
+def assemble(clock: str | None = None) -> tuple[str, str]:
+    """The hash and the text of the library."""
+    parts = ", ".join(f"{name} = '{text}'" for name, text in PARTS.items())
+    sources = [f"local PARTS = {{{parts}}}\n"]
+    for name in FRAGMENTS:
+        sources.append(clock if clock is not None and name == "_clock" else read_script(name))
+    sources.extend(_function(verb) for verb in verbs())
+    body = f"#!lua name=swarm_{_HASH}\n" + "\n".join(sources)
+    digest = hashlib.sha256(body.encode()).hexdigest()[:12]
+    return digest, body.replace(_HASH, digest)
+
+
+def verbs() -> list[str]:
+    """The names of all scripts, in order."""
+    names = (entry.name.removesuffix(".lua") for entry in files("swarm.engine").joinpath("lua").iterdir())
+    return sorted(name for name in names if not name.startswith("_"))
+
+
+def read_script(name: str) -> str:
+    """The text of one Lua file."""
+    return files("swarm.engine").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+
+
+def _function(verb: str) -> str:
+    text = read_script(verb)
+    flags = re.search(r"^-- Flags: (.+)$", text, re.MULTILINE)
+    listed = ", ".join(f"'{flag.strip()}'" for flag in flags[1].split(",")) if flags else ""
+    return (
+        f"redis.register_function{{function_name = '{verb}_{_HASH}', flags = {{{listed}}}, "
+        f"callback = function(keys, args)\nbegin(keys, args)\n{text}end}}\n"
+    )

@@ -1,0 +1,156 @@
+"""A private RESP connection on `hiredis` and a socket: the hot path's transport.
+
+It sends what it is told, once. redis-py repeats calls on its own and takes 200 ms to import.
+"""
+
+import socket
+from collections.abc import Sequence
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import hiredis
+
+from swarm.engine.store import Reply
+from swarm.errors import AuthenticationError, ConfigError, StoreReplyError, StoreUnreachableError
+
+AWAY = ("LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS")
+"""Error codes of a server that cannot serve now: the same to a caller as no answer."""
+
+_LOCKED_OUT = ("NOAUTH", "WRONGPASS", "NOPERM")
+_CHUNK = 65_536
+
+
+class HiredisStore:
+    """A connection to `redis://[user:password@]host[:port][/db]` or `unix:///path[?db=n]`.
+
+    Connects when first called, and again after a failure; never repeats a command.
+    """
+
+    def __init__(self, url: str, *, timeout_s: float = 5.0) -> None:
+        self._url = url
+        self._timeout_s = timeout_s
+        self._address, self._setup = _parse(url)
+        self._socket: socket.socket | None = None
+        self._reader = hiredis.Reader()
+
+    def call(self, *command: str | bytes | int, timeout_s: float | None = None) -> Reply:
+        """Send one command and return its reply."""
+        reply = self._exchange(hiredis.pack_command(command), 1, timeout_s)[0]
+        if isinstance(reply, hiredis.ReplyError):
+            raise _as_error(reply)
+        return reply
+
+    def pipeline(self, commands: Sequence[Sequence[str | bytes | int]]) -> list[Reply]:
+        """Send commands together and return their replies in order; the first error is raised."""
+        if not commands:
+            return []
+        packed = b"".join(hiredis.pack_command(tuple(command)) for command in commands)
+        replies = self._exchange(packed, len(commands), None)
+        for reply in replies:
+            if isinstance(reply, hiredis.ReplyError):
+                raise _as_error(reply)
+        return replies
+
+    def clone(self) -> "HiredisStore":
+        """The same server on a connection of its own."""
+        return HiredisStore(self._url, timeout_s=self._timeout_s)
+
+    def close(self) -> None:
+        """Close the connection; the next call opens it again."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _exchange(self, packed: bytes, count: int, timeout_s: float | None) -> list[Reply]:
+        try:
+            connection = self._socket or self._connect()
+            connection.settimeout(self._timeout_s if timeout_s is None else timeout_s)
+            connection.sendall(packed)
+            return self._receive(connection, count)
+        except (OSError, hiredis.ProtocolError) as error:
+            self.close()
+            raise StoreUnreachableError(
+                f"no answer from Redis at {self._address!r}: {error or type(error).__name__}",
+                hint="check that the server runs and that `redis_url` names it",
+            ) from error
+        except BaseException:
+            # Interrupted between request and reply: what comes next on this connection is not for the next call.
+            self.close()
+            raise
+
+    def _receive(self, connection: socket.socket, count: int) -> list[Reply]:
+        replies: list[Reply] = []
+        while len(replies) < count:
+            reply = self._reader.gets()
+            if reply is not False:
+                replies.append(reply)
+                continue
+            data = connection.recv(_CHUNK)
+            if not data:
+                raise ConnectionResetError("the server closed the connection")
+            self._reader.feed(data)
+        return replies
+
+    def _connect(self) -> socket.socket:
+        self._reader = hiredis.Reader()
+        if isinstance(self._address, str):
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        else:
+            connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            if isinstance(self._address, str):
+                connection.settimeout(self._timeout_s)
+                connection.connect(self._address)
+            else:
+                connection.close()
+                connection = socket.create_connection(self._address, self._timeout_s)
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            if self._setup:
+                connection.sendall(b"".join(hiredis.pack_command(command) for command in self._setup))
+                for reply in self._receive(connection, len(self._setup)):
+                    if isinstance(reply, hiredis.ReplyError):
+                        raise _as_error(reply)
+        except BaseException:
+            connection.close()
+            raise
+        self._socket = connection
+        return connection
+
+
+def _parse(url: str) -> tuple[str | tuple[str, int], list[tuple[str, ...]]]:
+    """The address, and the commands that make a fresh connection ready."""
+    parts = urlsplit(url)
+    query = parse_qs(parts.query)
+    try:
+        port = parts.port or 6379
+        database = int(
+            (query.get("db") or [parts.path.strip("/") if parts.scheme == "redis" else ""])[0] or 0
+        )
+    except ValueError:
+        raise ConfigError(
+            f"redis_url: port or database number is wrong in {_without_secret(url)!r}"
+        ) from None
+    password = unquote(parts.password or "") or (query.get("password") or [""])[0]
+    user = unquote(parts.username or "")
+    setup: list[tuple[str, ...]] = []
+    if password:
+        setup.append(("AUTH", user, password) if user else ("AUTH", password))
+    if database:
+        setup.append(("SELECT", str(database)))
+    if parts.scheme == "unix":
+        return unquote(parts.path), setup
+    return (parts.hostname or "127.0.0.1", port), setup
+
+
+def _without_secret(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _as_error(reply: hiredis.ReplyError) -> Exception:
+    text = str(reply)
+    if text.startswith(AWAY):
+        return StoreUnreachableError(f"Redis cannot serve now: {text}")
+    if text.startswith(_LOCKED_OUT) or "invalid password" in text or "called without any password" in text:
+        return AuthenticationError(f"Redis refused us: {text}", hint="check the password in `redis_url`")
+    return StoreReplyError(f"Redis refused the call: {text}")

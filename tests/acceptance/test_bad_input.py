@@ -1,0 +1,154 @@
+"""What a person gets wrong is named, with the next step, and nothing is written."""
+
+import json
+from pathlib import Path
+
+import pytest
+from real_swarm import DIAMOND, Swarm, write_task
+
+TASK = {"id": "a", "description": "a task", "command": ["true"], "files": ["a.txt"]}
+
+BAD_PLANS = {
+    "truncated": ('[{"id": "a", "descr', "line 1"),
+    "not a plan": ('"just text"', "just text"),
+    "empty": ("[]", "no task"),
+    "cycle": (
+        json.dumps([TASK | {"dependencies": ["b"]}, TASK | {"id": "b", "dependencies": ["a"]}]),
+        "a -> b -> a",
+    ),
+    "dangling": (json.dumps([TASK | {"dependencies": ["databse"]}, TASK | {"id": "database"}]), "'database'"),
+    "duplicate id": (json.dumps([TASK, TASK]), "$.tasks[1].id"),
+    "depends on itself": (json.dumps([TASK | {"dependencies": ["a"]}]), "itself"),
+    "unknown field": (json.dumps([TASK | {"dependancies": []}]), "dependencies"),
+    "parent path": (json.dumps([TASK | {"files": ["../etc/passwd"]}]), "../etc/passwd"),
+    "absolute path": (json.dumps([TASK | {"files": ["/etc/passwd"]}]), "/etc/passwd"),
+    "NUL in a path": (json.dumps([TASK | {"files": ["a\0b"]}]), "$.tasks[0].files[0]"),
+    "newline in a path": (json.dumps([TASK | {"files": ["a\nb"]}]), "$.tasks[0].files[0]"),
+    "right-to-left override": (json.dumps([TASK | {"files": ["a\u202etxt.exe"]}]), "$.tasks[0].files[0]"),
+    "a name of 300 bytes": (json.dumps([TASK | {"files": ["x" * 300]}]), "$.tasks[0].files[0]"),
+    "git's own folder": (json.dumps([TASK | {"files": [".GIT/hooks/pre-commit"]}]), ".GIT/hooks/pre-commit"),
+    "hostile id": (json.dumps([TASK | {"id": "$(touch pwned)"}]), "$(touch pwned)"),
+    "command without argv": (json.dumps([TASK | {"executor": "command", "command": None}]), "command"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_PLANS)
+def test_a_bad_plan_is_refused_with_its_reason(swarm: Swarm, name: str) -> None:
+    """Exit 2, the value or its JSON path on stderr, a next step, and no trace on disk."""
+    text, named = BAD_PLANS[name]
+    path = swarm.root.parent / "bad.json"
+    path.write_text(text, encoding="utf-8")
+
+    done = swarm.call("run", str(path), "-y")
+
+    assert done.returncode == 2, done.stderr
+    assert named in done.stderr
+    assert "error[SW003]" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (swarm.root / ".swarm").exists()
+
+
+def test_every_problem_of_a_plan_is_listed_at_once(swarm: Swarm) -> None:
+    """A person fixes a plan in one go, and a program reads the same list."""
+    plan = swarm.plan([TASK | {"files": ["/abs"]}, TASK | {"dependencies": ["nobody"], "priorty": 1}])
+
+    failure = swarm.json("validate", plan, expect=2)
+
+    text = json.dumps(failure)
+    for path in ("$.tasks[0].files[0]", "$.tasks[1].id", "$.tasks[1].dependencies[0]", "$.tasks[1].priorty"):
+        assert path in text
+
+
+def test_shell_characters_in_every_field_run_nothing(swarm: Swarm) -> None:
+    """Commands are argv lists and titles are data; no shell ever sees them."""
+    bait = "$(touch pwned); `touch pwned` | touch pwned & \"'"
+    task = write_task("safe") | {
+        "description": bait,
+        "context": bait,
+        "type": "general",
+        "acceptance": [["python3", "-c", "import sys; assert sys.argv[1].startswith('$(touch')", bait]],
+    }
+
+    report = swarm.json("run", swarm.plan([task]), "-y", "--workers", "1")
+
+    assert report["state"] == "done"
+    assert not list(swarm.root.parent.rglob("pwned"))
+
+
+def test_a_symlink_that_leaves_the_repository_does_not_land(swarm: Swarm) -> None:
+    """git would accept it; the merge does not."""
+    task = {
+        "id": "link",
+        "description": "link to the outside",
+        "files": ["link"],
+        "command": ["python3", "-c", "import os; os.symlink('/etc/passwd', 'link')"],
+        "max_attempts": 1,
+    }
+
+    report = swarm.json("run", swarm.plan([task]), "-y", "--workers", "1", expect=1)
+
+    assert swarm.trailers(str(report["branch"])) == []
+    assert "link" in json.dumps(report["tasks"])
+
+
+def test_a_folder_that_is_no_repository_is_named(tmp_path: Path, swarm: Swarm) -> None:
+    """The error says which folder, and what to do."""
+    elsewhere = Swarm(tmp_path / "elsewhere", swarm.environment)
+    elsewhere.root.mkdir()
+
+    done = elsewhere.call("run", swarm.plan(DIAMOND), "-y")
+
+    assert done.returncode == 2
+    assert str(elsewhere.root) in done.stderr
+    assert "git init" in done.stderr
+
+
+@pytest.mark.parametrize("state", ["dirty", "detached", "mid-merge", "mid-rebase"])
+def test_a_checkout_in_any_state_is_left_as_it_is(swarm: Swarm, state: str) -> None:
+    """HEAD, index, work tree and stash read the same before and after."""
+    put_into_state(swarm, state)
+    before = describe(swarm)
+
+    report = swarm.json("run", swarm.plan([write_task("one")]), "-y", "--workers", "1")
+
+    assert report["state"] == "done"
+    assert describe(swarm) == before
+
+
+def put_into_state(swarm: Swarm, state: str) -> None:
+    """Leave the checkout in the middle of something."""
+    library = swarm.root / "lib.py"
+    if state == "dirty":
+        library.write_text("VALUE = 5\n", encoding="utf-8")
+        swarm.git("add", "lib.py")
+        library.write_text("VALUE = 6\n", encoding="utf-8")
+        return
+    if state == "detached":
+        swarm.git("checkout", "-q", "--detach")
+        return
+    identity = ("-c", "user.name=a", "-c", "user.email=a@example.invalid")
+    swarm.git("checkout", "-q", "-b", "other")
+    library.write_text("VALUE = 2\n", encoding="utf-8")
+    swarm.git(*identity, "commit", "-qam", "two")
+    swarm.git("checkout", "-q", "-")
+    library.write_text("VALUE = 3\n", encoding="utf-8")
+    swarm.git(*identity, "commit", "-qam", "three")
+    verb = "merge" if state == "mid-merge" else "rebase"
+    try:
+        swarm.git(*identity, verb, "other")
+    except Exception as error:  # noqa: BLE001  # git exits 1 on the conflict that is wanted here
+        assert "1" in str(error)
+
+
+def describe(swarm: Swarm) -> tuple[str, ...]:
+    """What a person would notice if it changed."""
+    git_folder = swarm.root / ".git"
+    names = ("HEAD", "MERGE_HEAD", "REBASE_HEAD", "ORIG_HEAD", "config")
+    files = [git_folder / name for name in names]
+    return (
+        *(path.read_text(encoding="utf-8") if path.exists() else "" for path in files),
+        (git_folder / "index").read_bytes().hex(),
+        swarm.git("status", "--porcelain"),
+        swarm.git("diff"),
+        (swarm.root / "lib.py").read_text(encoding="utf-8"),
+    )

@@ -1,0 +1,93 @@
+"""The table of moves: what the engine may do, and what README draws."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from swarm.states import MOVES, TERMINAL, FailureKind, RunState, TaskState
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+S = TaskState
+
+
+def moves_of(*scripts: str) -> set[tuple[TaskState | None, TaskState]]:
+    """The moves of some scripts together."""
+    return {move for script in scripts for move in MOVES[script]}
+
+
+def test_done_is_never_left() -> None:
+    """What has landed stays landed."""
+    assert [script for script, moves in MOVES.items() for before, _ in moves if before is S.DONE] == []
+
+
+def test_a_task_that_has_ended_comes_back_only_by_a_person_or_by_proof() -> None:
+    """`retry` (and `work`, which finishes what it began), and `reconcile`, which found the landing in git."""
+    leaving = {script for script, moves in MOVES.items() for before, _ in moves if before in TERMINAL}
+
+    assert "retry" in leaving
+    assert leaving <= {"retry", "work", "reconcile"}
+
+
+def test_only_landings_and_empty_attempts_are_done() -> None:
+    """Neither a worker nor a model says `done`, but for `finish`, where there is nothing to merge."""
+    saying_done = {script for script, moves in MOVES.items() for _, after in moves if after is S.DONE}
+
+    assert "complete" in saying_done
+    assert saying_done <= {"complete", "finish", "reconcile"}
+
+
+def test_every_state_but_pending_is_reached_from_another() -> None:
+    """No state is decoration; `skipped` waits for its command in a later part."""
+    reached = {after for moves in MOVES.values() for before, after in moves}
+
+    assert set(S) - reached == {S.SKIPPED}
+
+
+def test_every_live_state_has_a_way_out() -> None:
+    """A task cannot get stuck: each state that is not terminal can be left, also by `cancel`."""
+    for state in set(S) - TERMINAL:
+        assert (state, S.CANCELLED) in MOVES["cancel"]
+        assert any(before is state and after is not S.CANCELLED for before, after in moves_of(*MOVES))
+
+
+def test_the_way_through_is_in_the_table() -> None:
+    """From pending over queued, acked, running and merging to done, one script a step."""
+    way = [
+        ("submit", None, S.PENDING),
+        ("activate", S.PENDING, S.QUEUED),
+        ("claim", S.QUEUED, S.ACKED),
+        ("start", S.ACKED, S.RUNNING),
+        ("hand_in", S.RUNNING, S.MERGING),
+        ("complete", S.MERGING, S.DONE),
+    ]
+
+    assert [step for step in way if (step[1], step[2]) not in MOVES[step[0]]] == []
+
+
+@pytest.mark.parametrize("state", S)
+def test_is_terminal_agrees_with_the_set(state: TaskState) -> None:
+    """Two spellings, one meaning."""
+    assert state.is_terminal is (state in TERMINAL)
+
+
+@pytest.mark.parametrize("state", RunState)
+def test_a_run_ends_done_failed_or_cancelled(state: RunState) -> None:
+    """Waiting for a run means waiting for one of these."""
+    assert state.is_terminal is (state.value in {"done", "failed", "cancelled"})
+
+
+@pytest.mark.parametrize("kind", FailureKind)
+def test_faults_of_the_surroundings_charge_no_attempt(kind: FailureKind) -> None:
+    """A task's attempts are used up only by what the task itself did."""
+    assert kind.is_charged is (kind.value not in {"infrastructure", "provider", "crash"})
+
+
+def test_the_diagram_in_the_readme_draws_only_moves_of_the_table() -> None:
+    """Each arrow is a move, and every state but the two kinds of ending by hand is drawn."""
+    arrows = set(re.findall(r"^ {4}(\w+) --> (\w+)", README.read_text(encoding="utf-8"), re.MULTILINE))
+    table = {(str(before), str(after)) for before, after in moves_of(*MOVES)}
+
+    assert arrows
+    assert arrows <= table
+    assert {after for _, after in arrows} == {str(s) for s in S} - {"cancelled", "skipped", "pending"}
