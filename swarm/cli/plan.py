@@ -132,9 +132,7 @@ def summarise_plan(plan: "Plan") -> str:
         + one_line(" → ".join(path), 60),
     ]
     rows = [
-        _summary_row(level, plan.by_id[name])
-        for level, names in enumerate(levels, start=1)
-        for name in names
+        _summary_row(level, plan.by_id[name]) for level, names in enumerate(levels, start=1) for name in names
     ]
     listed = table(("WAVE", "TASK", "TYPE", "ESTIMATE", "AFTER", "WRITES"), rows[:MOST_ROWS], right=(0, 3))
     more = [f"and {len(rows) - MOST_ROWS} more tasks"] if len(rows) > MOST_ROWS else []
@@ -149,9 +147,7 @@ def plan_data(plan: "Plan", states: "Mapping[str, TaskState] | None" = None) -> 
     return {
         "version": plan.version,
         "goal": plan.goal,
-        "tasks": [
-            {**asdict(task), **({"state": states[task.id]} if states else {})} for task in plan.tasks
-        ],
+        "tasks": [{**asdict(task), **({"state": states[task.id]} if states else {})} for task in plan.tasks],
         "waves": waves(plan),
         "critical_path": list(path),
         "critical_path_s": path_s,

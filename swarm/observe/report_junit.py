@@ -64,4 +64,3 @@ def _properties(report: Report) -> dict[str, str]:
         "clean": str(report.clean).lower(),
         "cost_usd": f"{report.cost_usd:.6f}",
     }
-

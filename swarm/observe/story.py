@@ -62,7 +62,9 @@ _TELLERS: dict[str, Callable[[Event], str]] = {
     "task_failed": lambda e: f"{e.task} failed for good{_because(e)}",
     "task_reclaimed": lambda e: f"{e.task} taken back from {_worker(e)}{_because(e)}",
     "task_released": lambda e: f"{e.task} put back by {_worker(e)}{_because(e)}",
-    "task_upstream_failed": lambda e: f"{e.task} will not run: {e.fields.get('cause', 'a dependency')} failed",
+    "task_upstream_failed": lambda e: (
+        f"{e.task} will not run: {e.fields.get('cause', 'a dependency')} failed"
+    ),
     "task_cancelled": lambda e: f"{e.task} was cancelled",
     "task_retried": lambda e: f"{e.task} will be tried again",
     "worker_joined": lambda e: f"{e.fields.get('kind_of_worker', 'worker')} {_worker(e)} joined",
