@@ -138,6 +138,11 @@ def scrubbed_environment(extra: Mapping[str, str] | None = None) -> dict[str, st
     return {**kept, "CI": "true", "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1", **(extra or {})}
 
 
+def is_colour_refused() -> bool:
+    """The NO_COLOR convention: set to anything but nothing."""
+    return bool(os.environ.get("NO_COLOR"))
+
+
 _HARMLESS = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "VIRTUAL_ENV", "SYSTEMROOT")
 
 

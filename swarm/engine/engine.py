@@ -328,6 +328,19 @@ class Engine:
         entries = _stream_entries(reply)
         return [decode_event(entry) for entry in entries]
 
+    def newest_events(self, limit: int) -> list[Event]:
+        """The last `limit` events of the project, oldest first."""
+        return self._reads.newest_events(limit)
+
+    def last_event_id(self) -> str:
+        """The id of the newest event, to ask for what comes after it; `0-0` before the first."""
+        newest = self._reads.newest_events(1)
+        return newest[0].id if newest else "0-0"
+
+    def depth(self, part: str) -> int:
+        """How many tasks one of the project's sorted sets holds: `delayed`, `leases`, `merging`, `dead`."""
+        return self._reads.depth(part)
+
     def now_ms(self) -> int:
         """Redis' clock."""
         return self._reads.now_ms()

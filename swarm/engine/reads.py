@@ -71,9 +71,9 @@ class Reads:
             for name, queued, parked in zip(types, counts[::2], counts[1::2], strict=True)
         ]
 
-    def delayed(self) -> int:
-        """How many tasks are in backoff."""
-        return _int(self._one("ZCARD", self._keys.of("delayed")))
+    def depth(self, part: str) -> int:
+        """How many members one of the project's sorted sets has."""
+        return _int(self._one("ZCARD", self._keys.of(part)))
 
     def locks(self) -> list[LockRecord]:
         """Every lock held now, by the tasks that hold a token."""
@@ -114,6 +114,11 @@ class Reads:
         """Up to `limit` events later than the entry id `after`."""
         entries = self._one("XRANGE", self._keys.of("events"), f"({after}", "+", "COUNT", limit)
         return [decode_event(entry) for entry in entries] if isinstance(entries, list) else []
+
+    def newest_events(self, limit: int) -> list[Event]:
+        """The last `limit` events, oldest first."""
+        entries = self._one("XREVRANGE", self._keys.of("events"), "+", "-", "COUNT", limit)
+        return [decode_event(entry) for entry in reversed(entries)] if isinstance(entries, list) else []
 
     def _tasks(self, run: str, ids: Sequence[str]) -> list[TaskRecord]:
         commands: list[list[str | int]] = []

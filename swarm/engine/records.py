@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from swarm.models.usage import Usage
 from swarm.plan.model import TaskSpec
 from swarm.states import FailureKind, RunState, TaskState
 
@@ -16,16 +17,6 @@ class WorkerProfile:
     executors: tuple[str, ...] = ("command", "messages")
     host: str = ""
     pid: int = 0
-
-
-@dataclass(frozen=True)
-class Usage:
-    """What an attempt has spent on models so far; cumulative within the attempt."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_read_tokens: int = 0
-    cost_microusd: int = 0  # millionths of a US dollar: integers do not drift
 
 
 @dataclass(frozen=True)

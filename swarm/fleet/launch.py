@@ -1,33 +1,28 @@
 """Which launcher a setting means."""
 
-import os
-import socket
-
 from swarm.sandbox.protocol import Launcher
 from swarm.settings import Settings
 
 
 def open_launcher(settings: Settings) -> Launcher:
-    """The launcher for `settings.isolation`.
+    """The launcher for `settings.isolation`; under docker, what dead workers left behind is removed first.
 
     Raises:
         DockerUnreachableError: docker was asked for, and there is no engine or no image.
     """
     if settings.isolation == "docker":
-        from swarm.fleet.docker import DockerLauncher, check_docker
+        from swarm.fleet.docker import DockerLauncher, check_docker, sweep  # noqa: PLC0415  # half a second
 
         check_docker(settings.image)
+        sweep(settings.project)
         return DockerLauncher(
             image=settings.image,
             memory_mb=settings.memory_mb,
             cpus=settings.cpus,
             pids=settings.pids,
-            labels={
-                "swarm.project": settings.project,
-                "swarm.host": socket.gethostname(),
-                "swarm.pid": str(os.getpid()),
-            },
+            labels={"swarm.project": settings.project},
+            max_log_bytes=settings.max_output_kb * 1024,
         )
-    from swarm.fleet.process import ProcessLauncher
+    from swarm.fleet.process import ProcessLauncher  # noqa: PLC0415
 
     return ProcessLauncher()

@@ -1,5 +1,6 @@
 """A plan and its tasks: the values that everything else passes on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 DEFAULT_TYPE = "general"
@@ -38,6 +39,8 @@ class Plan:
     tasks: tuple[TaskSpec, ...]
     goal: str = ""
     version: int = 1
+    where: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """Task id -> the JSON path it was read from, such as `$.tasks[3]`; empty for a plan made in code."""
     by_id: dict[str, TaskSpec] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

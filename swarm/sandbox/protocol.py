@@ -64,7 +64,7 @@ class Sandbox(Protocol):
         env: Mapping[str, str] | None = None,
         log: Path | None = None,
     ) -> Finished:
-        """Run argv with cwd = the tree, no shell, in a process group of its own; append its output to `log`."""
+        """Run argv with cwd = the tree, no shell, in its own process group; append its output to `log`."""
         ...
 
     def kill(self) -> None:
@@ -84,5 +84,5 @@ class Launcher(Protocol):
     """Starts tool hosts under one kind of isolation."""
 
     def open(self, tree: Path, *, labels: Mapping[str, str]) -> Sandbox:
-        """Start a tool host on `tree`; `labels` (swarm.project, swarm.run, swarm.attempt …) mark what is started."""
+        """Start a tool host on `tree`; `labels` (swarm.run, swarm.attempt …) mark what is started."""
         ...

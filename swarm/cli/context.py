@@ -1,0 +1,117 @@
+"""What every command starts from: the folder, its settings, its queue, and the run that is meant."""
+
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from swarm.errors import StoreUnreachableError, UnknownRunError, UnknownTaskError
+from swarm.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from swarm.engine.engine import Engine
+
+LATEST = "latest"
+PATIENCE_S = 2.0
+LONG_PATIENCE_S = 60.0
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where the command was started; settings are read when a command asks for them."""
+
+    directory: Path = field(default_factory=Path)
+
+    def settings(self, **flags: object) -> Settings:
+        """The settings in force here, with the command's own flags on top; None is not given."""
+        return load_settings(self.directory, flags)
+
+    def engine(self, *, patience_s: float = PATIENCE_S) -> "Engine":
+        """The queue that this folder's settings name."""
+        return open_engine(self.settings(), patience_s=patience_s)
+
+
+pass_context = click.make_pass_decorator(Context, ensure=True)
+run_argument = click.argument("run", required=False, default=LATEST)
+run_option = click.option(
+    "--run", default=LATEST, metavar="RUN", help="Of which run; an id, the beginning of one, or `latest`."
+)
+
+
+def open_engine(settings: Settings, *, patience_s: float = PATIENCE_S) -> "Engine":
+    """Connect to the configured Redis, else to the running embedded server of this repository.
+
+    A call is repeated for `patience_s` while the server does not answer: a person who asks wants
+    to hear soon that it is away, a command that waits for hours outlives a restart.
+
+    Raises:
+        StoreUnreachableError: neither is there.
+    """
+    url = server_url(settings)
+    from swarm.engine.engine import Engine
+    from swarm.engine.store import open_store
+
+    return Engine(
+        open_store(url), settings.project, lease_ms=int(settings.lease_s * 1000), patience_s=patience_s
+    )
+
+
+def server_url(settings: Settings) -> str:
+    """The configured Redis, else the running embedded server of this repository.
+
+    Raises:
+        StoreUnreachableError: neither is there.
+    """
+    from swarm.fleet.server_file import running_url
+
+    url = settings.redis_url or running_url(settings.home)
+    if not url:
+        raise StoreUnreachableError(
+            f"no server is running for {settings.root}",
+            hint="start one with `swarm run` or set REDIS_URL",
+        )
+    return url
+
+
+def resolve_run(engine: "Engine", text: str) -> str:
+    """The run meant by an id, a unique beginning of one, or `latest`.
+
+    Raises:
+        UnknownRunError: none or several match.
+    """
+    runs = engine.run_ids()
+    if not runs:
+        raise UnknownRunError("there is no run yet", hint="start one with `swarm run FILE`")
+    if text in {"", LATEST}:
+        return runs[-1]
+    if text in runs:
+        return text
+    matches = [run for run in runs if run.startswith(text)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        shown = ", ".join(repr(run) for run in matches[:5])
+        raise UnknownRunError(f"{text!r} begins {len(matches)} runs: {shown}", hint="give more of the id")
+    raise UnknownRunError(f"no run {text!r}", hint="`swarm runs` lists them; `latest` is the newest")
+
+
+def resolve_task(engine: "Engine", run: str, text: str) -> str:
+    """The task meant by an id or a unique beginning of one.
+
+    Raises:
+        UnknownTaskError: none or several match; names what is near.
+    """
+    tasks = [record.spec.id for record in engine.tasks(run)]
+    if text in tasks:
+        return text
+    matches = [task for task in tasks if task.startswith(text)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        shown = ", ".join(repr(task) for task in matches[:5])
+        raise UnknownTaskError(f"{text!r} begins {len(matches)} tasks: {shown}", hint="give more of the id")
+    near = get_close_matches(text, tasks, n=3)
+    hint = f"did you mean {', '.join(map(repr, near))}?" if near else f"`swarm tasks {run}` lists them"
+    raise UnknownTaskError(f"run {run} has no task {text!r}", hint=hint)

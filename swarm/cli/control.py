@@ -1,0 +1,114 @@
+"""`cancel`, `retry`, `wait`: act on a run without running it."""
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from swarm.cli.context import LONG_PATIENCE_S, Context, pass_context, resolve_run, resolve_task, run_argument
+from swarm.cli.output import emit, json_option, say, state_word
+from swarm.errors import NotFinishedError
+from swarm.observe.wording import duration, plural
+from swarm.states import RunState
+
+if TYPE_CHECKING:
+    from swarm.engine.engine import Engine
+    from swarm.engine.records import RunRecord
+
+LOOK_EVERY_S = 0.2
+
+task_option = click.option("--task", help="Only this task; its id or the beginning of it.")
+
+
+@click.command()
+@run_argument
+@task_option
+@json_option
+@pass_context
+def cancel(context: Context, run: str, task: str | None, as_json: bool) -> None:
+    """Stop a run, or one task and what depends on it.
+
+    RUN is an id, the beginning of one, or `latest` (the default). What has landed stays landed.
+    """
+    engine = context.engine()
+    run = resolve_run(engine, run)
+    name = resolve_task(engine, run, task) if task else ""
+    moved = engine.cancel(run, name)
+    emit(
+        {"run": run, "task": name or None, "cancelled": moved, "state": engine.run(run).state},
+        as_json,
+        lambda: f"{plural(moved, 'task')} of run {run} cancelled",
+    )
+
+
+@click.command()
+@run_argument
+@task_option
+@json_option
+@pass_context
+def retry(context: Context, run: str, task: str | None, as_json: bool) -> None:
+    """Queue failed and cancelled tasks again.
+
+    RUN is an id, the beginning of one, or `latest` (the default). Tasks that were blocked by them
+    come back as well.
+    """
+    engine = context.engine()
+    run = resolve_run(engine, run)
+    name = resolve_task(engine, run, task) if task else ""
+    moved = engine.retry(run, name)
+    emit(
+        {"run": run, "task": name or None, "queued": moved, "state": engine.run(run).state},
+        as_json,
+        lambda: f"{plural(moved, 'task')} of run {run} will be tried again",
+    )
+    from swarm.engine.views import is_alive
+
+    now_ms = engine.now_ms()
+    if moved and not any(one.kind == "worker" and is_alive(one, now_ms) for one in engine.agents()):
+        say(f"no worker is alive: `swarm run --resume {run}` starts some")
+
+
+@click.command()
+@run_argument
+@click.option("--timeout", "timeout_s", type=click.FloatRange(min=0), help="Give up after this many seconds.")
+@json_option
+@pass_context
+def wait(context: Context, run: str, timeout_s: float | None, as_json: bool) -> int:
+    """Block until a run ends, and exit by how it ended.
+
+    RUN is an id, the beginning of one, or `latest` (the default). Exit code 0: every task is done;
+    1: it ended with failed, blocked or cancelled tasks; 8: it had not ended in time.
+    """
+    engine = context.engine(patience_s=LONG_PATIENCE_S)
+    record = wait_for_end(engine, resolve_run(engine, run), timeout_s)
+    took = duration((record.ended_ms - record.submitted_ms) / 1000)
+    emit(
+        {"run": record.run, "state": record.state, "ended_ms": record.ended_ms},
+        as_json,
+        lambda: f"run {record.run} {state_word(record.state)} after {took}",
+    )
+    return exit_code(record.state)
+
+
+def wait_for_end(engine: "Engine", run: str, timeout_s: float | None) -> "RunRecord":
+    """The run's record once it has ended.
+
+    Raises:
+        NotFinishedError: it goes on after `timeout_s` seconds.
+    """
+    deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
+    while True:
+        record = engine.run(run)
+        if record.state.is_terminal:
+            return record
+        if deadline_s is not None and time.monotonic() >= deadline_s:
+            raise NotFinishedError(
+                f"run {run} is {record.state.value} after {duration(timeout_s or 0)}",
+                hint=f"`swarm status {run}` shows where it stands",
+            )
+        time.sleep(LOOK_EVERY_S)
+
+
+def exit_code(state: RunState) -> int:
+    """0 for a run that is done, 1 for one that ended otherwise."""
+    return 0 if state is RunState.DONE else 1

@@ -1,0 +1,54 @@
+"""`diff`: what a task changed."""
+
+import click
+
+from swarm.cli.context import Context, pass_context, resolve_run, resolve_task, run_option
+from swarm.cli.output import emit, json_option
+from swarm.errors import UsageError
+from swarm.observe.wording import printable
+
+_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
+
+
+@click.command()
+@click.argument("task")
+@run_option
+@click.option("--attempt", "of_attempt", is_flag=True, help="The last attempt, even when it did not land.")
+@json_option
+@pass_context
+def diff(context: Context, task: str, run: str, of_attempt: bool, as_json: bool) -> None:
+    """Print what a task changed.
+
+    TASK is an id or the beginning of one: the commit that landed, else its last attempt.
+    """
+    settings = context.settings()
+    engine = context.engine()
+    run = resolve_run(engine, run)
+    record = engine.task(run, resolve_task(engine, run, task))
+    from swarm.repo.hub import Hub
+
+    landed = record.merged_commit and not of_attempt
+    commit = record.merged_commit if landed else record.attempt_commit
+    if not commit:
+        raise UsageError(
+            f"task {record.spec.id!r} ({record.state.value}) has changed nothing yet",
+            hint=f"`swarm why {record.spec.id}` says what it waits for",
+        )
+    before = f"{commit}^" if landed else record.base
+    patch = Hub(settings.hub).patch(before, commit)
+    data = {
+        "run": run,
+        "task": record.spec.id,
+        "attempt": record.attempt,
+        "landed": bool(landed),
+        "base": record.base,
+        "commit": commit,
+        "patch": patch,
+    }
+    emit(data, as_json, lambda: "\n".join(map(_coloured, printable(patch).splitlines())))
+
+
+def _coloured(line: str) -> str:
+    if line.startswith(("diff ", "+++", "---", "index ")):
+        return click.style(line, bold=True)
+    return click.style(line, fg=_COLOURS[line[0]]) if line[:1] in _COLOURS else line

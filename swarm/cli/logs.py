@@ -1,0 +1,142 @@
+"""`logs` and `events`: what attempts wrote, and what happened."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from swarm.cli.context import LONG_PATIENCE_S, PATIENCE_S, Context, pass_context, resolve_run, resolve_task, run_argument, run_option
+from swarm.cli.output import emit, json_option, say, to_json
+from swarm.errors import UsageError
+from swarm.observe.wording import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from swarm.engine.engine import Engine
+    from swarm.engine.records import Event
+
+LOOK_EVERY_S = 0.2
+EVENTS_A_CALL = 1000
+
+
+@click.command()
+@click.argument("task")
+@run_option
+@click.option("--attempt", type=click.IntRange(min=1), help="Which attempt; default is the last.")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the task ends.")
+@json_option
+@pass_context
+def logs(context: Context, *, task: str, run: str, attempt: int | None, follow: bool, as_json: bool) -> None:
+    """Print what a task's attempt wrote.
+
+    TASK is an id or the beginning of one. Terminal escapes are left out.
+    """
+    settings = context.settings()
+    engine = context.engine(patience_s=LONG_PATIENCE_S if follow else PATIENCE_S)
+    run = resolve_run(engine, run)
+    task = resolve_task(engine, run, task)
+    number = attempt or engine.task(run, task).attempt
+    if not number and not follow:
+        raise UsageError(
+            f"task {task!r} has not been tried yet", hint=f"`swarm why {task}` says what it waits for"
+        )
+    if follow:
+        _follow(engine, settings.home, run, task, attempt, as_json=as_json)
+        return
+    path = log_path(settings.home, run, task, number)
+    text = printable(path.read_text(encoding="utf-8", errors="replace")) if path.exists() else ""
+    data = {"run": run, "task": task, "attempt": number, "path": str(path), "text": text}
+    emit(data, as_json, lambda: text.rstrip("\n"))
+    if not text:
+        say(f"attempt {number} of {task} has written nothing to {path}")
+
+
+@click.command()
+@run_argument
+@click.option("--all", "all_runs", is_flag=True, help="Of every run, not one.")
+@click.option("--after", default="0-0", metavar="ID", help="Only what came after this entry.")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the run ends.")
+@json_option
+@pass_context
+def events(context: Context, *, run: str, all_runs: bool, after: str, follow: bool, as_json: bool) -> None:
+    """Print what happened, one JSON object a line.
+
+    RUN is an id, the beginning of one, or `latest` (the default). With --json the same.
+    """
+    del as_json
+    engine = context.engine(patience_s=LONG_PATIENCE_S if follow else PATIENCE_S)
+    wanted = "" if all_runs else resolve_run(engine, run)
+    while True:
+        # Look at the state before reading: what came before the end is then in what is read.
+        has_ended = bool(wanted) and engine.run(wanted).state.is_terminal
+        for event in _read_all(engine, after):
+            after = event.id
+            if event.run == wanted or not wanted:
+                click.echo(to_json(event_data(event), indent=None))
+        if not follow or has_ended:
+            return
+        time.sleep(LOOK_EVERY_S)
+
+
+def event_data(event: "Event") -> dict[str, object]:
+    """An event as JSON."""
+    return {
+        "id": event.id,
+        "at_ms": int(event.id.partition("-")[0]),
+        "kind": event.kind,
+        "run": event.run,
+        "task": event.task,
+        "fields": dict(event.fields),
+    }
+
+
+def log_path(home: Path, run: str, task: str, attempt: int) -> Path:
+    """Where the worker writes what an attempt prints."""
+    return home / "logs" / run / f"{task}.{attempt}.log"
+
+
+def _read_all(engine: "Engine", after: str) -> "Iterator[Event]":
+    while True:
+        page = engine.events(after=after, limit=EVENTS_A_CALL)
+        yield from page
+        if len(page) < EVENTS_A_CALL:
+            return
+        after = page[-1].id
+
+
+def _follow(engine: "Engine", home: Path, run: str, task: str, attempt: int | None, *, as_json: bool) -> None:
+    """Print each line once it is whole, through all later attempts, until the task ends."""
+    shown, at, rest = 0, 0, ""
+    while True:
+        record = engine.task(run, task)
+        has_ended = record.state.is_terminal or bool(attempt and record.attempt > attempt)
+        number = attempt or record.attempt
+        if number != shown:
+            _print_lines([rest] if rest else [], shown, as_json=as_json)
+            shown, at, rest = number, 0, ""
+        text, at = _read_from(log_path(home, run, task, number), at) if number else ("", 0)
+        *whole, rest = (rest + text).split("\n")
+        _print_lines(whole, number, as_json=as_json)
+        if has_ended and not text:
+            _print_lines([rest] if rest else [], number, as_json=as_json)
+            return
+        time.sleep(LOOK_EVERY_S)
+
+
+def _read_from(path: Path, at: int) -> tuple[str, int]:
+    try:
+        with path.open("rb") as file:
+            file.seek(at)
+            data = file.read()
+    except FileNotFoundError:
+        return "", at
+    # Lines are put together later, so a letter cut in two here costs one replacement mark at most.
+    return data.decode("utf-8", "replace"), at + len(data)
+
+
+def _print_lines(lines: list[str], attempt: int, *, as_json: bool) -> None:
+    for line in lines:
+        shown = printable(line)
+        click.echo(to_json({"attempt": attempt, "line": shown}, indent=None) if as_json else shown)

@@ -1,0 +1,202 @@
+"""`plan`, `validate`, `show`, `schema`: everything about a plan before and while it runs."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from swarm.cli.context import LATEST, Context, pass_context, resolve_run
+from swarm.cli.output import emit, json_option, say, table, to_json
+from swarm.errors import PlanError, Problem, UsageError
+from swarm.observe.wording import duration, one_line, plural
+
+if TYPE_CHECKING:
+    from swarm.plan.model import Plan, TaskSpec
+    from swarm.settings import Settings
+    from swarm.states import TaskState
+
+FORMATS = ("tree", "mermaid", "dot", "json")
+MOST_ROWS = 60
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the plan here.")
+@json_option
+@pass_context
+def plan(context: Context, file: Path, output: Path | None, as_json: bool) -> None:
+    """Turn a requirements file into a plan, with the model.
+
+    FILE is text in any form; `-` is stdin. Without -o the plan goes to stdout, what a person reads
+    about it to stderr.
+    """
+    settings = context.settings()
+    from swarm.plan.document import dump_plan
+
+    made = plan_text(settings, read_text(file), source=str(file), quiet=as_json)
+    document = dump_plan(made)
+    if output is not None:
+        output.write_text(document, encoding="utf-8")
+    if as_json:
+        click.echo(to_json({**plan_data(made), "output": output}))
+        return
+    say(summarise_plan(made))
+    if output is None:
+        click.echo(document.rstrip("\n"))
+        return
+    say(f"\nwrote {output}; next: `swarm run {output}`")
+
+
+@click.command()
+@click.argument("file", metavar="PLAN", type=click.Path(path_type=Path))
+@json_option
+def validate(file: Path, as_json: bool) -> None:
+    """Check a plan and list everything that is wrong with it.
+
+    PLAN is a file, `-` is stdin. Exit code 2 when it cannot be run; warnings alone do not fail it.
+    """
+    from swarm.plan.document import parse_plan
+    from swarm.plan.lint import lint
+
+    checked = parse_plan(read_text(file), source=str(file))
+    findings = lint(checked)
+    errors = [Problem(one.path, one.message, one.hint) for one in findings if one.level == "error"]
+    if errors:
+        raise PlanError(f"{file}: {plural(len(errors), 'problem')}", errors, hint="mend them and try again")
+    data = {
+        "ok": True,
+        "tasks": len(checked.tasks),
+        "dependencies": _edges(checked),
+        "findings": findings,
+    }
+    head = f"{file}: {plural(len(checked.tasks), 'task')}, {plural(len(findings), 'warning')}"
+    emit(data, as_json, lambda: "\n".join([head, *(f"  {one_line(str(one))}" for one in findings)]))
+
+
+@click.command()
+@click.argument("what", metavar="[PLAN|RUN]", required=False, default=LATEST)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="tree", show_default=True, help="How.")
+@json_option
+@pass_context
+def show(context: Context, what: str, form: str, as_json: bool) -> None:
+    """Draw a plan, or a run as it stands.
+
+    PLAN is a file, `-` is stdin; RUN is an id, the beginning of one, or `latest` (the default).
+    """
+    shown, states = _plan_or_run(context, what)
+    from swarm.observe.drawing import draw_dot, draw_mermaid, draw_tree
+
+    if as_json or form == "json":
+        click.echo(to_json(plan_data(shown, states)))
+        return
+    draw = {"tree": draw_tree, "mermaid": draw_mermaid, "dot": draw_dot}[form]
+    click.echo(draw(shown, states))
+
+
+@click.command()
+@click.argument("what", type=click.Choice(["plan"]), default="plan")
+@json_option
+def schema(what: str, as_json: bool) -> None:
+    """Print the JSON Schema of the plan file."""
+    del what, as_json
+    from swarm.plan.document import plan_schema
+
+    click.echo(to_json(plan_schema()))
+
+
+def plan_text(settings: "Settings", text: str, *, source: str, quiet: bool) -> "Plan":
+    """Ask the model for a plan; what it said is kept when it cannot be used.
+
+    Raises:
+        AuthenticationError: no credential is set.
+        PlanError: the model's answer is no plan, after its repairs.
+    """
+    raise NotImplementedError
+
+
+def summarise_plan(plan: "Plan") -> str:
+    """What a person wants to know before saying yes: size, critical path, and each task."""
+    from swarm.plan.graph import critical_path, waves
+
+    path, path_s = critical_path(plan)
+    levels = waves(plan)
+    work_s = sum(task.estimate_s for task in plan.tasks)
+    head = [
+        one_line(plan.goal, 100),
+        f"{plural(len(plan.tasks), 'task')}, {_edges(plan)} dependencies, {plural(len(levels), 'wave')},"
+        f" at most {max(map(len, levels))} at once",
+        f"estimate {duration(path_s)} on the critical path of {duration(work_s)} of work: "
+        + one_line(" → ".join(path), 60),
+    ]
+    rows = [
+        _summary_row(level, plan.by_id[name])
+        for level, names in enumerate(levels, start=1)
+        for name in names
+    ]
+    listed = table(("WAVE", "TASK", "TYPE", "ESTIMATE", "AFTER", "WRITES"), rows[:MOST_ROWS], right=(0, 3))
+    more = [f"and {len(rows) - MOST_ROWS} more tasks"] if len(rows) > MOST_ROWS else []
+    return "\n".join([*filter(None, head), "", listed, *more])
+
+
+def plan_data(plan: "Plan", states: "Mapping[str, TaskState] | None" = None) -> dict[str, object]:
+    """A plan and what its graph says, as JSON; with `states`, each task's state."""
+    from swarm.plan.graph import critical_path, waves
+
+    path, path_s = critical_path(plan)
+    return {
+        "version": plan.version,
+        "goal": plan.goal,
+        "tasks": [
+            {**asdict(task), **({"state": states[task.id]} if states else {})} for task in plan.tasks
+        ],
+        "waves": waves(plan),
+        "critical_path": list(path),
+        "critical_path_s": path_s,
+        "work_s": sum(task.estimate_s for task in plan.tasks),
+    }
+
+
+def read_text(file: Path) -> str:
+    """The file's text, or stdin's for `-`.
+
+    Raises:
+        UsageError: it cannot be read, or is no UTF-8.
+    """
+    try:
+        if str(file) == "-":
+            return sys.stdin.read()
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: cannot be read: {error}", hint="give a file of UTF-8 text") from error
+
+
+def _plan_or_run(context: Context, what: str) -> "tuple[Plan, dict[str, TaskState] | None]":
+    from swarm.plan.model import Plan
+
+    if what == "-" or what.endswith(".json") or Path(what).is_file():
+        from swarm.plan.document import parse_plan
+
+        return parse_plan(read_text(Path(what)), source=what), None
+    engine = context.engine()
+    run = resolve_run(engine, what)
+    tasks = engine.tasks(run)
+    stored = Plan(tuple(task.spec for task in tasks), goal=engine.run(run).goal)
+    return stored, {task.spec.id: task.state for task in tasks}
+
+
+def _summary_row(wave: int, task: "TaskSpec") -> tuple[str, ...]:
+    return (
+        str(wave),
+        one_line(task.id, 32),
+        one_line(task.type, 14),
+        duration(task.estimate_s),
+        one_line(", ".join(task.dependencies), 30) or "-",
+        one_line(", ".join(task.files), 40) or "nothing",
+    )
+
+
+def _edges(plan: "Plan") -> int:
+    return sum(len(task.dependencies) for task in plan.tasks)

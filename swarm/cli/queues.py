@@ -1,0 +1,127 @@
+"""`queue` and `locks`: what waits, and what holds it up. Each number names its redis-cli line."""
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import click
+
+from swarm.cli.context import Context, pass_context, server_url
+from swarm.cli.output import emit, json_option, table
+from swarm.keys import Keys
+from swarm.observe.wording import duration, one_line, plural
+
+if TYPE_CHECKING:
+    from swarm.engine.views import Backlog, HeldLock
+
+WHOLE = {
+    "delayed": "in backoff after a failed attempt",
+    "leases": "claimed: acked or running",
+    "merging": "handed in, waiting for the merge queue or in it",
+    "dead": "failed for good",
+}
+"""Sorted sets of the whole project, and what is in them."""
+
+
+@click.command()
+@click.option("--explain", is_flag=True, help="Print the redis-cli line behind each number.")
+@json_option
+@pass_context
+def queue(context: Context, explain: bool, as_json: bool) -> None:
+    """Show how deep each queue is.
+
+    Ready tasks are claimable now, parked ones wait for a lock.
+    """
+    settings = context.settings()
+    engine = context.engine()
+    from swarm.engine.views import backlog
+
+    depths = backlog(engine)
+    commands = _commands(depths, Keys(settings.project), redis_cli(server_url(settings)))
+    data = {
+        "queues": list(depths.queues),
+        "delayed": depths.delayed,
+        "leased": depths.leased,
+        "merging": depths.merging,
+        "dead": depths.dead,
+        **({"redis_cli": {name: command for name, _, command in commands}} if explain else {}),
+    }
+    emit(data, as_json, lambda: _explained(commands) if explain else _text(depths))
+
+
+@click.command()
+@json_option
+@pass_context
+def locks(context: Context, as_json: bool) -> None:
+    """List held locks, who holds them and who waits.
+
+    A task holds its whole write scope (exclusive) and what it reads (shared) from the claim until
+    it has landed.
+    """
+    engine = context.engine()
+    from swarm.engine.views import held_locks
+
+    held, now_ms = held_locks(engine), engine.now_ms()
+    emit(held, as_json, lambda: _locks_text(held, now_ms))
+
+
+def redis_cli(url: str) -> str:
+    """The beginning of a redis-cli line for this server; a password is left to REDISCLI_AUTH."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return f"redis-cli -s {parts.path}"
+    host = f"{parts.scheme}://{parts.hostname or 'localhost'}:{parts.port or 6379}{parts.path}"
+    return f"redis-cli -u {host}"
+
+
+def _commands(depths: "Backlog", keys: Keys, cli: str) -> list[tuple[str, int, str]]:
+    """Name, number and redis-cli line of everything that `queue` shows."""
+    lines = [
+        (f"{kind} {one.type}", count, f"{cli} ZCARD '{keys.of(part, one.type)}'")
+        for one in depths.queues
+        for kind, part, count in (("ready", "queue", one.queued), ("parked", "parked", one.parked))
+    ]
+    counts = (depths.delayed, depths.leased, depths.merging, depths.dead)
+    lines += [
+        (part, count, f"{cli} ZCARD '{keys.of(part)}'") for part, count in zip(WHOLE, counts, strict=True)
+    ]
+    return lines
+
+
+def _explained(commands: list[tuple[str, int, str]]) -> str:
+    return table(
+        ("WHAT", "NOW", "REDIS-CLI"), [(name, str(n), line) for name, n, line in commands], right=(1,)
+    )
+
+
+def _text(depths: "Backlog") -> str:
+    rows = [(one_line(one.type, 30), str(one.queued), str(one.parked)) for one in depths.queues]
+    listed = (
+        table(("QUEUE", "READY", "PARKED"), rows, right=(1, 2)) if rows else "nothing was ever queued here"
+    )
+    counts = (depths.delayed, depths.leased, depths.merging, depths.dead)
+    whole = [(name, str(count), what) for (name, what), count in zip(WHOLE.items(), counts, strict=True)]
+    return f"{listed}\n\n{table(('ALL TYPES', 'NOW', ''), whole, right=(1,))}"
+
+
+def _locks_text(held: "list[HeldLock]", now_ms: int) -> str:
+    if not held:
+        return "no lock is held"
+    rows = [
+        (
+            one_line(lock.path, 50),
+            lock.mode,
+            f"{lock.run}/{lock.task}",
+            lock.worker_id,
+            duration((now_ms - lock.since_ms) / 1000),
+            _waiting(lock),
+        )
+        for lock in held
+    ]
+    return table(("PATH", "MODE", "TASK", "WORKER", "FOR", "WAITING"), rows, right=(4,))
+
+
+def _waiting(lock: "HeldLock") -> str:
+    if not lock.waiters:
+        return "-"
+    more = f" and {plural(len(lock.waiters) - 1, 'more task')}" if len(lock.waiters) > 1 else ""
+    return f"{lock.waiters[0].partition('/')[2]}{more}"

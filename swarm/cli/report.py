@@ -1,0 +1,41 @@
+"""`report`: how a run went."""
+
+from pathlib import Path
+
+import click
+
+from swarm.cli.context import Context, pass_context, resolve_run, run_argument
+from swarm.cli.output import json_option, say
+
+
+@click.command()
+@run_argument
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "md", "json", "junit"]),
+    default="text",
+    show_default=True,
+    help="How it is written.",
+)
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+@json_option
+@pass_context
+def report(context: Context, run: str, form: str, output: Path | None, as_json: bool) -> None:
+    """Report on a run: how it went, and what it took.
+
+    RUN is an id, the beginning of one, or `latest` (the default). A run that goes on is measured
+    up to now.
+    """
+    engine = context.engine()
+    from swarm.engine.snapshot import take_snapshot
+    from swarm.observe.report import build_report, render_report
+
+    text = render_report(
+        build_report(take_snapshot(engine, resolve_run(engine, run))), "json" if as_json else form
+    )
+    if output is None:
+        click.echo(text)
+        return
+    output.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+    say(f"wrote {output}")

@@ -1,0 +1,205 @@
+"""`status`, `runs`, `tasks`, `agents`: where things stand."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from swarm.cli.context import Context, pass_context, resolve_run, run_argument
+from swarm.cli.output import emit, json_option, pairs, state_word, table
+from swarm.observe.wording import duration, one_line, plural
+
+if TYPE_CHECKING:
+    from swarm.engine.records import AgentRecord, RunRecord, TaskRecord
+    from swarm.engine.snapshot import Snapshot
+
+BUSY = ("failed", "merging", "running", "acked")
+_MOST_SHOWN = 12
+
+
+@click.command()
+@run_argument
+@json_option
+@pass_context
+def status(context: Context, run: str, as_json: bool) -> None:
+    """Show where a run stands.
+
+    RUN is an id, the beginning of one, or `latest` (the default).
+    """
+    engine = context.engine()
+    from swarm.engine.snapshot import take_snapshot
+
+    snapshot = take_snapshot(engine, resolve_run(engine, run))
+    emit(_status_data(snapshot), as_json, lambda: _status_text(snapshot))
+
+
+@click.command()
+@json_option
+@pass_context
+def runs(context: Context, as_json: bool) -> None:
+    """List the runs of this project, oldest first."""
+    engine = context.engine()
+    records = [engine.run(run) for run in engine.run_ids()]
+    now_ms = engine.now_ms()
+    rows = [
+        (
+            record.run,
+            state_word(record.state),
+            f"{record.counts.get('done', 0)}/{sum(record.counts.values())}",
+            f"{duration((now_ms - record.submitted_ms) / 1000)} ago",
+            duration(((record.ended_ms or now_ms) - record.submitted_ms) / 1000),
+            one_line(record.goal, 50),
+        )
+        for record in records
+    ]
+    emit(
+        [_run_data(record) for record in records],
+        as_json,
+        lambda: table(("RUN", "STATE", "DONE", "SUBMITTED", "TOOK", "GOAL"), rows, right=(2,)),
+    )
+
+
+@click.command()
+@run_argument
+@click.option("--state", "states", multiple=True, help="Only tasks in this state; may be repeated.")
+@json_option
+@pass_context
+def tasks(context: Context, run: str, states: tuple[str, ...], as_json: bool) -> None:
+    """List a run's tasks.
+
+    RUN is an id, the beginning of one, or `latest` (the default).
+    """
+    from swarm.errors import UsageError
+    from swarm.states import TaskState
+
+    unknown = sorted(set(states) - set(TaskState))
+    if unknown:
+        raise UsageError(f"--state: no state {unknown[0]!r}", hint=f"one of {', '.join(TaskState)}")
+    engine = context.engine()
+    records = [task for task in engine.tasks(resolve_run(engine, run)) if not states or task.state in states]
+    now_ms = engine.now_ms()
+    emit([task_data(task) for task in records], as_json, lambda: _tasks_text(records, now_ms))
+
+
+@click.command()
+@json_option
+@pass_context
+def agents(context: Context, as_json: bool) -> None:
+    """List workers and supervisors, and what each is doing."""
+    engine = context.engine()
+    from swarm.engine.views import is_alive
+
+    records, now_ms = engine.agents(), engine.now_ms()
+    emit(
+        [{**vars(agent), "alive": is_alive(agent, now_ms)} for agent in records],
+        as_json,
+        lambda: _agents_text(records, now_ms),
+    )
+
+
+def task_data(task: "TaskRecord") -> dict[str, object]:
+    """A task as JSON: its record, with the fields of its spec beside them."""
+    record = {name: value for name, value in vars(task).items() if name != "spec"}
+    return {"id": task.spec.id, **record, "spec": task.spec}
+
+
+def _run_data(record: "RunRecord") -> dict[str, object]:
+    return {**vars(record), "counts": {str(state): count for state, count in record.counts.items()}}
+
+
+def _status_data(snapshot: "Snapshot") -> dict[str, object]:
+    return {
+        "run": _run_data(snapshot.run),
+        "elapsed_s": snapshot.elapsed_s,
+        "tasks": [
+            {"id": task.spec.id, "state": task.state, "attempt": task.attempt, "worker": task.worker_id}
+            for task in snapshot.tasks
+        ],
+        "agents": list(snapshot.agents),
+        "queues": list(snapshot.queues),
+        "taken_ms": snapshot.taken_ms,
+    }
+
+
+def _status_text(snapshot: "Snapshot") -> str:
+    run = snapshot.run
+    total = len(snapshot.tasks)
+    counts = "   ".join(f"{state_word(state)} {count}" for state, count in run.counts.items() if count)
+    workers = [agent for agent in snapshot.alive if agent.kind == "worker"]
+    head = {
+        "run": f"{run.run}  {state_word(run.state)}",
+        "goal": one_line(run.goal, 80) or "-",
+        "branch": f"{run.branch}" + (f" at {run.tip[:12]}" if run.tip else ""),
+        "tasks": f"{run.counts.get('done', 0)}/{total} done   {counts}",
+        "time": duration(snapshot.elapsed_s),
+        "alive": f"{plural(len(workers), 'worker')},"
+        f" {plural(len(snapshot.alive) - len(workers), 'supervisor')}",
+    }
+    parts = [pairs(head)]
+    busy = [task for task in snapshot.tasks if task.state in BUSY or task.parked_on or task.needs_person]
+    if busy:
+        parts.append(_tasks_text(busy[:_MOST_SHOWN], snapshot.taken_ms))
+    if len(busy) > _MOST_SHOWN:
+        parts.append(f"and {len(busy) - _MOST_SHOWN} more; `swarm tasks` lists all")
+    if not run.state.is_terminal and not workers:
+        parts.append(f"no worker is alive: `swarm run --resume {run.run}` goes on")
+    return "\n\n".join(parts)
+
+
+def _tasks_text(records: "list[TaskRecord]", now_ms: int) -> str:
+    rows = [
+        (
+            one_line(task.spec.id, 40),
+            one_line(task.spec.type, 16),
+            state_word(task.state),
+            str(task.attempt or "-"),
+            _since(task, now_ms),
+            one_line(_note(task), 60),
+        )
+        for task in records
+    ]
+    return table(("TASK", "TYPE", "STATE", "ATTEMPT", "FOR", "NOTE"), rows, right=(3, 4))
+
+
+def _since(task: "TaskRecord", now_ms: int) -> str:
+    """How long the task has been in its state, or how long its last attempt took."""
+    since_ms = {
+        "queued": task.queued_ms,
+        "acked": task.claimed_ms,
+        "running": task.started_ms,
+        "merging": task.handed_in_ms,
+    }.get(task.state, 0)
+    if since_ms:
+        return duration((now_ms - since_ms) / 1000)
+    took = bool(task.ended_ms and task.claimed_ms)
+    return duration((task.ended_ms - task.claimed_ms) / 1000) if took else "-"
+
+
+def _note(task: "TaskRecord") -> str:
+    if task.needs_person:
+        return f"needs you: {task.failure_reason}"
+    if task.state in {"acked", "running"}:
+        return f"on {task.worker_id}"
+    if task.parked_on:
+        return f"waits for {task.parked_on}"
+    if task.waiting_for:
+        return f"after {', '.join(task.waiting_for)}"
+    return task.merged_commit[:12] or task.failure_reason
+
+
+def _agents_text(records: "list[AgentRecord]", now_ms: int) -> str:
+    from swarm.engine.views import is_alive
+
+    rows = [
+        (
+            one_line(agent.worker_id, 40),
+            agent.kind,
+            agent.state if is_alive(agent, now_ms) else "lost",
+            ",".join(agent.types) or "-",
+            one_line(agent.task, 40) or "-",
+            str(agent.done),
+            str(agent.failed),
+            f"{duration((now_ms - agent.seen_ms) / 1000)} ago",
+        )
+        for agent in records
+    ]
+    return table(("AGENT", "KIND", "STATE", "TYPES", "TASK", "DONE", "FAILED", "SEEN"), rows, right=(5, 6))

@@ -1,0 +1,1 @@
+"""The example that `swarm demo` runs: a small repository, its requirements, and a scripted model."""

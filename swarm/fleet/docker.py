@@ -1,0 +1,327 @@
+"""Agents and gates in hardened containers: one container per attempt, removed with it.
+
+The only importer of the docker SDK. A container runs the tool host (standard library only), so any
+image with python3 >= 3.9 will do. It holds no credential, no network and nothing but its own tree;
+an image that is not there is an error with the next step, never a download.
+
+Labels say whose a container is: what the caller gives (swarm.project, swarm.run, swarm.attempt,
+swarm.worker) and which process started it, so that `sweep` can tell what a dead worker left behind.
+The tree is mounted from this machine, so the engine must run here too.
+"""
+
+import io
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from http import HTTPStatus
+from pathlib import Path
+
+from docker import DockerClient
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.models.containers import Container
+from docker.types import LogConfig, Mount, Ulimit
+from docker.utils import kwargs_from_env
+
+from swarm import sandbox
+from swarm.errors import DockerUnreachableError
+from swarm.fleet.container import ContainerSandbox, ContainerState, RunningContainer
+from swarm.fleet.frames import StdinWriter, StdoutReader
+from swarm.fleet.handover import hand_over
+from swarm.fleet.owners import is_owner_dead, owner_labels
+from swarm.fleet.resources import await_room
+from swarm.sandbox.client import MAX_LOG_BYTES
+from swarm.sandbox.protocol import Sandbox, SandboxEndedError, ToolError
+
+AGENT_UID = 10001
+WORKSPACE = "/workspace"
+TOOLS = "/opt/swarm-sandbox"
+HOME = "/home/agent"
+TMPFS_MB = 512
+MAX_OPEN_FILES = 4096
+PROJECT_LABEL = "swarm.project"
+MEMORY_LABEL = "swarm.memory_mb"
+ROOM_WAIT_S = 600.0
+_ENVIRONMENT = {
+    "HOME": HOME,
+    "LANG": "C.UTF-8",
+    "CI": "true",
+    "NO_COLOR": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+
+
+class DockerLauncher:
+    """Starts a tool host in a container of its own for each tree.
+
+    Args:
+        image: what the container is made from; it must be on this machine.
+        memory_mb: memory and swap together, MiB.
+        cpus: CPUs' worth of time; cut down to what the machine has.
+        pids: most processes and threads at once.
+        uid: whom the agent runs as; None is 10001 when we are root, else ourselves.
+        labels: added to those of each container.
+        read_only: more folders of this machine, by their place in the container.
+        room_wait_s: how long to wait for memory before giving up.
+        max_log_bytes: what one command adds to its log at most.
+    """
+
+    def __init__(
+        self,
+        *,
+        image: str,
+        memory_mb: int,
+        cpus: float,
+        pids: int,
+        uid: int | None = None,
+        labels: Mapping[str, str] | None = None,
+        read_only: Mapping[str, Path] | None = None,
+        room_wait_s: float = ROOM_WAIT_S,
+        max_log_bytes: int = MAX_LOG_BYTES,
+    ) -> None:
+        self._max_log_bytes = max_log_bytes
+        self._image = image
+        self._memory_mb = memory_mb
+        self._cpus = cpus
+        self._pids = pids
+        self._labels = dict(labels or {})
+        self._read_only = dict(read_only or {})
+        self._room_wait_s = room_wait_s
+        is_root = os.geteuid() == 0
+        self._uid = uid if uid is not None else AGENT_UID if is_root else os.geteuid()
+        self._gid = self._uid if is_root or uid is not None else os.getegid()
+
+    def open(self, tree: Path, *, labels: Mapping[str, str]) -> Sandbox:
+        """Start a tool host on `tree`; waits until the machine has room for it, and until it answers.
+
+        As root the tree is given to the agent's user first.
+
+        Raises:
+            DockerUnreachableError: no engine, no image, or the container cannot be started. It is
+                never the task's fault.
+            LimitReachedError: there was no room in time, or never can be.
+        """
+        tree = tree.resolve(strict=True)
+        await_room(self._memory_mb, promised_mb=self._promised_mb, limit_s=self._room_wait_s)
+        if os.geteuid() == 0 and self._uid != 0:
+            hand_over(tree, uid=self._uid, gid=self._gid)
+        with _explained(self._image):
+            container = self._create(tree, labels)
+            try:
+                opened = self._start(container, tree)
+            except BaseException:
+                container.remove(force=True, v=True)
+                raise
+        self._await_answer(opened)
+        return opened
+
+    def close(self) -> None:
+        """Close the connection to the engine; containers go on."""
+        if "_client" in self.__dict__:
+            self._client.close()
+
+    @cached_property
+    def _client(self) -> DockerClient:
+        return _connect()
+
+    def _promised_mb(self) -> int:
+        """What the running containers of all projects may grow to."""
+        with _explained(self._image):
+            found = self._client.api.containers(filters={"label": MEMORY_LABEL})
+        return sum(int(each["Labels"][MEMORY_LABEL]) for each in found)
+
+    def _create(self, tree: Path, labels: Mapping[str, str]) -> Container:
+        folders = {TOOLS: Path(sandbox.__file__).parent, **self._read_only}
+        user_tmpfs = f"rw,exec,nosuid,nodev,size={TMPFS_MB}m,uid={self._uid},gid={self._gid},mode=0700"
+        return self._client.containers.create(
+            self._image,
+            ["--tree", WORKSPACE],
+            entrypoint=["python3", "-I", f"{TOOLS}/tool_host.py"],
+            user=f"{self._uid}:{self._gid}",
+            hostname="agent",
+            working_dir=WORKSPACE,
+            environment=_ENVIRONMENT,
+            use_config_proxy=False,  # the user's proxy settings may hold a password
+            labels={
+                **self._labels,
+                **labels,
+                **owner_labels(),
+                MEMORY_LABEL: str(self._memory_mb),
+            },
+            mounts=[
+                Mount(WORKSPACE, str(tree), type="bind"),
+                *(Mount(at, str(here), type="bind", read_only=True) for at, here in folders.items()),
+            ],
+            tmpfs={"/tmp": f"rw,exec,nosuid,nodev,size={TMPFS_MB}m,mode=1777", HOME: user_tmpfs},  # noqa: S108
+            read_only=True,
+            network_mode="none",
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            mem_limit=f"{self._memory_mb}m",
+            memswap_limit=f"{self._memory_mb}m",
+            nano_cpus=int(min(self._cpus, self._engine_cpus) * 1e9),
+            pids_limit=self._pids,
+            ulimits=[Ulimit(name="nofile", soft=MAX_OPEN_FILES, hard=MAX_OPEN_FILES)],
+            init=True,
+            log_config=LogConfig(
+                type="local", config={"max-size": "1m", "max-file": "1", "compress": "false"}
+            ),
+            stdin_open=True,  # and closed with our connection: a dead worker's tool host ends by itself
+        )
+
+    @cached_property
+    def _engine_cpus(self) -> int:
+        return int(self._client.info()["NCPU"])
+
+    def _start(self, container: Container, tree: Path) -> ContainerSandbox:
+        connection = _attach(container)
+        try:
+            container.start()
+        except BaseException:
+            connection.close()
+            raise
+        stdout = StdoutReader(connection)
+        return ContainerSandbox(
+            tree,
+            requests=io.BufferedWriter(StdinWriter(connection)),
+            replies=io.BufferedReader(stdout, 65536),
+            host=RunningContainer(_Container(container), stdout, memory_mb=self._memory_mb),
+            memory_mb=self._memory_mb,
+            max_log_bytes=self._max_log_bytes,
+        )
+
+    def _await_answer(self, opened: ContainerSandbox) -> None:
+        """Wait for the tool host's first answer: what the image lacks shows here, not in the agent's work."""
+        try:
+            with suppress(ToolError):  # a refusal is an answer too
+                opened.call("read_file", {"path": "."})
+        except SandboxEndedError as error:
+            opened.close()
+            raise DockerUnreachableError(
+                f"the tool host does not run in image {self._image!r}: {error}",
+                hint="the image needs python3 >= 3.9",
+            ) from error
+        except BaseException:
+            opened.close()
+            raise
+
+
+class _Container:
+    """An `EngineContainer` by the SDK."""
+
+    def __init__(self, container: Container) -> None:
+        self._container = container
+
+    def state(self) -> ContainerState | None:
+        """How it is, or None when it was removed."""
+        with _explained(""):
+            try:
+                self._container.reload()
+            except NotFound:
+                return None
+        state = self._container.attrs["State"]
+        return ContainerState(
+            is_running=state["Running"],
+            exit_code=state["ExitCode"],
+            was_out_of_memory=state["OOMKilled"],
+            error=state["Error"],
+        )
+
+    def kill(self) -> None:
+        """Send it SIGKILL."""
+        with _explained(""):
+            try:
+                self._container.kill()
+            except APIError as error:
+                if error.status_code not in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}:
+                    raise
+
+    def remove(self) -> None:
+        """Remove it and its volumes."""
+        with _explained(""), suppress(NotFound):
+            self._container.remove(force=True, v=True)
+
+
+def check_docker(image: str = "") -> str:
+    """Say which engine answers, and that it has `image` (when one is named).
+
+    Raises:
+        DockerUnreachableError: no engine or no image; the hint is the next step.
+    """
+    with _explained(image):
+        client = _connect()
+        try:
+            engine = f"engine {client.version()['Version']}"
+            if not image:
+                return engine
+            return f"{engine}, image {image} {client.images.get(image).short_id}"
+        finally:
+            client.close()
+
+
+def sweep(project: str) -> list[str]:
+    """Remove the containers of `project` whose worker ran here and is dead; returns their names."""
+    with _explained(""):
+        client = _connect()
+        try:
+            found = client.containers.list(all=True, filters={"label": f"{PROJECT_LABEL}={project}"})
+            dead = [each for each in found if is_owner_dead(each.labels)]
+            for each in dead:
+                each.remove(force=True, v=True)
+            return [str(each.name) for each in dead]
+        finally:
+            client.close()
+
+
+def _connect() -> DockerClient:
+    with _explained(""):
+        return DockerClient.from_env()
+
+
+def _attach(container: Container) -> socket.socket:
+    """A socket of our own on the container's stdin, stdout and stderr."""
+    attached = container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+    if not isinstance(attached, socket.SocketIO):
+        raise DockerException("agents need an engine on a unix socket: their trees are on this machine")
+    # The SDK hands out its own, read-only and with a time limit; the connection below serves both ways.
+    connection = socket.socket(fileno=os.dup(attached.fileno()))
+    connection.settimeout(None)
+    getattr(attached, "_response", attached).close()  # the SDK keeps the original alive there
+    return connection
+
+
+@contextmanager
+def _explained(image: str) -> Iterator[None]:
+    """Turn what the SDK raises into an error with a next step."""
+    try:
+        yield
+    except ImageNotFound as error:
+        raise DockerUnreachableError(
+            f"image {image!r} is not on this machine",
+            hint=f"docker build -t {image} -f docker/worker.Dockerfile . (or name another with --image)",
+        ) from error
+    except (
+        DockerException,
+        OSError,
+    ) as error:  # the SDK lets errors of its HTTP library through; they are OSErrors
+        where = kwargs_from_env().get("base_url", "the default socket")
+        message, hint = _diagnose(error)
+        raise DockerUnreachableError(f"Docker at {where}: {message}", hint=hint) from error
+
+
+def _diagnose(error: BaseException) -> tuple[str, str]:
+    if isinstance(error, APIError):
+        return str(error.explanation), "`docker info` says more"
+    for cause in _causes(error):
+        if isinstance(cause, PermissionError):
+            return "permission denied", "add yourself to the group docker, or use --isolation process"
+        if isinstance(cause, FileNotFoundError | ConnectionRefusedError):
+            return "no engine answers", "start one (docker/engine.sh start DIR), or use --isolation process"
+    return str(error), "`docker info` says more"
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,1 @@
+"""Models: who answers, what it costs, and what a tier is called."""

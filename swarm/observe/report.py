@@ -1,0 +1,135 @@
+"""Measure a run: makespan against its lower bound, use of workers, waits, failures, cost."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from swarm.engine.records import TaskRecord, Usage
+from swarm.engine.snapshot import Snapshot
+from swarm.errors import UsageError
+from swarm.observe.report_data import Report, TaskRow, Tokens
+from swarm.observe.report_junit import render_junit
+from swarm.observe.report_md import render_md
+from swarm.observe.report_text import render_text
+from swarm.plan.graph import critical_path
+from swarm.plan.model import Plan
+from swarm.states import RunState, TaskState
+
+FORMS = ("text", "md", "json", "junit")
+
+
+def build_report(snapshot: Snapshot) -> Report:
+    """Measure a run from one snapshot; a run that goes on is measured up to the snapshot."""
+    run, tasks, now_ms = snapshot.run, snapshot.tasks, snapshot.taken_ms
+    work_s = {task.spec.id: duration_s(task, now_ms) for task in tasks}
+    path, path_s = critical_path(Plan(tuple(task.spec for task in tasks)), work_s)
+    workers = max(
+        run.workers, len({task.worker_id for task in tasks if task.worker_id}) if not run.workers else 0
+    )
+    makespan_s = snapshot.elapsed_s
+    shared_s = sum(work_s.values()) / workers if workers else 0.0
+    usage = sum((task.usage for task in tasks), Usage())
+    return Report(
+        run=run.run,
+        state=run.state.value,
+        goal=run.goal,
+        branch=run.branch,
+        base=run.base,
+        tip=run.tip,
+        tasks_by_state=_by_state(tasks),
+        attempts=sum(task.attempt for task in tasks),
+        makespan_s=round(makespan_s, 3),
+        lower_bound_s=round(max(path_s, shared_s), 3),
+        critical_path=path,
+        workers=workers,
+        utilisation=_utilisation(tasks, now_ms, workers, makespan_s),
+        lock_wait_s=round(sum(task.lock_wait_ms for task in tasks) / 1000, 3),
+        merges=sum(1 for task in tasks if task.merged_commit),
+        conflicts=run.conflicts,
+        gate_failures=run.gate_failures,
+        human_interventions=run.interventions,
+        clean=run.state is RunState.DONE and run.interventions == 0,
+        tokens=_tokens(usage),
+        cost_usd=usage.cost_microusd / 1e6,
+        wasted_cost_usd=sum(task.wasted.cost_microusd for task in tasks) / 1e6,
+        tasks=tuple(_row(task, work_s[task.spec.id]) for task in tasks),
+    )
+
+
+def render_report(report: Report, form: str) -> str:
+    """The report as `text` (for a terminal), `md`, `json` or `junit`."""
+    if form == "json":
+        return json.dumps(asdict(report), indent=2, ensure_ascii=False)
+    if form == "md":
+        return render_md(report)
+    if form == "junit":
+        return render_junit(report)
+    if form == "text":
+        return render_text(report)
+    raise UsageError(f"no report format {form!r}", hint=f"one of {', '.join(FORMS)}")
+
+
+def duration_s(task: TaskRecord, now_ms: int) -> float:
+    """How long a task's last attempt took: claimed to handed in, and merge begun to landed.
+
+    The wait for the merge queue between the two is not work.
+    """
+    return (_held_ms(task, now_ms) + _landing_ms(task, now_ms)) / 1000
+
+
+def _held_ms(task: TaskRecord, now_ms: int) -> int:
+    """While a worker held the last attempt; 0 when there was none or it was put back."""
+    if not task.claimed_ms:
+        return 0
+    if task.handed_in_ms >= task.claimed_ms:
+        return task.handed_in_ms - task.claimed_ms
+    if task.state in {TaskState.ACKED, TaskState.RUNNING}:
+        return max(0, now_ms - task.claimed_ms)
+    return max(0, task.ended_ms - task.claimed_ms) if task.ended_ms else 0
+
+
+def _landing_ms(task: TaskRecord, now_ms: int) -> int:
+    if not task.merge_begun_ms or task.merge_begun_ms < task.handed_in_ms:
+        return 0
+    if task.state is TaskState.MERGING:
+        return max(0, now_ms - task.merge_begun_ms)
+    return max(0, task.ended_ms - task.merge_begun_ms) if task.ended_ms else 0
+
+
+def _utilisation(tasks: Iterable[TaskRecord], now_ms: int, workers: int, makespan_s: float) -> float:
+    """Share of the workers' time in which they held a task."""
+    busy_s = sum(_held_ms(task, now_ms) for task in tasks) / 1000
+    available_s = workers * makespan_s
+    return round(min(1.0, busy_s / available_s), 4) if available_s > 0 else 0.0
+
+
+def _by_state(tasks: Iterable[TaskRecord]) -> dict[str, int]:
+    count = Counter(task.state for task in tasks)
+    return {state.value: count[state] for state in TaskState if count[state]}
+
+
+def _row(task: TaskRecord, work_s: float) -> TaskRow:
+    return TaskRow(
+        id=task.spec.id,
+        type=task.spec.type,
+        state=task.state.value,
+        description=task.spec.description,
+        files=task.spec.files,
+        attempts=task.attempt,
+        failures=task.failures,
+        crashes=task.crashes,
+        worker=task.worker_id,
+        duration_s=round(work_s, 3),
+        lock_wait_s=round(task.lock_wait_ms / 1000, 3),
+        commit=task.merged_commit,
+        failure_kind=task.failure_kind,
+        failure_reason=task.failure_reason,
+        tokens=_tokens(task.usage),
+        cost_usd=task.usage.cost_microusd / 1e6,
+        wasted_cost_usd=task.wasted.cost_microusd / 1e6,
+    )
+
+
+def _tokens(usage: Usage) -> Tokens:
+    return Tokens(usage.input_tokens, usage.output_tokens, usage.cache_read_tokens)

@@ -1,0 +1,64 @@
+"""What a report says, as values; how it is measured is in `report`, how it looks in `report_*`."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Model tokens of all attempts."""
+
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+
+
+@dataclass(frozen=True)
+class TaskRow:
+    """One task of the report."""
+
+    id: str
+    type: str
+    state: str
+    description: str
+    files: tuple[str, ...]
+    attempts: int
+    failures: int  # charged against max_attempts
+    crashes: int
+    worker: str
+    duration_s: float  # last attempt's work and landing
+    lock_wait_s: float
+    commit: str  # landed, empty when nothing did
+    failure_kind: str
+    failure_reason: str
+    tokens: Tokens
+    cost_usd: float
+    wasted_cost_usd: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """How a run went; field names are the keys of its JSON."""
+
+    run: str
+    state: str
+    goal: str
+    branch: str
+    base: str
+    tip: str
+    tasks_by_state: dict[str, int]
+    attempts: int
+    makespan_s: float
+    lower_bound_s: float
+    critical_path: tuple[str, ...]
+    workers: int
+    utilisation: float  # 0 to 1
+    lock_wait_s: float
+    merges: int
+    conflicts: int
+    gate_failures: int
+    human_interventions: int
+    clean: bool
+    tokens: Tokens
+    cost_usd: float
+    wasted_cost_usd: float
+    tasks: tuple[TaskRow, ...]

@@ -1,0 +1,67 @@
+"""The report as JUnit XML: the run is a suite, a task is a test case, its attempts are properties."""
+
+from junitparser import Failure, JUnitXml, Properties, Property, Skipped, TestCase, TestSuite
+
+from swarm.observe.report_data import Report, TaskRow
+from swarm.observe.wording import FAILURES, printable
+from swarm.states import TaskState
+
+
+def render_junit(report: Report) -> str:
+    """JUnit XML; a failed task is a failure with its reason, one that never ended is skipped."""
+    suite = TestSuite(printable(f"swarm {report.run}"))
+    for name, value in _properties(report).items():
+        suite.add_property(name, printable(value))
+    suite.add_testcases([_case(row, report.run) for row in report.tasks])
+    suite.time = report.makespan_s
+    document = JUnitXml("swarm")
+    document.add_testsuite(suite)
+    document.time = report.makespan_s
+    declaration = '<?xml version="1.0" encoding="UTF-8"?>\n'
+    return declaration + document.tostring().decode("utf-8").removeprefix(
+        "<?xml version='1.0' encoding='utf8'?>\n"
+    )
+
+
+def _case(row: TaskRow, run: str) -> TestCase:
+    case = TestCase(printable(row.id), classname=printable(f"swarm.{run}.{row.type}"), time=row.duration_s)
+    properties = Properties()
+    for name, value in {
+        "state": row.state,
+        "attempts": str(row.attempts),
+        "failures": str(row.failures),
+        "crashes": str(row.crashes),
+        "lock_wait_s": str(row.lock_wait_s),
+        "commit": row.commit,
+        "cost_usd": f"{row.cost_usd:.6f}",
+    }.items():
+        properties.add_property(Property(name, printable(value)))
+    case.append(properties)
+    if row.state == TaskState.FAILED:
+        said = row.failure_reason or FAILURES.get(row.failure_kind, row.failure_kind)
+        failure = Failure(printable(said), printable(row.failure_kind))
+        failure.text = printable(said)
+        case.result = [failure]
+    elif row.state != TaskState.DONE:
+        case.result = [Skipped(printable(row.state.replace("_", " ")))]
+    return case
+
+
+def _properties(report: Report) -> dict[str, str]:
+    return {
+        "state": report.state,
+        "goal": report.goal,
+        "branch": report.branch,
+        "tip": report.tip,
+        "attempts": str(report.attempts),
+        "makespan_s": str(report.makespan_s),
+        "lower_bound_s": str(report.lower_bound_s),
+        "utilisation": str(report.utilisation),
+        "merges": str(report.merges),
+        "conflicts": str(report.conflicts),
+        "gate_failures": str(report.gate_failures),
+        "human_interventions": str(report.human_interventions),
+        "clean": str(report.clean).lower(),
+        "cost_usd": f"{report.cost_usd:.6f}",
+    }
+

@@ -1,0 +1,80 @@
+"""The report as Markdown, for a pull request or a job summary."""
+
+import re
+
+from swarm.observe.report_data import Report, TaskRow
+from swarm.observe.wording import SHAPES, duration, one_line, plural
+
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|~])")
+_REFERENCE = re.compile(r"([@#])(?=\w)")
+_SHOWN_FILES = 3
+
+
+def render_md(report: Report) -> str:
+    """Markdown with a table of measures and one of tasks; text that others wrote is escaped."""
+    lines = [
+        f"# swarm run `{report.run}`: {report.state}",
+        "",
+        escape(report.goal) if report.goal else f"{plural(len(report.tasks), 'task')}.",
+        "",
+        f"Branch `{report.branch}`" + (f" at `{report.tip[:12]}`." if report.tip else "."),
+        "",
+        "| measure | value |",
+        "|---|---|",
+        *(f"| {name} | {value} |" for name, value in measures(report)),
+        "",
+        "| task | state | attempts | took | waited for locks | commit | cost |",
+        "|---|---|---:|---:|---:|---|---:|",
+        *map(_row, report.tasks),
+    ]
+    failed = [row for row in report.tasks if row.failure_reason and row.state != "done"]
+    if failed:
+        lines += ["", "## What failed", ""]
+        lines += [f"- `{row.id}` ({row.failure_kind}): {escape(row.failure_reason)}" for row in failed]
+    return "\n".join(lines) + "\n"
+
+
+def measures(report: Report) -> list[tuple[str, str]]:
+    """The measures of a run, each a name and a value in words."""
+    ratio = report.makespan_s / report.lower_bound_s if report.lower_bound_s else 0.0
+    took, tokens = duration(report.makespan_s), report.tokens
+    return [
+        ("tasks", ", ".join(f"{n} {state}" for state, n in report.tasks_by_state.items()) or "none"),
+        ("attempts", str(report.attempts)),
+        (
+            "time",
+            f"{took}, {ratio:.1f} times the lower bound of {duration(report.lower_bound_s)}"
+            if ratio
+            else took,
+        ),
+        ("workers", f"{report.workers}, busy {report.utilisation:.0%} of the time"),
+        ("waited for locks", duration(report.lock_wait_s)),
+        (
+            "merges",
+            ", ".join(
+                (
+                    str(report.merges),
+                    plural(report.conflicts, "conflict"),
+                    plural(report.gate_failures, "red gate"),
+                )
+            ),
+        ),
+        ("human interventions", f"{report.human_interventions}{', clean' if report.clean else ''}"),
+        ("tokens", f"{tokens.input} in, {tokens.output} out, {tokens.cache_read} from cache"),
+        ("cost", f"${report.cost_usd:.4f}, of which ${report.wasted_cost_usd:.4f} did not land"),
+    ]
+
+
+def escape(text: str) -> str:
+    """One line of text that Markdown shows as it is: no markup, links, mentions or HTML."""
+    # GitHub looks for mentions and issue numbers after Markdown: only a character between hides them.
+    return _REFERENCE.sub("\\1\u200b", _SPECIAL.sub(r"\\\1", one_line(text)))
+
+
+def _row(row: TaskRow) -> str:
+    return (
+        f"| `{row.id}` | {SHAPES.get(row.state, '')} {row.state} | {row.attempts}"
+        f" | {duration(row.duration_s) if row.duration_s else '-'}"
+        f" | {duration(row.lock_wait_s) if row.lock_wait_s else '-'}"
+        f" | {f'`{row.commit[:12]}`' if row.commit else '-'} | ${row.cost_usd:.4f} |"
+    )

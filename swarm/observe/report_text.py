@@ -1,0 +1,62 @@
+"""The report for a terminal: what happened, what it took, and what to look at next."""
+
+from swarm.observe.report_data import Report, TaskRow
+from swarm.observe.report_md import measures
+from swarm.observe.wording import SHAPES, cells, duration, one_line
+
+_WIDEST_ID = 32
+_STATE_WIDTH = 9  # the longest states are rare enough to stick out
+_MOST_ROWS = 40
+_WIDEST_CHAIN = 76
+
+
+def render_text(report: Report) -> str:
+    """Plain text without colour, at most 100 columns."""
+    width = max((len(name) for name, _ in measures(report)), default=0)
+    lines = [f"run {report.run}  {report.state}" + (f"  {one_line(report.goal, 70)}" if report.goal else "")]
+    lines += [f"  {name.ljust(width)}  {value}" for name, value in measures(report)]
+    lines += [f"  {'critical path'.ljust(width)}  {_chain(report.critical_path)}", "", *_rows(report), ""]
+    lines += [f"branch  {report.branch}" + (f"  {report.tip[:12]}" if report.tip else "")]
+    lines += [f"  {command}" for command in next_commands(report)]
+    return "\n".join(lines)
+
+
+def next_commands(report: Report) -> list[str]:
+    """What a person would type next."""
+    failed = next((row.id for row in report.tasks if row.state == "failed"), "")
+    if failed:
+        return [f"swarm why {failed}", f"swarm logs {failed}", f"swarm retry {report.run}"]
+    landed = next((row.id for row in report.tasks if row.commit), "")
+    look = [f"git log --oneline {report.base[:12]}..{report.branch}"] if report.base else []
+    look += [f"git diff {report.base[:12]} {report.branch}"] if report.base else []
+    return [*look, *([f"swarm diff {landed}"] if landed else [])]
+
+
+def _rows(report: Report) -> list[str]:
+    width = min(_WIDEST_ID, max((cells(row.id) for row in report.tasks), default=0))
+    # A long list is read from its failures; the rest is in the JSON.
+    rows = (
+        sorted(report.tasks, key=lambda row: row.state == "done")
+        if len(report.tasks) > _MOST_ROWS
+        else report.tasks
+    )
+    lines = [_row(row, width) for row in rows[:_MOST_ROWS]]
+    if len(rows) > _MOST_ROWS:
+        lines.append(f"  … and {len(rows) - _MOST_ROWS} more; `swarm tasks {report.run}` lists all")
+    return lines
+
+
+def _row(row: TaskRow, width: int) -> str:
+    name = one_line(row.id, width)
+    name += " " * (width - cells(name))
+    took = duration(row.duration_s) if row.duration_s else "-"
+    notes = [f"{row.attempts} attempts"] if row.attempts > 1 else []
+    notes += [f"{duration(row.lock_wait_s)} behind locks"] if row.lock_wait_s >= 1 else []
+    notes += [row.commit[:12]] if row.commit else []
+    notes += [one_line(row.failure_reason, 50)] if row.failure_reason and row.state != "done" else []
+    state = f"{SHAPES.get(row.state, ' ')} {name}  {row.state.ljust(_STATE_WIDTH)}"
+    return f"  {state} {took:>6}  {', '.join(notes)}".rstrip()
+
+
+def _chain(path: tuple[str, ...]) -> str:
+    return one_line(" → ".join(path), _WIDEST_CHAIN)

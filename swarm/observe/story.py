@@ -1,0 +1,71 @@
+"""Events in words: one sentence for each kind that a person wants to hear about."""
+
+import time
+from collections.abc import Callable
+
+from swarm.engine.records import Event
+from swarm.observe.wording import FAILURES, one_line
+
+
+def tell_event(event: Event) -> str:
+    """What happened, in one sentence; empty for what only machines need."""
+    teller = _TELLERS.get(event.kind)
+    return one_line(teller(event)) if teller else ""
+
+
+def event_ms(event: Event) -> int:
+    """When it happened, by Redis' clock."""
+    return int(event.id.partition("-")[0])
+
+
+def clock_time(event: Event) -> str:
+    """Local time of day, `HH:MM:SS`."""
+    return time.strftime("%H:%M:%S", time.localtime(event_ms(event) / 1000))
+
+
+def _because(event: Event) -> str:
+    kind = event.fields.get("kind_of_failure", "")
+    reasons = [FAILURES.get(kind, kind), event.fields.get("reason", "")]
+    said = ": ".join(reason for reason in reasons if reason)
+    return f": {said}" if said else ""
+
+
+def _attempt(event: Event) -> str:
+    number = event.fields.get("attempt", "1")
+    return "" if number == "1" else f", attempt {number}"
+
+
+def _landed(event: Event) -> str:
+    commit = event.fields.get("commit", "")
+    return f"{event.task} landed as {commit[:12]}" if commit else f"{event.task} is done; it changed nothing"
+
+
+def _sent_back(event: Event) -> str:
+    return f"{event.task} goes back to the queue{_because(event)}"
+
+
+def _worker(event: Event) -> str:
+    return event.fields.get("worker", "a worker")
+
+
+_TELLERS: dict[str, Callable[[Event], str]] = {
+    "run_submitted": lambda e: "the plan is being stored",
+    "run_activated": lambda e: "the run is active",
+    "run_cancelled": lambda e: "the run was cancelled",
+    "run_ended": lambda e: f"the run ended: {e.fields.get('state', '')}",
+    "task_parked": lambda e: f"{e.task} waits for {e.fields.get('path', 'a lock')}",
+    "task_claimed": lambda e: f"{e.task} taken by {_worker(e)}{_attempt(e)}",
+    "task_handed_in": lambda e: f"{e.task} handed in by {_worker(e)}{_attempt(e)}",
+    "merge_begun": lambda e: f"{e.task} is being merged and gated",
+    "task_done": _landed,
+    "task_sent_back": _sent_back,
+    "task_failed": lambda e: f"{e.task} failed for good{_because(e)}",
+    "task_reclaimed": lambda e: f"{e.task} taken back from {_worker(e)}{_because(e)}",
+    "task_released": lambda e: f"{e.task} put back by {_worker(e)}{_because(e)}",
+    "task_upstream_failed": lambda e: f"{e.task} will not run: {e.fields.get('cause', 'a dependency')} failed",
+    "task_cancelled": lambda e: f"{e.task} was cancelled",
+    "task_retried": lambda e: f"{e.task} will be tried again",
+    "worker_joined": lambda e: f"{e.fields.get('kind_of_worker', 'worker')} {_worker(e)} joined",
+    "worker_left": lambda e: f"{_worker(e)} left",
+}
+"""Kind of event -> its sentence. What is not here (a task queued, a task started) follows from its neighbours."""

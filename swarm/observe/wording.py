@@ -1,0 +1,113 @@
+"""How values are worded for people: states with a shape, durations, and text that others wrote.
+
+Imported by `swarm status`, so it imports nothing heavy.
+"""
+
+import re
+import unicodedata
+
+from swarm.states import FailureKind, RunState, TaskState
+
+SHAPES: dict[str, str] = {
+    TaskState.PENDING: "○",
+    TaskState.QUEUED: "◎",
+    TaskState.ACKED: "◔",
+    TaskState.RUNNING: "◐",
+    TaskState.MERGING: "◆",
+    TaskState.DONE: "✔",
+    TaskState.FAILED: "✘",
+    TaskState.UPSTREAM_FAILED: "⊘",
+    TaskState.CANCELLED: "⊖",
+    TaskState.SKIPPED: "⤼",
+}
+"""A state is always its word; the shape beside it helps where colour cannot."""
+
+COLOURS: dict[str, str] = {
+    TaskState.PENDING: "bright_black",
+    TaskState.QUEUED: "cyan",
+    TaskState.ACKED: "blue",
+    TaskState.RUNNING: "blue",
+    TaskState.MERGING: "magenta",
+    TaskState.DONE: "green",
+    TaskState.FAILED: "red",
+    TaskState.UPSTREAM_FAILED: "yellow",
+    TaskState.CANCELLED: "yellow",
+    TaskState.SKIPPED: "bright_black",
+    RunState.LOADING: "cyan",
+    RunState.ACTIVE: "blue",
+}
+
+FAILURES: dict[str, str] = {
+    FailureKind.TASK_ERROR: "its agent or command said no",
+    FailureKind.GATE_FAILED: "a gate was red on the merged tree",
+    FailureKind.CONFLICT: "it conflicts with what landed before it",
+    FailureKind.OUT_OF_SCOPE: "it changed files outside its write scope",
+    FailureKind.TIMEOUT: "it ran out of time",
+    FailureKind.OOM: "it ran out of memory",
+    FailureKind.CRASH: "its worker vanished",
+    FailureKind.INFRASTRUCTURE: "the machine could not do it (disk, Docker, git)",
+    FailureKind.PROVIDER: "the model API failed",
+    FailureKind.POLICY: "it was refused by policy",
+}
+
+_ESCAPES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor, erase
+    r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC, DCS, SOS, PM, APC with their payload
+    r"|\x1b[@-Z\\-_ -/]?[0-~]?"  # two-character escapes
+)
+# C0 without tab and newline, DEL, C1, what reorders or hides text, and what is no character.
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028\u2029\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff\ufffe\uffff]"
+)
+
+
+def printable(text: str) -> str:
+    """Text that others wrote, without what would steer a terminal or reorder the line."""
+    return _INVISIBLE.sub("", _ESCAPES.sub("", text))
+
+
+def one_line(text: str, width: int = 0) -> str:
+    """Printable text on one line, cut to `width` cells with an ellipsis when width is given."""
+    line = " ".join(printable(text).split())
+    if not width or cells(line) <= width:
+        return line
+    while line and cells(line) > width - 1:
+        line = line[:-1]
+    return line.rstrip() + "…"
+
+
+def cells(text: str) -> int:
+    """How many columns of a terminal the text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+        for letter in text
+    )
+
+
+def duration(seconds: float) -> str:
+    """`0.4s`, `12s`, `2m13s`, `1h02m`, `3d04h`."""
+    if seconds < 0:
+        return "0s"
+    if seconds < 9.95:  # noqa: PLR2004  # below ten seconds a tenth matters
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    minutes, second = divmod(whole, 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    if days:
+        return f"{days}d{hour:02}h"
+    if hours:
+        return f"{hours}h{minute:02}m"
+    return f"{minutes}m{second:02}s" if minutes else f"{second}s"
+
+
+def money(microusd: int) -> str:
+    """Millionths of a US dollar as `$0.0123`; `$0` for nothing."""
+    return f"${microusd / 1e6:.4f}" if microusd else "$0"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 task`, `2 tasks`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,33 @@
+"""Which tasks a plan orders, answered for many pairs at once without comparing all with all."""
+
+from collections.abc import Iterable
+
+from swarm.plan.model import Plan
+
+_CHUNK = 4_096
+
+Pair = tuple[int, int]
+"""Two positions in `plan.tasks`, the earlier first."""
+
+
+def unordered(plan: Plan, pairs: Iterable[Pair]) -> set[Pair]:
+    """The pairs of which neither task waits, directly or not, for the other.
+
+    One pass over the plan for each 4,096 distinct first tasks; a bit set says which of them a task
+    comes after.
+    """
+    wanted = list(dict.fromkeys(pairs))
+    firsts = sorted({first for first, _ in wanted})
+    position = {task.id: index for index, task in enumerate(plan.tasks)}
+    before = [[position[d] for d in task.dependencies] for task in plan.tasks]
+    found: set[Pair] = set()
+    for start in range(0, len(firsts), _CHUNK):
+        bit = {first: 1 << offset for offset, first in enumerate(firsts[start : start + _CHUNK])}
+        after: list[int] = []
+        for dependencies in before:
+            reached = 0
+            for dependency in dependencies:
+                reached |= after[dependency] | bit.get(dependency, 0)
+            after.append(reached)
+        found.update((a, b) for a, b in wanted if a in bit and not after[b] & bit[a])
+    return found

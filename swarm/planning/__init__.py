@@ -1,0 +1,1 @@
+"""Planning: from requirements and a repository to a plan."""

@@ -1,0 +1,1 @@
+"""Git underneath: the hub, workspaces, attempts, gates and the merge queue."""

@@ -1,0 +1,181 @@
+"""Gates: the commands that decide, by exit code, whether a merged tree may land.
+
+Their definition is read from the base commit, so that no task can weaken the gate it is judged by.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from swarm.errors import ConfigError
+from swarm.repo.hub import Hub
+from swarm.sandbox.protocol import Launcher, Sandbox
+from swarm.settings import CONFIG_NAME
+
+DEFAULT_TIMEOUT_S = 1800.0
+_KNOWN = ("command", "timeout_s", "env", "required")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One `[gate.<name>]` table."""
+
+    name: str
+    command: tuple[str, ...]
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    env: Mapping[str, str] = field(default_factory=dict)
+    required: bool = True  # a gate that is not required is run and reported, and stops nothing
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """How one gate or acceptance command ended."""
+
+    name: str
+    argv: tuple[str, ...]
+    exit_code: int
+    duration_s: float
+    output: str  # the last 64 KiB
+    required: bool = True
+    timed_out: bool = False
+    ran_out_of_memory: bool = False
+
+    @property
+    def passed(self) -> bool:
+        """It ended by itself with 0."""
+        return self.exit_code == 0 and not self.timed_out and not self.ran_out_of_memory
+
+    def __str__(self) -> str:
+        if self.timed_out:
+            return f"{self.name}: timed out after {self.duration_s:.0f} s"
+        if self.ran_out_of_memory:
+            return f"{self.name}: ran out of memory"
+        return f"{self.name}: exit code {self.exit_code}"
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """All results, in the order they ran; nothing runs after a required gate has failed."""
+
+    results: tuple[GateResult, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Every required gate passed."""
+        return self.failure is None
+
+    @property
+    def failure(self) -> GateResult | None:
+        """The required gate that failed, if one did."""
+        return next((each for each in self.results if each.required and not each.passed), None)
+
+
+def load_gates(hub: Hub, commit: str) -> tuple[Gate, ...]:
+    """The gates that `swarm.toml` defines in a commit, in its order; none when there is no such file.
+
+    Raises:
+        ConfigError: the file is not TOML, or a gate is malformed; names the key.
+    """
+    content = hub.read_blob(f"{commit}:{CONFIG_NAME}")
+    if content is None:
+        return ()
+    try:
+        document = tomllib.loads(content.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{CONFIG_NAME} in {commit[:12]} cannot be read: {error}") from error
+    tables = document.get("gate", {})
+    if not isinstance(tables, dict):
+        raise _wrong("gate", "a table of tables", tables)
+    return tuple(_parse_gate(name, table) for name, table in tables.items())
+
+
+def run_gates(
+    gates: Sequence[Gate],
+    acceptance: Sequence[Sequence[str]],
+    tree: Path,
+    launcher: Launcher,
+    *,
+    labels: Mapping[str, str],
+    log: Path | None = None,
+    acceptance_timeout_s: float = DEFAULT_TIMEOUT_S,
+) -> GateReport:
+    """Run the task's acceptance commands, then the gates, on one tree in one sandbox.
+
+    Raises:
+        SandboxEndedError: the sandbox ended before a command did; no command is to blame.
+    """
+    commands = [
+        *(Gate(f"acceptance {n}", tuple(argv), acceptance_timeout_s) for n, argv in enumerate(acceptance, 1)),
+        *gates,
+    ]
+    if not commands:
+        return GateReport()
+    sandbox = launcher.open(tree, labels=labels)
+    results: list[GateResult] = []
+    try:
+        for gate in commands:
+            results.append(_run_gate(gate, sandbox, log))
+            if gate.required and not results[-1].passed:
+                break
+    finally:
+        sandbox.close()
+    return GateReport(tuple(results))
+
+
+def _run_gate(gate: Gate, sandbox: Sandbox, log: Path | None) -> GateResult:
+    # A command that looks for a repository must not find the one that swarm's own folder is in.
+    env = {"GIT_CEILING_DIRECTORIES": str(sandbox.tree.parent), **gate.env}
+    finished = sandbox.run(gate.command, timeout_s=gate.timeout_s, env=env, log=log)
+    return GateResult(
+        name=gate.name,
+        argv=gate.command,
+        exit_code=finished.exit_code,
+        duration_s=finished.duration_s,
+        output=finished.output,
+        required=gate.required,
+        timed_out=finished.timed_out,
+        ran_out_of_memory=finished.ran_out_of_memory,
+    )
+
+
+def _parse_gate(name: str, table: Any) -> Gate:  # Any: straight from TOML
+    key = f"gate.{name}"
+    if not _NAME.fullmatch(name):
+        raise _wrong(key, "named with letters, digits, '.', '_' or '-'", name)
+    if not isinstance(table, dict):
+        raise _wrong(key, "a table", table)
+    for unknown in table.keys() - set(_KNOWN):
+        raise ConfigError(
+            f"{CONFIG_NAME}: unknown key {key}.{unknown}", hint=f"a gate has {', '.join(_KNOWN)}"
+        )
+    command, timeout_s = table.get("command"), table.get("timeout_s", DEFAULT_TIMEOUT_S)
+    env, required = table.get("env", {}), table.get("required", True)
+    if not isinstance(command, list) or not command or not all(_is_argument(each) for each in command):
+        raise _wrong(f"{key}.command", "a list of strings such as ['python', '-m', 'pytest']", command)
+    if (
+        isinstance(timeout_s, bool)
+        or not isinstance(timeout_s, int | float)
+        or not 0 < timeout_s < float("inf")
+    ):
+        raise _wrong(f"{key}.timeout_s", "a number of seconds above 0", timeout_s)
+    if not isinstance(env, dict) or not all(
+        _VARIABLE.fullmatch(variable) and _is_argument(value) for variable, value in env.items()
+    ):
+        raise _wrong(f"{key}.env", "a table of strings", env)
+    if not isinstance(required, bool):
+        raise _wrong(f"{key}.required", "true or false", required)
+    return Gate(name, tuple(command), float(timeout_s), env, required)
+
+
+def _is_argument(value: object) -> bool:
+    return isinstance(value, str) and "\0" not in value
+
+
+def _wrong(key: str, wanted: str, found: object) -> ConfigError:
+    shown = "nothing" if found is None else repr(found)
+    return ConfigError(f"{CONFIG_NAME}: {key} must be {wanted}, got {shown}")

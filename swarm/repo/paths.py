@@ -1,0 +1,80 @@
+"""Which path names and symbolic links may land in a repository."""
+
+import os
+from collections.abc import Collection, Mapping
+
+MAX_LINK_HOPS = 40  # as Linux resolves them
+
+_HFS_IGNORED = dict.fromkeys([*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF])
+
+
+def is_dot_git(name: bytes) -> bool:
+    """Some file system would take this path component for `.git`.
+
+    Covers letter case, the code points that HFS+ ignores, and NTFS' trailing dots and spaces,
+    streams and short name, as git's own `is_hfs_dotgit` and `is_ntfs_dotgit` do.
+    """
+    plain = name.decode("utf-8", "replace").translate(_HFS_IGNORED).lower()
+    stem = plain.split(":", 1)[0].rstrip(". ")
+    return stem in {".git", "git~1"}
+
+
+def escaping_links(links: Mapping[bytes, bytes], changed: Collection[bytes]) -> list[bytes]:
+    """Those of the `changed` links whose target lies outside the tree, inside `.git`, or nowhere.
+
+    Args:
+        links: every symbolic link of the tree -> its target, so that a link through a link is followed.
+        changed: the links to judge.
+    """
+    return sorted(path for path in changed if not _stays_inside(path, links))
+
+
+def _stays_inside(link: bytes, links: Mapping[bytes, bytes]) -> bool:
+    reached = link.split(b"/")[:-1]
+    ahead = _steps(links[link])
+    hops = 1
+    while ahead:
+        step = ahead.pop()
+        if step == b"..":
+            if not reached:
+                return False
+            reached.pop()
+            continue
+        if is_dot_git(step) or step == b"/":
+            return False
+        reached.append(step)
+        target = links.get(b"/".join(reached))
+        if target is None:
+            continue
+        hops += 1
+        if hops > MAX_LINK_HOPS:
+            return False
+        reached.pop()
+        ahead.extend(_steps(target))
+    return True
+
+
+def _steps(target: bytes) -> list[bytes]:
+    """A target's components, last first; `/` leads an absolute one."""
+    steps = [part for part in target.split(b"/") if part not in {b"", b"."}]
+    if target.startswith(b"/") or not target:
+        steps.insert(0, b"/")
+    return steps[::-1]
+
+
+def quote_path(path: bytes) -> bytes:
+    """A path as `git fast-import` reads it: C-quoted, whatever bytes it holds."""
+    return b'"' + b"".join(_QUOTED[byte] for byte in path) + b'"'
+
+
+_QUOTED = [
+    bytes([byte])
+    if chr(byte).isascii() and chr(byte).isprintable() and byte not in b'"\\'
+    else b"\\%03o" % byte
+    for byte in range(256)
+]
+
+
+def shown(path: bytes) -> str:
+    """A path as text; bytes that are not UTF-8 survive the way back (`os.fsencode`)."""
+    return os.fsdecode(path)

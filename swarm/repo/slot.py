@@ -1,0 +1,73 @@
+"""Keeping a merge slot while gates run, and ending them when it is lost."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from swarm.engine.engine import Engine
+from swarm.engine.records import MergeTicket
+from swarm.errors import StaleTokenError, StoreUnreachableError
+from swarm.sandbox.protocol import Launcher, Sandbox
+
+LEAST_LEFT_MS = 10_000
+"""What must be left of the slot when the ref transaction begins; a third of a lease shorter than that."""
+
+
+def least_left_ms(ticket: MergeTicket) -> int:
+    """The margin for this ticket's lease."""
+    return min(LEAST_LEFT_MS, ticket.lease_ms // 3)
+
+
+@contextmanager
+def kept_slot(engine: Engine, ticket: MergeTicket, on_lost: Callable[[], None]) -> Iterator[None]:
+    """Renew the slot three times a term from a thread of its own; call `on_lost` once when it is gone.
+
+    While Redis does not answer the thread keeps trying: the renewal before the transaction decides.
+    """
+    stopped = threading.Event()
+    own = engine.clone()
+
+    def renew() -> None:
+        while not stopped.wait(ticket.lease_ms / 3000):
+            try:
+                own.renew_merge(ticket)
+            except StoreUnreachableError:
+                continue
+            except StaleTokenError:
+                on_lost()
+                return
+
+    thread = threading.Thread(target=renew, name=f"slot {ticket.branch}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
+
+
+class LeashedLauncher:
+    """A launcher whose sandboxes can all be ended at once, from another thread."""
+
+    def __init__(self, launcher: Launcher) -> None:
+        self._launcher = launcher
+        self._guard = threading.Lock()
+        self._sandboxes: list[Sandbox] = []
+        self.is_cut = False
+
+    def open(self, tree: Path, *, labels: Mapping[str, str]) -> Sandbox:
+        """Start a tool host, which `cut` ends."""
+        sandbox = self._launcher.open(tree, labels=labels)
+        with self._guard:
+            self._sandboxes.append(sandbox)
+            if self.is_cut:
+                sandbox.kill()
+        return sandbox
+
+    def cut(self) -> None:
+        """End whatever is running, and whatever is opened from now on."""
+        with self._guard:
+            self.is_cut = True
+            for sandbox in self._sandboxes:
+                sandbox.kill()

@@ -1,0 +1,56 @@
+"""The last lines of a landing's commit message: the record of what landed, which outlives Redis."""
+
+import re
+from dataclasses import dataclass
+
+from swarm.plan.model import TaskSpec
+
+SUBJECT_LENGTH = 72
+_BODY_LENGTH = 4000
+
+_TASK = re.compile(r"Swarm-Task: (?P<run>[^/]+)/(?P<task>.+)/(?P<attempt>\d+)")
+_FENCE = re.compile(r"Swarm-Fence: (?P<token>\d+)")
+
+
+@dataclass(frozen=True)
+class Landed:
+    """One landing, as the integration branch records it."""
+
+    commit: str
+    run: str
+    task: str
+    attempt: int
+    merge_token: int
+
+
+def landing_message(run: str, task: TaskSpec, attempt: int, merge_token: int) -> str:
+    """The message of a landing: what the task was, then the two trailers.
+
+    Only the last paragraph is ever read back, so nothing in a description can pass for a trailer.
+    """
+    lines = [_printable(line) for line in task.description.splitlines() if line.strip()]
+    subject = lines[0] if lines else task.id
+    body = []
+    if len(subject) > SUBJECT_LENGTH or len(lines) > 1:
+        body = ["\n".join(lines)[:_BODY_LENGTH]]
+    if len(subject) > SUBJECT_LENGTH:
+        subject = subject[: SUBJECT_LENGTH - 1].rstrip() + "…"
+    trailers = f"Swarm-Task: {run}/{task.id}/{attempt}\nSwarm-Fence: {merge_token}"
+    return "\n\n".join([subject, *body, trailers]) + "\n"
+
+
+def parse_landed(record: str) -> Landed | None:
+    """Read a commit id, a newline and its message, or None when the message is not a landing's."""
+    commit, _, message = record.partition("\n")
+    last = message.rstrip().rpartition("\n\n")[2].splitlines()
+    task = next(filter(None, map(_TASK.fullmatch, last)), None)
+    fence = next(filter(None, map(_FENCE.fullmatch, last)), None)
+    if task is None:
+        return None
+    token = int(fence["token"]) if fence else 0
+    return Landed(commit, task["run"], task["task"], int(task["attempt"]), token)
+
+
+def _printable(line: str) -> str:
+    """One line without control and direction characters, which could redraw a terminal."""
+    return "".join(character if character.isprintable() else " " for character in line).strip()

@@ -1,0 +1,75 @@
+"""What a commit's tree holds, and how two trees differ: read as bytes, by ids only."""
+
+from dataclasses import dataclass
+
+from swarm.repo.git import Git
+
+SYMLINK = "120000"
+GITLINK = "160000"
+EXECUTABLE = "100755"
+REGULAR = "100644"
+ABSENT = "000000"
+
+
+@dataclass(frozen=True, slots=True)
+class TreeEntry:
+    """A file, symbolic link or submodule in a tree."""
+
+    mode: str
+    oid: str
+
+
+@dataclass(frozen=True, slots=True)
+class TreeChange:
+    """One path that two trees disagree about; a move is a deletion and an addition."""
+
+    path: bytes
+    old_mode: str
+    new_mode: str
+    new_oid: str
+
+
+def read_tree(git: Git, revision: str) -> dict[bytes, TreeEntry]:
+    """Every entry of a tree, recursively: path -> entry."""
+    entries: dict[bytes, TreeEntry] = {}
+    for record in git.run("ls-tree", "-r", "-z", "--full-tree", revision).split(b"\0"):
+        if record:
+            meta, _, path = record.partition(b"\t")
+            mode, _, oid = meta.decode().split(" ")
+            entries[path] = TreeEntry(mode, oid)
+    return entries
+
+
+def diff_trees(git: Git, old: str, new: str) -> list[TreeChange]:
+    """What has to change in `old` to become `new`."""
+    raw = git.run(
+        "diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--no-ext-diff",
+        "--no-textconv", "--ignore-submodules=none", old, new,
+    )  # fmt: skip
+    fields = raw.split(b"\0")[:-1]
+    changes = []
+    for meta, path in zip(fields[::2], fields[1::2], strict=True):
+        old_mode, new_mode, _, new_oid, _ = meta.decode().lstrip(":").split(" ")
+        changes.append(TreeChange(path, old_mode, new_mode, new_oid))
+    return changes
+
+
+def read_links(git: Git, entries: dict[bytes, TreeEntry]) -> dict[bytes, bytes]:
+    """The symbolic links among the entries -> their targets."""
+    links = [(path, entry.oid) for path, entry in entries.items() if entry.mode == SYMLINK]
+    targets = read_blobs(git, [oid for _, oid in links])
+    return {path: target for (path, _), target in zip(links, targets, strict=True)}
+
+
+def read_blobs(git: Git, oids: list[str]) -> list[bytes]:
+    """The contents of many small blobs, in order, by one git process."""
+    if not oids:
+        return []
+    rest = git.run("cat-file", "--batch", stdin="".join(f"{oid}\n" for oid in oids).encode())
+    contents = []
+    for _ in oids:
+        header, _, rest = rest.partition(b"\n")
+        size = int(header.rsplit(b" ", 1)[1])
+        contents.append(rest[:size])
+        rest = rest[size + 1 :]
+    return contents

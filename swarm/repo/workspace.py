@@ -1,0 +1,164 @@
+"""A workspace: an agent's own checkout, from the copy it starts in to the commit that is taken from it.
+
+No git ever runs in a workspace once an agent may have written to it.
+"""
+
+import os
+import time
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+
+from swarm.crashpoints import crashpoint, register
+from swarm.plan.scope import WriteScope
+from swarm.repo.attempt import UNSTABLE, Changes, Comparison, Edit
+from swarm.repo.hub import Hub
+from swarm.repo.ignore import ignore_rules
+from swarm.repo.paths import quote_path, shown
+from swarm.repo.removal import remove_tree
+from swarm.repo.scan import Stamp, UnstableFileError, open_folder, read_file, snapshot_tree
+from swarm.repo.template import copy_template
+from swarm.repo.tree import read_tree
+
+MAX_FILE_BYTES = 100 * 1024 * 1024
+
+AFTER_COMMIT = register("attempt.after_commit", "the attempt's commit and ref are in the hub")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A checkout that belongs to one attempt. The snapshot lives in the worker, out of the agent's reach."""
+
+    tree: Path
+    base: str
+    snapshot: dict[bytes, Stamp] = field(repr=False)
+    taken_ns: int  # when the snapshot was begun, by the file system's clock
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What was taken. Without a commit the other fields say why; all empty means that nothing changed."""
+
+    commit: str | None
+    paths: tuple[str, ...] = ()
+    out_of_scope: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()  # `path: reason`
+
+
+def open_workspace(hub: Hub, base: str, folder: Path, *, owner: tuple[int, int] | None = None) -> Workspace:
+    """Make `folder` a fresh checkout of `base`, replacing what an earlier attempt left there.
+
+    Args:
+        hub: where `base` is.
+        base: the commit to start from.
+        folder: does not exist, or is a left-over; appears complete or not at all.
+        owner: (uid, gid) that the agent will run as, when it is not ours.
+
+    Raises:
+        GitError: the commit is not in the hub, or the copy failed (a full disk).
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    remove_tree(folder)
+    copy_template(hub, base, folder)
+    if owner:
+        give_to(folder, *owner)
+    os.utime(folder)  # the file system's own clock, which may differ from ours
+    taken_ns = min(folder.stat().st_ctime_ns, time.time_ns())
+    return Workspace(folder, base, snapshot_tree(folder), taken_ns)
+
+
+def take_attempt(
+    hub: Hub,
+    workspace: Workspace,
+    *,
+    scope: WriteScope,
+    message: str,
+    ref: str,
+    max_file_bytes: int = MAX_FILE_BYTES,
+) -> Taken:
+    """Commit what a stopped agent changed in its workspace as `ref` in the hub, if all of it may land.
+
+    Untracked files that the base's .gitignore covers are not part of an attempt, unless the scope
+    names them without a wildcard. The commit's parent is the workspace's base.
+
+    Raises:
+        GitError: the hub could not be written.
+    """
+    base = read_tree(hub.git, workspace.base)
+    root_fd = open_folder(workspace.tree)
+    try:
+        with ignore_rules(hub.path, base) as rules:
+            changes = Comparison(
+                root_fd,
+                base=base,
+                snapshot=workspace.snapshot,
+                taken_ns=workspace.taken_ns,
+                scope=scope,
+                rules=rules,
+                max_file_bytes=max_file_bytes,
+            ).changes()
+        if changes.out_of_scope or changes.refused:
+            return _refusal(changes)
+        if not changes.edits:
+            return Taken(None)
+        commit = _commit(hub, workspace.base, changes.edits, root_fd, message=message, ref=ref)
+    except UnstableFileError as error:
+        return Taken(None, refused=(f"{error}: {UNSTABLE}",))
+    finally:
+        os.close(root_fd)
+    crashpoint(AFTER_COMMIT)
+    return Taken(commit, tuple(sorted(shown(edit.path) for edit in changes.edits)))
+
+
+def _refusal(changes: Changes) -> Taken:
+    return Taken(
+        None,
+        out_of_scope=tuple(sorted(map(shown, changes.out_of_scope))),
+        refused=tuple(f"{shown(path)}: {reason}" for path, reason in sorted(changes.refused.items())),
+    )
+
+
+def _commit(hub: Hub, base: str, edits: list[Edit], root_fd: int, *, message: str, ref: str) -> str:
+    """Write one commit on top of `base` by one `git fast-import`, and return its id."""
+    text = message.encode("utf-8", "replace")
+    head = (
+        f"commit {ref}\nmark :1\ncommitter swarm <swarm@localhost> {int(time.time())} +0000\n"
+        f"data {len(text)}\n"
+    )
+    with hub.writing_refs() as writer:
+        writer.clear_stale_locks([ref])
+        answer = hub.git.feed(
+            "fast-import", "--done", "--quiet", "--force",
+            stdin=chain(
+                [head.encode() + text + f"\nfrom {base}\n".encode()],
+                # Deletions first: a file that became a folder must be gone before what is inside it comes.
+                (_encoded(edit, root_fd) for edit in sorted(edits, key=lambda each: bool(each.mode))),
+                [b"\nget-mark :1\ndone\n"],
+            ),
+            keep_fds=[writer.lock_fd],
+        )  # fmt: skip
+    return answer.decode().strip()
+
+
+def _encoded(edit: Edit, root_fd: int) -> bytes:
+    """One change as `git fast-import` reads it."""
+    path = quote_path(edit.path)
+    if not edit.mode:
+        return b"D " + path + b"\n"
+    if edit.oid:
+        return f"M {edit.mode} {edit.oid} ".encode() + path + b"\n"
+    content = read_file(root_fd, edit.path)
+    return f"M {edit.mode} inline ".encode() + path + b"\ndata %d\n" % len(content) + content + b"\n"
+
+
+def remove_workspace(folder: Path) -> None:
+    """Delete a workspace, whatever the agent did to it; nothing happens when it is not there."""
+    remove_tree(folder)
+
+
+def give_to(folder: Path, uid: int, gid: int) -> None:
+    """Make another user own a whole tree; links themselves, not what they point to."""
+    os.chown(folder, uid, gid)
+    for path, names, files in os.walk(folder):
+        for name in (*names, *files):
+            os.chown(Path(path, name), uid, gid, follow_symlinks=False)

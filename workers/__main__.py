@@ -1,0 +1,76 @@
+"""`python -m workers`: one worker of the repository's project."""
+
+import argparse
+import os
+import socket
+from pathlib import Path
+
+from swarm import crashpoints
+from swarm.engine.engine import Engine
+from swarm.engine.records import WorkerProfile
+from swarm.engine.store import open_store
+from swarm.errors import SwarmError
+from swarm.fleet.launch import open_launcher
+from swarm.fleet.lifeline import watch_lifeline
+from swarm.fleet.server import ensure_server, make_home
+from swarm.logs import log_to_stderr
+from swarm.repo.hub import Hub
+from swarm.settings import Settings, load_settings
+from workers.agents import known_agents
+from workers.leftovers import WorkerId, sweep_leftovers
+from workers.worker import Worker
+
+
+def main() -> int:
+    """Run a worker until it is told to stop; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m workers", description=__doc__)
+    parser.add_argument("-C", dest="root", type=Path, default=Path(), help="a folder in the repository")
+    parser.add_argument("--types", default="*", help="task types to serve, comma-separated; * is all")
+    parser.add_argument("--lifeline", action="store_true", help="stop when stdin closes: the parent is gone")
+    arguments = parser.parse_args()
+    try:
+        settings = load_settings(arguments.root)
+        crashpoints.arm(settings.crash)
+        log_to_stderr()
+        worker = open_worker(settings, types=tuple(filter(None, arguments.types.split(","))) or ("*",))
+        worker.stopping.listen_to_signals()
+        if arguments.lifeline:
+            watch_lifeline(worker.stopping.stop_now)
+        worker.run()
+    except SwarmError as error:
+        parser.exit(error.exit_code, f"error[{error.code}]: {error.message}\n{_help(error)}")
+    return 0
+
+
+def open_worker(settings: Settings, *, types: tuple[str, ...] = ("*",)) -> Worker:
+    """Build a worker from settings, after sweeping what dead workers left on this host.
+
+    Raises:
+        SwarmError: Redis, Docker or the hub cannot be used.
+    """
+    make_home(settings.home)
+    sweep_leftovers(settings.home / "workspaces")
+    agents = known_agents(settings)
+    store = open_store(ensure_server(settings).url)
+    return Worker(
+        engine=Engine(store, settings.project, lease_ms=int(settings.lease_s * 1000)),
+        hub=Hub.open_or_create(settings.hub),
+        launcher=open_launcher(settings),
+        agents=agents,
+        settings=settings,
+        profile=WorkerProfile(
+            worker_id=str(WorkerId.mine()),
+            types=types,
+            executors=tuple(agents),
+            host=socket.gethostname(),
+            pid=os.getpid(),
+        ),
+    )
+
+
+def _help(error: SwarmError) -> str:
+    return f"help: {error.hint}\n" if error.hint else ""
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

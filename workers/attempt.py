@@ -1,0 +1,171 @@
+"""One attempt at one task, from a claim to its outcome: workspace, agent, what changed, acceptance."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from swarm.crashpoints import crashpoint, register
+from swarm.engine.engine import Engine
+from swarm.engine.records import Claim, Failure
+from swarm.plan.scope import WriteScope
+from swarm.repo.hub import Hub
+from swarm.repo.refs import attempt_ref
+from swarm.repo.workspace import Taken, Workspace, open_workspace, take_attempt
+from swarm.sandbox.protocol import Launcher, Sandbox, SandboxEndedError, ToolError
+from swarm.states import FailureKind
+from workers.agents.agent import Agent, AgentContext
+from workers.agents.command import failure_of
+from workers.held import HeldSandbox
+from workers.lease import Lease
+from workers.outcome import Fail, Finish, HandIn, Outcome
+
+AFTER_START = register("worker.after_start", "the workspace is there and the task is running")
+AFTER_AGENT = register("worker.after_agent", "the agent has ended; its work is only in the workspace")
+AFTER_ATTEMPT = register("worker.after_attempt", "the attempt is durable in the hub")
+
+SHOWN_PATHS = 10
+
+
+class StoppedError(Exception):
+    """The worker was told to stop now."""
+
+
+@dataclass
+class Attempt:
+    """One claim being worked on. Nothing here tells the engine how it ended."""
+
+    claim: Claim
+    lease: Lease
+    engine: Engine
+    hub: Hub
+    launcher: Launcher
+    agents: Mapping[str, Callable[[], Agent]]
+    held: HeldSandbox
+    folder: Path  # becomes the workspace
+    log: Path
+    check_stop: Callable[[], None]
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def produce(self) -> Outcome:
+        """Do the work; return how it ended.
+
+        Raises:
+            LeaseLostError, StaleTokenError: the claim is lost; there is nobody to tell.
+            StoppedError: the worker was told to stop now.
+            OSError, SwarmError: the infrastructure failed, not the task.
+        """
+        if commit := self._find_durable_attempt():
+            self.engine.start(self.claim)
+            return HandIn(commit)
+        workspace = open_workspace(self.hub, self.claim.base, self.folder)
+        self._check()
+        self.engine.start(self.claim)
+        crashpoint(AFTER_START)
+        if failure := self._in_sandbox(workspace, self._run_agent):
+            return Fail(failure)
+        crashpoint(AFTER_AGENT)
+        return self._judge(workspace)
+
+    def _find_durable_attempt(self) -> str | None:
+        """An attempt that an earlier worker made durable but did not hand in, on a base that still holds."""
+        found = self.hub.find_attempt(self.claim.run, self.claim.task.id)
+        if found is None:
+            return None
+        made_from = self.hub.resolve(f"{found.commit}^")
+        is_ancestor = made_from is not None and self.hub.git.ask(
+            "merge-base", "--is-ancestor", made_from, self.claim.base
+        )
+        return found.commit if is_ancestor and is_ancestor.succeeded else None
+
+    def _run_agent(self, sandbox: Sandbox) -> Failure | None:
+        task = self.claim.task
+        context = AgentContext(
+            run=self.claim.run,
+            attempt=self.claim.attempt,
+            log=self.log,
+            transcript=self.log.with_suffix(".jsonl"),
+            evidence=self.claim.evidence,
+            report_usage=self.lease.report_usage,
+            check=self._check,
+        )
+        result = self.agents[task.executor]().run(task, sandbox, context)
+        self.lease.report_usage(result.usage)
+        return result.failure
+
+    def _judge(self, workspace: Workspace) -> Outcome:
+        """Take what changed and hold it to the write scope and the acceptance commands."""
+        claim = self.claim
+        self._check()
+        taken = take_attempt(
+            self.hub,
+            workspace,
+            scope=WriteScope(claim.task.files),
+            message=f"{claim.task.id}: attempt {claim.attempt}\n",
+            ref=attempt_ref(claim.run, claim.task.id, claim.attempt),
+        )
+        if failure := _unlandable(taken):
+            return Fail(failure)
+        crashpoint(AFTER_ATTEMPT)
+        if claim.task.acceptance and (failure := self._in_sandbox(workspace, self._accept)):
+            # Otherwise the next attempt would take this one up as unfinished business.
+            self.hub.reject_attempts(claim.run, claim.task.id)
+            return Fail(failure)
+        return HandIn(taken.commit) if taken.commit else Finish()
+
+    def _accept(self, sandbox: Sandbox) -> Failure | None:
+        """Run the acceptance commands where the work was done: early news, the merge queue decides."""
+        for argv in self.claim.task.acceptance:
+            try:
+                finished = sandbox.run(argv, timeout_s=self.claim.task.timeout_s, log=self.log)
+            except ToolError as error:
+                return Failure(FailureKind.GATE_FAILED, f"acceptance: {error}")
+            failure = failure_of(argv, finished, timeout_s=self.claim.task.timeout_s)
+            if failure is not None:
+                is_red = failure.kind is FailureKind.TASK_ERROR
+                kind = FailureKind.GATE_FAILED if is_red else failure.kind
+                return Failure(kind, f"acceptance {list(argv)!r}: {failure.reason}", failure.evidence)
+        return None
+
+    def _in_sandbox(self, workspace: Workspace, use: Callable[[Sandbox], Failure | None]) -> Failure | None:
+        """Use a fresh sandbox on the workspace; afterwards all that ran in it is dead."""
+        self._check()
+        sandbox = self.launcher.open(workspace.tree, labels=self.labels)
+        with self.held.holding(sandbox):
+            try:
+                return use(sandbox)
+            except SandboxEndedError as error:
+                self._check()
+                return _ended(sandbox, error)
+
+    def _check(self) -> None:
+        self.check_stop()
+        self.lease.check()
+
+
+def _ended(sandbox: Sandbox, error: SandboxEndedError) -> Failure:
+    """A sandbox that neither we nor a lost lease ended: something in it did, and that is charged."""
+    ending = sandbox.ending()
+    if ending is not None and ending.ran_out_of_memory:
+        return Failure(FailureKind.OOM, ending.reason or "the sandbox ran out of memory")
+    return Failure(FailureKind.TASK_ERROR, f"the sandbox ended during the attempt: {error}")
+
+
+def _unlandable(taken: Taken) -> Failure | None:
+    if taken.out_of_scope:
+        return Failure(
+            FailureKind.OUT_OF_SCOPE,
+            f"changed outside the write scope: {_some(taken.out_of_scope)}",
+            "Changed outside the write scope:\n" + "\n".join(taken.out_of_scope),
+        )
+    if taken.refused:
+        return Failure(
+            FailureKind.OUT_OF_SCOPE,
+            f"left what cannot land: {_some(taken.refused)}",
+            "Cannot land:\n" + "\n".join(taken.refused),
+        )
+    return None
+
+
+def _some(paths: tuple[str, ...]) -> str:
+    rest = len(paths) - SHOWN_PATHS
+    return ", ".join(paths[:SHOWN_PATHS]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,211 @@
+"""The worker's loop: claim, work, tell; and never die of a single task."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from swarm.clock import Clock, SystemClock
+from swarm.crashpoints import crashpoint, register
+from swarm.engine.engine import Engine
+from swarm.engine.records import Claim, Failure, WorkerProfile
+from swarm.errors import StaleTokenError, StoreUnreachableError, SwarmError
+from swarm.repo.hub import Hub
+from swarm.repo.workspace import remove_workspace
+from swarm.sandbox.protocol import Launcher
+from swarm.settings import Settings
+from swarm.states import FailureKind
+from workers.agents.agent import Agent
+from workers.attempt import Attempt, StoppedError
+from workers.held import HeldSandbox
+from workers.lease import Lease, LeaseLostError
+from workers.outcome import Fail, HandIn, Outcome, Release, describe, tell
+from workers.stopping import Stopping
+
+AFTER_CLAIM = register("worker.after_claim", "a task is claimed; its locks and lease are held")
+BEFORE_HAND_IN = register("worker.before_hand_in", "the attempt passed; the engine does not know it yet")
+AFTER_HAND_IN = register("worker.after_hand_in", "the engine has the attempt; the worker has not tidied up")
+
+HEARTBEAT_S = 5.0
+RETRY_S = 1.0
+MAX_PAUSE_S = 30.0
+
+
+@dataclass
+class Worker:
+    """One worker of one project; `run` returns when it was told to stop."""
+
+    engine: Engine
+    hub: Hub
+    launcher: Launcher
+    agents: Mapping[str, Callable[[], Agent]]
+    settings: Settings
+    profile: WorkerProfile
+    clock: Clock = field(default_factory=SystemClock)
+
+    def __post_init__(self) -> None:
+        self._held = HeldSandbox()
+        self._claim: Claim | None = None
+        self._lease: Lease | None = None
+        self._claims = 0
+        self._beat_at_s = float("-inf")
+        self._pause_s = 0.0
+        self._log = structlog.get_logger().bind(worker=self.profile.worker_id)
+        self.stopping = Stopping(
+            drain_s=self.settings.drain_s, on_stop=self._held.kill, on_stuck=self._let_go
+        )
+
+    def run(self) -> None:
+        """Work until told to stop; an unreachable Redis is waited for, not died of."""
+        self._log.info("worker started", types=self.profile.types, executors=self.profile.executors)
+        while not self.stopping.is_draining.is_set():
+            try:
+                self._claim_and_work()
+            except SwarmError as error:
+                self._log.warning("cannot work now", error=error.message)
+                self.stopping.is_draining.wait(RETRY_S)
+        self.stopping.ended()
+        try:
+            self.engine.sign_off(self.profile.worker_id)
+        except SwarmError as error:
+            self._log.warning("could not sign off", error=error.message)
+        remove_workspace(self._workspaces)
+        self._log.info("worker ended")
+
+    def _claim_and_work(self) -> None:
+        sent_at_s = self.clock.monotonic_s()
+        # The same id until there is an answer: a claim whose reply was lost is given out again.
+        claim = self.engine.claim(self.profile, f"{self.profile.worker_id}-{self._claims}")
+        self._claims += 1
+        if claim is None:
+            self._idle()
+            return
+        fields = {"run": claim.run, "task": claim.task.id, "attempt": claim.attempt, "token": claim.token}
+        with structlog.contextvars.bound_contextvars(**fields):
+            self._work_on(claim, sent_at_s)
+        if self._pause_s:
+            self.stopping.is_draining.wait(self._pause_s)
+
+    def _idle(self) -> None:
+        now_s = self.clock.monotonic_s()
+        if now_s - self._beat_at_s >= HEARTBEAT_S:
+            self.engine.heartbeat(self.profile, kind="worker", state="idle")
+            self._beat_at_s = now_s
+        self.engine.wait(self.profile)
+
+    def _work_on(self, claim: Claim, sent_at_s: float) -> None:
+        self._held.reset()
+        self._claim = claim
+        folder = self._workspaces / str(claim.token)
+        lease = Lease(
+            self.engine,
+            claim,
+            sent_at_s=sent_at_s,
+            on_lost=self._held.kill,
+            clock=self.clock,
+            profile=self.profile,
+        )
+        self._lease = lease
+        try:
+            with lease:
+                outcome = self._produce(claim, lease, folder)
+                if outcome is not None:
+                    self._settle(claim, lease, outcome)
+        finally:
+            self._claim = self._lease = None
+            self._beat_at_s = float("-inf")
+            remove_workspace(folder)
+
+    def _produce(self, claim: Claim, lease: Lease, folder: Path) -> Outcome | None:
+        """Work on the claim; None when it was lost. Whatever goes wrong becomes an outcome."""
+        try:
+            crashpoint(AFTER_CLAIM)
+            self._log.info("task claimed")
+            self.engine.heartbeat(
+                self.profile, kind="worker", state="busy", task=f"{claim.run}/{claim.task.id}"
+            )
+            outcome = self._attempt(claim, lease, folder).produce()
+            if isinstance(outcome, HandIn):
+                crashpoint(BEFORE_HAND_IN)
+        except (LeaseLostError, StaleTokenError) as error:
+            self._log.warning("claim lost", reason=str(error))
+            return None
+        except StoppedError:
+            return Release("the worker was told to stop")
+        except (SwarmError, OSError) as error:
+            self._log.warning("infrastructure failed", error=str(error))
+            return self._infrastructure(error)
+        except Exception as error:  # noqa: BLE001
+            # The loop that must survive: one task that breaks us must not stop the others.
+            self._log.exception("attempt broke")
+            return self._infrastructure(error)
+        self._pause_s = 0.0
+        return outcome
+
+    def _infrastructure(self, error: Exception) -> Outcome:
+        """Not the task's fault, so not charged; and not at once again, here or elsewhere."""
+        self._pause_s = min(MAX_PAUSE_S, max(RETRY_S, self._pause_s * 2))
+        reason = f"{type(error).__name__}: {error}"
+        return Fail(Failure(FailureKind.INFRASTRUCTURE, reason))
+
+    def _attempt(self, claim: Claim, lease: Lease, folder: Path) -> Attempt:
+        logs = self.settings.home / "logs" / claim.run
+        return Attempt(
+            claim=claim,
+            lease=lease,
+            engine=self.engine,
+            hub=self.hub,
+            launcher=self.launcher,
+            agents=self.agents,
+            held=self._held,
+            folder=folder,
+            log=logs / f"{claim.task.id}.{claim.attempt}.log",
+            check_stop=self._check_stop,
+            labels={
+                "swarm.project": self.settings.project,
+                "swarm.run": claim.run,
+                "swarm.task": claim.task.id,
+                "swarm.attempt": f"{claim.run}/{claim.task.id}/{claim.attempt}",
+                "swarm.worker": self.profile.worker_id,
+            },
+        )
+
+    def _settle(self, claim: Claim, lease: Lease, outcome: Outcome) -> None:
+        """Tell the engine, for as long as the claim can still be ours."""
+        lease.stop()
+        while not lease.lost_because:
+            try:
+                tell(self.engine, claim, outcome, lease.usage)
+            except StaleTokenError as error:
+                self._log.warning("outcome refused", outcome=describe(outcome), reason=error.message)
+                return
+            except StoreUnreachableError as error:
+                self._log.warning("outcome not told yet", outcome=describe(outcome), error=error.message)
+                if lease.fence_in_s() <= 0:
+                    return
+                self.clock.sleep_s(RETRY_S)
+                continue
+            self._log.info("attempt ended", outcome=describe(outcome), kind=type(outcome).__name__)
+            if isinstance(outcome, HandIn):
+                crashpoint(AFTER_HAND_IN)
+            return
+
+    def _check_stop(self) -> None:
+        if self.stopping.is_stopping.is_set():
+            raise StoppedError
+
+    def _let_go(self) -> None:
+        """Give the task back from another thread, because the one at work does not end."""
+        claim, lease = self._claim, self._lease
+        try:
+            engine = self.engine.clone()
+            if claim is not None and lease is not None:
+                tell(engine, claim, Release("the worker was told to stop"), lease.usage)
+            engine.sign_off(self.profile.worker_id)
+        except SwarmError as error:
+            self._log.warning("could not let go", error=error.message)
+
+    @property
+    def _workspaces(self) -> Path:
+        return self.settings.home / "workspaces" / self.profile.worker_id
