@@ -275,3 +275,12 @@ def test_the_documents_describe_every_key() -> None:
     assert documented == set(PARTS.values())
     assert named
     assert named <= set(PARTS.values())
+
+
+def test_the_documents_describe_every_event() -> None:
+    """Whoever follows `swarm events` finds each kind in docs/redis.md."""
+    text = (ROOT / "docs" / "redis.md").read_text(encoding="utf-8")
+    emitted = {kind for path in LUA for kind in re.findall(r"emit\('(\w+)'", path.read_text(encoding="utf-8"))}
+
+    assert emitted
+    assert [kind for kind in sorted(emitted) if f"`{kind}`" not in text] == []
