@@ -76,9 +76,9 @@ def _git(_settings: Settings) -> Finding:
 
 
 def _repository(settings: Settings) -> Finding:
-    from swarm.repo.hub import head_commit
+    from swarm.repo.user_repository import commit_of
 
-    commit = head_commit(settings.root)
+    commit = commit_of(settings.root)
     return Finding("repository", True, True, f"{settings.root} at {commit[:12]}, project {settings.project!r}")
 
 
@@ -94,7 +94,7 @@ def _where(server: Server) -> str:
 
 
 def _gates(settings: Settings) -> Finding:
-    from swarm.repo.hub import head_commit
+    from swarm.repo.user_repository import commit_of
 
     hub = Hub.open_or_create(settings.hub)
     gates = load_gates(hub, hub.import_base(settings.root))
@@ -103,7 +103,7 @@ def _gates(settings: Settings) -> Finding:
             "gates",
             is_ok=False,
             is_needed=False,
-            found=f"none in swarm.toml at {head_commit(settings.root)[:12]}: only acceptance commands judge",
+            found=f"none in swarm.toml at {commit_of(settings.root)[:12]}: only acceptance commands judge",
             hint="`swarm init` writes one; commit it",
         )
     return Finding("gates", True, False, ", ".join(gate.name for gate in gates))

@@ -15,7 +15,8 @@ from swarm.fleet.local import Death, LocalFleet
 from swarm.fleet.server import ensure_server, make_home
 from swarm.plan.document import dump_plan
 from swarm.plan.model import Plan
-from swarm.repo.hub import Hub, repository_identity
+from swarm.repo.hub import Hub
+from swarm.repo.user_repository import repository_identity
 from swarm.settings import Settings
 
 LOOK_EVERY_S = 0.25

@@ -58,13 +58,13 @@ class Supervisor:
         beat = threading.Event()
         heart = threading.Thread(target=self._beat_until, args=(beat,), name="heartbeat", daemon=True)
         heart.start()
-        last_event = self._engine.last_event_id()
+        last_event = self._begin()
         try:
             while not should_stop():
                 try:
                     report = self.tick()
                     if not report.landings:
-                        last_event = self._engine.wait_event(after=last_event, timeout_s=TICK_S)
+                        last_event = self._wait(last_event)
                 except StoreUnreachableError as error:
                     self._log.warning("redis does not answer", error=error.message)
                     beat.wait(TICK_S)
@@ -88,6 +88,21 @@ class Supervisor:
                 self._publish(landing.branch)
         return TickReport(reclaimed, tuple(landings))
 
+    def _begin(self) -> str:
+        """Repair what a killed supervisor left; return where to listen from."""
+        while True:
+            try:
+                for frozen in self._merge_queue.reconcile():
+                    self._log.error("branch is frozen", branch=frozen.branch, reason=frozen.reason)
+                return self._engine.last_event_id()
+            except StoreUnreachableError as error:
+                self._log.warning("redis does not answer", error=error.message)
+
+    def _wait(self, last_event: str) -> str:
+        """Sleep until something happens, or for a tick; return the last event seen."""
+        events = self._engine.events(after=last_event, block_ms=int(TICK_S * 1000))
+        return events[-1].id if events else last_event
+
     def _reclaim(self) -> list[str]:
         taken = [requeued.task for requeued in self._engine.reclaim_expired()]
         for agent in self._engine.agents():
@@ -103,7 +118,7 @@ class Supervisor:
         if self._publish_to is None:
             return
         try:
-            refusal = self._hub.publish(self._publish_to, branch)
+            refusal = self._hub.publish(self._publish_to, branch).reason
         except SwarmError as error:
             refusal = error.message
         if refusal:

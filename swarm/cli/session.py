@@ -94,7 +94,7 @@ class Session:
     def _finish(self, engine: Engine, snapshot: Snapshot) -> int:
         record = snapshot.run
         hub = Hub.open_or_create(self._settings.hub)
-        refusal = hub.publish(self._settings.root, record.branch)
+        refusal = hub.publish(self._settings.root, record.branch).reason
         report = build_report(snapshot)
         folder = run_folder(self._settings.home, record.run)
         folder.mkdir(parents=True, exist_ok=True)

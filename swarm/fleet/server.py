@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from swarm.engine.store import Store, StoreReplyError, open_store
-from swarm.errors import StoreUnreachableError
+from swarm.engine.store import Store, open_store
+from swarm.errors import StoreReplyError, StoreUnreachableError
 from swarm.fleet.server_file import ServerRecord, read_server_file, write_server_file
 from swarm.settings import Settings, scrubbed_environment
 
