@@ -8,6 +8,7 @@ import pytest
 from swarm.engine.engine import Engine
 from swarm.engine.records import WorkerProfile
 from swarm.engine.store import Store, open_store
+from swarm.testing.checker import assert_sound
 from swarm.testing.clock import SkewedClock
 from swarm.testing.engines import PROJECT, make_engine
 from swarm.testing.server import RedisServer
@@ -57,3 +58,14 @@ def clock(store: Store) -> SkewedClock:
 def worker() -> WorkerProfile:
     """A worker that can do everything."""
     return WorkerProfile("worker-a", executors=("command", "messages", "claude-code", "plan"))
+
+
+@pytest.fixture(autouse=True)
+def _sound(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that uses the engine ends with the checker: what must always hold, holds."""
+    if "engine" not in request.fixturenames:
+        yield
+        return
+    engine, store = request.getfixturevalue("engine"), request.getfixturevalue("store")
+    yield
+    assert_sound(engine, store)

@@ -46,7 +46,7 @@ class RedisPyStore:
     def close(self) -> None:
         """Close the connection; the next call opens it again."""
         if self._connection is not None:
-            self._connection.disconnect()
+            self._connection.disconnect()  # type: ignore[no-untyped-call]  # redis-py's connections are untyped
             self._pool.release(self._connection)
             self._connection = None
         self._pool.disconnect()
@@ -71,7 +71,8 @@ class RedisPyStore:
     def _send(self, commands: Sequence[Sequence[str | bytes | int]], timeout_s: float | None) -> list[Reply]:
         connection = self._connection or self._pool.get_connection()
         self._connection = connection
-        connection.send_packed_command(connection.pack_commands(commands))
+        packed = connection.pack_commands(commands)  # type: ignore[no-untyped-call]  # as above
+        connection.send_packed_command(packed)  # type: ignore[no-untyped-call]  # as above
         wait_s = self._timeout_s if timeout_s is None else timeout_s
         replies: list[Reply] = []
         first_error: redis.ResponseError | None = None

@@ -57,7 +57,7 @@ def violations(engine: Engine, store: Store) -> list[str]:
 def assert_sound(engine: Engine, store: Store) -> None:
     """Fail with every violation there is."""
     found = violations(engine, store)
-    assert not found, "\n".join(found)  # noqa: S101  # it is an assertion
+    assert not found, "\n".join(found)  # it is an assertion
 
 
 def _unreachable(seen: _Seen) -> Iterator[str]:

@@ -4,8 +4,8 @@ import threading
 import time
 
 from swarm.engine.engine import Engine
-from swarm.engine.records import QueueRecord, WorkerProfile
-from swarm.states import TaskState
+from swarm.engine.records import Failure, QueueRecord, WorkerProfile
+from swarm.states import FailureKind
 from swarm.testing.clock import SkewedClock
 from swarm.testing.plans import BASE, make_plan, make_task
 
@@ -107,10 +107,12 @@ def test_a_task_in_backoff_is_claimable_when_it_is_due(
     run = engine.submit(make_plan("build"), base=BASE)
     first = engine.claim(worker, "claim-1")
     assert first is not None
-    engine.release(first, reason="drain")
-    second = engine.claim(worker, "claim-2")
+    engine.fail(first, Failure(FailureKind.TASK_ERROR, "no"))
 
-    assert second is not None
-    assert second.attempt == 2
-    assert engine.task(run, "build").failures == 0
-    assert engine.task(run, "build").state is TaskState.ACKED
+    too_early = engine.claim(worker, "claim-2")
+    clock.advance(ms=engine.task(run, "build").not_before_ms - engine.task(run, "build").queued_ms)
+    due = engine.claim(worker, "claim-3")
+
+    assert too_early is None
+    assert due is not None
+    assert due.attempt == 2

@@ -74,7 +74,9 @@ def test_a_slow_reaper_reaps_after_two_graces(
 
 def test_three_crashes_fail_a_task_and_ask_for_a_person(engine: Engine, worker: WorkerProfile) -> None:
     """A task that kills every worker is not tried for ever, whatever its attempts."""
-    run = engine.submit(make_plan(make_task("poison", max_attempts=9), make_task("after", after=["poison"])), base=BASE)
+    run = engine.submit(
+        make_plan(make_task("poison", max_attempts=9), make_task("after", after=["poison"])), base=BASE
+    )
 
     states = []
     for number in range(3):
@@ -102,7 +104,9 @@ def test_a_task_that_is_merging_is_never_requeued_by_time(
     assert engine.reclaim_worker(worker.worker_id) == []
 
 
-def test_one_branch_is_merged_by_one_merger(engine: Engine, worker: WorkerProfile, clock: SkewedClock) -> None:
+def test_one_branch_is_merged_by_one_merger(
+    engine: Engine, worker: WorkerProfile, clock: SkewedClock
+) -> None:
     """The slot is free, mine, or its lease has ended; the late merger's token is void."""
     engine.submit(make_plan(make_task("a", files=["a.py"]), make_task("b", files=["b.py"])), base=BASE)
     for number in range(2):
@@ -124,7 +128,7 @@ def test_one_branch_is_merged_by_one_merger(engine: Engine, worker: WorkerProfil
     assert engine.complete(taken_over, commit="landed") == []
 
 
-def test_the_tip_moves_only_forward(engine: Engine, worker: WorkerProfile) -> None:
+def test_the_tip_moves_only_forward(engine: Engine) -> None:
     """A landing that is reported late does not put an older commit in front of a newer one."""
     run = engine.submit(make_plan(make_task("a", files=["a.py"]), make_task("b", files=["b.py"])), base=BASE)
 

@@ -68,10 +68,11 @@ def test_the_claim_script_decides_overlap_as_defined(
     """Whatever is held, a task is granted if and only if it overlaps nothing that is held."""
     store.call("FLUSHDB")
     engine.submit(
-        make_plan(*(make_task(f"t{n}", files=s.files, reads=s.reads) for n, s in enumerate(scopes))), base=BASE
+        make_plan(*(make_task(f"t{n}", files=s.files, reads=s.reads) for n, s in enumerate(scopes))),
+        base=BASE,
     )
 
-    granted = []
+    granted: list[TaskSpec] = []
     while claim := engine.claim(ANYTHING, f"claim-{len(granted)}"):
         granted.append(claim.task)
 

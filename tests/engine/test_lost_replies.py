@@ -10,10 +10,10 @@ from swarm.engine.store import Store
 from swarm.errors import StaleTokenError, StoreUnreachableError
 from swarm.states import TaskState
 from swarm.testing.clock import SkewedClock
+from swarm.testing.engines import make_engine
 from swarm.testing.faults import LossyStore
 from swarm.testing.plans import BASE, make_plan, make_task
 from swarm.testing.stages import CALLS, Stage
-from swarm.testing.engines import make_engine
 
 STATES = {
     "claim": TaskState.QUEUED,
@@ -59,7 +59,9 @@ def test_a_lost_reply_changes_neither_answer_nor_effect(
     assert actual == expected
 
 
-def test_a_repeated_op_is_answered_even_when_the_task_has_moved_on(engine: Engine, worker: WorkerProfile) -> None:
+def test_a_repeated_op_is_answered_even_when_the_task_has_moved_on(
+    engine: Engine, worker: WorkerProfile
+) -> None:
     """The first answer is given again, although a second worker holds the task by now."""
     run = engine.submit(make_plan(make_task("build")), base=BASE)
     lost = engine.claim(worker, "claim-1")

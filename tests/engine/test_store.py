@@ -35,7 +35,9 @@ def own_server(tmp_path: Path) -> Iterator[RedisServer]:
 def walk_through(engine: Engine) -> RunState:
     """The main life cycle: two tasks, one merged and one finished."""
     worker = WorkerProfile("w")
-    run = engine.submit(make_plan(make_task("api", files=["api.py"]), make_task("ui", after=["api"])), base=BASE)
+    run = engine.submit(
+        make_plan(make_task("api", files=["api.py"]), make_task("ui", after=["api"])), base=BASE
+    )
     first = engine.claim(worker, "c1")
     assert first is not None
     engine.start(first)
@@ -51,7 +53,9 @@ def walk_through(engine: Engine) -> RunState:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_both_stores_carry_the_whole_life_cycle(redis_url: str, kind: type[HiredisStore | RedisPyStore]) -> None:
+def test_both_stores_carry_the_whole_life_cycle(
+    redis_url: str, kind: type[HiredisStore | RedisPyStore]
+) -> None:
     """The engine cannot tell them apart."""
     connection = kind(redis_url)
 
@@ -99,7 +103,9 @@ def test_a_password_and_a_database_come_with_the_url(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_answer_in_time_means_unknown(own_server: RedisServer, kind: type[HiredisStore | RedisPyStore]) -> None:
+def test_no_answer_in_time_means_unknown(
+    own_server: RedisServer, kind: type[HiredisStore | RedisPyStore]
+) -> None:
     """The call is not repeated: it took effect once when the server went on."""
     connection = kind(own_server.url, timeout_s=0.2)
     connection.call("SET", "n", "0")
@@ -131,7 +137,9 @@ def test_a_server_that_is_gone_and_back_is_found_again(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_error_reply_leaves_the_connection_in_step(redis_url: str, kind: type[HiredisStore | RedisPyStore]) -> None:
+def test_an_error_reply_leaves_the_connection_in_step(
+    redis_url: str, kind: type[HiredisStore | RedisPyStore]
+) -> None:
     """After a refused command, alone or among others, the next reply belongs to the next call."""
     connection = kind(redis_url)
     connection.call("SET", "text", "x")
@@ -192,7 +200,9 @@ def test_the_library_is_loaded_again_where_it_is_missing(store: Store) -> None:
 
 def test_the_hot_path_does_not_import_redis_py() -> None:
     """`swarm status` has 150 ms; redis-py alone takes more."""
-    code = "import sys, swarm.engine.engine; from swarm.engine.store import open_store; open_store('redis://h')"
+    code = (
+        "import sys, swarm.engine.engine; from swarm.engine.store import open_store; open_store('redis://h')"
+    )
     found = subprocess.run(
         [sys.executable, "-c", f"{code}; print('redis' in sys.modules, 'pydantic' in sys.modules)"],
         capture_output=True,
