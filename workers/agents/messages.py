@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol  # content blocks are JSON from outside; each is checked before use
 
 from swarm.engine.records import Failure
-from swarm.errors import AuthenticationError, LimitReachedError, ModelUnreachableError
+from swarm.errors import (
+    AuthenticationError,
+    LimitReachedError,
+    ModelRequestError,
+    ModelUnreachableError,
+    SwarmError,
+)
 from swarm.models.usage import Usage
 from swarm.plan.model import TaskSpec
 from swarm.sandbox.protocol import Sandbox
@@ -63,7 +69,8 @@ class ModelClient(Protocol):
         """Ask for one turn.
 
         Raises:
-            AuthenticationError, ModelUnreachableError, LimitReachedError: no turn; already retried.
+            AuthenticationError, LimitReachedError, ModelRequestError, ModelUnreachableError: no turn;
+                already retried.
         """
         ...
 
@@ -100,7 +107,12 @@ class MessagesAgent:
                     tools=list(TOOLS),
                     max_tokens=MAX_ANSWER_TOKENS,
                 )
-            except (AuthenticationError, ModelUnreachableError, LimitReachedError) as error:
+            except (
+                AuthenticationError,
+                LimitReachedError,
+                ModelRequestError,
+                ModelUnreachableError,
+            ) as error:
                 return conversation.result(_provider_failure(error))
             if (result := conversation.take(reply)) is not None:
                 return result
@@ -230,6 +242,8 @@ def _unusable(stop_reason: str, text: str) -> Failure:
     )
 
 
-def _provider_failure(error: AuthenticationError | ModelUnreachableError | LimitReachedError) -> Failure:
+def _provider_failure(error: SwarmError) -> Failure:
     reason = f"{error.message} ({error.hint})" if error.hint else error.message
-    return Failure(FailureKind.PROVIDER, reason, retryable=not isinstance(error, AuthenticationError))
+    return Failure(
+        FailureKind.PROVIDER, reason, retryable=not isinstance(error, AuthenticationError | ModelRequestError)
+    )
