@@ -102,7 +102,9 @@ class Round:
             children = psutil.Process(run.pid).children()
         except psutil.NoSuchProcess:
             return
-        kind = self.rng.choices(["kill worker", "stop worker", "kill supervisor", "kill server"], [5, 3, 3, 1])[0]
+        kind = self.rng.choices(
+            ["kill worker", "stop worker", "kill supervisor", "kill server"], [5, 3, 3, 1]
+        )[0]
         if kind == "kill server":
             self._kill_server()
             return
@@ -183,7 +185,9 @@ def main() -> int:
             finally:
                 one.close()
         rounds, tasks, harm = rounds + 1, tasks + len(one.plan), harm + one.harm
-        print(f"round {rounds}: {len(one.plan)} tasks, {dict(one.harm)}, wrong: {len(wrong)}", file=sys.stderr)
+        print(
+            f"round {rounds}: {len(one.plan)} tasks, {dict(one.harm)}, wrong: {len(wrong)}", file=sys.stderr
+        )
     result = {"seed": arguments.seed, "rounds": rounds, "tasks": tasks, "faults": dict(harm), "wrong": wrong}
     text = json.dumps(result, indent=2)
     print(text)

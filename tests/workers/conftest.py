@@ -2,7 +2,8 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from worker_rig import Rig
 from swarm.fleet.process import ProcessLauncher
 from swarm.sandbox.client import HostedSandbox
 from swarm.testing.repository import make_repository
+from swarm.testing.script import ScriptedReply
+from swarm.testing.scripted_model import ScriptedModel
 from swarm.testing.server import RedisServer
 from workers.agents.agent import AgentContext
 
@@ -41,6 +44,13 @@ def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer
     yield server
     os.kill(server.pid, signal.SIGCONT)
     server.stop()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Sequence[ScriptedReply]], ScriptedModel]]:
+    """Start a scripted model with these replies; it ends with the test."""
+    with ExitStack() as stack:
+        yield lambda replies: stack.enter_context(ScriptedModel(replies))
 
 
 @pytest.fixture
