@@ -60,7 +60,7 @@ def labelled(client: DockerClient, **labels: str) -> list[str]:
 
 
 def image_from(variable: str, default: str) -> str:
-    """An image that `.ci/docker.sh` makes; where it is missing the test fails in CI and is skipped elsewhere."""
+    """An image that `.ci/docker.sh` makes; without it the test fails in CI and is skipped elsewhere."""
     name = os.environ.get(variable, default)
     client = connect()
     try:
