@@ -8,10 +8,9 @@ import pytest
 from swarm.engine.engine import Engine
 from swarm.engine.records import WorkerProfile
 from swarm.engine.store import Store, open_store
-from swarm.testing.clock import SkewedClock, skewed_lua_clock
+from swarm.testing.clock import SkewedClock
+from swarm.testing.engines import PROJECT, make_engine
 from swarm.testing.server import RedisServer
-
-PROJECT = "test"
 
 
 @pytest.fixture(scope="session")
@@ -58,8 +57,3 @@ def clock(store: Store) -> SkewedClock:
 def worker() -> WorkerProfile:
     """A worker that can do everything."""
     return WorkerProfile("worker-a", executors=("command", "messages", "claude-code", "plan"))
-
-
-def make_engine(store: Store, **settings: int) -> Engine:
-    """An engine on the project that `clock` moves."""
-    return Engine(store, PROJECT, lua_clock=skewed_lua_clock(PROJECT), **settings)

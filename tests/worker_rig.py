@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import workers
 from swarm.engine.engine import Engine
@@ -24,7 +25,22 @@ from workers.worker import Worker
 def sh(task_id: str, script: str, *, files: tuple[str, ...] = (), **rest: object) -> TaskSpec:
     """A command task that runs a shell script."""
     spec = TaskSpec(task_id, task_id, files=files, executor="command", command=("sh", "-c", script))
-    return TaskSpec(**{**vars(spec), **rest})  # type: ignore[arg-type]  # the field's own types, by name
+    return TaskSpec(**{**vars(spec), **rest})
+
+
+class HandClock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def monotonic_s(self) -> float:
+        """Where the test has moved it."""
+        return self.now_s
+
+    def sleep_s(self, seconds: float) -> None:
+        """Jump."""
+        self.now_s += seconds
 
 
 @dataclass(frozen=True)
@@ -107,7 +123,15 @@ class Rig:
     def start_worker(self, *options: str, **environ: str) -> "subprocess.Popen[bytes]":
         """A worker process; its stdin is its lifeline if `--lifeline` is given."""
         root = Path(workers.__file__).parents[1]
-        process = subprocess.Popen(
+        with (self.user.path.parent / "worker.log").open("ab") as log:
+            process = self._spawn(options, environ, root, log)
+        self.processes.append(process)
+        return process
+
+    def _spawn(
+        self, options: tuple[str, ...], environ: dict[str, str], root: Path, log: IO[bytes]
+    ) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
             [sys.executable, "-m", "workers", "-C", str(self.user.path), *options],
             env=scrubbed_environment(
                 {
@@ -124,11 +148,9 @@ class Rig:
             ),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            stderr=(self.user.path.parent / "worker.log").open("ab"),
+            stderr=log,
             cwd=root,
         )
-        self.processes.append(process)
-        return process
 
     def worker_log(self) -> str:
         """What the worker processes wrote to stderr."""

@@ -13,8 +13,9 @@ import structlog
 
 from swarm.clock import Clock, SystemClock
 from swarm.engine.engine import Engine
-from swarm.engine.records import Claim, Usage, WorkerProfile
+from swarm.engine.records import Claim, WorkerProfile
 from swarm.errors import RunCancelledError, StaleTokenError, SwarmError
+from swarm.models.usage import Usage
 
 FENCE_MARGIN_S = 8.0
 FENCE_SHARE = 0.27

@@ -1,1 +1,1 @@
-"""Doubles and checkers that tests of swarm and of what is built on it can use."""
+"""Doubles and checkers that tests of swarm, of what is built on it, and its demo use."""

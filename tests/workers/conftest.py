@@ -1,5 +1,7 @@
 """A sandbox on an empty tree, a context for agents, and everything that a worker needs."""
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from worker_rig import Rig
 from swarm.fleet.process import ProcessLauncher
 from swarm.sandbox.client import HostedSandbox
 from swarm.testing.repository import make_repository
+from swarm.testing.server import RedisServer
 from workers.agents.agent import AgentContext
 
 
@@ -28,6 +31,16 @@ def context(tmp_path: Path) -> AgentContext:
     return AgentContext(
         run="run", attempt=1, log=tmp_path / "logs/task.1.log", transcript=tmp_path / "logs/task.1.jsonl"
     )
+
+
+@pytest.fixture
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A server that a test may freeze and kill."""
+    server = RedisServer(Path(tmp_path_factory.mktemp("own")))
+    server.start()
+    yield server
+    os.kill(server.pid, signal.SIGCONT)
+    server.stop()
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import pytest
 from worker_rig import Doing, Rig, sh
 
 from swarm import crashpoints
-from swarm.engine.records import Failure, TaskRecord, Usage
+from swarm.engine.records import Failure, TaskRecord
+from swarm.models.usage import Usage
 from swarm.plan.model import TaskSpec
 from swarm.repo.refs import attempt_ref
 from swarm.sandbox.protocol import Sandbox
