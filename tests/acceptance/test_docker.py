@@ -86,7 +86,7 @@ def test_a_container_killed_in_the_middle_costs_one_attempt(
     """`docker kill` of an agent: the task is done again, and lands once."""
     plan = contained.plan(slow_diamond())
     process = contained.start("run", plan, "-y", "--workers", "2")
-    mine = {"label": f"swarm.project={project}"}
+    mine: dict[str, str | list[str] | bool] = {"label": f"swarm.project={project}"}
     wait_for(lambda: bool(engine.containers.list(filters=mine)), "an agent's container", RUN_LIMIT_S)
 
     engine.containers.list(filters=mine)[0].kill()
