@@ -86,10 +86,10 @@ def test_a_container_killed_in_the_middle_costs_one_attempt(
     """`docker kill` of an agent: the task is done again, and lands once."""
     plan = contained.plan(slow_diamond())
     process = contained.start("run", plan, "-y", "--workers", "2")
-    wait_for(lambda: bool(labelled(engine, project=project)), "an agent's container", RUN_LIMIT_S)
-    (name,) = labelled(engine, project=project)
+    mine: dict[str, str | list[str] | bool] = {"label": f"swarm.project={project}"}
+    wait_for(lambda: bool(engine.containers.list(filters=mine)), "an agent's container", RUN_LIMIT_S)
 
-    engine.containers.get(name).kill()
+    engine.containers.list(filters=mine)[0].kill()
     code = process.wait(timeout=RUN_LIMIT_S)
 
     report = contained.json("run", "--resume", "latest")
