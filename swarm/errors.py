@@ -8,7 +8,8 @@
     │   ├── PlanError           SW003           the plan is wrong; lists every problem at once
     │   ├── RepositoryError     SW004           the repository cannot be used as it is
     │   ├── UnknownRunError     SW005
-    │   └── UnknownTaskError    SW006
+    │   ├── UnknownTaskError    SW006
+    │   └── ModelRequestError   SW007           the model API calls our request wrong
     ├── UnreachableError        SW010  exit 3   something outside cannot be reached
     │   ├── StoreUnreachableError SW011         Redis
     │   ├── DockerUnreachableError SW012
@@ -96,6 +97,12 @@ class UnknownTaskError(UsageError):
     code = "SW006"
 
 
+class ModelRequestError(UsageError):
+    """The model API refused a request as wrong: an unknown model, or a prompt too long for it."""
+
+    code = "SW007"
+
+
 class UnreachableError(SwarmError):
     """Something outside this process cannot be reached."""
 
@@ -117,9 +124,16 @@ class DockerUnreachableError(UnreachableError):
 
 
 class ModelUnreachableError(UnreachableError):
-    """The model API did not answer, or answered with a fault of its own."""
+    """The model API did not answer, or answered with a fault of its own.
+
+    `retry_after_s` is how long it asked to be left alone; 0 when it did not say.
+    """
 
     code = "SW013"
+
+    def __init__(self, message: str, *, hint: str = "", retry_after_s: float = 0.0) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
 
 
 class AuthenticationError(SwarmError):

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol  # content blocks are JSON from outside; each is checked before use
 
-from swarm.engine.records import Failure, Usage
+from swarm.engine.records import Failure
 from swarm.errors import AuthenticationError, LimitReachedError, ModelUnreachableError
+from swarm.models.usage import Usage
 from swarm.plan.model import TaskSpec
 from swarm.sandbox.protocol import Sandbox
 from swarm.states import FailureKind
@@ -147,7 +148,7 @@ class _Conversation:
 
     def take(self, reply: Reply) -> AgentResult | None:
         """Record a turn and act on it; the result when it was the last."""
-        self._usage = _sum(self._usage, reply.usage)
+        self._usage += reply.usage
         self._context.report_usage(self._usage)
         blocks = [dict(block) for block in reply.content]
         self._transcript.add({"role": "assistant", "content": blocks}, stop_reason=reply.stop_reason)
@@ -232,12 +233,3 @@ def _unusable(stop_reason: str, text: str) -> Failure:
 def _provider_failure(error: AuthenticationError | ModelUnreachableError | LimitReachedError) -> Failure:
     reason = f"{error.message} ({error.hint})" if error.hint else error.message
     return Failure(FailureKind.PROVIDER, reason, retryable=not isinstance(error, AuthenticationError))
-
-
-def _sum(one: Usage, other: Usage) -> Usage:
-    return Usage(
-        input_tokens=one.input_tokens + other.input_tokens,
-        output_tokens=one.output_tokens + other.output_tokens,
-        cache_read_tokens=one.cache_read_tokens + other.cache_read_tokens,
-        cost_microusd=one.cost_microusd + other.cost_microusd,
-    )

@@ -1,0 +1,58 @@
+"""From a requirements file in a repository to a plan, with the settings in force."""
+
+import itertools
+from pathlib import Path
+
+from swarm.errors import UsageError
+from swarm.models.client import ModelClient
+from swarm.models.tiers import model_for
+from swarm.plan.model import Plan
+from swarm.planning.planner import PlannedResult, plan_requirements
+from swarm.planning.repo_map import repo_map
+from swarm.settings import Settings
+
+MAX_REQUIREMENTS_BYTES = 1024 * 1024
+
+
+def plan_file(settings: Settings, file: Path) -> Plan:
+    """Plan the requirements in this file.
+
+    Raises:
+        UsageError: the file cannot be read, is empty, or is not a text.
+        SwarmError: as `plan_requirements`.
+    """
+    try:
+        raw = file.read_bytes()
+        text = raw.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: cannot be read: {error}", hint="give a UTF-8 text file") from error
+    return plan_text(settings, text, source=str(file)).plan
+
+
+def plan_text(settings: Settings, text: str, *, source: str = "requirements") -> PlannedResult:
+    """Plan these requirements for the repository of the settings.
+
+    What the model says is kept in a new folder under `<home>/planning/`.
+    """
+    if not text.strip():
+        raise UsageError(
+            f"{source}: the requirements are empty", hint="say what should be true when all is done"
+        )
+    if len(text.encode()) > MAX_REQUIREMENTS_BYTES:
+        raise UsageError(f"{source}: the requirements are longer than {MAX_REQUIREMENTS_BYTES} bytes")
+    client = ModelClient(settings)
+    try:
+        return plan_requirements(
+            text,
+            repo_map(settings.root),
+            client,
+            model=model_for("planner", settings),
+            keep=_new_folder(settings.home / "planning"),
+        )
+    finally:
+        client.close()
+
+
+def _new_folder(parent: Path) -> Path:
+    """The first numbered folder that is not there yet; made when the first answer comes."""
+    return next(folder for n in itertools.count(1) if not (folder := parent / f"{n:04d}").exists())
