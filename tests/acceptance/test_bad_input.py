@@ -76,7 +76,7 @@ def test_shell_characters_in_every_field_run_nothing(swarm: Swarm) -> None:
 
 
 def test_a_symlink_that_leaves_the_repository_does_not_land(swarm: Swarm) -> None:
-    """git would accept it; the merge does not."""
+    """Git would accept it; the merge does not."""
     task = {
         "id": "link",
         "description": "link to the outside",
