@@ -23,7 +23,7 @@ import psutil
 
 from swarm.settings import child_environment
 from swarm.testing.checker_git import check_history
-from swarm.testing.repositories import make_repository
+from swarm.testing.repository import make_repository
 
 LEASE_S = 4
 WRITE = (
@@ -57,7 +57,7 @@ class Round:
 
     def __init__(self, folder: Path, rng: random.Random) -> None:
         self.rng = rng
-        self.root = make_repository(folder / "repo", {"README.md": "soak\n"})
+        self.root = make_repository(folder / "repo", {"README.md": "soak\n"}).path
         self.plan = random_plan(rng, rng.randrange(8, 20))
         self.harm: Counter[str] = Counter()
         self.frozen: list[tuple[float, psutil.Process]] = []

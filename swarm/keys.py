@@ -17,8 +17,9 @@ PARTS: dict[str, str] = {
     "leases": "leases",  # ZSET   task -> lease end, ms
     "delayed": "delayed",  # ZSET   task -> not before, ms (backoff)
     "merging": "merging",  # ZSET   task -> rank; handed in, waiting for the merge queue
-    "locks": "locks",  # ZSET   exclusively held node -> token; a node is a path ending in `/`
-    "reading": "reading",  # ZSET   shared node -> how many hold it
+    "locks": "locks",  # ZSET   exclusively held nodes; a node is a path ending in `/`
+    "reading": "reading",  # ZSET   nodes held shared
+    "readers": "readers",  # HASH   shared node -> how many hold it
     "wide": "wide",  # HASH   mode and node -> holds that cover everything under it
     "lots": "lots",  # ZSET   names of the lots that have tasks parked in them
     "workers": "workers",  # ZSET   worker -> last seen, ms; the agents that claim

@@ -7,7 +7,6 @@ command's module is imported only when that command is invoked.
 import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 import click
@@ -132,6 +131,8 @@ class LazyGroup(click.Group):
         """Find the command, or name the ones whose names are near."""
         name = args[0]
         if not name.startswith("-") and name not in self.list_commands(ctx) and not ctx.resilient_parsing:
+            from difflib import get_close_matches
+
             near = get_close_matches(name, self.list_commands(ctx), n=3)
             did_you_mean = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
             ctx.fail(f"no such command {name!r}{did_you_mean}")

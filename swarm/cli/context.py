@@ -1,7 +1,6 @@
 """What every command starts from: the folder, its settings, its queue, and the run that is meant."""
 
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,8 +28,10 @@ class Context:
         return load_settings(self.directory, flags)
 
     def engine(self, *, patience_s: float = PATIENCE_S) -> "Engine":
-        """The queue that this folder's settings name."""
-        return open_engine(self.settings(), patience_s=patience_s)
+        """The queue that this folder's settings name; its connection ends with the command."""
+        engine = open_engine(self.settings(), patience_s=patience_s)
+        click.get_current_context().call_on_close(engine.close)
+        return engine
 
 
 pass_context = click.make_pass_decorator(Context, ensure=True)
@@ -112,6 +113,8 @@ def resolve_task(engine: "Engine", run: str, text: str) -> str:
     if matches:
         shown = ", ".join(repr(task) for task in matches[:5])
         raise UnknownTaskError(f"{text!r} begins {len(matches)} tasks: {shown}", hint="give more of the id")
+    from difflib import get_close_matches
+
     near = get_close_matches(text, tasks, n=3)
     hint = f"did you mean {', '.join(map(repr, near))}?" if near else f"`swarm tasks {run}` lists them"
     raise UnknownTaskError(f"run {run} has no task {text!r}", hint=hint)

@@ -2,9 +2,6 @@
 
 import os
 import sys
-import tempfile
-import time
-import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -98,6 +95,10 @@ def _as_internal_error(error: Exception) -> SwarmError:
 
 def _keep_traceback(error: Exception) -> Path | None:
     """Write the traceback where it can be found; None when no folder takes it."""
+    import tempfile
+    import time
+    import traceback
+
     name = f"crash-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{os.getpid()}.txt"
     text = "".join(traceback.format_exception(error))
     home = find_root(Path()) / HOME_NAME

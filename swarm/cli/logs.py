@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from swarm.cli.context import LONG_PATIENCE_S, PATIENCE_S, Context, pass_context, resolve_run, resolve_task, run_argument, run_option
+from swarm.cli.context import (
+    LONG_PATIENCE_S,
+    PATIENCE_S,
+    Context,
+    pass_context,
+    resolve_run,
+    resolve_task,
+    run_argument,
+    run_option,
+)
 from swarm.cli.output import emit, json_option, say, to_json
 from swarm.errors import UsageError
 from swarm.observe.wording import printable

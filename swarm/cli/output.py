@@ -1,7 +1,6 @@
 """Writing to people and to programs: stdout is data, stderr is progress."""
 
 import dataclasses
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,8 @@ def say(text: str) -> None:
 
 def to_json(data: object, *, indent: int | None = 2) -> str:
     """JSON of plain values, dataclasses, paths and sets; NDJSON lines with `indent=None`."""
+    import json
+
     return json.dumps(data, indent=indent, ensure_ascii=False, default=_plain)
 
 

@@ -1,7 +1,6 @@
 """`plan`, `validate`, `show`, `schema`: everything about a plan before and while it runs."""
 
 import sys
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,10 +10,13 @@ import click
 from swarm.cli.context import LATEST, Context, pass_context, resolve_run
 from swarm.cli.output import emit, json_option, say, table, to_json
 from swarm.errors import PlanError, Problem, UsageError
-from swarm.observe.wording import duration, one_line, plural
+from swarm.observe.wording import duration, money, one_line, plural
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from swarm.plan.model import Plan, TaskSpec
+    from swarm.planning.requirements import PlannedResult
     from swarm.settings import Settings
     from swarm.states import TaskState
 
@@ -36,18 +38,19 @@ def plan(context: Context, file: Path, output: Path | None, as_json: bool) -> No
     settings = context.settings()
     from swarm.plan.document import dump_plan
 
-    made = plan_text(settings, read_text(file), source=str(file), quiet=as_json)
-    document = dump_plan(made)
+    result = _ask(settings, read_text(file), source=str(file), quiet=as_json)
+    document = dump_plan(result.plan)
     if output is not None:
-        output.write_text(document, encoding="utf-8")
+        _write(output, document)
     if as_json:
-        click.echo(to_json({**plan_data(made), "output": output}))
+        made = {"output": output, "repairs": result.repairs, "cost_usd": result.usage.cost_microusd / 1e6}
+        click.echo(to_json({**plan_data(result.plan), **made}))
         return
-    say(summarise_plan(made))
+    say(summarise_plan(result.plan))
     if output is None:
         click.echo(document.rstrip("\n"))
         return
-    say(f"\nwrote {output}; next: `swarm run {output}`")
+    say(f"\nwrote {output}, for {money(result.usage.cost_microusd)}; next: `swarm run {output}`")
 
 
 @click.command()
@@ -102,19 +105,19 @@ def show(context: Context, what: str, form: str, as_json: bool) -> None:
 def schema(what: str, as_json: bool) -> None:
     """Print the JSON Schema of the plan file."""
     del what, as_json
-    from swarm.plan.document import plan_schema
+    from swarm.plan.schema import plan_schema
 
     click.echo(to_json(plan_schema()))
 
 
 def plan_text(settings: "Settings", text: str, *, source: str, quiet: bool) -> "Plan":
-    """Ask the model for a plan; what it said is kept when it cannot be used.
+    """Ask the model for a plan of these requirements; says on stderr that it does unless `quiet`.
 
     Raises:
         AuthenticationError: no credential is set.
-        PlanError: the model's answer is no plan, after its repairs.
+        PlanError: the model's answer is no plan, after its repairs; names where it is kept.
     """
-    raise NotImplementedError
+    return _ask(settings, text, source=source, quiet=quiet).plan
 
 
 def summarise_plan(plan: "Plan") -> str:
@@ -124,17 +127,18 @@ def summarise_plan(plan: "Plan") -> str:
     path, path_s = critical_path(plan)
     levels = waves(plan)
     work_s = sum(task.estimate_s for task in plan.tasks)
+    size = (
+        f"{plural(len(plan.tasks), 'task')}, {_edges(plan)} dependencies, {plural(len(levels), 'wave')}",
+        f"at most {max(map(len, levels))} at once",
+    )
+    path_shown = one_line(" → ".join(path), 60)
     head = [
         one_line(plan.goal, 100),
-        f"{plural(len(plan.tasks), 'task')}, {_edges(plan)} dependencies, {plural(len(levels), 'wave')},"
-        f" at most {max(map(len, levels))} at once",
-        f"estimate {duration(path_s)} on the critical path of {duration(work_s)} of work: "
-        + one_line(" → ".join(path), 60),
+        ", ".join(size),
+        f"estimate {duration(path_s)} on the critical path, of {duration(work_s)} of work: {path_shown}",
     ]
     rows = [
-        _summary_row(level, plan.by_id[name])
-        for level, names in enumerate(levels, start=1)
-        for name in names
+        _summary_row(level, plan.by_id[name]) for level, names in enumerate(levels, start=1) for name in names
     ]
     listed = table(("WAVE", "TASK", "TYPE", "ESTIMATE", "AFTER", "WRITES"), rows[:MOST_ROWS], right=(0, 3))
     more = [f"and {len(rows) - MOST_ROWS} more tasks"] if len(rows) > MOST_ROWS else []
@@ -149,14 +153,27 @@ def plan_data(plan: "Plan", states: "Mapping[str, TaskState] | None" = None) -> 
     return {
         "version": plan.version,
         "goal": plan.goal,
-        "tasks": [
-            {**asdict(task), **({"state": states[task.id]} if states else {})} for task in plan.tasks
-        ],
+        "tasks": [{**asdict(task), **({"state": states[task.id]} if states else {})} for task in plan.tasks],
         "waves": waves(plan),
         "critical_path": list(path),
         "critical_path_s": path_s,
         "work_s": sum(task.estimate_s for task in plan.tasks),
     }
+
+
+def _ask(settings: "Settings", text: str, *, source: str, quiet: bool) -> "PlannedResult":
+    from swarm.planning import requirements
+
+    if not quiet:
+        say(f"planning {source} with {settings.model_planner}")
+    return requirements.plan_text(settings, text, source=source)
+
+
+def _write(output: Path, document: str) -> None:
+    try:
+        output.write_text(document, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{output}: cannot be written: {error}", hint="name another file with -o") from error
 
 
 def read_text(file: Path) -> str:

@@ -7,6 +7,7 @@ import click
 
 from swarm.cli.context import Context, pass_context, server_url
 from swarm.cli.output import emit, json_option, table
+from swarm.cli.see import queue_data
 from swarm.keys import Keys
 from swarm.observe.wording import duration, one_line, plural
 
@@ -38,7 +39,7 @@ def queue(context: Context, explain: bool, as_json: bool) -> None:
     depths = backlog(engine)
     commands = _commands(depths, Keys(settings.project), redis_cli(server_url(settings)))
     data = {
-        "queues": list(depths.queues),
+        "queues": [queue_data(one) for one in depths.queues],
         "delayed": depths.delayed,
         "leased": depths.leased,
         "merging": depths.merging,

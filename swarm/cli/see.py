@@ -6,10 +6,12 @@ import click
 
 from swarm.cli.context import Context, pass_context, resolve_run, run_argument
 from swarm.cli.output import emit, json_option, pairs, state_word, table
-from swarm.observe.wording import duration, one_line, plural
+from swarm.errors import UsageError
+from swarm.observe.wording import duration, lock_name, one_line, plural
+from swarm.states import TaskState
 
 if TYPE_CHECKING:
-    from swarm.engine.records import AgentRecord, RunRecord, TaskRecord
+    from swarm.engine.records import AgentRecord, QueueRecord, RunRecord, TaskRecord
     from swarm.engine.snapshot import Snapshot
 
 BUSY = ("failed", "merging", "running", "acked")
@@ -44,7 +46,7 @@ def runs(context: Context, as_json: bool) -> None:
         (
             record.run,
             state_word(record.state),
-            f"{record.counts.get('done', 0)}/{sum(record.counts.values())}",
+            f"{record.counts.get(TaskState.DONE, 0)}/{sum(record.counts.values())}",
             f"{duration((now_ms - record.submitted_ms) / 1000)} ago",
             duration(((record.ended_ms or now_ms) - record.submitted_ms) / 1000),
             one_line(record.goal, 50),
@@ -68,9 +70,6 @@ def tasks(context: Context, run: str, states: tuple[str, ...], as_json: bool) ->
 
     RUN is an id, the beginning of one, or `latest` (the default).
     """
-    from swarm.errors import UsageError
-    from swarm.states import TaskState
-
     unknown = sorted(set(states) - set(TaskState))
     if unknown:
         raise UsageError(f"--state: no state {unknown[0]!r}", hint=f"one of {', '.join(TaskState)}")
@@ -102,6 +101,11 @@ def task_data(task: "TaskRecord") -> dict[str, object]:
     return {"id": task.spec.id, **record, "spec": task.spec}
 
 
+def queue_data(queue: "QueueRecord") -> dict[str, object]:
+    """A queue's depths as JSON."""
+    return {"type": queue.type, "ready": queue.queued, "parked": queue.parked}
+
+
 def _run_data(record: "RunRecord") -> dict[str, object]:
     return {**vars(record), "counts": {str(state): count for state, count in record.counts.items()}}
 
@@ -115,7 +119,7 @@ def _status_data(snapshot: "Snapshot") -> dict[str, object]:
             for task in snapshot.tasks
         ],
         "agents": list(snapshot.agents),
-        "queues": list(snapshot.queues),
+        "queues": [queue_data(queue) for queue in snapshot.queues],
         "taken_ms": snapshot.taken_ms,
     }
 
@@ -129,7 +133,7 @@ def _status_text(snapshot: "Snapshot") -> str:
         "run": f"{run.run}  {state_word(run.state)}",
         "goal": one_line(run.goal, 80) or "-",
         "branch": f"{run.branch}" + (f" at {run.tip[:12]}" if run.tip else ""),
-        "tasks": f"{run.counts.get('done', 0)}/{total} done   {counts}",
+        "tasks": f"{run.counts.get(TaskState.DONE, 0)}/{total} done   {counts}",
         "time": duration(snapshot.elapsed_s),
         "alive": f"{plural(len(workers), 'worker')},"
         f" {plural(len(snapshot.alive) - len(workers), 'supervisor')}",
@@ -180,7 +184,7 @@ def _note(task: "TaskRecord") -> str:
     if task.state in {"acked", "running"}:
         return f"on {task.worker_id}"
     if task.parked_on:
-        return f"waits for {task.parked_on}"
+        return f"waits for {lock_name(task.parked_on)}"
     if task.waiting_for:
         return f"after {', '.join(task.waiting_for)}"
     return task.merged_commit[:12] or task.failure_reason

@@ -1,6 +1,6 @@
 """Calls scripts with patience: a lost reply means unknown, so the same call is sent again with the same op id."""
 
-import secrets
+import os
 from collections.abc import Callable, Sequence
 from itertools import count
 from random import Random
@@ -36,7 +36,7 @@ class Caller:
         lua_clock: str | None = None,
     ) -> None:
         self.store = store
-        self.name = secrets.token_hex(6)
+        self.name = os.urandom(6).hex()
         self._library = Library(store, project, clock=lua_clock)
         self._patience_s = patience_s
         self._clock = clock or SystemClock()

@@ -5,6 +5,7 @@ from typing import cast
 
 import redis
 from redis.backoff import NoBackoff
+from redis.exceptions import NoPermissionError
 from redis.retry import Retry
 
 from swarm.engine.store import Reply
@@ -88,6 +89,6 @@ def _as_error(error: redis.ResponseError) -> Exception:
     text = str(error)
     if isinstance(error, redis.ReadOnlyError) or text.startswith(AWAY):
         return StoreUnreachableError(f"Redis cannot serve now: {text}")
-    if isinstance(error, redis.NoPermissionError):
+    if isinstance(error, NoPermissionError):
         return AuthenticationError(f"Redis refused us: {text}")
     return StoreReplyError(f"Redis refused the call: {text}")

@@ -7,7 +7,7 @@ use one server at the same time. Nothing is decoded here.
 import hashlib
 import re
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 from swarm.engine.store import Reply, Store
 from swarm.errors import StoreReplyError
@@ -28,6 +28,8 @@ FRAGMENTS = (
 )
 """Shared local functions, in the order in which each needs the ones before it."""
 
+FOLDER = Path(__file__).parent / "lua"
+
 _HASH = "@HASH@"
 
 
@@ -41,7 +43,7 @@ class Library:
     def __init__(self, store: Store, project: str, *, clock: str | None = None) -> None:
         self._store = store
         self._prefix = Keys(project).prefix
-        self._hash, self._text = assemble(clock)
+        self._clock = clock
 
     def call(self, verb: str, *args: str | int) -> list[Reply]:
         """Run one script and return its answer in words, undecoded; loads the library where it is missing.
@@ -50,20 +52,22 @@ class Library:
             StoreUnreachableError: no reply; whether the script took effect is unknown.
             StoreReplyError: the server refused the call; nothing changed.
         """
-        command = ("FCALL", f"{verb}_{self._hash}", 1, self._prefix, *args)
+        # Assembled on the first call: a command that only reads starts sooner.
+        digest, text = assemble(self._clock)
+        command = ("FCALL", f"{verb}_{digest}", 1, self._prefix, *args)
         try:
             reply = self._store.call(*command)
         except StoreReplyError as error:
             if "function not found" not in error.message.lower():
                 raise
-            self._load()
+            self._load(text)
             reply = self._store.call(*command)
         assert isinstance(reply, list), reply  # noqa: S101  # every script answers in words
         return reply
 
-    def _load(self) -> None:
+    def _load(self, text: str) -> None:
         try:
-            self._store.call("FUNCTION", "LOAD", self._text)
+            self._store.call("FUNCTION", "LOAD", text)
         except StoreReplyError as error:
             # Another process was faster.
             if "already exists" not in error.message:
@@ -85,13 +89,13 @@ def assemble(clock: str | None = None) -> tuple[str, str]:
 
 def verbs() -> list[str]:
     """The names of all scripts, in order."""
-    names = (entry.name.removesuffix(".lua") for entry in files("swarm.engine").joinpath("lua").iterdir())
+    names = (path.stem for path in FOLDER.glob("*.lua"))
     return sorted(name for name in names if not name.startswith("_"))
 
 
 def read_script(name: str) -> str:
     """The text of one Lua file."""
-    return files("swarm.engine").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+    return (FOLDER / f"{name}.lua").read_text(encoding="utf-8")
 
 
 def _function(verb: str) -> str:

@@ -1,4 +1,4 @@
-"""Reads for people that put several of the engine's answers together. They change nothing and decide nothing."""
+"""Reads for people that join several of the engine's answers; they change nothing and decide nothing."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ from swarm.states import TaskState
 
 RECENT = 12
 ALIVE_MS = 20_000
-"""Whoever was seen this lately counts as alive: heartbeats come every 5 s. For people; it decides no lease."""
+"""Whoever was seen this lately counts as alive (heartbeats come every 5 s); it decides no lease."""
 
 _LOOK_BACK = 200
 _MODES = {"X": "exclusive", "S": "shared"}

@@ -16,7 +16,7 @@ from swarm.engine.records import AgentRecord, TaskRecord
 from swarm.engine.snapshot import Snapshot
 from swarm.keys import split_member
 from swarm.observe.story import clock_time, tell_event
-from swarm.observe.wording import COLOURS, SHAPES, cells, duration, one_line, plural
+from swarm.observe.wording import COLOURS, SHAPES, cells, duration, lock_name, one_line, plural
 from swarm.states import TaskState
 
 MOST_LANES, MOST_TASK_LINES, MOST_WAITS, MOST_EVENTS = 6, 7, 2, 6
@@ -185,9 +185,8 @@ def _flow(snapshot: Snapshot) -> Text:
     line.append("   conflicts ", style="dim").append(
         str(run.conflicts), style="yellow" if run.conflicts else ""
     )
-    line.append("   red gates ", style="dim").append(
-        str(run.gate_failures), style="yellow" if run.gate_failures else ""
-    )
+    red = "yellow" if run.gate_failures else ""
+    line.append("   red gates ", style="dim").append(str(run.gate_failures), style=red)
     spent = sum(task.usage.cost_microusd for task in snapshot.tasks) / 1e6
     return line.append("   cost ", style="dim").append(f"${spent:.2f}")
 
@@ -198,7 +197,8 @@ def _waits(snapshot: Snapshot, width: int) -> list[RenderableType]:
     lines: list[RenderableType] = []
     for task in parked[:MOST_WAITS]:
         since = f" {duration((snapshot.taken_ms - task.queued_ms) / 1000)}" if task.queued_ms else ""
-        text = f"  ◎ {one_line(task.spec.id, 30)} waits for {one_line(task.parked_on, width - 60)}{since}"
+        path = one_line(lock_name(task.parked_on), width - 60)
+        text = f"  {SHAPES[task.state]} {one_line(task.spec.id, 30)} waits for {path}{since}"
         lines.append(Text(text, style="cyan", no_wrap=True))
     if len(parked) > MOST_WAITS:
         lines.append(Text(f"  and {len(parked) - MOST_WAITS} more behind locks", style="dim"))

@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from swarm.engine.records import TaskRecord, Usage
+from swarm.engine.records import TaskRecord
 from swarm.engine.snapshot import Snapshot
 from swarm.errors import UsageError
+from swarm.models.usage import Usage
 from swarm.observe.report_data import Report, TaskRow, Tokens
 from swarm.observe.report_junit import render_junit
 from swarm.observe.report_md import render_md

@@ -17,10 +17,9 @@ def render_junit(report: Report) -> str:
     document = JUnitXml("swarm")
     document.add_testsuite(suite)
     document.time = report.makespan_s
-    declaration = '<?xml version="1.0" encoding="UTF-8"?>\n'
-    return declaration + document.tostring().decode("utf-8").removeprefix(
-        "<?xml version='1.0' encoding='utf8'?>\n"
-    )
+    written: bytes = document.tostring()
+    body = written.decode("utf-8").removeprefix("<?xml version='1.0' encoding='utf8'?>\n")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}'
 
 
 def _case(row: TaskRow, run: str) -> TestCase:
@@ -64,4 +63,3 @@ def _properties(report: Report) -> dict[str, str]:
         "clean": str(report.clean).lower(),
         "cost_usd": f"{report.cost_usd:.6f}",
     }
-

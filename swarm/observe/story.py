@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from swarm.engine.records import Event
-from swarm.observe.wording import FAILURES, one_line
+from swarm.observe.wording import FAILURES, lock_name, one_line
 
 
 def tell_event(event: Event) -> str:
@@ -49,11 +49,11 @@ def _worker(event: Event) -> str:
 
 
 _TELLERS: dict[str, Callable[[Event], str]] = {
-    "run_submitted": lambda e: "the plan is being stored",
-    "run_activated": lambda e: "the run is active",
-    "run_cancelled": lambda e: "the run was cancelled",
+    "run_submitted": lambda _: "the plan is being stored",
+    "run_activated": lambda _: "the run is active",
+    "run_cancelled": lambda _: "the run was cancelled",
     "run_ended": lambda e: f"the run ended: {e.fields.get('state', '')}",
-    "task_parked": lambda e: f"{e.task} waits for {e.fields.get('path', 'a lock')}",
+    "task_parked": lambda e: f"{e.task} waits for {lock_name(e.fields.get('path', ''))}",
     "task_claimed": lambda e: f"{e.task} taken by {_worker(e)}{_attempt(e)}",
     "task_handed_in": lambda e: f"{e.task} handed in by {_worker(e)}{_attempt(e)}",
     "merge_begun": lambda e: f"{e.task} is being merged and gated",
@@ -62,10 +62,12 @@ _TELLERS: dict[str, Callable[[Event], str]] = {
     "task_failed": lambda e: f"{e.task} failed for good{_because(e)}",
     "task_reclaimed": lambda e: f"{e.task} taken back from {_worker(e)}{_because(e)}",
     "task_released": lambda e: f"{e.task} put back by {_worker(e)}{_because(e)}",
-    "task_upstream_failed": lambda e: f"{e.task} will not run: {e.fields.get('cause', 'a dependency')} failed",
+    "task_upstream_failed": lambda e: (
+        f"{e.task} will not run: {e.fields.get('cause', 'a dependency')} failed"
+    ),
     "task_cancelled": lambda e: f"{e.task} was cancelled",
     "task_retried": lambda e: f"{e.task} will be tried again",
     "worker_joined": lambda e: f"{e.fields.get('kind_of_worker', 'worker')} {_worker(e)} joined",
     "worker_left": lambda e: f"{_worker(e)} left",
 }
-"""Kind of event -> its sentence. What is not here (a task queued, a task started) follows from its neighbours."""
+"""Kind of event -> its sentence. What is not here, such as a task queued, follows from its neighbours."""

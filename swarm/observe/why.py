@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from swarm.engine.records import TaskRecord
 from swarm.engine.snapshot import Snapshot
 from swarm.engine.views import HeldLock
-from swarm.observe.wording import FAILURES, duration, one_line, plural
+from swarm.observe.wording import FAILURES, duration, lock_name, one_line, plural
 from swarm.states import RunState, TaskState
 
 MOST_LINKS = 24
@@ -95,7 +95,7 @@ class _Inquiry:
         if task.not_before_ms > self._now_ms:
             self._say(task, depth, f"queued: in backoff for {self._until(task.not_before_ms)}{again}")
         elif task.parked_on:
-            self._say(task, depth, f"queued: parked on {task.parked_on}{again}")
+            self._say(task, depth, f"queued: parked on {lock_name(task.parked_on)}{again}")
             self._holders(task, depth + 1)
         else:
             self._say(task, depth, f"queued: ready in queue {task.spec.type!r}{again}")
@@ -107,11 +107,11 @@ class _Inquiry:
             if member not in lock.waiters:
                 continue
             if lock.run == task.run:
-                self._say(task, depth, f"{lock.path} is locked ({lock.mode}) by {lock.task}")
+                self._say(task, depth, f"{lock_name(lock.path)} is locked ({lock.mode}) by {lock.task}")
                 self.ask(lock.task, depth + 1)
             else:
                 other = f"{lock.task} of run {lock.run} on {lock.worker_id}"
-                self._say(task, depth, f"{lock.path} is locked ({lock.mode}) by {other}")
+                self._say(task, depth, f"{lock_name(lock.path)} is locked ({lock.mode}) by {other}")
 
     def _takers(self, task: TaskRecord, depth: int) -> None:
         """Who could claim a ready task, and why nobody has."""

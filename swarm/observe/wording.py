@@ -108,6 +108,11 @@ def money(microusd: int) -> str:
     return f"${microusd / 1e6:.4f}" if microusd else "$0"
 
 
+def lock_name(node: str) -> str:
+    """The path of a lock as the engine names it, without the slash that ends every node."""
+    return printable(node).rstrip("/") or "the whole repository"
+
+
 def plural(count: int, noun: str) -> str:
     """`1 task`, `2 tasks`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

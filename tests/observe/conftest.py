@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from swarm.engine.records import AgentRecord, QueueRecord, RunRecord, TaskRecord, Usage
+from swarm.engine.records import AgentRecord, QueueRecord, RunRecord, TaskRecord
 from swarm.engine.snapshot import Snapshot
+from swarm.models.usage import Usage
 from swarm.plan.model import TaskSpec
 from swarm.states import RunState, TaskState
 
@@ -28,7 +29,9 @@ def now_ms() -> int:
 def make_task() -> MakeTask:
     """A task record: its id and state, then whatever differs from the defaults."""
 
-    def make(task_id: str, state: str, *after: str, spec: dict[str, object] | None = None, **stored: object) -> TaskRecord:
+    def make(
+        task_id: str, state: str, *after: str, spec: dict[str, object] | None = None, **stored: object
+    ) -> TaskRecord:
         own = TaskSpec(id=task_id, description=f"Do {task_id}", dependencies=after, files=(f"{task_id}.py",))
         record = TaskRecord(run=RUN, spec=replace(own, **(spec or {})), state=TaskState(state))  # type: ignore[arg-type]  # a builder's keywords are the record's
         return replace(record, **stored)  # type: ignore[arg-type]  # the same
@@ -91,10 +94,12 @@ def landed(make_task: MakeTask) -> MakeTask:
 
 
 @pytest.fixture
-def worker() -> Callable[..., AgentRecord]:
+def make_agent() -> Callable[..., AgentRecord]:
     """A worker that was seen a second ago."""
 
-    def make(worker_id: str, *, types: tuple[str, ...] = ("*",), task: str = "", kind: str = "worker") -> AgentRecord:
+    def make(
+        worker_id: str, *, types: tuple[str, ...] = ("*",), task: str = "", kind: str = "worker"
+    ) -> AgentRecord:
         return AgentRecord(worker_id, kind, types, "box", 1, "busy" if task else "idle", task, NOW_MS - 1000)
 
     return make

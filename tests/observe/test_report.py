@@ -6,9 +6,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from swarm.engine.records import TaskRecord, Usage
+from swarm.engine.records import TaskRecord
 from swarm.engine.snapshot import Snapshot
 from swarm.errors import UsageError
+from swarm.models.usage import Usage
 from swarm.observe.report import build_report, render_report
 from swarm.states import RunState
 
@@ -32,7 +33,11 @@ def test_the_lower_bound_is_the_critical_path_when_that_is_longer(
     landed: Make, make_snapshot: MakeSnapshot
 ) -> None:
     """Two chained tasks of 10 s and 20 s cannot end before 30 s, however many workers there are."""
-    tasks = (landed("a", at=(0, 10, 10, 10)), landed("b", "a", at=(10, 30, 30, 30)), landed("c", at=(0, 5, 5, 5)))
+    tasks = (
+        landed("a", at=(0, 10, 10, 10)),
+        landed("b", "a", at=(10, 30, 30, 30)),
+        landed("c", at=(0, 5, 5, 5)),
+    )
 
     report = build_report(make_snapshot(*tasks, workers=8))
 
@@ -62,7 +67,9 @@ def test_utilisation_is_the_share_of_the_workers_time_in_which_they_held_a_task(
     assert report.utilisation == 0.25
 
 
-def test_a_running_task_is_measured_up_to_now(make_task: Make, make_snapshot: MakeSnapshot, now_ms: int) -> None:
+def test_a_running_task_is_measured_up_to_now(
+    make_task: Make, make_snapshot: MakeSnapshot, now_ms: int
+) -> None:
     """A report on a run that goes on says what has been used so far."""
     task = make_task("a", "running", attempt=1, claimed_ms=now_ms - 30_000, started_ms=now_ms - 29_000)
 

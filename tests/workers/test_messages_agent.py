@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from worker_rig import HandClock
 
-from swarm.engine.records import Usage
 from swarm.errors import AuthenticationError, LimitReachedError, ModelUnreachableError, SwarmError
+from swarm.models.usage import Usage
 from swarm.plan.model import TaskSpec
 from swarm.sandbox.client import HostedSandbox
 from swarm.states import FailureKind
@@ -191,21 +192,6 @@ def test_the_token_limit_is_charged_to_the_task(sandbox: HostedSandbox, context:
 
     assert failed(result) == (FailureKind.TASK_ERROR, "used 220 tokens of 220")
     assert len(model.requests) == 2
-
-
-class HandClock:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.now_s = 0.0
-
-    def monotonic_s(self) -> float:
-        """Where the test has moved it."""
-        return self.now_s
-
-    def sleep_s(self, seconds: float) -> None:
-        """Jump."""
-        self.now_s += seconds
 
 
 def test_the_time_limit_is_a_timeout(sandbox: HostedSandbox, context: AgentContext) -> None:

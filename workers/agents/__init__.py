@@ -22,8 +22,7 @@ def known_agents(settings: Settings) -> dict[str, Callable[[], Agent]]:
 
 def _messages_agent(settings: Settings) -> Agent:
     # Imported here: the SDK takes half a second.
-    from swarm.models.client import open_client  # noqa: PLC0415
-
+    from swarm.models.client import ModelClient  # noqa: PLC0415
     from workers.agents.messages import Limits, MessagesAgent  # noqa: PLC0415
 
     models = {
@@ -33,4 +32,4 @@ def _messages_agent(settings: Settings) -> Agent:
         "top": settings.model_top,
     }
     limits = Limits(max_turns=settings.max_turns, max_tokens=settings.max_attempt_tokens)
-    return MessagesAgent(open_client(settings), models=models, limits=limits)
+    return MessagesAgent(ModelClient(settings), models=models, limits=limits)

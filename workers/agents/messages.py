@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol  # content blocks are JSON from outside; each is checked before use
 
-from swarm.engine.records import Failure, Usage
+from swarm.engine.records import Failure
 from swarm.errors import (
     AuthenticationError,
     LimitReachedError,
@@ -16,6 +16,7 @@ from swarm.errors import (
     ModelUnreachableError,
     SwarmError,
 )
+from swarm.models.usage import Usage
 from swarm.plan.model import TaskSpec
 from swarm.sandbox.protocol import Sandbox
 from swarm.states import FailureKind
@@ -29,6 +30,7 @@ MAX_ANSWER_TOKENS = 16_000
 MAX_BAD_TURNS = 2
 """Cut or empty answers in a row before giving up."""
 GAVE_UP = "FAILED:"
+PROVIDER_FAULTS = (AuthenticationError, LimitReachedError, ModelRequestError, ModelUnreachableError)
 _CACHED: dict[str, str] = {"type": "ephemeral"}
 
 Message = dict[str, Any]
@@ -106,12 +108,7 @@ class MessagesAgent:
                     tools=list(TOOLS),
                     max_tokens=MAX_ANSWER_TOKENS,
                 )
-            except (
-                AuthenticationError,
-                LimitReachedError,
-                ModelRequestError,
-                ModelUnreachableError,
-            ) as error:
+            except PROVIDER_FAULTS as error:
                 return conversation.result(_provider_failure(error))
             if (result := conversation.take(reply)) is not None:
                 return result
@@ -159,7 +156,7 @@ class _Conversation:
 
     def take(self, reply: Reply) -> AgentResult | None:
         """Record a turn and act on it; the result when it was the last."""
-        self._usage = _sum(self._usage, reply.usage)
+        self._usage += reply.usage
         self._context.report_usage(self._usage)
         blocks = [dict(block) for block in reply.content]
         self._transcript.add({"role": "assistant", "content": blocks}, stop_reason=reply.stop_reason)
@@ -243,15 +240,5 @@ def _unusable(stop_reason: str, text: str) -> Failure:
 
 def _provider_failure(error: SwarmError) -> Failure:
     reason = f"{error.message} ({error.hint})" if error.hint else error.message
-    return Failure(
-        FailureKind.PROVIDER, reason, retryable=not isinstance(error, AuthenticationError | ModelRequestError)
-    )
-
-
-def _sum(one: Usage, other: Usage) -> Usage:
-    return Usage(
-        input_tokens=one.input_tokens + other.input_tokens,
-        output_tokens=one.output_tokens + other.output_tokens,
-        cache_read_tokens=one.cache_read_tokens + other.cache_read_tokens,
-        cost_microusd=one.cost_microusd + other.cost_microusd,
-    )
+    can_pass = not isinstance(error, AuthenticationError | ModelRequestError)
+    return Failure(FailureKind.PROVIDER, reason, retryable=can_pass)

@@ -1,6 +1,7 @@
 -- Hierarchical locks. A lock set is compiled at submit, one line an entry: mode (X exclusive, S shared),
 -- `*` for everything under the node or `-` for the node alone, and the node: a path ending in '/', '' for
--- the root. `locks` holds exclusive nodes, `reading` counts shared ones, `wide` those that cover a subtree.
+-- the root. `locks` holds exclusive nodes and `reading` shared ones, all with score 0 so that BYLEX finds a
+-- subtree; `readers` counts who shares a node, `wide` who covers the subtree under it.
 -- Ancestors are looked at only while something wide is held; a wide request looks at its subtree by LEX.
 local freed, acquired, returned
 
@@ -121,13 +122,14 @@ local function show_locks(entries, member, token, ttl_ms)
   end
 end
 
-local function acquire_locks(entries, token)
+local function acquire_locks(entries)
   for _, entry in ipairs(entries) do
     acquired[entry.mode .. entry.node] = true
     if entry.mode == 'X' then
-      write('ZADD', key('locks'), token, entry.node)
+      write('ZADD', key('locks'), '0', entry.node)
     else
-      write('ZINCRBY', key('reading'), '1', entry.node)
+      write('ZADD', key('reading'), '0', entry.node)
+      write('HINCRBY', key('readers'), entry.node, '1')
     end
     if entry.wide then
       write('HINCRBY', key('wide'), entry.mode .. entry.node, '1')
@@ -157,11 +159,14 @@ local function settle_locks()
   for hold, back in pairs(returned) do
     local left = 0
     if back.mode == 'S' then
-      left = tonumber(read('ZSCORE', key('reading'), back.node) or 0) - back.holds
+      left = tonumber(read('HGET', key('readers'), back.node) or 0) - back.holds
     end
     if left > 0 then
-      write('ZINCRBY', key('reading'), '-' .. back.holds, back.node)
+      write('HSET', key('readers'), back.node, number_text(left))
     else
+      if back.mode == 'S' then
+        write('HDEL', key('readers'), back.node)
+      end
       write('ZREM', key(back.mode == 'X' and 'locks' or 'reading'), back.node)
       freed[hold] = true
       for _, entry in ipairs(back) do

@@ -34,7 +34,7 @@ local run_spending
 
 -- Fold what an attempt spent into the totals of its task and its run.
 local function settle_usage(task, spent, has_landed)
-  if spent == '' then
+  if spent == '' or spent == NOTHING_SPENT then
     spent = task.spent
   end
   if spent == '' or spent == NOTHING_SPENT then

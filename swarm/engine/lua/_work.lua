@@ -116,7 +116,22 @@ end
 
 local CAN_RETRY = {failed = true, upstream_failed = true, cancelled = true}
 
+-- A run that has ended, or was cancelled, has work again.
+local function reopen_run(run)
+  if restated[run] then
+    return
+  end
+  local stored = read('HMGET', key('run', run), 'state', 'ended_ms', 'activated')
+  if stored[2] ~= '0' or stored[1] == 'cancelled' then
+    local state = stored[3] and 'active' or 'loading'
+    restate_run(run, state)
+    write('SADD', key('active'), run)
+    emit('run_activated', run, '', 'state', state)
+  end
+end
+
 local function revive_task(task)
+  reopen_run(task.run)
   write('ZREM', key('dead'), task.member)
   write('HSET', key('task', task.member), 'failures', '0', 'crashes', '0', 'needs_person', '0',
     'failure_kind', '', 'failure_reason', '', 'ended_ms', '0')

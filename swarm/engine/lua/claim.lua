@@ -2,7 +2,7 @@
 -- KEYS[1]  the project's key prefix
 -- ARGV     worker, claim id, lease ms, executors (`,a,b,`), then pairs: type, place in its queue to look from.
 --          One pair with type `*` stands for every known type.
--- Writes   task, queue, lot, lots, parked, leases, locks, reading, wide, lock, fence, run, ops, events
+-- Writes   task, queue, lot, lots, parked, leases, locks, reading, readers, wide, lock, fence, run, ops, events
 -- Returns  {'OK', member, spec, attempt, token, base, branch, lease ms, evidence},
 --          {'EMPTY', known types... when asked for `*`}, or {'AGAIN', pairs...}: call again with these
 -- Moves: queued -> acked
@@ -96,7 +96,7 @@ local function grant(task, entries)
   write('HSET', key('task', task.member), 'state', 'acked', 'token', token, 'attempt', attempt, 'worker', worker,
     'base', run[1], 'claimed_ms', now_text, 'lock_wait_ms', number_text(waited), 'parked_ms', '0', 'baton', '',
     'spent', '', 'started_ms', '0', 'handed_in_ms', '0', 'merge_begun_ms', '0')
-  acquire_locks(entries, token)
+  acquire_locks(entries)
   show_locks(entries, task.member, token, lease_ms)
   if task.baton ~= '' then
     passing[task.baton] = true

@@ -2,7 +2,7 @@
 -- KEYS[1]  the project's key prefix
 -- ARGV     member, token, op_id, usage, kind, reason, evidence, charged (1 or 0), retryable (1 or 0),
 --          backoff base ms, backoff cap ms, backoff spread (0..1)
--- Writes   task, leases, locks, reading, wide, lock, lot, lots, parked, queue, delayed, bell, dead, work, run, ops, events
+-- Writes   task, leases, locks, reading, readers, wide, lock, lot, lots, parked, queue, delayed, bell, dead, work, run, ops, events
 -- Returns  {'OK', state}, {'STALE', current token} or {'CANCELLED'}
 -- Flags: allow-oom
 -- Moves: acked -> queued, running -> queued, acked -> failed, running -> failed, pending -> upstream_failed

@@ -1,7 +1,7 @@
 -- End a task that has nothing to merge.
 -- KEYS[1]  the project's key prefix
 -- ARGV     member, token, op_id, usage
--- Writes   task, leases, locks, reading, wide, lock, lot, lots, parked, queue, bell, waiting, work, run, ops, events
+-- Writes   task, leases, locks, reading, readers, wide, lock, lot, lots, parked, queue, bell, waiting, work, run, ops, events
 -- Returns  {'OK', newly queued ids...}, {'STALE', current token} or {'CANCELLED'}
 -- Flags: allow-oom
 -- Moves: running -> done, pending -> queued

@@ -1,7 +1,7 @@
 -- Record a landing that git proves but Redis does not know, whatever state the task is in.
 -- KEYS[1]  the project's key prefix
 -- ARGV     member, attempt, merge token, op_id, commit
--- Writes   task, queue, delayed, leases, merging, slot, locks, reading, wide, lock, lot, lots, parked, bell,
+-- Writes   task, queue, delayed, leases, merging, slot, locks, reading, readers, wide, lock, lot, lots, parked, bell,
 --          waiting, work, dead, fence, run, ops, events
 -- Returns  {'OK', newly queued ids...} or {'KNOWN'}
 -- Flags: allow-oom

@@ -1,7 +1,7 @@
 -- Put a held task back at once, no attempt charged.
 -- KEYS[1]  the project's key prefix
 -- ARGV     member, token, op_id, usage, reason
--- Writes   task, leases, locks, reading, wide, lock, lot, lots, parked, queue, bell, run, ops, events
+-- Writes   task, leases, locks, reading, readers, wide, lock, lot, lots, parked, queue, bell, run, ops, events
 -- Returns  {'OK'}, {'STALE', current token} or {'CANCELLED'}
 -- Flags: allow-oom
 -- Moves: acked -> queued, running -> queued

@@ -11,7 +11,7 @@ if repeated then
   return repeated
 end
 local run_key = key('run', run)
-local stored = read('HMGET', run_key, 'state', 'interventions', 'activated')
+local stored = read('HMGET', run_key, 'state', 'interventions')
 local task = id == '' or read_task(run .. '/' .. id)
 if not stored[1] or not task then
   return {'UNKNOWN'}
@@ -24,11 +24,5 @@ else
 end
 if moved > 0 or id == '' then
   write('HSET', run_key, 'interventions', number_text(tonumber(stored[2] or 0) + 1))
-end
-if moved > 0 and stored[1] ~= 'loading' then
-  local state = stored[3] and 'active' or 'loading'
-  restate_run(run, state)
-  write('SADD', key('active'), run)
-  emit('run_activated', run, '', 'state', state)
 end
 return settle({'OK', number_text(moved)})

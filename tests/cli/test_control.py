@@ -1,0 +1,111 @@
+"""`cancel`, `retry`, `wait`, `watch`: act on a run without running it."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from swarm.engine.records import Failure
+from swarm.plan.model import TaskSpec
+from swarm.states import FailureKind
+
+# Any: these are the fixtures' own types, and a test cannot import from its conftest.
+Swarm = Callable[..., Any]
+Bench = Any
+Task = Callable[..., TaskSpec]
+
+FATAL = Failure(FailureKind.TASK_ERROR, "exit code 1", retryable=False)
+
+
+def test_cancel_stops_what_has_not_ended(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """What has landed stays landed."""
+    run = bench.submit(task("a"), task("b", "a"), task("c", "b"))
+    bench.land()
+
+    data = swarm("cancel", "--json").json()
+
+    assert data == {"run": run, "task": None, "cancelled": 2, "state": "cancelled"}
+    states = {row["id"]: row["state"] for row in swarm("tasks", "--json").json()}
+    assert states == {"a": "done", "b": "cancelled", "c": "cancelled"}
+
+
+def test_cancel_of_one_task_takes_its_dependents_along(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """The rest of the run goes on."""
+    bench.submit(task("a"), task("b", "a"), task("c"))
+
+    data = swarm("cancel", "--task", "a", "--json").json()
+
+    assert (data["task"], data["cancelled"], data["state"]) == ("a", 2, "active")
+
+
+def test_retry_queues_what_failed_and_says_when_nobody_is_there_to_do_it(
+    swarm: Swarm, bench: Bench, task: Task
+) -> None:
+    """The next step is printed where it is needed."""
+    run = bench.submit(task("a"), task("b", "a"))
+    bench.engine.fail(bench.claim(), FATAL)
+
+    again = swarm("retry")
+
+    assert again.out == f"2 tasks of run {run} will be tried again\n"
+    assert again.err == f"no worker is alive: `swarm run --resume {run}` starts some\n"
+    assert swarm("status", "--json").json()["run"]["interventions"] == 1
+
+
+def test_wait_exits_0_for_a_run_that_is_done(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """A CI job goes on."""
+    run = bench.submit(task("a"))
+    bench.land()
+
+    ended = swarm("wait", run, "--json")
+
+    assert (ended.code, ended.json()["state"]) == (0, "done")
+
+
+def test_wait_exits_1_for_a_run_that_failed(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """A CI job stops."""
+    bench.submit(task("a"))
+    bench.engine.fail(bench.claim(), FATAL)
+
+    assert swarm("wait").code == 1
+
+
+def test_wait_gives_up_with_exit_8(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """Not finished is neither done nor failed."""
+    run = bench.submit(task("a"))
+
+    late = swarm("wait", "--timeout", "0.1", "--json")
+
+    assert (late.code, late.json()["error"]["code"], late.json()["error"]["retryable"]) == (8, "SW050", True)
+    assert run in late.json()["error"]["message"]
+
+
+def test_watch_tells_the_story_on_stderr_and_reports_on_stdout(
+    swarm: Swarm, bench: Bench, task: Task
+) -> None:
+    """Without a terminal, one line an event: a CI log reads as a story."""
+    run = bench.submit(task("a"))
+    landing = threading.Timer(0.3, bench.land)
+    landing.start()
+
+    ended = swarm("watch")
+
+    landing.join()
+    told = [line.partition("  ")[2] for line in ended.err.splitlines()]
+    assert told[-5:] == [
+        "a taken by w-1",
+        "a handed in by w-1",
+        "a is being merged and gated",
+        f"a landed as {'c' * 12}",
+        "the run ended: done",
+    ]
+    assert (ended.code, ended.out.splitlines()[0]) == (0, f"run {run}  done  Open the shop")
+
+
+def test_watch_with_json_prints_the_report_alone(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """A program gets one document."""
+    run = bench.submit(task("a"))
+    bench.land()
+
+    ended = swarm("watch", "--json")
+
+    assert (ended.json()["run"], ended.json()["clean"], ended.err) == (run, True, "")

@@ -1,0 +1,163 @@
+"""`status`, `runs`, `tasks`, `agents`, `queue`, `locks`: where things stand, for people and programs."""
+
+import shlex
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from swarm.engine.records import WorkerProfile
+from swarm.plan.model import TaskSpec
+
+# Any: these are the fixtures' own types, and a test cannot import from its conftest.
+Swarm = Callable[..., Any]
+Bench = Any
+Task = Callable[..., TaskSpec]
+
+
+@pytest.fixture
+def run(bench: Bench, task: Task) -> str:
+    """A run with a task running, one behind its lock, one waiting for it, one of another type ready."""
+    submitted = bench.submit(
+        task("build"), task("test", "build"), task("shared", files=("build.py",)), task("guide", kind="docs")
+    )
+    bench.engine.heartbeat(bench.worker, kind="worker", state="busy", task=f"{submitted}/build")
+    assert bench.claim().task.id == "build"
+    # Somebody who can do nothing else tries the blocked task, which parks it.
+    narrow = WorkerProfile("w-2", types=("general",))
+    assert bench.engine.claim(narrow, "w-2-claim-1") is None
+    return str(submitted)
+
+
+def test_status_says_where_the_run_stands(swarm: Swarm, run: str) -> None:
+    """A person sees the run, its progress, and each task that is moving or held up."""
+    shown = swarm("status")
+
+    assert shown.code == 0
+    lines = [" ".join(line.split()) for line in shown.out.splitlines()]
+    assert f"run {run} active" in lines
+    assert "goal Open the shop" in lines
+    assert any(line.startswith("tasks 0/4 done") for line in lines)
+    assert any(line.startswith("build general ◐ running 1") for line in lines)
+    assert any(line.startswith("shared general ◎ queued") and "waits for build.py" in line for line in lines)
+
+
+def test_status_as_json_has_its_documented_shape(swarm: Swarm, run: str) -> None:
+    """Scripts find the same keys in every version."""
+    data = swarm("status", run[:4], "--json").json()
+
+    assert set(data) == {"run", "elapsed_s", "tasks", "agents", "queues", "taken_ms"}
+    assert data["run"]["counts"]["running"] == 1
+    assert data["tasks"][0] == {"id": "build", "state": "running", "attempt": 1, "worker": "w-1"}
+    assert data["queues"] == [
+        {"type": "docs", "ready": 1, "parked": 0},
+        {"type": "general", "ready": 0, "parked": 1},
+    ]
+
+
+def test_without_a_live_worker_status_says_how_to_go_on(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """A run that nobody works on does not look like one that is slow."""
+    submitted = bench.submit(task("a"))
+
+    assert f"no worker is alive: `swarm run --resume {submitted}` goes on" in swarm("status").out
+
+
+def test_runs_are_listed_oldest_first(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """The newest run is where the eye rests, and is what `latest` means."""
+    first = bench.submit(task("a"), key="1")
+    second = bench.submit(task("a"), key="2")
+
+    assert [row["run"] for row in swarm("runs", "--json").json()] == [first, second]
+    assert swarm("status", "--json").json()["run"]["run"] == second
+    assert swarm("status", first, "--json").json()["run"]["run"] == first
+
+
+def test_tasks_can_be_filtered_by_state(swarm: Swarm, run: str) -> None:
+    """One state, or several."""
+    picked = swarm("tasks", run, "--state", "running", "--state", "pending", "--json").json()
+
+    assert [(row["id"], row["state"]) for row in picked] == [("build", "running"), ("test", "pending")]
+    assert picked[1]["waiting_for"] == ["build"]
+    assert picked[0]["spec"]["files"] == ["build.py"]
+
+
+def test_an_unknown_state_names_the_known_ones(swarm: Swarm, run: str) -> None:
+    """The next step is in the error."""
+    refused = swarm("tasks", run, "--state", "runing")
+
+    assert refused.code == 2
+    assert "'runing'" in refused.err
+    assert "running" in refused.err.splitlines()[1]
+
+
+def test_agents_show_what_each_is_doing(swarm: Swarm, run: str) -> None:
+    """Who is alive, and on which task."""
+    rows = swarm("agents", "--json").json()
+
+    assert [(row["worker_id"], row["task"], row["alive"]) for row in rows] == [("w-1", f"{run}/build", True)]
+
+
+@pytest.mark.usefixtures("run")
+def test_each_number_of_queue_is_what_its_redis_cli_line_prints(swarm: Swarm) -> None:
+    """redis-cli is a user interface: the screen can be checked against the server."""
+    data = swarm("queue", "--explain", "--json").json()
+
+    printed = {
+        name: int(subprocess.run(shlex.split(line), capture_output=True, text=True, check=True).stdout)
+        for name, line in data["redis_cli"].items()
+    }
+
+    assert printed == {
+        "ready docs": 1,
+        "parked docs": 0,
+        "ready general": 0,
+        "parked general": 1,
+        "delayed": data["delayed"],
+        "leases": data["leased"],
+        "merging": data["merging"],
+        "dead": data["dead"],
+    }
+    assert data["leased"] == 1
+
+
+def test_locks_show_holder_and_waiters(swarm: Swarm, run: str) -> None:
+    """Who is in the way, of whom, on what."""
+    (lock,) = swarm("locks", "--json").json()
+
+    assert lock | {"since_ms": 0} == {
+        "path": "build.py",
+        "mode": "exclusive",
+        "run": run,
+        "task": "build",
+        "worker_id": "w-1",
+        "since_ms": 0,
+        "waiters": [f"{run}/shared"],
+    }
+    assert "shared" in swarm("locks").out
+
+
+def test_a_run_may_be_named_by_a_unique_beginning_only(swarm: Swarm, run: str) -> None:
+    """A short id works; a wrong one is answered with the next step."""
+    unknown = swarm("status", "zzz")
+
+    assert swarm("status", run[:3]).code == 0
+    assert (unknown.code, unknown.err.splitlines()[0]) == (2, "error[SW005]: no run 'zzz'")
+
+
+def test_before_the_first_run_every_question_says_so(swarm: Swarm) -> None:
+    """An empty project is not an internal error."""
+    answers = {name: swarm(name) for name in ("status", "tasks", "report", "cost", "events", "watch")}
+
+    assert {name: (one.code, one.err.splitlines()[0]) for name, one in answers.items()} == dict.fromkeys(
+        answers, (2, "error[SW005]: there is no run yet")
+    )
+
+
+def test_a_server_that_is_away_is_exit_3(tmp_path: Any, swarm: Swarm) -> None:
+    """Scripts can tell an unreachable Redis from everything else, and soon."""
+    (tmp_path / "swarm.toml").write_text(f'redis_url = "unix://{tmp_path}/none.sock"\n')
+
+    away = swarm("status", "--json")
+
+    assert (away.code, away.json()["error"]["code"], away.json()["error"]["retryable"]) == (3, "SW011", True)

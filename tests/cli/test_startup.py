@@ -1,0 +1,71 @@
+"""What a command imports before it can answer: the part of its start-up that we decide."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from swarm.plan.model import TaskSpec
+
+ROOT = Path(__file__).parents[2]
+HEAVY = {
+    "anthropic",
+    "asyncio",
+    "docker",
+    "networkx",
+    "pathspec",
+    "psutil",
+    "pydantic",
+    "redis",
+    "rich",
+    "ssl",
+}
+"""Each takes 20 to 250 ms to import."""
+
+
+def imported_by(*words: str, folder: Path) -> set[str]:
+    """The top-level modules that a command line imports in a fresh interpreter."""
+    answer = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "swarm", *words],
+        cwd=folder,
+        env={name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+        | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+    lines = [
+        line.rpartition("|")[2].strip()
+        for line in answer.stderr.splitlines()
+        if line.startswith("import time:")
+    ]
+    return {line.partition(".")[0] for line in lines} | {line for line in lines if line.startswith("swarm.")}
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], []])
+def test_the_help_imports_no_command_and_nothing_heavy(words: list[str], tmp_path: Path) -> None:
+    """`swarm --help` reads one table."""
+    imported = imported_by(*words, folder=tmp_path)
+
+    assert imported & HEAVY == set()
+    assert {
+        name for name in imported if name.startswith(("swarm.engine", "swarm.fleet", "swarm.plan"))
+    } == set()
+
+
+@pytest.mark.parametrize(
+    "name", ["status", "runs", "tasks", "agents", "queue", "locks", "why a", "cost", "wait --timeout 9"]
+)
+def test_looking_imports_nothing_heavy(
+    name: str, folder: Path, bench: Any, task: Callable[..., TaskSpec]
+) -> None:
+    """What a person types all day answers at once."""
+    bench.submit(task("a"))
+    bench.land()
+
+    assert imported_by(*name.split(), folder=folder) & HEAVY == set()

@@ -1,0 +1,199 @@
+"""`why`: the chain of causes, from a task to what it all waits for."""
+
+from collections.abc import Callable
+from typing import Any
+
+from swarm.engine.records import Failure, WorkerProfile
+from swarm.plan.model import TaskSpec
+from swarm.states import FailureKind
+
+# Any: these are the fixtures' own types, and a test cannot import from its conftest.
+Swarm = Callable[..., Any]
+Bench = Any
+Task = Callable[..., TaskSpec]
+
+
+def chain(swarm: Swarm, task: str) -> list[tuple[str, str]]:
+    return [(link["task"], link["text"]) for link in swarm("why", task, "--json").json()["chain"]]
+
+
+def starts(links: list[tuple[str, str]], *expected: tuple[str, str]) -> bool:
+    return len(links) == len(expected) and all(
+        task == wanted and text.startswith(beginning)
+        for (task, text), (wanted, beginning) in zip(links, expected, strict=True)
+    )
+
+
+def alive(bench: Bench, kind: str = "worker", types: tuple[str, ...] = ("*",)) -> None:
+    worker = WorkerProfile(f"{kind}-1", types=types, host="box", pid=1)
+    bench.engine.heartbeat(worker, kind=kind, state="idle")
+
+
+def test_a_pending_task_leads_to_the_worker_that_runs_its_dependency(
+    swarm: Swarm, bench: Bench, task: Task
+) -> None:
+    """Pending on X, which runs on worker Y, whose heartbeat is fresh."""
+    bench.submit(task("build"), task("test", "build"))
+    bench.engine.heartbeat(bench.worker, kind="worker", state="busy")
+    bench.claim()
+
+    assert starts(
+        chain(swarm, "test"),
+        ("test", "pending: waits for 1 dependency: build"),
+        ("build", "running on worker w-1 for "),
+        ("build", "heartbeat "),
+    )
+
+
+def test_a_worker_that_was_never_seen_again_is_named(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """A wedged task is told from a working one."""
+    bench.submit(task("build"))
+    bench.claim()
+
+    assert starts(
+        chain(swarm, "build"),
+        ("build", "running on worker w-1 for "),
+        ("build", "worker w-1 is not among the living; its lease ends in "),
+    )
+
+
+def test_a_parked_task_leads_to_the_holder_of_the_lock(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """Parked on path P, which Z holds."""
+    bench.submit(task("build"), task("shared", files=("build.py",)))
+    bench.engine.heartbeat(bench.worker, kind="worker", state="busy")
+    bench.claim()
+    assert bench.engine.claim(WorkerProfile("w-2"), "w-2-1") is None
+
+    assert starts(
+        chain(swarm, "shared"),
+        ("shared", "queued: parked on build.py"),
+        ("shared", "build.py is locked (exclusive) by build"),
+        ("build", "running on worker w-1 for "),
+        ("build", "heartbeat "),
+    )
+
+
+def test_a_ready_task_without_workers_says_so(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """The next step is to start some."""
+    run = bench.submit(task("build"))
+
+    assert chain(swarm, "build") == [
+        ("build", "queued: ready in queue 'general'"),
+        ("build", "no worker is alive"),
+    ]
+    assert swarm("why", "build", "--json").json()["next"] == [f"swarm run --resume {run}"]
+
+
+def test_a_type_that_nobody_serves_is_named(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """A task of a wrong type is not a slow task."""
+    bench.submit(task("guide", kind="docs"))
+    alive(bench, types=("backend",))
+
+    assert chain(swarm, "guide")[-1] == (
+        "guide",
+        "no worker serves type 'docs'; 1 worker alive: backend",
+    )
+
+
+def test_a_task_in_backoff_says_for_how_long_and_why(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """Queued is not ready."""
+    bench.submit(task("build"))
+    bench.engine.fail(bench.claim(), Failure(FailureKind.TASK_ERROR, "exit code 1"))
+
+    ((_, text),) = chain(swarm, "build")
+
+    assert text.startswith("queued: in backoff for ")
+    assert text.endswith("after attempt 1 failed: its agent or command said no: exit code 1")
+
+
+def test_a_failed_task_shows_its_reason_and_the_end_of_its_evidence(
+    swarm: Swarm, bench: Bench, task: Task
+) -> None:
+    """What went wrong, whether it is final, and what to type."""
+    run = bench.submit(task("build"), task("test", "build"))
+    failure = Failure(
+        FailureKind.POLICY, "wrote a secret", evidence="one\ntwo\n\nthree\nfour\n", retryable=False
+    )
+    bench.engine.fail(bench.claim(), failure)
+
+    assert starts(
+        chain(swarm, "test"),
+        ("test", "upstream_failed: never started, because of build"),
+        ("build", "failed "),
+        ("build", "| two"),
+        ("build", "| three"),
+        ("build", "| four"),
+    )
+    assert swarm("why", "build", "--json").json()["next"] == [
+        f"swarm logs build --run {run}",
+        f"swarm retry {run} --task build",
+    ]
+
+
+def test_a_task_behind_another_merge_names_it(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """Merging behind K, whose gate runs."""
+    bench.submit(task("first"), task("second"))
+    for _ in range(2):
+        bench.engine.hand_in(bench.claim(), commit="a" * 40)
+    ticket = bench.engine.begin_merge("supervisor-1")
+    alive(bench, kind="supervisor")
+    other = {"first": "second", "second": "first"}[ticket.task.id]
+
+    assert starts(
+        chain(swarm, other),
+        (other, "merging: handed in "),
+        (other, f"behind {ticket.task.id}"),
+        (ticket.task.id, "merging: its gate has been running for "),
+    )
+
+
+def test_without_a_supervisor_a_merge_says_what_is_missing(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """Handed in, and nobody there to land it."""
+    bench.submit(task("build"))
+    bench.engine.hand_in(bench.claim(), commit="a" * 40)
+
+    assert chain(swarm, "build")[-1] == ("build", "no supervisor is alive to merge it")
+
+
+def test_a_done_task_names_its_commit(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """Where the work went."""
+    run = bench.submit(task("build"))
+    bench.land(commit="f" * 40)
+
+    ((_, text),) = chain(swarm, "build")
+
+    assert text.endswith(f"landed as {'f' * 12}")
+    assert swarm("why", "build", "--json").json()["next"] == [f"swarm diff build --run {run}"]
+
+
+def test_a_cancelled_task_says_who(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """Cancelling is a person's act, and can be taken back."""
+    run = bench.submit(task("build"))
+    bench.engine.cancel(run)
+
+    ((_, text),) = chain(swarm, "build")
+
+    assert text.startswith("cancelled ")
+    assert swarm("why", "build", "--json").json()["next"] == [f"swarm retry {run}"]
+
+
+def test_a_long_chain_of_waiting_is_cut(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """Thousands of tasks deep, it still answers in a screen."""
+    names = [f"t{number}" for number in range(1200)]
+    bench.submit(task("t0"), *(task(name, before) for before, name in zip(names, names[1:], strict=False)))
+
+    links = chain(swarm, "t1199")
+
+    assert len(links) == 24
+    assert links[0] == ("t1199", "pending: waits for 1 dependency: t1198")
+
+
+def test_an_unknown_task_names_the_nearest(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """A slip of the finger costs one line of reading."""
+    bench.submit(task("build-api"), task("build-ui"))
+
+    misspelt, ambiguous = swarm("why", "biuld-api"), swarm("why", "build")
+
+    assert misspelt.err.splitlines()[1] == "help: did you mean 'build-api', 'build-ui'?"
+    assert ambiguous.err.splitlines()[0] == "error[SW006]: 'build' begins 2 tasks: 'build-api', 'build-ui'"
+    assert (misspelt.code, ambiguous.code) == (2, 2)

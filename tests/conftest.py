@@ -1,0 +1,59 @@
+"""One Redis server for each test process, emptied between tests."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from swarm.engine.engine import Engine
+from swarm.engine.records import WorkerProfile
+from swarm.engine.store import Store, open_store
+from swarm.testing.clock import SkewedClock
+from swarm.testing.engines import PROJECT, make_engine
+from swarm.testing.server import RedisServer
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A server on a unix socket, for the whole session of one test process."""
+    server = RedisServer(Path(tmp_path_factory.mktemp("redis")))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> Iterator[str]:
+    """The URL of a server that holds nothing."""
+    store = open_store(redis_server.url)
+    store.call("FLUSHALL")
+    yield redis_server.url
+    store.close()
+
+
+@pytest.fixture
+def store(redis_url: str) -> Iterator[Store]:
+    """A connection to an empty server."""
+    opened = open_store(redis_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def engine(store: Store) -> Iterator[Engine]:
+    """An engine whose time is moved by `clock`."""
+    made = make_engine(store)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def clock(store: Store) -> SkewedClock:
+    """Moves the time that decides deadlines."""
+    return SkewedClock(store, PROJECT)
+
+
+@pytest.fixture
+def worker() -> WorkerProfile:
+    """A worker that can do everything."""
+    return WorkerProfile("worker-a", executors=("command", "messages", "claude-code", "plan"))

@@ -1,0 +1,81 @@
+"""Every script, from every state, held to the one table of moves."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from swarm.engine.engine import Engine
+from swarm.engine.scripts import read_script, verbs
+from swarm.engine.store import Store
+from swarm.errors import StaleTokenError
+from swarm.states import MOVES, TaskState
+from swarm.testing.clock import SkewedClock
+from swarm.testing.stages import CALLS, Stage
+
+MUST_MOVE = {
+    ("claim", TaskState.QUEUED): TaskState.ACKED,
+    ("start", TaskState.ACKED): TaskState.RUNNING,
+    ("hand_in", TaskState.RUNNING): TaskState.MERGING,
+    ("finish", TaskState.RUNNING): TaskState.DONE,
+    ("complete", TaskState.MERGING): TaskState.DONE,
+    ("send_back", TaskState.MERGING): TaskState.QUEUED,
+    ("fail", TaskState.RUNNING): TaskState.QUEUED,
+    ("release", TaskState.ACKED): TaskState.QUEUED,
+    ("reap", TaskState.RUNNING): TaskState.QUEUED,
+    ("reap", TaskState.ACKED): TaskState.QUEUED,
+    ("cancel", TaskState.MERGING): TaskState.CANCELLED,
+    ("retry", TaskState.FAILED): TaskState.QUEUED,
+    ("retry", TaskState.UPSTREAM_FAILED): TaskState.PENDING,
+    ("reconcile", TaskState.QUEUED): TaskState.DONE,
+}
+REACHABLE = [state for state in TaskState if state is not TaskState.SKIPPED]
+
+
+def test_every_script_is_called_here() -> None:
+    """A new script cannot be forgotten."""
+    assert sorted(CALLS) == verbs()
+
+
+@pytest.mark.parametrize("state", REACHABLE)
+@pytest.mark.parametrize("verb", sorted(CALLS))
+def test_a_script_makes_only_the_moves_of_its_row(
+    engine: Engine, store: Store, clock: SkewedClock, verb: str, state: TaskState
+) -> None:
+    """Whatever state a task is in, a script moves it along the table or not at all."""
+    stage = Stage(engine, store, clock, state)
+    before = stage.states()
+
+    try:
+        CALLS[verb](stage)
+    except StaleTokenError:
+        assert stage.states() == before
+    after = stage.states()
+
+    # What a script leaves over is done by `work`, in the same call of the engine.
+    allowed = {(str(a), str(b)) for a, b in MOVES.get(verb, frozenset()) | MOVES["work"]}
+    moves = {(before[name], after[name]) for name in before if before[name] != after[name]}
+    if verb != "retry" and verb != "reconcile":
+        allowed = {(str(a), str(b)) for a, b in MOVES.get(verb, frozenset())}
+    assert moves <= allowed
+    if (verb, state) in MUST_MOVE:
+        assert after["task"] == MUST_MOVE[verb, state]
+    if verb == "reconcile":
+        # Git proved the dependent's landing, so it will prove its dependency's too.
+        engine.reconcile(stage.run, "first", attempt=1, merge_token=49, commit="landed0")
+
+
+def header_moves(verb: str) -> Iterator[tuple[str | None, str]]:
+    """The moves that a Lua file claims in its header."""
+    found = re.search(r"^-- Moves: (.*(?:\n--        .*)*)", read_script(verb), re.MULTILINE)
+    assert found, f"{verb}.lua has no Moves line"
+    for left, right in re.findall(r"(\w+) -> (\w+)", found[1]):
+        yield (None if left == "none" else left), right
+
+
+@pytest.mark.parametrize("verb", verbs())
+def test_a_lua_header_repeats_its_row(verb: str) -> None:
+    """`-- Moves:` says what states.MOVES says."""
+    expected = {(a and str(a), str(b)) for a, b in MOVES.get(verb, frozenset())}
+
+    assert set(header_moves(verb)) == expected

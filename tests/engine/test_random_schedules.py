@@ -1,0 +1,190 @@
+"""Random schedules on a real server: whatever happens in whatever order, the checker stays silent."""
+
+import contextlib
+from random import Random
+
+import pytest
+
+from swarm.engine.engine import Engine
+from swarm.engine.records import Claim, Failure, MergeTicket, Usage, WorkerProfile
+from swarm.engine.store import Store
+from swarm.errors import StaleTokenError
+from swarm.plan.model import Plan, TaskSpec
+from swarm.states import FailureKind
+from swarm.testing.checker import violations
+from swarm.testing.clock import SkewedClock
+from swarm.testing.plans import BASE, make_plan, make_task
+
+SCOPES = (
+    *("a/x.py", "a/y.py", "a/b/z.py", "a/b/*.py", "a/", "a/b", "b/x.py", "b/**", "c.md", "Makefile"),
+    *("**", "a/b/z.py/deeper", "b/*/q.py"),
+)
+WORKERS = (
+    WorkerProfile("w1", executors=("command", "messages")),
+    WorkerProfile("w2", types=("red",), executors=("command", "messages")),
+    WorkerProfile("w3", types=("red", "blue"), executors=("command",)),
+    WorkerProfile("w4", executors=("messages",)),
+)
+KINDS = (FailureKind.TASK_ERROR, FailureKind.GATE_FAILED, FailureKind.CONFLICT, FailureKind.INFRASTRUCTURE)
+
+
+def random_plan(random: Random) -> Plan:
+    """Up to 14 tasks with few dependencies and scopes that often overlap."""
+    tasks: list[TaskSpec] = []
+    for number in range(random.randint(2, 14)):
+        earlier = [task.id for task in tasks]
+        after = random.sample(earlier, min(len(earlier), random.choice((0, 0, 0, 1, 2))))
+        tasks.append(
+            make_task(
+                f"t{number}",
+                after=after,
+                files=random.sample(SCOPES, random.choice((0, 1, 1, 2, 3))),
+                reads=random.sample(SCOPES, random.choice((0, 0, 1, 2))),
+                type=random.choice(("red", "blue")),
+                executor=random.choice(("command", "messages")),
+                priority=random.randint(-2, 2),
+            )
+        )
+    return make_plan(*tasks, goal=str(random.random()))
+
+
+class Schedule:
+    """Drives one engine through random steps; remembers every claim, so that stale ones are tried too."""
+
+    def __init__(self, engine: Engine, store: Store, clock: SkewedClock, seed: int) -> None:
+        self.engine = engine
+        self.store = store
+        self.clock = clock
+        self.random = Random(seed)
+        self.runs = [engine.submit(random_plan(self.random), base=BASE) for _ in range(2)]
+        self.claims: list[Claim] = []
+        self.tickets: list[MergeTicket] = []
+        self.number = 0
+        self.log: list[str] = []
+
+    def step(self) -> None:
+        """One random call; a stale caller's refusal is part of the game."""
+        steps = [self.claim] * 6 + [self.start, self.end, self.end, self.begin_merge, self.end_merge] * 2
+        steps += [self.crash, self.cancel, self.retry, self.pass_time, self.renew, self.reconcile]
+        chosen = self.random.choice(steps)
+        self.log.append(chosen.__name__)
+        with contextlib.suppress(StaleTokenError):
+            chosen()
+
+    def claim(self) -> None:
+        self.number += 1
+        worker = self.random.choice(WORKERS)
+        claim = self.engine.claim(worker, f"c{self.number}")
+        again = self.engine.claim(worker, f"c{self.number}")
+        if claim:
+            assert again is not None
+            assert (again.run, again.task, again.token) == (claim.run, claim.task, claim.token)
+            assert "*" in worker.types or claim.task.type in worker.types
+            assert claim.task.executor in worker.executors
+            self.claims.append(claim)
+
+    def start(self) -> None:
+        if self.claims:
+            self.engine.start(self.random.choice(self.claims[-6:]))
+
+    def end(self) -> None:
+        if not self.claims:
+            return
+        claim = self.random.choice(self.claims[-6:])
+        spent = Usage(input_tokens=self.random.randint(0, 9), cost_microusd=self.random.randint(0, 9))
+        how = self.random.randrange(6)
+        if how == 0:
+            self.engine.fail(claim, Failure(self.random.choice(KINDS), "no"), usage=spent)
+        elif how == 1:
+            self.engine.release(claim, reason="drain", usage=spent)
+        elif how in {2, 3}:
+            self.engine.finish(claim, usage=spent)
+        else:
+            self.engine.hand_in(claim, commit="c", usage=spent)
+
+    def begin_merge(self) -> None:
+        ticket = self.engine.begin_merge(self.random.choice(("m1", "m2")))
+        if ticket:
+            self.tickets.append(ticket)
+
+    def end_merge(self) -> None:
+        if not self.tickets:
+            return
+        ticket = self.random.choice(self.tickets[-4:])
+        how = self.random.randrange(4)
+        if how == 0:
+            self.engine.send_back(ticket, Failure(self.random.choice(KINDS), "red"))
+        elif how == 1:
+            self.engine.renew_merge(ticket)
+        else:
+            self.engine.complete(ticket, commit=f"landed{ticket.merge_token}")
+
+    def crash(self) -> None:
+        if self.random.random() < 0.5:
+            self.engine.reclaim_worker(self.random.choice(WORKERS).worker_id)
+            return
+        self.clock.advance(ms=self.engine.lease_ms + 1)
+        for _ in range(3):
+            self.engine.reclaim_expired()
+
+    def cancel(self) -> None:
+        if self.random.random() < 0.3:
+            run = self.random.choice(self.runs)
+            everything = self.random.random() < 0.2
+            self.engine.cancel(run, "" if everything else self.some_task(run))
+
+    def retry(self) -> None:
+        run = self.random.choice(self.runs)
+        self.engine.retry(run, "" if self.random.random() < 0.5 else self.some_task(run))
+
+    def pass_time(self) -> None:
+        self.clock.advance(ms=self.random.choice((100, 3_000, 12_000)))
+
+    def renew(self) -> None:
+        if self.claims:
+            self.engine.renew(self.random.choice(self.claims[-6:]))
+
+    def reconcile(self) -> None:
+        if self.tickets and self.random.random() < 0.3:
+            ticket = self.random.choice(self.tickets[-4:])
+            token = ticket.merge_token
+            self.engine.reconcile(
+                ticket.run, ticket.task.id, attempt=ticket.attempt, merge_token=token, commit=f"landed{token}"
+            )
+
+    def some_task(self, run: str) -> str:
+        return self.random.choice(self.engine.tasks(run)).spec.id
+
+    def finish_everything(self) -> None:
+        """Stop the faults: every task must end in a bounded number of rounds."""
+        self.engine.retry(self.runs[0])
+        self.engine.retry(self.runs[1])
+        for worker in WORKERS:
+            self.engine.reclaim_worker(worker.worker_id)
+        for _ in range(400):
+            if all(self.engine.run(run).state.is_terminal for run in self.runs):
+                return
+            self.clock.advance(ms=40_000)
+            while ticket := self.engine.begin_merge("m1"):
+                self.engine.complete(ticket, commit=f"landed{ticket.merge_token}")
+            for worker in WORKERS:
+                self.number += 1
+                claim = self.engine.claim(worker, f"c{self.number}")
+                if claim:
+                    self.engine.start(claim)
+                    self.engine.finish(claim)
+        pytest.fail(f"tasks left over: {[self.engine.run(run).counts for run in self.runs]}")
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_no_schedule_breaks_an_invariant(engine: Engine, store: Store, clock: SkewedClock, seed: int) -> None:
+    """After each of 80 random calls nothing is lost, doubled or overlapping; then everything ends."""
+    schedule = Schedule(engine, store, clock, seed)
+
+    for _ in range(80):
+        schedule.step()
+        found = violations(engine, store)
+        assert not found, (seed, schedule.log, found)
+
+    schedule.finish_everything()
+    assert violations(engine, store) == []
