@@ -6,21 +6,8 @@ from swarm.clock import Clock
 from swarm.engine.caller import Caller
 from swarm.engine.ranks import upward_ranks
 from swarm.engine.reads import Reads
-from swarm.engine.records import (
-    AgentRecord,
-    Claim,
-    Event,
-    Failure,
-    LockRecord,
-    MergeTicket,
-    QueueRecord,
-    Renewal,
-    Requeued,
-    RunRecord,
-    TaskRecord,
-    Usage,
-    WorkerProfile,
-)
+from swarm.engine.records import (AgentRecord, Claim, Event, Failure, LockRecord, MergeTicket, QueueRecord, Renewal, Requeued, RunRecord, TaskRecord, WorkerProfile)
+from swarm.models.usage import Usage
 from swarm.engine.replies import (
     decode_claim,
     decode_event,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from swarm.models.usage import Usage as Usage  # part of the engine's vocabulary
+from swarm.models.usage import Usage
 from swarm.plan.model import TaskSpec
 from swarm.states import FailureKind, RunState, TaskState
 

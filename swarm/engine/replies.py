@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from swarm.engine.records import AgentRecord, Claim, Event, MergeTicket, RunRecord, TaskRecord, Usage
+from swarm.engine.records import AgentRecord, Claim, Event, MergeTicket, RunRecord, TaskRecord
+from swarm.models.usage import Usage
 from swarm.engine.store import Reply
 from swarm.engine.submission import decode_spec
 from swarm.errors import RunCancelledError, StaleTokenError, UnknownTaskError

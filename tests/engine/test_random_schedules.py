@@ -6,7 +6,8 @@ from random import Random
 import pytest
 
 from swarm.engine.engine import Engine
-from swarm.engine.records import Claim, Failure, MergeTicket, Usage, WorkerProfile
+from swarm.engine.records import Claim, Failure, MergeTicket, WorkerProfile
+from swarm.models.usage import Usage
 from swarm.engine.store import Store
 from swarm.errors import StaleTokenError
 from swarm.plan.model import Plan, TaskSpec
