@@ -21,12 +21,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import floor
+
 from swarm.engine.engine import Engine
 from swarm.engine.records import WorkerProfile
 from swarm.engine.store import open_store
@@ -133,7 +134,9 @@ def submit_floor(bench: Bench, graph: Graph) -> None:
 def submit_engine(bench: Bench, graph: Graph) -> None:
     """Hand the graph to the engine."""
     tasks = tuple(
-        TaskSpec(str(task), "no-op", dependencies=tuple(map(str, needs)), executor="command", command=("true",))
+        TaskSpec(
+            str(task), "no-op", dependencies=tuple(map(str, needs)), executor="command", command=("true",)
+        )
         for task, needs in graph
     )
     Engine(open_store(bench.url), PROJECT).submit(Plan(tasks), base="0" * 40, key=str(time.time_ns()))
@@ -203,7 +206,7 @@ def figures(log: Path, workload: str, graph: Graph, started_s: float, enqueued_s
     if workload not in STARTS_WHEN_STORED:
         found["enqueue_s"] = enqueued_s
     if workload == "chain":
-        hops_ms = sorted((b[2] - a[2]) * 1000 for a, b in zip(records, records[1:], strict=False))
+        hops_ms = sorted((b[2] - a[2]) * 1000 for a, b in pairwise(records))
         found["hop_p50_ms"] = statistics.median(hops_ms)
         found["hop_p99_ms"] = hops_ms[int(len(hops_ms) * 0.99)]
     return found

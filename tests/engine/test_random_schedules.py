@@ -7,9 +7,9 @@ import pytest
 
 from swarm.engine.engine import Engine
 from swarm.engine.records import Claim, Failure, MergeTicket, WorkerProfile
-from swarm.models.usage import Usage
 from swarm.engine.store import Store
 from swarm.errors import StaleTokenError
+from swarm.models.usage import Usage
 from swarm.plan.model import Plan, TaskSpec
 from swarm.states import FailureKind
 from swarm.testing.checker import violations

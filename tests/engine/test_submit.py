@@ -7,9 +7,9 @@ import pytest
 from swarm.engine.engine import Engine
 from swarm.engine.ranks import upward_ranks
 from swarm.engine.records import WorkerProfile
-from swarm.engine.replies import words_of
 from swarm.engine.store import Store
 from swarm.engine.submission import chunk_arguments, run_id
+from swarm.engine.words import words_of
 from swarm.errors import RefusedError, UnknownRunError, UnknownTaskError
 from swarm.states import RunState, TaskState
 from swarm.testing.plans import BASE, make_plan, make_task
@@ -135,3 +135,34 @@ def test_unknown_names_are_errors(engine: Engine) -> None:
         engine.task(run, "nothing")
     with pytest.raises(UnknownTaskError, match="nothing"):
         engine.retry(run, "nothing")
+
+
+def test_events_are_read_in_pages_and_waited_for(engine: Engine) -> None:
+    """Each page goes on after the last entry; a wait without news ends by itself."""
+    engine.submit(make_plan("a", "b", "c"), base=BASE)
+
+    first = engine.events(limit=2)
+    rest = engine.events(after=first[-1].id)
+    nothing = engine.events(after=rest[-1].id, block_ms=20)
+
+    assert [event.kind for event in first + rest] == [
+        "run_submitted",
+        "tasks_added",
+        *["task_queued"] * 3,
+        "run_activated",
+    ]
+    assert nothing == []
+
+
+def test_a_waiting_reader_gets_the_next_event(engine: Engine) -> None:
+    """A reader that blocks is woken by the event itself."""
+    reader = engine.clone()
+    found: list[str] = []
+    thread = threading.Thread(target=lambda: found.extend(e.kind for e in reader.events(block_ms=2_000)))
+    thread.start()
+
+    engine.submit(make_plan("a"), base=BASE)
+    thread.join()
+    reader.close()
+
+    assert found[0] == "run_submitted"
