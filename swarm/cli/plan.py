@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from swarm.plan.model import Plan, TaskSpec
-    from swarm.planning.requirements import PlannedResult
+    from swarm.planning.planner import PlannedResult
     from swarm.settings import Settings
     from swarm.states import TaskState
 
