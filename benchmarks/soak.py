@@ -23,7 +23,7 @@ import psutil
 
 from swarm.settings import child_environment
 from swarm.testing.checker_git import check_history
-from swarm.testing.repositories import make_repository
+from swarm.testing.repository import make_repository
 
 LEASE_S = 4
 WRITE = (
@@ -57,7 +57,7 @@ class Round:
 
     def __init__(self, folder: Path, rng: random.Random) -> None:
         self.rng = rng
-        self.root = make_repository(folder / "repo", {"README.md": "soak\n"})
+        self.root = make_repository(folder / "repo", {"README.md": "soak\n"}).path
         self.plan = random_plan(rng, rng.randrange(8, 20))
         self.harm: Counter[str] = Counter()
         self.frozen: list[tuple[float, psutil.Process]] = []
@@ -102,7 +102,9 @@ class Round:
             children = psutil.Process(run.pid).children()
         except psutil.NoSuchProcess:
             return
-        kind = self.rng.choices(["kill worker", "stop worker", "kill supervisor", "kill server"], [5, 3, 3, 1])[0]
+        kind = self.rng.choices(
+            ["kill worker", "stop worker", "kill supervisor", "kill server"], [5, 3, 3, 1]
+        )[0]
         if kind == "kill server":
             self._kill_server()
             return
@@ -183,7 +185,9 @@ def main() -> int:
             finally:
                 one.close()
         rounds, tasks, harm = rounds + 1, tasks + len(one.plan), harm + one.harm
-        print(f"round {rounds}: {len(one.plan)} tasks, {dict(one.harm)}, wrong: {len(wrong)}", file=sys.stderr)
+        print(
+            f"round {rounds}: {len(one.plan)} tasks, {dict(one.harm)}, wrong: {len(wrong)}", file=sys.stderr
+        )
     result = {"seed": arguments.seed, "rounds": rounds, "tasks": tasks, "faults": dict(harm), "wrong": wrong}
     text = json.dumps(result, indent=2)
     print(text)

@@ -66,7 +66,9 @@ def _guarded(
 def _git(_settings: Settings) -> Finding:
     path = shutil.which("git")
     if path is None:
-        return Finding("git", is_ok=False, is_needed=True, found="not on PATH", hint="install git 2.38 or newer")
+        return Finding(
+            "git", is_ok=False, is_needed=True, found="not on PATH", hint="install git 2.38 or newer"
+        )
     text = subprocess.run(
         ["git", "version"], capture_output=True, text=True, check=True, env=scrubbed_environment()
     ).stdout.strip()
@@ -79,7 +81,9 @@ def _repository(settings: Settings) -> Finding:
     from swarm.repo.user_repository import commit_of
 
     commit = commit_of(settings.root)
-    return Finding("repository", True, True, f"{settings.root} at {commit[:12]}, project {settings.project!r}")
+    return Finding(
+        "repository", True, True, f"{settings.root} at {commit[:12]}, project {settings.project!r}"
+    )
 
 
 def _redis(settings: Settings) -> Finding:

@@ -20,8 +20,9 @@
     ├── NotFinishedError        SW050  exit 8   asked to wait, and it did not end in time
     ├── WaitingForPersonError   SW060  exit 9
     ├── StoreReplyError         SW080  exit 5   Redis answered a call with an error
-    └── StaleTokenError         SW070  exit 5   the caller's claim was voided; its work must stop
-        └── RunCancelledError   SW071
+    ├── StaleTokenError         SW070  exit 5   the caller's claim was voided; its work must stop
+    │   └── RunCancelledError   SW071
+    └── GitError                SW090  exit 5   a git command failed; defined in swarm.repo.git
 
 Expected outcomes (a conflict, a red gate, an empty queue) are values, not errors.
 """

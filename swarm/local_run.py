@@ -106,7 +106,9 @@ def drive(
 
 def _note(deaths: list[Death], stopping: int) -> str:
     """What a person should know beside the snapshot."""
-    notes = [f"{death.name} (pid {death.pid}) ended with {death.exit_code}; starting it again" for death in deaths]
+    notes = [
+        f"{death.name} (pid {death.pid}) ended with {death.exit_code}; starting it again" for death in deaths
+    ]
     if stopping:
         notes.append("draining: tasks at work may finish; press Ctrl-C again to stop now")
     return "; ".join(notes)

@@ -35,6 +35,8 @@ def starter_config(root: Path) -> tuple[str, list[str]]:
     gates = tomlkit.table(is_super_table=True)
     gates.add("tests", gate)
     if not command:
-        document.add(tomlkit.comment("Nothing here was recognised: put the command that tests this repository."))
+        document.add(
+            tomlkit.comment("Nothing here was recognised: put the command that tests this repository.")
+        )
     document.add("gate", gates)
     return tomlkit.dumps(document), command

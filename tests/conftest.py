@@ -8,10 +8,10 @@ import pytest
 from swarm.engine.engine import Engine
 from swarm.engine.records import WorkerProfile
 from swarm.engine.store import Store, open_store
-from swarm.testing.clock import SkewedClock, skewed_lua_clock
+from swarm.testing.checker import assert_sound
+from swarm.testing.clock import SkewedClock
+from swarm.testing.engines import PROJECT, make_engine
 from swarm.testing.server import RedisServer
-
-PROJECT = "test"
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +60,12 @@ def worker() -> WorkerProfile:
     return WorkerProfile("worker-a", executors=("command", "messages", "claude-code", "plan"))
 
 
-def make_engine(store: Store, **settings: int) -> Engine:
-    """An engine on the project that `clock` moves."""
-    return Engine(store, PROJECT, lua_clock=skewed_lua_clock(PROJECT), **settings)
+@pytest.fixture(autouse=True)
+def _sound(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that uses the engine ends with the checker: what must always hold, holds."""
+    if "engine" not in request.fixturenames:
+        yield
+        return
+    engine, store = request.getfixturevalue("engine"), request.getfixturevalue("store")
+    yield
+    assert_sound(engine, store)

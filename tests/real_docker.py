@@ -57,3 +57,19 @@ def labelled(client: DockerClient, **labels: str) -> list[str]:
     """Names of all containers, running or not, with these `swarm.` labels."""
     wanted = [f"swarm.{name}={value}" for name, value in labels.items()]
     return [str(each.name) for each in client.containers.list(all=True, filters={"label": wanted})]
+
+
+def image_from(variable: str, default: str) -> str:
+    """An image that `.ci/docker.sh` makes; without it the test fails in CI and is skipped elsewhere."""
+    name = os.environ.get(variable, default)
+    client = connect()
+    try:
+        client.images.get(name)
+    except ImageNotFound:
+        text = f"needs image {name!r}: `source .ci/docker.sh` makes it"
+        if os.environ.get("CI") == "true":
+            pytest.fail(text)
+        pytest.skip(text)
+    finally:
+        client.close()
+    return name

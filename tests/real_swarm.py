@@ -85,7 +85,10 @@ class Swarm:
     def git(self, *words: str) -> str:
         """Ask the user's repository."""
         return subprocess.run(
-            ["git", "-C", str(self.root), *words], capture_output=True, text=True, check=True
+            ["git", "--no-optional-locks", "-C", str(self.root), *words],
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout.strip()
 
     def plan(self, tasks: list[dict[str, object]], name: str = "plan.json") -> str:

@@ -36,13 +36,20 @@ FORBIDDEN_NAMES = {
 }
 PACKAGES_OF_THE_DESIGN = {"swarm/models"}  # about the model API, not a drawer for data classes
 
-every_module = pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.relative_to(ROOT).as_posix())
-every_script = pytest.mark.parametrize("path", VERBS, ids=lambda path: path.stem)
-
 
 def name_of(path: Path) -> str:
     """The path as it is spelled in a message."""
     return path.relative_to(ROOT).as_posix()
+
+
+def every_module_but(*exempt: str) -> pytest.MarkDecorator:
+    """Run a test on each module that we ship."""
+    checked = [path for path in SHIPPED if name_of(path) not in exempt]
+    return pytest.mark.parametrize("path", checked, ids=name_of)
+
+
+every_module = every_module_but()
+every_script = pytest.mark.parametrize("path", VERBS, ids=lambda path: path.stem)
 
 
 def nodes(path: Path) -> Iterator[ast.AST]:
@@ -107,11 +114,9 @@ def test_every_package_has_a_layer() -> None:
     assert rooms - layered - {"__init__", "__main__", "testing"} == set()
 
 
-@every_module
+@every_module_but("swarm/settings.py")
 def test_only_settings_reads_the_environment(path: Path) -> None:
     """One reader: `swarm config show` can say where each value came from, and nothing leaks by accident."""
-    if name_of(path) == "swarm/settings.py":
-        pytest.skip("the one reader")
     reading = {"environ", "environb", "getenv", "getenvb"}
     by_attribute = {
         node.lineno
@@ -129,12 +134,9 @@ def _is_name(node: ast.expr | None, *names: str) -> bool:
     return isinstance(node, ast.Name) and node.id in names
 
 
-@every_module
+@every_module_but("swarm/keys.py")
 def test_only_keys_spells_a_key(path: Path) -> None:
     """Keys are API: one place to look, one place to change."""
-    if name_of(path) == "swarm/keys.py":
-        pytest.skip("the one speller")
-
     assert [
         text for text in strings(path) if re.search(r"swarm:\{|\}:(?:task|queue|lock|run)s?\b", text)
     ] == []
@@ -275,3 +277,40 @@ def test_the_documents_describe_every_key() -> None:
     assert documented == set(PARTS.values())
     assert named
     assert named <= set(PARTS.values())
+
+
+def test_the_documents_describe_every_event() -> None:
+    """Whoever follows `swarm events` finds each kind in docs/redis.md."""
+    text = (ROOT / "docs" / "redis.md").read_text(encoding="utf-8")
+    emitted = {
+        kind for path in LUA for kind in re.findall(r"emit\('(\w+)'", path.read_text(encoding="utf-8"))
+    }
+
+    assert emitted
+    assert [kind for kind in sorted(emitted) if f"`{kind}`" not in text] == []
+
+
+def test_every_test_that_the_documents_name_exists() -> None:
+    """docs/reliability.md claims nothing that is not tested under the name it gives."""
+    text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    existing = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+
+    assert set(re.findall(r"`(test_\w+)`", text)) - existing == set()
+
+
+def test_links_between_the_documents_lead_somewhere() -> None:
+    """Every relative link in a Markdown file names a file that is here."""
+    documents = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.md")]
+    broken = [
+        f"{name_of(document)}: {target}"
+        for document in documents
+        for target in re.findall(r"\]\(([^)#\s]+)", document.read_text(encoding="utf-8"))
+        if "://" not in target and not (document.parent / target).exists()
+    ]
+
+    assert documents
+    assert broken == []

@@ -53,7 +53,13 @@ def open_worker(settings: Settings, *, types: tuple[str, ...] = ("*",)) -> Worke
     agents = known_agents(settings)
     store = open_store(ensure_server(settings).url)
     return Worker(
-        engine=Engine(store, settings.project, lease_ms=int(settings.lease_s * 1000)),
+        engine=Engine(
+            store,
+            settings.project,
+            lease_ms=int(settings.lease_s * 1000),
+            retry_base_ms=int(settings.retry_base_s * 1000),
+            retry_cap_ms=int(settings.retry_cap_s * 1000),
+        ),
         hub=Hub.open_or_create(settings.hub),
         launcher=open_launcher(settings),
         agents=agents,

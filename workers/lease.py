@@ -13,8 +13,9 @@ import structlog
 
 from swarm.clock import Clock, SystemClock
 from swarm.engine.engine import Engine
-from swarm.engine.records import Claim, Usage, WorkerProfile
+from swarm.engine.records import Claim, WorkerProfile
 from swarm.errors import RunCancelledError, StaleTokenError, SwarmError
+from swarm.models.usage import Usage
 
 FENCE_MARGIN_S = 8.0
 FENCE_SHARE = 0.27
@@ -66,7 +67,13 @@ class Lease:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._log = structlog.get_logger()
+        self._log = structlog.get_logger().bind(
+            run=claim.run,
+            task=claim.task.id,
+            attempt=claim.attempt,
+            worker=claim.worker_id,
+            token=claim.token,
+        )
 
     def __enter__(self) -> Self:
         for name, body in (("renew", self._renew_until_stopped), ("fence", self._fence_until_stopped)):
@@ -146,8 +153,11 @@ class Lease:
         engine = self._engine.clone()
         # The claim itself was the first renewal.
         due_s = self._lease_s * RENEW_SHARE * self._random_between(1 - JITTER, 1 + JITTER)
-        while not self._stopped.wait(due_s) and not self._lost_because:
-            due_s = self.renew_now(engine)
+        try:
+            while not self._stopped.wait(due_s) and not self._lost_because:
+                due_s = self.renew_now(engine)
+        finally:
+            engine.close()
 
     def _fence_until_stopped(self) -> None:
         while not self._stopped.wait(max(0.0, self.fence_in_s())) and not self._lost_because:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 
 from swarm.engine.engine import Engine
-from swarm.engine.records import Claim, Failure, Usage
+from swarm.engine.records import Claim, Failure
+from swarm.models.usage import Usage
 
 MAX_EVIDENCE_BYTES = 64 * 1024
 MAX_REASON_CHARS = 500

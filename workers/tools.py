@@ -119,7 +119,7 @@ def _verdict(finished: Finished) -> str:
     if finished.timed_out:
         return f"[ended at the time limit after {finished.duration_s:.0f} s]"
     if finished.ran_out_of_memory:
-        return "[ended: out of memory]"
+        return f"[ended: {finished.reason or 'out of memory'}]"
     return f"[exit code {finished.exit_code}]"
 
 

@@ -61,7 +61,8 @@ class Worker:
         self._log.info("worker started", types=self.profile.types, executors=self.profile.executors)
         while not self.stopping.is_draining.is_set():
             try:
-                self._claim_and_work()
+                self._beat()
+                self.work_once()
             except SwarmError as error:
                 self._log.warning("cannot work now", error=error.message)
                 self.stopping.is_draining.wait(RETRY_S)
@@ -73,25 +74,32 @@ class Worker:
         remove_workspace(self._workspaces)
         self._log.info("worker ended")
 
-    def _claim_and_work(self) -> None:
+    def work_once(self) -> bool:
+        """Claim a task and work on it; False when there was none, after waiting a moment for one."""
         sent_at_s = self.clock.monotonic_s()
         # The same id until there is an answer: a claim whose reply was lost is given out again.
         claim = self.engine.claim(self.profile, f"{self.profile.worker_id}-{self._claims}")
         self._claims += 1
         if claim is None:
             self._idle()
-            return
+            return False
         fields = {"run": claim.run, "task": claim.task.id, "attempt": claim.attempt, "token": claim.token}
         with structlog.contextvars.bound_contextvars(**fields):
             self._work_on(claim, sent_at_s)
         if self._pause_s:
             self.stopping.is_draining.wait(self._pause_s)
+        return True
 
-    def _idle(self) -> None:
+    def _beat(self) -> None:
+        """Show that we are here and idle, now and then."""
         now_s = self.clock.monotonic_s()
         if now_s - self._beat_at_s >= HEARTBEAT_S:
             self.engine.heartbeat(self.profile, kind="worker", state="idle")
             self._beat_at_s = now_s
+
+    def _idle(self) -> None:
+        # Every process that has time looks for what dead workers held.
+        self.engine.reclaim_expired()
         self.engine.wait(self.profile)
 
     def _work_on(self, claim: Claim, sent_at_s: float) -> None:

@@ -31,7 +31,9 @@ def worker(context: Context, types: str, as_json: bool) -> None:
 
 @click.command()
 @click.option("--lifeline", is_flag=True, help="Stop when stdin closes: the parent is gone.")
-@click.option("--json", "as_json", is_flag=True, help="Accepted everywhere; a supervisor always logs JSON lines.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Accepted everywhere; a supervisor always logs JSON lines."
+)
 @pass_context
 def supervisor(context: Context, lifeline: bool, as_json: bool) -> None:
     """Run one supervisor in the foreground: reclaim, merge, publish."""
@@ -61,9 +63,7 @@ def supervisor(context: Context, lifeline: bool, as_json: bool) -> None:
         open_store(ensure_server(settings).url), settings.project, lease_ms=int(settings.lease_s * 1000)
     )
     hub = Hub.open_or_create(settings.hub)
-    merge_queue = MergeQueue(
-        engine, hub, open_launcher(settings), merger_id=worker_id, home=settings.home
-    )
+    merge_queue = MergeQueue(engine, hub, open_launcher(settings), merger_id=worker_id, home=settings.home)
     publish_to = settings.root if (settings.root / ".git").exists() else None
     Supervisor(engine, hub, merge_queue, worker_id=worker_id, publish_to=publish_to).run_until(stop.is_set)
 

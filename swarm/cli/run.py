@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.option("--resume", metavar="RUN", help="Go on with a run that was interrupted; `latest` is the newest.")
+@click.option(
+    "--resume", metavar="RUN", help="Go on with a run that was interrupted; `latest` is the newest."
+)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before starting.")
 @click.option("--workers", type=click.IntRange(min=0), help="Local workers; 0 chooses by CPU and memory.")
 @click.option("--isolation", type=click.Choice(["process", "docker"]), help="Where agents run.")
@@ -45,9 +47,7 @@ def run(
     FILE is a plan (.json) or a requirements file, which is planned first.
     """
     if (file is None) == (resume is None):
-        raise UsageError(
-            "say what to run: a FILE, or --resume RUN", hint="for example `swarm run plan.json`"
-        )
+        raise UsageError("say what to run: a FILE, or --resume RUN", hint="for example `swarm run plan.json`")
     settings = context.settings(workers=workers, isolation=isolation, image=image)
     from swarm.cli.session import Session
 
@@ -94,7 +94,9 @@ def load_plan(settings: "Settings", file: Path, *, as_json: bool) -> "Plan":
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: cannot be read: {error}", hint="give a plan or a requirements file") from error
+        raise UsageError(
+            f"{file}: cannot be read: {error}", hint="give a plan or a requirements file"
+        ) from error
     if file.suffix == ".json":
         return parse_plan(text, source=str(file))
     from swarm.cli.plan import plan_text

@@ -64,7 +64,9 @@ class Session:
     def _connect(self) -> Engine:
         server = ensure_server(self._settings)
         self._url = server.url
-        engine = Engine(open_store(server.url), self._settings.project, lease_ms=int(self._settings.lease_s * 1000))
+        engine = Engine(
+            open_store(server.url), self._settings.project, lease_ms=int(self._settings.lease_s * 1000)
+        )
         for warning in engine.check_server():
             say(f"warning: {warning}")
         return engine

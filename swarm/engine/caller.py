@@ -1,4 +1,4 @@
-"""Calls scripts with patience: a lost reply means unknown, so the same call is sent again with the same op id."""
+"""Calls scripts with patience: a lost reply means unknown, so the call is sent again with its op id."""
 
 import os
 from collections.abc import Callable, Sequence

@@ -155,7 +155,7 @@ class Engine:
             places = words_of(answer)[1:]
 
     def wait(self, worker: WorkerProfile, *, timeout_s: float = LONGEST_WAIT_S) -> bool:
-        """Block until something may have become claimable for this worker; at most `timeout_s` (2 s at most)."""
+        """Block until something may have become claimable for this worker; 2 s at most."""
         types = self._known_types if "*" in worker.types else worker.types
         names = [f"{name}:{executor}" for name in types for executor in worker.executors]
         bells = [self.keys.of("bell", name) for name in (*names, "*:*")]
@@ -316,7 +316,7 @@ class Engine:
         return self._reads.agents()
 
     def events(self, *, after: str = "0-0", limit: int = 1000, block_ms: int = 0) -> list[Event]:
-        """Up to `limit` events later than the entry id `after`; waits up to `block_ms` (2 s at most) for one."""
+        """Up to `limit` events later than the entry `after`; waits up to `block_ms` (2 s at most)."""
         found = self._reads.events_after(after, limit)
         if found or block_ms <= 0:
             return found

@@ -53,7 +53,7 @@ def _compile(mode: str, pattern: str) -> LockEntry:
     parts = [part for part in text.split("/") if part not in {"", "."}]
     if ".." in parts:
         return LockEntry(mode, "", is_wide=True)
-    literal = []
+    literal: list[str] = []
     for part in parts:
         if _MAGIC.search(part):
             return LockEntry(mode, _node(literal), is_wide=True)

@@ -15,7 +15,7 @@ MOST_PRIORITY = 49
 
 
 def upward_ranks(plan: Plan) -> dict[str, float]:
-    """Task id -> seconds on the longest estimated path from its start to a leaf's end (HEFT's upward rank)."""
+    """Task id -> seconds on the longest estimated path from its start to a leaf's end (as HEFT ranks)."""
     longest_after: dict[str, float] = {}
     ranks: dict[str, float] = {}
     for task in reversed(plan.tasks):

@@ -5,6 +5,7 @@ from typing import cast
 
 import redis
 from redis.backoff import NoBackoff
+from redis.exceptions import NoPermissionError
 from redis.retry import Retry
 
 from swarm.engine.store import Reply
@@ -45,7 +46,7 @@ class RedisPyStore:
     def close(self) -> None:
         """Close the connection; the next call opens it again."""
         if self._connection is not None:
-            self._connection.disconnect()
+            self._connection.disconnect()  # type: ignore[no-untyped-call]  # redis-py's connections are untyped
             self._pool.release(self._connection)
             self._connection = None
         self._pool.disconnect()
@@ -70,7 +71,8 @@ class RedisPyStore:
     def _send(self, commands: Sequence[Sequence[str | bytes | int]], timeout_s: float | None) -> list[Reply]:
         connection = self._connection or self._pool.get_connection()
         self._connection = connection
-        connection.send_packed_command(connection.pack_commands(commands))
+        packed = connection.pack_commands(commands)  # type: ignore[no-untyped-call]  # as above
+        connection.send_packed_command(packed)  # type: ignore[no-untyped-call]  # as above
         wait_s = self._timeout_s if timeout_s is None else timeout_s
         replies: list[Reply] = []
         first_error: redis.ResponseError | None = None
@@ -88,6 +90,6 @@ def _as_error(error: redis.ResponseError) -> Exception:
     text = str(error)
     if isinstance(error, redis.ReadOnlyError) or text.startswith(AWAY):
         return StoreUnreachableError(f"Redis cannot serve now: {text}")
-    if isinstance(error, redis.NoPermissionError):
+    if isinstance(error, NoPermissionError):
         return AuthenticationError(f"Redis refused us: {text}")
     return StoreReplyError(f"Redis refused the call: {text}")

@@ -79,8 +79,9 @@ def assemble(clock: str | None = None) -> tuple[str, str]:
     """The hash and the text of the library."""
     parts = ", ".join(f"{name} = '{text}'" for name, text in PARTS.items())
     sources = [f"local PARTS = {{{parts}}}\n"]
-    for name in FRAGMENTS:
-        sources.append(clock if clock is not None and name == "_clock" else read_script(name))
+    sources.extend(
+        clock if clock is not None and name == "_clock" else read_script(name) for name in FRAGMENTS
+    )
     sources.extend(_function(verb) for verb in verbs())
     body = f"#!lua name=swarm_{_HASH}\n" + "\n".join(sources)
     digest = hashlib.sha256(body.encode()).hexdigest()[:12]

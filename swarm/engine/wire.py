@@ -34,20 +34,17 @@ class HiredisStore:
 
     def call(self, *command: str | bytes | int, timeout_s: float | None = None) -> Reply:
         """Send one command and return its reply."""
-        reply = self._exchange(hiredis.pack_command(command), 1, timeout_s)[0]
-        if isinstance(reply, hiredis.ReplyError):
-            raise _as_error(reply)
+        reply = self._exchange(_pack(command), 1, timeout_s)[0]
+        _raise_error(reply)
         return reply
 
     def pipeline(self, commands: Sequence[Sequence[str | bytes | int]]) -> list[Reply]:
         """Send commands together and return their replies in order; the first error is raised."""
         if not commands:
             return []
-        packed = b"".join(hiredis.pack_command(tuple(command)) for command in commands)
-        replies = self._exchange(packed, len(commands), None)
+        replies = self._exchange(b"".join(map(_pack, commands)), len(commands), None)
         for reply in replies:
-            if isinstance(reply, hiredis.ReplyError):
-                raise _as_error(reply)
+            _raise_error(reply)
         return replies
 
     def clone(self) -> "HiredisStore":
@@ -73,7 +70,7 @@ class HiredisStore:
                 hint="check that the server runs and that `redis_url` names it",
             ) from error
         except BaseException:
-            # Interrupted between request and reply: what comes next on this connection is not for the next call.
+            # Interrupted before the reply: what comes next on this connection is not for the next call.
             self.close()
             raise
 
@@ -92,29 +89,43 @@ class HiredisStore:
 
     def _connect(self) -> socket.socket:
         self._reader = hiredis.Reader()
-        if isinstance(self._address, str):
-            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        else:
-            connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        connection = self._dial()
         try:
-            if isinstance(self._address, str):
-                connection.settimeout(self._timeout_s)
-                connection.connect(self._address)
-            else:
-                connection.close()
-                connection = socket.create_connection(self._address, self._timeout_s)
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            if self._setup:
-                connection.sendall(b"".join(hiredis.pack_command(command) for command in self._setup))
-                for reply in self._receive(connection, len(self._setup)):
-                    if isinstance(reply, hiredis.ReplyError):
-                        raise _as_error(reply)
+            connection.settimeout(self._timeout_s)
+            connection.sendall(b"".join(map(_pack, self._setup)))
+            for reply in self._receive(connection, len(self._setup)):
+                _raise_error(reply)
         except BaseException:
             connection.close()
             raise
         self._socket = connection
         return connection
+
+    def _dial(self) -> socket.socket:
+        if isinstance(self._address, tuple):
+            connection = socket.create_connection(self._address, self._timeout_s)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            return connection
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(self._timeout_s)
+            connection.connect(self._address)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _pack(command: Sequence[str | bytes | int]) -> bytes:
+    # hiredis' stub wants a tuple of one; it packs any length.
+    packed: bytes = hiredis.pack_command(tuple(command))  # type: ignore[arg-type]
+    return packed
+
+
+def _raise_error(reply: Reply) -> None:
+    if isinstance(reply, hiredis.ReplyError):
+        raise _as_error(reply)
 
 
 def _parse(url: str) -> tuple[str | tuple[str, int], list[tuple[str, ...]]]:

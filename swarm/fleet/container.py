@@ -166,7 +166,7 @@ class ContainerSandbox(HostedSandbox):
         finished = super().run(argv, timeout_s=timeout_s, env=ours, log=log)
         if not finished.ran_out_of_memory:
             return finished
-        return replace(finished, output=f"{finished.output}\n[swarm: {out_of_memory(self._memory_mb)}]\n")
+        return replace(finished, reason=out_of_memory(self._memory_mb))
 
 
 def out_of_memory(memory_mb: int) -> str:

@@ -7,9 +7,8 @@ as long as `retry-after` says); nothing here or above retries them again.
 import ipaddress
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from swarm.errors import (
@@ -20,8 +19,7 @@ from swarm.errors import (
     ModelUnreachableError,
     SwarmError,
 )
-from swarm.models.prices import price_of
-from swarm.models.usage import Usage
+from swarm.models.reply import Json, Reply, reply_of
 from swarm.settings import Settings
 
 if TYPE_CHECKING:
@@ -43,25 +41,6 @@ _LIMIT_CODES = frozenset(
     }
 )
 _REPEATABLE = frozenset({408, 409, 429})
-
-# Any: blocks and messages are JSON as the API defines it.
-Json = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What a model answered: content blocks as JSON, why it stopped, and what that cost."""
-
-    content: list[Json]
-    stop_reason: str
-    usage: Usage
-    is_priced: bool = True  # False: nobody has a price for this model, and the cost counts as 0
-    explanation: str = ""  # of a refusal, when the API gives one
-
-    @property
-    def text(self) -> str:
-        """The text blocks, joined."""
-        return "".join(block["text"] for block in self.content if block["type"] == "text")
 
 
 class ModelClient:
@@ -103,14 +82,22 @@ class ModelClient:
         if output_schema is not None:
             request["output_config"] = {"format": {"type": "json_schema", "schema": dict(output_schema)}}
         client = self._client
+        from anthropic.types import Message  # noqa: PLC0415
+
         try:
-            message = client.messages.create(**request)
+            message: object = client.messages.create(**request)
         except Exception as error:
             translated = _translated(error, model, str(client.base_url))
             if translated is None:
                 raise
             raise translated from error
-        return _reply(message, model)
+        return reply_of(message.to_dict(warnings=False) if isinstance(message, Message) else message, model)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the connections."""
@@ -197,22 +184,34 @@ def _translated(error: Exception, model: str, base_url: str) -> SwarmError | Non
         return ModelUnreachableError(f"{base_url}: no answer from {model!r} in time")
     if isinstance(error, anthropic.CredentialsError):
         return AuthenticationError(f"no usable credential: {error}", hint=HOW_TO_SIGN_IN)
+    cause = error.__cause__ if isinstance(error, anthropic.APIConnectionError) else error
+    if isinstance(cause, _broken_answers()):
+        return ModelUnreachableError(f"{base_url}: the answer of {model!r} broke off or is not JSON: {cause}")
     if isinstance(error, anthropic.APIConnectionError):
         return ModelUnreachableError(
-            f"{base_url}: cannot be reached: {error.__cause__ or error}",
+            f"{base_url}: cannot be reached: {cause or error}",
             hint="check the network and ANTHROPIC_BASE_URL",
         )
     if isinstance(error, httpx2.InvalidURL):
         return ConfigError(
             f"ANTHROPIC_BASE_URL is not a URL: {base_url!r}", hint="such as http://localhost:11434"
         )
-    # The SDK lets these through as they are: a connection cut while the body came, and half a body.
-    if isinstance(
-        error,
-        httpx2.HTTPError | json.JSONDecodeError | UnicodeDecodeError | anthropic.APIResponseValidationError,
-    ):
-        return ModelUnreachableError(f"{base_url}: the answer of {model!r} broke off or is not JSON: {error}")
     return None
+
+
+def _broken_answers() -> tuple[type[Exception], ...]:
+    """What a connection cut inside the body or half a body raises; the SDK lets some through as they are."""
+    import anthropic  # noqa: PLC0415
+    import httpx2  # noqa: PLC0415
+
+    return (
+        httpx2.RemoteProtocolError,
+        httpx2.ReadError,
+        httpx2.DecodingError,
+        json.JSONDecodeError,
+        UnicodeDecodeError,
+        anthropic.APIResponseValidationError,
+    )
 
 
 def _status_error(error: "anthropic.APIStatusError", model: str) -> SwarmError:
@@ -238,47 +237,3 @@ def _seconds(header: str | None) -> float:
         return max(float(header or 0), 0.0)
     except ValueError:
         return 0.0
-
-
-def _reply(message: object, model: str) -> Reply:
-    """Take the answer apart; an answer of another shape than the API's counts as a fault of the API."""
-    import anthropic  # noqa: PLC0415
-
-    body = message.to_dict() if isinstance(message, anthropic.types.Message) else {}
-    content, usage = body.get("content"), body.get("usage")
-    reason = body.get("stop_reason")
-    if not (isinstance(content, list) and all(map(_is_block, content)) and isinstance(reason, str)):
-        raise ModelUnreachableError(f"the answer of {model!r} is not a message: {str(message)[:200]!r}")
-    tokens = usage if isinstance(usage, dict) else {}
-    fresh, written = _count(tokens, "input_tokens"), _count(tokens, "cache_creation_input_tokens")
-    read, output = _count(tokens, "cache_read_input_tokens"), _count(tokens, "output_tokens")
-    price = price_of(
-        model, input_tokens=fresh, output_tokens=output, cache_read_tokens=read, cache_write_tokens=written
-    )
-    details = body.get("stop_details")
-    return Reply(
-        content=content,
-        stop_reason=reason,
-        usage=Usage(fresh + written, output, read, price.microusd),
-        is_priced=price.is_known,
-        explanation=str(details.get("explanation") or "") if isinstance(details, dict) else "",
-    )
-
-
-def _count(tokens: Json, name: str) -> int:
-    value = tokens.get(name)
-    return max(value, 0) if isinstance(value, int) else 0
-
-
-def _is_block(block: object) -> bool:
-    if not isinstance(block, dict) or not isinstance(block.get("type"), str):
-        return False
-    if block["type"] == "text":
-        return isinstance(block.get("text"), str)
-    if block["type"] == "tool_use":
-        return (
-            isinstance(block.get("id"), str)
-            and isinstance(block.get("name"), str)
-            and isinstance(block.get("input"), dict)
-        )
-    return True

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from swarm.errors import PlanError, Problem
-from swarm.models.client import Json, Reply
+from swarm.models.reply import Json, Reply
 from swarm.models.usage import Usage
 from swarm.plan.document import parse_plan
 from swarm.plan.lint import lint

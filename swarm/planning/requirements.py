@@ -40,8 +40,7 @@ def plan_text(settings: Settings, text: str, *, source: str = "requirements") ->
         )
     if len(text.encode()) > MAX_REQUIREMENTS_BYTES:
         raise UsageError(f"{source}: the requirements are longer than {MAX_REQUIREMENTS_BYTES} bytes")
-    client = ModelClient(settings)
-    try:
+    with ModelClient(settings) as client:
         return plan_requirements(
             text,
             repo_map(settings.root),
@@ -49,8 +48,6 @@ def plan_text(settings: Settings, text: str, *, source: str = "requirements") ->
             model=model_for("planner", settings),
             keep=_new_folder(settings.home / "planning"),
         )
-    finally:
-        client.close()
 
 
 def _new_folder(parent: Path) -> Path:

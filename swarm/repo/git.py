@@ -60,7 +60,7 @@ _STDERR_KEPT = 4096
 class GitError(SwarmError):
     """A git command failed; `argv`, `status` (its exit code) and `stderr` say which and how."""
 
-    code: ClassVar[str] = "SW081"
+    code: ClassVar[str] = "SW090"
 
     def __init__(self, argv: Sequence[str | bytes], status: int, stderr: bytes) -> None:
         self.argv = tuple(os.fsdecode(argument) for argument in argv)

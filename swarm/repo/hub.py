@@ -121,9 +121,9 @@ class Hub:
         """The guards of a run: name of the done-ref -> the commit it points to."""
         return self.refs_under(f"refs/swarm/done/{run}/")
 
-    def refs_under(self, prefix: str) -> dict[str, str]:
-        """Every ref whose name begins with `prefix`, a whole folder -> its object id."""
-        lines = self.git.one_line("for-each-ref", "--format=%(refname) %(objectname)", prefix).splitlines()
+    def refs_under(self, *folders: str) -> dict[str, str]:
+        """Every ref in folders such as `refs/swarm/base/` -> its object id."""
+        lines = self.git.one_line("for-each-ref", "--format=%(refname) %(objectname)", *folders).splitlines()
         return dict(line.split(" ") for line in lines)
 
     def find_attempt(self, run: str, task: str) -> AttemptRef | None:
@@ -184,10 +184,9 @@ class Hub:
     def sweep_attempts(self, run: str, task: str) -> None:
         """Delete a task's attempts, judged and unjudged. Safe to repeat."""
         with self.writing_refs() as writer:
-            found = {
-                **self.refs_under(task_ref("attempt", run, task) + "/"),
-                **self.refs_under(task_ref("rejected", run, task) + "/"),
-            }
+            found = self.refs_under(
+                task_ref("attempt", run, task) + "/", task_ref("rejected", run, task) + "/"
+            )
             _check(writer, [RefChange("delete", ref, old=old) for ref, old in found.items()])
 
 

@@ -108,7 +108,7 @@ class MergeQueue:
                     f"merge token {ticket.merge_token} of branch {ticket.branch!r} is older than its fence"
                 )
             crashpoint(AFTER_FENCE)
-            commit, gates = self._merge_and_move(ticket, record, fence)
+            outcome, commit, gates = self._merge_and_move(ticket, record, fence)
         except StoreUnreachableError:
             raise
         except ConfigError as error:
@@ -122,7 +122,7 @@ class MergeQueue:
             raise NotLandingError(
                 Outcome.INFRASTRUCTURE, Failure(FailureKind.INFRASTRUCTURE, reason), keeps_attempt=True
             ) from error
-        return self._complete(ticket, commit, gates)
+        return self._complete(ticket, outcome, commit, gates)
 
     def _look_back(self, ticket: MergeTicket, record: RunRecord) -> Landing | None:
         """Reconcile the branch first; a task that turns out to have landed already is done."""
@@ -136,7 +136,9 @@ class MergeQueue:
         commit = self._hub.resolve(done)
         return _verdict_on(ticket, Outcome.LANDED, commit=commit) if commit else None
 
-    def _merge_and_move(self, ticket: MergeTicket, record: RunRecord, fence: str) -> tuple[str, GateReport]:
+    def _merge_and_move(
+        self, ticket: MergeTicket, record: RunRecord, fence: str
+    ) -> tuple[Outcome, str, GateReport]:
         """F3 to F6: merge onto the tip, judge, move the branch; again when somebody else moved it."""
         leash = LeashedLauncher(self._launcher)
         judged: dict[str, GateReport] = {}
@@ -160,7 +162,7 @@ class MergeQueue:
                 crashpoint(BEFORE_TX)
                 if self._move(ticket, tip, commit, fence):
                     crashpoint(AFTER_TX)
-                    return commit, judged[tree]
+                    return Outcome.UNCHANGED if commit == tip else Outcome.LANDED, commit, judged[tree]
         reason = f"branch {ticket.branch!r} was moved by somebody else {REDOS} times while this was merged"
         raise NotLandingError(
             Outcome.INFRASTRUCTURE, Failure(FailureKind.INFRASTRUCTURE, reason), keeps_attempt=True
@@ -194,13 +196,12 @@ class MergeQueue:
                 return False
         raise GitError(["git", "update-ref", "--stdin"], answer.exit_code, answer.stderr)
 
-    def _complete(self, ticket: MergeTicket, commit: str, gates: GateReport) -> Landing:
+    def _complete(self, ticket: MergeTicket, outcome: Outcome, commit: str, gates: GateReport) -> Landing:
         """F7 and F8. What has landed stays landed, whatever Redis has come to believe meanwhile."""
-        is_new = self._hub.resolve(task_ref("done", ticket.run, ticket.task.id)) == commit
         try:
             queued = tuple(self._engine.complete(ticket, commit=commit))
         except StaleTokenError:
-            if not is_new:
+            if outcome == Outcome.UNCHANGED:
                 raise
             queued = ()
             self._engine.reconcile(
@@ -212,7 +213,6 @@ class MergeQueue:
             )
         crashpoint(AFTER_COMPLETE)
         self._hub.sweep_attempts(ticket.run, ticket.task.id)
-        outcome = Outcome.LANDED if is_new else Outcome.UNCHANGED
         return _verdict_on(ticket, outcome, commit=commit, newly_queued=queued, gates=gates)
 
     def _send_back(self, ticket: MergeTicket, verdict: NotLandingError) -> Landing:

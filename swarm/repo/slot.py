@@ -45,6 +45,7 @@ def kept_slot(engine: Engine, ticket: MergeTicket, on_lost: Callable[[], None]) 
     finally:
         stopped.set()
         thread.join()
+        own.close()
 
 
 class LeashedLauncher:

@@ -6,6 +6,7 @@ the protocol or does not answer in time is ended.
 
 import json
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,8 @@ from swarm.sandbox.protocol import Ending, Finished, SandboxEndedError, ToolErro
 
 FILE_TOOL_LIMIT_S = 60.0
 COMMAND_SLACK_S = 15.0
+ENDING_S = 0.5
+"""How long a tool host whose pipes are closed may take to be gone."""
 MAX_LINE_BYTES = 32 * 1024 * 1024
 MAX_LOG_BYTES = 10 * 1024 * 1024
 
@@ -169,8 +172,11 @@ class HostedSandbox:
         return SandboxEndedError(f"the tool host sent {what}; it was ended")
 
     def _ended(self) -> SandboxEndedError:
-        """Its pipes are gone, so it is of no use any more: make sure that it is dead."""
-        ending = self._host.end()
+        """Its pipes are gone, so it is of no use any more: see how it ended, and make sure that it did."""
+        deadline_s = time.monotonic() + ENDING_S
+        while (ending := self._host.ending()) is None and time.monotonic() < deadline_s:
+            time.sleep(0.005)
+        ending = ending or self._host.end()
         return SandboxEndedError(ending.reason or f"the tool host ended with exit code {ending.exit_code}")
 
 

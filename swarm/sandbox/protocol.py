@@ -32,6 +32,7 @@ class Finished:
     timed_out: bool = False
     ran_out_of_memory: bool = False
     output_truncated: bool = False
+    reason: str = ""  # why it ended, where the sandbox knows more than the numbers say
 
 
 @dataclass(frozen=True)

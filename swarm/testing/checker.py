@@ -39,9 +39,7 @@ class _Seen:
 def violations(engine: Engine, store: Store) -> list[str]:
     """Everything that does not hold of the engine's project; the engine must be at rest."""
     keys = engine.keys
-    tasks = {
-        member(run, record.spec.id): record for run in engine.run_ids() for record in engine.tasks(run)
-    }
+    tasks = {member(run, record.spec.id): record for run in engine.run_ids() for record in engine.tasks(run)}
     hashes = {name: hash_of(store.call("HGETALL", keys.of("task", name))) for name in tasks}
     seen = _Seen(store, keys, tasks, hashes)
     return [
@@ -59,7 +57,7 @@ def violations(engine: Engine, store: Store) -> list[str]:
 def assert_sound(engine: Engine, store: Store) -> None:
     """Fail with every violation there is."""
     found = violations(engine, store)
-    assert not found, "\n".join(found)  # noqa: S101  # it is an assertion
+    assert not found, "\n".join(found)  # it is an assertion
 
 
 def _unreachable(seen: _Seen) -> Iterator[str]:

@@ -33,7 +33,7 @@ class RedisServer:
     @property
     def pid(self) -> int:
         """The server's process id."""
-        assert self._process is not None, "the server was not started"  # noqa: S101
+        assert self._process is not None, "the server was not started"
         return self._process.pid
 
     def start(self) -> None:

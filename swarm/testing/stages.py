@@ -65,9 +65,11 @@ class Stage:
         return claim
 
     def states(self) -> dict[str, str]:
+        """The state of each of the three tasks, as stored."""
         return {
-            name: (self.store.call("HGET", self.engine.keys.of("task", member(self.run, name)), "state") or b"")
-            .decode()  # type: ignore[union-attr]  # HGET of a state answers bytes
+            name: (
+                self.store.call("HGET", self.engine.keys.of("task", member(self.run, name)), "state") or b""
+            ).decode()  # type: ignore[union-attr]  # HGET of a state answers bytes
             for name in ("first", "task", "last")
         }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from real_swarm import GATE, Swarm
 
-from swarm.testing.repositories import make_repository
+from swarm.testing.repository import make_repository
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def swarm(tmp_path: Path) -> Iterator[Swarm]:
     """A small repository with a gate, and the command to use on it; its server is stopped afterwards."""
     root = make_repository(
         tmp_path / "repo", {"README.md": "a repository\n", "swarm.toml": GATE, "lib.py": "VALUE = 1\n"}
-    )
+    ).path
     keep = {
         name: os.environ[name] for name in ("PATH", "LANG", "COVERAGE_PROCESS_CONFIG") if name in os.environ
     }

@@ -17,15 +17,15 @@ BAD_PLANS = {
         "a -> b -> a",
     ),
     "dangling": (json.dumps([TASK | {"dependencies": ["databse"]}, TASK | {"id": "database"}]), "'database'"),
-    "duplicate id": (json.dumps([TASK, TASK]), "$.tasks[1].id"),
+    "duplicate id": (json.dumps([TASK, TASK]), "$[1].id"),
     "depends on itself": (json.dumps([TASK | {"dependencies": ["a"]}]), "itself"),
     "unknown field": (json.dumps([TASK | {"dependancies": []}]), "dependencies"),
     "parent path": (json.dumps([TASK | {"files": ["../etc/passwd"]}]), "../etc/passwd"),
     "absolute path": (json.dumps([TASK | {"files": ["/etc/passwd"]}]), "/etc/passwd"),
-    "NUL in a path": (json.dumps([TASK | {"files": ["a\0b"]}]), "$.tasks[0].files[0]"),
-    "newline in a path": (json.dumps([TASK | {"files": ["a\nb"]}]), "$.tasks[0].files[0]"),
-    "right-to-left override": (json.dumps([TASK | {"files": ["a\u202etxt.exe"]}]), "$.tasks[0].files[0]"),
-    "a name of 300 bytes": (json.dumps([TASK | {"files": ["x" * 300]}]), "$.tasks[0].files[0]"),
+    "NUL in a path": (json.dumps([TASK | {"files": ["a\0b"]}]), "$[0].files[0]"),
+    "newline in a path": (json.dumps([TASK | {"files": ["a\nb"]}]), "$[0].files[0]"),
+    "right-to-left override": (json.dumps([TASK | {"files": ["a\u202etxt.exe"]}]), "$[0].files[0]"),
+    "a name of 300 bytes": (json.dumps([TASK | {"files": ["x" * 300]}]), "$[0].files[0]"),
     "git's own folder": (json.dumps([TASK | {"files": [".GIT/hooks/pre-commit"]}]), ".GIT/hooks/pre-commit"),
     "hostile id": (json.dumps([TASK | {"id": "$(touch pwned)"}]), "$(touch pwned)"),
     "command without argv": (json.dumps([TASK | {"executor": "command", "command": None}]), "command"),
@@ -55,7 +55,7 @@ def test_every_problem_of_a_plan_is_listed_at_once(swarm: Swarm) -> None:
     failure = swarm.json("validate", plan, expect=2)
 
     text = json.dumps(failure)
-    for path in ("$.tasks[0].files[0]", "$.tasks[1].id", "$.tasks[1].dependencies[0]", "$.tasks[1].priorty"):
+    for path in ("$[0].files[0]", "$[1].id", "$[1].dependencies[0]", "$[1].priorty"):
         assert path in text
 
 

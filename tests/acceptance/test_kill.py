@@ -56,11 +56,15 @@ def slow_diamond() -> list[dict[str, object]]:
 
 def children_running(parent: int, module: str) -> list[psutil.Process]:
     """The child processes of `parent` that run this module."""
-    return [
-        child
-        for child in psutil.Process(parent).children(recursive=True)
-        if module in " ".join(child.cmdline())
-    ]
+    return [child for child in psutil.Process(parent).children() if runs(child, module)]
+
+
+def runs(process: psutil.Process, module: str) -> bool:
+    """The process lives, and this module is on its command line."""
+    try:
+        return module in process.cmdline()
+    except psutil.Error:  # it ended while we looked
+        return False
 
 
 def kill_run(run: "subprocess.Popen[bytes]") -> None:

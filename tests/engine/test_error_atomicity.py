@@ -85,7 +85,19 @@ def restore(store: Store, dumped: dict[str, bytes]) -> None:
 
 def every_key(dumped: dict[str, bytes], engine: Engine) -> list[str]:
     """The keys there are, and those that a script might create."""
-    made = ("locks", "reading", "readers", "wide", "lots", "delayed", "merging", "dead", "work", "ops", "events")
+    made = (
+        "locks",
+        "reading",
+        "readers",
+        "wide",
+        "lots",
+        "delayed",
+        "merging",
+        "dead",
+        "work",
+        "ops",
+        "events",
+    )
     might = {engine.keys.of(part) for part in made} | {engine.keys.of("queue", "general")}
     return sorted({name for name in set(dumped) | might if not name.endswith("skew")})
 
@@ -105,8 +117,11 @@ def test_a_script_that_errs_has_changed_nothing(
             restore(store, sane)
             store.call("DEL", name)
             if damage == "wrong type":
-                kind = ("SET", name, "damaged") if name not in sane or not _is_string(sane, name) else (
-                    "RPUSH", name, "damaged")
+                kind = (
+                    ("SET", name, "damaged")
+                    if name not in sane or not _is_string(sane, name)
+                    else ("RPUSH", name, "damaged")
+                )
                 store.call(*kind)
             # A clock that is moved by the call itself would be a difference of its own.
             if verb == "reap":

@@ -72,6 +72,7 @@ class Schedule:
             chosen()
 
     def claim(self) -> None:
+        """Claim, twice with the same id; only what the worker can do."""
         self.number += 1
         worker = self.random.choice(WORKERS)
         claim = self.engine.claim(worker, f"c{self.number}")
@@ -84,10 +85,12 @@ class Schedule:
             self.claims.append(claim)
 
     def start(self) -> None:
+        """Start one of the last claims, stale or not."""
         if self.claims:
             self.engine.start(self.random.choice(self.claims[-6:]))
 
     def end(self) -> None:
+        """End one of the last claims in one of four ways."""
         if not self.claims:
             return
         claim = self.random.choice(self.claims[-6:])
@@ -103,11 +106,13 @@ class Schedule:
             self.engine.hand_in(claim, commit="c", usage=spent)
 
     def begin_merge(self) -> None:
+        """Take a ticket."""
         ticket = self.engine.begin_merge(self.random.choice(("m1", "m2")))
         if ticket:
             self.tickets.append(ticket)
 
     def end_merge(self) -> None:
+        """End one of the last tickets, stale or not."""
         if not self.tickets:
             return
         ticket = self.random.choice(self.tickets[-4:])
@@ -120,6 +125,7 @@ class Schedule:
             self.engine.complete(ticket, commit=f"landed{ticket.merge_token}")
 
     def crash(self) -> None:
+        """A worker dies, seen at once or by its lease."""
         if self.random.random() < 0.5:
             self.engine.reclaim_worker(self.random.choice(WORKERS).worker_id)
             return
@@ -128,23 +134,28 @@ class Schedule:
             self.engine.reclaim_expired()
 
     def cancel(self) -> None:
+        """Cancel a task, seldom a run."""
         if self.random.random() < 0.3:
             run = self.random.choice(self.runs)
             everything = self.random.random() < 0.2
             self.engine.cancel(run, "" if everything else self.some_task(run))
 
     def retry(self) -> None:
+        """Retry a task or a run."""
         run = self.random.choice(self.runs)
         self.engine.retry(run, "" if self.random.random() < 0.5 else self.some_task(run))
 
     def pass_time(self) -> None:
+        """Let backoffs come due."""
         self.clock.advance(ms=self.random.choice((100, 3_000, 12_000)))
 
     def renew(self) -> None:
+        """Renew one of the last claims, stale or not."""
         if self.claims:
             self.engine.renew(self.random.choice(self.claims[-6:]))
 
     def reconcile(self) -> None:
+        """Report a landing that git is said to have."""
         if self.tickets and self.random.random() < 0.3:
             ticket = self.random.choice(self.tickets[-4:])
             token = ticket.merge_token
@@ -153,6 +164,7 @@ class Schedule:
             )
 
     def some_task(self, run: str) -> str:
+        """Any task of the run."""
         return self.random.choice(self.engine.tasks(run)).spec.id
 
     def finish_everything(self) -> None:

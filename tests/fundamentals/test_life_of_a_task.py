@@ -73,7 +73,8 @@ def test_a_dependent_starts_from_a_base_that_contains_its_dependency(
 ) -> None:
     """The merged-state DAG: claimable only when the dependency has landed, and based on that landing."""
     engine.submit(
-        make_plan(make_task("api", files=["api.py"]), make_task("ui", after=["api"], files=["ui.py"])), base=BASE
+        make_plan(make_task("api", files=["api.py"]), make_task("ui", after=["api"], files=["ui.py"])),
+        base=BASE,
     )
     first = engine.claim(worker, "claim-1")
     assert first is not None
@@ -150,7 +151,9 @@ def test_a_worker_that_vanished_loses_its_task(
         engine.start(lost)
 
 
-def test_a_task_that_fails_for_good_takes_its_dependents_with_it(engine: Engine, worker: WorkerProfile) -> None:
+def test_a_task_that_fails_for_good_takes_its_dependents_with_it(
+    engine: Engine, worker: WorkerProfile
+) -> None:
     """They end as upstream_failed, the run as failed; a retry brings all of them back."""
     run = engine.submit(make_plan("api", make_task("ui", after=["api"])), base=BASE)
     claim = engine.claim(worker, "claim-1")

@@ -1,18 +1,15 @@
 """A scripted model over real HTTP, and clients of it through the real SDK."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 import pytest
+from scripted import KEY, Serve
 
 from swarm.models.client import ModelClient
 from swarm.settings import Settings
 from swarm.testing.script import ScriptedReply
 from swarm.testing.scripted_model import Script, ScriptedModel
-
-KEY = "scripted-key"
-
-Serve = Callable[[Script | Sequence[ScriptedReply]], tuple[ScriptedModel, ModelClient]]
 
 
 @pytest.fixture

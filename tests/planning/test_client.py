@@ -1,12 +1,13 @@
 """The model client against a scripted model: answers, costs, and every way to fail."""
 
+import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from conftest import KEY, Serve
+from scripted import KEY, Serve
 
 from swarm.errors import (
     AuthenticationError,
@@ -16,12 +17,14 @@ from swarm.errors import (
     ModelUnreachableError,
     SwarmError,
 )
-from swarm.models.client import ModelClient, Reply
+from swarm.models.client import ModelClient
 from swarm.models.prices import price_of
+from swarm.models.reply import Reply
 from swarm.models.tiers import model_for
 from swarm.settings import Settings
 from swarm.testing.script import ModelRequest, ScriptedReply, failing, refusing, saying, using
 from swarm.testing.scripted_model import ScriptedModel
+from swarm.testing.wire import message_body
 
 MODEL = "claude-sonnet-5-5"
 SOON = {"retry_after_ms": "5"}
@@ -172,9 +175,9 @@ def test_a_wrong_request_is_told_apart(serve: Serve, failure: ScriptedReply, kin
 def test_a_refused_key_is_an_authentication_error(serve: Serve) -> None:
     """The message says what to set, and holds no key."""
     model, _ = serve([])
-    client = ModelClient(Settings(anthropic_api_key="wrong-key", anthropic_base_url=model.url))
+    wrong = Settings(anthropic_api_key="wrong-key", anthropic_base_url=model.url)
 
-    with pytest.raises(AuthenticationError) as caught:
+    with ModelClient(wrong) as client, pytest.raises(AuthenticationError) as caught:
         ask(client)
 
     assert caught.value.exit_code == 4
@@ -186,7 +189,8 @@ def test_a_token_is_as_good_as_a_key(serve: Serve) -> None:
     """Endpoints such as Ollama's take ANTHROPIC_AUTH_TOKEN."""
     model, _ = serve([saying("ok")])
 
-    assert ask(ModelClient(Settings(anthropic_auth_token=KEY, anthropic_base_url=model.url))).text == "ok"
+    with ModelClient(Settings(anthropic_auth_token=KEY, anthropic_base_url=model.url)) as client:
+        assert ask(client).text == "ok"
 
 
 def test_a_key_with_a_newline_in_it_is_refused_without_being_shown() -> None:
@@ -237,21 +241,40 @@ def test_an_answer_cut_at_max_tokens_is_a_reply(serve: Serve) -> None:
     assert (reply.stop_reason, reply.text) == ("max_tokens", "half an")
 
 
-def test_an_answer_cut_anywhere_is_never_half_used(serve: Serve) -> None:
+def test_a_connection_cut_anywhere_is_never_half_an_answer(serve: Serve) -> None:
     """The connection ends after N bytes of the body, for many N: unreachable each time, never a reply."""
     whole = using("write_file", {"path": "a", "content": "x" * 200}, say="Writing.")
-    cuts = [*range(0, 60, 7), *range(60, 600, 45)]
-    left = iter(cuts)
+    cuts = [*range(0, 60, 6), *range(60, 600, 30)]
 
-    def _cut(_: ModelRequest) -> ScriptedReply:
-        return ScriptedReply(whole.content, whole.stop_reason, cut_after_bytes=next(left))
+    def _cut(request: ModelRequest) -> ScriptedReply:
+        return ScriptedReply(
+            whole.content, whole.stop_reason, cut_after_bytes=int(request.prompt.split()[-1])
+        )
 
-    model, client = serve(_cut)
-    for _ in cuts:
-        with pytest.raises(ModelUnreachableError, match="broke off"):
+    _, client = serve(_cut)
+
+    def _outcome(cut: int) -> str:
+        try:
+            messages = [{"role": "user", "content": f"cut after {cut}"}]
+            return str(client.create(model=MODEL, system="s", messages=messages, max_tokens=9))
+        except ModelUnreachableError as error:
+            return error.message.partition(": ")[2][:40]
+
+    with ThreadPoolExecutor(len(cuts)) as pool:
+        outcomes = set(pool.map(_outcome, cuts))
+
+    assert outcomes == {f"the answer of {MODEL!r} broke off or is not JSON"[:40]}
+
+
+def test_a_body_cut_anywhere_is_never_half_an_answer(serve: Serve) -> None:
+    """The same with a proxy that hides the cut: the length fits, the JSON does not."""
+    document = json.dumps(message_body(saying("done"), {"messages": []}, 1, is_cached=False)).encode()
+    cuts = iter(range(0, len(document), 5))
+    _, client = serve(lambda _: ScriptedReply(raw_body=document[: next(cuts)]))
+
+    for _ in range(0, len(document), 5):
+        with pytest.raises(ModelUnreachableError, match=r"broke off|not a message"):
             ask(client)
-
-    assert len(model.requests) == len(cuts)
 
 
 @pytest.mark.parametrize(
@@ -265,8 +288,9 @@ def test_an_answer_cut_anywhere_is_never_half_used(serve: Serve) -> None:
         b"[]",
         b"{}",
         b'{"content": "x", "stop_reason": "end_turn"}',
-    ]
-    + [b'{"type":"message","content":[{"type":"text"}],"stop_reason":"end_turn"}', b"\xff\xfe"],
+        b'{"type":"message","content":[{"type":"text"}],"stop_reason":"end_turn"}',
+        b"\xff\xfe",
+    ],
 )
 def test_a_malformed_body_is_a_fault_of_the_api(serve: Serve, body: bytes) -> None:
     """Whatever comes with status 200, only a message counts as one."""
@@ -288,9 +312,9 @@ def test_nobody_at_the_address_is_unreachable() -> None:
     """The error names the address."""
     with ScriptedModel([]) as model:
         url = model.url
-    client = ModelClient(Settings(anthropic_api_key="k", anthropic_base_url=url))
+    nobody = Settings(anthropic_api_key="k", anthropic_base_url=url)
 
-    with pytest.raises(ModelUnreachableError) as caught:
+    with ModelClient(nobody) as client, pytest.raises(ModelUnreachableError) as caught:
         ask(client)
 
     assert url in caught.value.message

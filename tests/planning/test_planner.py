@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import KEY, Serve
+from scripted import KEY, Serve
 
 from swarm.errors import ModelUnreachableError, PlanError, UsageError
 from swarm.models.client import ModelClient

@@ -15,7 +15,7 @@ def test_a_small_repository_is_shown_in_full(tmp_path: Path) -> None:
         tmp_path / "repo",
         {
             "README.md": "x" * 2_500,
-            "src/app.py": "class App:\n    def start(self): ...\n    def _hide(self): ...\n\ndef main(): ...\n",
+            "src/app.py": "class App:\n  def start(self): ...\n  def _hide(self): ...\ndef main(): ...\n",
             "src/broken.py": "def (",
         },
     )

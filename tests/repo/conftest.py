@@ -1,9 +1,15 @@
-"""A real user repository and a hub that knows it."""
+"""A real user repository, a hub that knows it, and an engine on a Redis of its own."""
 
+import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from swarm.engine.engine import Engine
+from swarm.engine.wire import HiredisStore
+from swarm.errors import StoreUnreachableError
 from swarm.repo.hub import Hub
 from swarm.testing.repository import UserRepository, make_repository
 
@@ -29,3 +35,31 @@ def hub(user: UserRepository) -> Hub:
     made = Hub.open_or_create(user.path / ".swarm" / "repo.git")
     made.import_base(user.path)
     return made
+
+
+@pytest.fixture
+def redis_url(tmp_path: Path) -> Iterator[str]:
+    """A Redis on a unix socket."""
+    socket = tmp_path / "r.sock"
+    options = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(tmp_path)]
+    with subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL) as server:
+        url = f"unix://{socket}"
+        store = HiredisStore(url)
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                store.call("PING")
+                break
+            except StoreUnreachableError:
+                assert time.monotonic() < deadline, "redis-server did not start"
+        store.close()
+        yield url
+        server.kill()
+
+
+@pytest.fixture
+def engine(redis_url: str) -> Iterator[Engine]:
+    """An engine with short backoff."""
+    made = Engine(HiredisStore(redis_url), "p", retry_base_ms=1, retry_cap_ms=1)
+    yield made
+    made.close()

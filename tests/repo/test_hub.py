@@ -95,7 +95,8 @@ def test_a_writer_waits_for_the_git_of_a_killed_one(hub: Hub) -> None:
         "from pathlib import Path\n"
         "from swarm.repo.hub import Hub\n"
         "with Hub(Path(sys.argv[1])).writing_refs() as writer:\n"
-        "    child = subprocess.Popen(['cat'], stdin=int(sys.argv[2]), stdout=subprocess.DEVNULL, pass_fds=[writer.lock_fd])\n"
+        "    fds = {'stdin': int(sys.argv[2]), 'stdout': -3, 'pass_fds': [writer.lock_fd]}\n"
+        "    child = subprocess.Popen(['cat'], **fds)\n"
         "    print('held', flush=True)\n"
         "    os.kill(os.getpid(), 9)\n"
     )

@@ -1,7 +1,11 @@
 """What becomes of the changes that an agent leaves in its workspace."""
 
 import os
+import signal
 import socket
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -349,3 +353,66 @@ def test_folders_without_end_are_refused(hub: Hub, workspace: Workspace) -> None
     assert len(taken.refused) == 1
     assert "nested deeper than" in taken.refused[0]
     assert not workspace.tree.exists()
+
+
+DOOMED = """
+import sys
+from pathlib import Path
+from swarm.crashpoints import arm
+from swarm.plan.scope import WriteScope
+from swarm.repo.hub import Hub
+from swarm.repo.workspace import open_workspace, take_attempt
+hub, base, folder, ref = sys.argv[1:]
+arm("attempt.after_commit:1:kill")
+hub = Hub(Path(hub))
+workspace = open_workspace(hub, base, Path(folder))
+(workspace.tree / "README.md").write_text("done\\n")
+take_attempt(hub, workspace, scope=WriteScope(["**"]), message="attempt", ref=ref)
+"""
+
+
+def test_an_attempt_outlives_the_worker_that_took_it(hub: Hub, user: UserRepository, tmp_path: Path) -> None:
+    """Killed right after the commit, the work is found by the next worker."""
+    killed = subprocess.run(
+        [sys.executable, "-c", DOOMED, str(hub.path), user.head(), str(tmp_path / "work" / "doomed"), REF],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=False,
+    )
+
+    assert killed.returncode == -signal.SIGKILL
+    found = find_attempt(hub, "run1", "task")
+    assert found is not None
+    assert hub.read_blob(f"{found.commit}:README.md") == b"done\n"
+
+
+def test_a_file_that_is_still_being_written_ends_the_attempt(hub: Hub, workspace: Workspace) -> None:
+    """A process that outlived its agent cannot make half a file land."""
+    path = workspace.tree / "src/a.py"
+    path.write_bytes(b"x" * 200_000)
+    stopped = threading.Event()
+
+    def scribble() -> None:
+        with path.open("r+b", buffering=0) as file:
+            while not stopped.is_set():
+                file.seek(0)
+                file.write(b"y" * 200_000)
+
+    writer = threading.Thread(target=scribble)
+    writer.start()
+    try:
+        taken = take(hub, workspace, "src", max_file_bytes=1_000_000)
+    finally:
+        stopped.set()
+        writer.join()
+
+    assert taken.commit is None or len(set(hub.read_blob(f"{taken.commit}:src/a.py") or b"xy")) == 1
+
+
+def test_a_workspace_of_another_user_can_be_taken(hub: Hub, user: UserRepository, tmp_path: Path) -> None:
+    """Under Docker the agent has a user of its own; ownership is no change."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    workspace = open_workspace(hub, user.head(), tmp_path / "work" / "given", owner=(10001, 10001))
+
+    assert (workspace.tree / ".git/HEAD").stat().st_uid == 10001
+    assert take(hub, workspace, "docs") == Taken(None)

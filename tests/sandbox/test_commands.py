@@ -7,13 +7,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from watching import DAEMON, wait_for_text, wait_until_dead
 
 from swarm.fleet.process import ProcessLauncher
 from swarm.sandbox.client import HostedSandbox
 from swarm.sandbox.commands import Output
 from swarm.sandbox.memory import count_oom_kills
 from swarm.sandbox.protocol import SandboxEndedError, ToolError
-from tests.sandbox.watching import DAEMON, wait_for_text, wait_until_dead
 
 
 def test_argv_reaches_the_program_as_it_is(sandbox: HostedSandbox, tree: Path) -> None:

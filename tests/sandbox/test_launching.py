@@ -7,9 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from watching import DAEMON, wait_for_text, wait_until_dead
+
 import swarm.sandbox
 from swarm.fleet.process import ProcessLauncher
-from tests.sandbox.watching import DAEMON, wait_for_text, wait_until_dead
 
 CANARY = "sk-ant-canary-0123456789"
 

@@ -7,6 +7,7 @@ model's SDK.
 import functools
 from collections.abc import Callable
 
+from swarm.models.tiers import model_for
 from swarm.settings import Settings
 from workers.agents.agent import Agent
 from workers.agents.command import CommandAgent
@@ -22,15 +23,10 @@ def known_agents(settings: Settings) -> dict[str, Callable[[], Agent]]:
 
 def _messages_agent(settings: Settings) -> Agent:
     # Imported here: the SDK takes half a second.
-    from swarm.models.client import open_client  # noqa: PLC0415
-
+    from swarm.models.client import ModelClient  # noqa: PLC0415
     from workers.agents.messages import Limits, MessagesAgent  # noqa: PLC0415
 
-    models = {
-        "cheap": settings.model_cheap,
-        "worker": settings.model_worker,
-        "planner": settings.model_planner,
-        "top": settings.model_top,
-    }
     limits = Limits(max_turns=settings.max_turns, max_tokens=settings.max_attempt_tokens)
-    return MessagesAgent(open_client(settings), models=models, limits=limits)
+    return MessagesAgent(
+        ModelClient(settings), model_of=lambda tier: model_for(tier, settings), limits=limits
+    )

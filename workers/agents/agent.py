@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Protocol
 
 from swarm.clock import Clock, SystemClock
-from swarm.engine.records import Failure, Usage
+from swarm.engine.records import Failure
+from swarm.models.usage import Usage
 from swarm.plan.model import TaskSpec
 from swarm.sandbox.protocol import Sandbox
 

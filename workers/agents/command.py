@@ -29,7 +29,8 @@ def failure_of(argv: tuple[str, ...], finished: Finished, *, timeout_s: float) -
         reason = f"{name!r} was ended at its limit of {timeout_s:g} s"
         return Failure(FailureKind.TIMEOUT, reason, finished.output)
     if finished.ran_out_of_memory:
-        reason = f"{name!r} ran out of memory (exit code {finished.exit_code})"
+        what = finished.reason or "ran out of memory"
+        reason = f"{name!r} {what} (exit code {finished.exit_code})"
         return Failure(FailureKind.OOM, reason, finished.output)
     if finished.exit_code:
         return Failure(FailureKind.TASK_ERROR, f"{name!r} {_said(finished.exit_code)}", finished.output)

@@ -4,12 +4,19 @@ The model client has done its own retries; here nothing is repeated. Every way i
 end has a stated outcome, and what is the provider's fault is charged to no task.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol  # content blocks are JSON from outside; each is checked before use
 
-from swarm.engine.records import Failure, Usage
-from swarm.errors import AuthenticationError, LimitReachedError, ModelUnreachableError
+from swarm.engine.records import Failure
+from swarm.errors import (
+    AuthenticationError,
+    LimitReachedError,
+    ModelRequestError,
+    ModelUnreachableError,
+    SwarmError,
+)
+from swarm.models.usage import Usage
 from swarm.plan.model import TaskSpec
 from swarm.sandbox.protocol import Sandbox
 from swarm.states import FailureKind
@@ -20,6 +27,7 @@ from workers.prompts import load_prompt
 from workers.tools import TOOLS, call_tool
 
 MAX_ANSWER_TOKENS = 16_000
+TURN_LIMIT_S = 600.0
 MAX_BAD_TURNS = 2
 """Cut or empty answers in a row before giving up."""
 GAVE_UP = "FAILED:"
@@ -58,11 +66,13 @@ class ModelClient(Protocol):
         messages: list[Message],
         tools: list[Message],
         max_tokens: int,
+        timeout_s: float,
     ) -> Reply:
         """Ask for one turn.
 
         Raises:
-            AuthenticationError, ModelUnreachableError, LimitReachedError: no turn; already retried.
+            AuthenticationError, ModelRequestError: no turn, and asking again will not help.
+            ModelUnreachableError, LimitReachedError: no turn; already retried.
         """
         ...
 
@@ -78,15 +88,15 @@ class Limits:
 class MessagesAgent:
     """Works on a task by asking a model and doing what it asks for."""
 
-    def __init__(self, client: ModelClient, *, models: Mapping[str, str], limits: Limits) -> None:
+    def __init__(self, client: ModelClient, *, model_of: Callable[[str], str], limits: Limits) -> None:
         self._client = client
-        self._models = models  # tier -> model
+        self._model_of = model_of  # tier -> model
         self._limits = limits
 
     def run(self, task: TaskSpec, sandbox: Sandbox, context: AgentContext) -> AgentResult:
         """Converse until the model is done, gives up, or a limit is reached."""
         conversation = _Conversation(task, sandbox, context)
-        model = self._models.get(task.tier, self._models["worker"])
+        model = self._model_of(task.tier)
         for _ in range(self._limits.max_turns):
             context.check()
             if failure := conversation.limit_reached(self._limits.max_tokens):
@@ -98,9 +108,16 @@ class MessagesAgent:
                     messages=conversation.to_send(),
                     tools=list(TOOLS),
                     max_tokens=MAX_ANSWER_TOKENS,
+                    timeout_s=min(conversation.left_s(), TURN_LIMIT_S),
                 )
-            except (AuthenticationError, ModelUnreachableError, LimitReachedError) as error:
-                return conversation.result(_provider_failure(error))
+            except (
+                AuthenticationError,
+                ModelRequestError,
+                ModelUnreachableError,
+                LimitReachedError,
+            ) as error:
+                failure = conversation.limit_reached(self._limits.max_tokens) or _provider_failure(error)
+                return conversation.result(failure)
             if (result := conversation.take(reply)) is not None:
                 return result
         reason = f"used all of its {self._limits.max_turns} turns"
@@ -132,7 +149,7 @@ class _Conversation:
 
     def limit_reached(self, max_tokens: int) -> Failure | None:
         """The time or the tokens are used up."""
-        if self._left_s() <= 0:
+        if self.left_s() <= 0:
             reason = f"not done within {self._task.timeout_s:g} s"
             return Failure(FailureKind.TIMEOUT, reason, self.last_text)
         used = self._usage.input_tokens + self._usage.output_tokens
@@ -147,7 +164,7 @@ class _Conversation:
 
     def take(self, reply: Reply) -> AgentResult | None:
         """Record a turn and act on it; the result when it was the last."""
-        self._usage = _sum(self._usage, reply.usage)
+        self._usage += reply.usage
         self._context.report_usage(self._usage)
         blocks = [dict(block) for block in reply.content]
         self._transcript.add({"role": "assistant", "content": blocks}, stop_reason=reply.stop_reason)
@@ -190,7 +207,7 @@ class _Conversation:
             self._sandbox,
             str(call.get("name")),
             call.get("input"),
-            limit_s=self._left_s(),
+            limit_s=self.left_s(),
             log=self._context.log,
         )
         return {
@@ -207,7 +224,8 @@ class _Conversation:
             blocks = [*self._messages.pop()["content"], *blocks]
         self._messages.append({"role": "user", "content": blocks})
 
-    def _left_s(self) -> float:
+    def left_s(self) -> float:
+        """Seconds until the task's time is over."""
         return self._deadline_s - self._context.clock.monotonic_s()
 
 
@@ -229,15 +247,8 @@ def _unusable(stop_reason: str, text: str) -> Failure:
     )
 
 
-def _provider_failure(error: AuthenticationError | ModelUnreachableError | LimitReachedError) -> Failure:
+def _provider_failure(error: SwarmError) -> Failure:
+    """Not charged; a refused key or a wrong request is not worth a second try."""
     reason = f"{error.message} ({error.hint})" if error.hint else error.message
-    return Failure(FailureKind.PROVIDER, reason, retryable=not isinstance(error, AuthenticationError))
-
-
-def _sum(one: Usage, other: Usage) -> Usage:
-    return Usage(
-        input_tokens=one.input_tokens + other.input_tokens,
-        output_tokens=one.output_tokens + other.output_tokens,
-        cache_read_tokens=one.cache_read_tokens + other.cache_read_tokens,
-        cost_microusd=one.cost_microusd + other.cost_microusd,
-    )
+    is_final = isinstance(error, AuthenticationError | ModelRequestError)
+    return Failure(FailureKind.PROVIDER, reason, retryable=not is_final)

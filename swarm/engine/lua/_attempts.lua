@@ -33,8 +33,9 @@ end
 
 -- Returns the state the task is in afterwards.
 local function fail_attempt(task, event, failure, spent)
-  local failures = tonumber(task.failures) + tonumber(failure.charged)
-  local is_final = failure.retryable ~= '1' or failure.kind == 'policy' or failures >= tonumber(task.max_attempts)
+  local stored = read('HMGET', key('task', task.member), 'failures', 'max_attempts')
+  local failures = tonumber(stored[1]) + tonumber(failure.charged)
+  local is_final = failure.retryable ~= '1' or failure.kind == 'policy' or failures >= tonumber(stored[2])
   void_token(task)
   settle_usage(task, spent, false)
   write('HSET', key('task', task.member), 'failures', number_text(failures), 'failure_kind', failure.kind,
@@ -61,7 +62,7 @@ end
 
 -- The worker vanished: crashes are counted apart from failures. Returns the state afterwards.
 local function reclaim_task(task, reason)
-  local crashes = tonumber(task.crashes) + 1
+  local crashes = tonumber(read('HGET', key('task', task.member), 'crashes')) + 1
   void_token(task)
   settle_usage(task, '', false)
   write('HSET', key('task', task.member), 'crashes', number_text(crashes), 'failure_kind', 'crash',

@@ -2,6 +2,7 @@
 local tallies, restated
 
 local LIVE = {'pending', 'queued', 'acked', 'running', 'merging'}
+local IS_LIVE = {pending = true, queued = true, acked = true, running = true, merging = true}
 local COUNTED = {
   'pending', 'queued', 'acked', 'running', 'merging',
   'done', 'failed', 'upstream_failed', 'cancelled', 'skipped',
@@ -34,27 +35,40 @@ local function end_run(run, state, counts)
 end
 
 local function settle_run(run, tally)
-  local values = read('HMGET', key('run', run), 'state', 'ended_ms', unpack(COUNTED))
-  local counts, changed, live = {}, {'HSET', key('run', run)}, 0
-  for i, state in ipairs(COUNTED) do
-    counts[state] = tonumber(values[i + 2] or 0) + (tally[state] or 0)
-    if tally[state] and tally[state] ~= 0 then
-      changed[#changed + 1] = state
-      changed[#changed + 1] = number_text(counts[state])
+  local run_key = key('run', run)
+  local names, is_ending = {}, restated[run]
+  for state, change in pairs(tally) do
+    if change ~= 0 then
+      names[#names + 1] = state
+    end
+    is_ending = is_ending or not IS_LIVE[state]
+  end
+  if is_ending then
+    names = COUNTED
+  elseif #names == 0 then
+    return
+  end
+  local values = read('HMGET', run_key, unpack(names))
+  local counts, live = {}, 0
+  for i, state in ipairs(names) do
+    local change = tally[state] or 0
+    counts[state] = tonumber(values[i] or 0) + change
+    if change ~= 0 then
+      write('HSET', run_key, state, number_text(counts[state]))
     end
   end
-  if #changed > 2 then
-    write(unpack(changed))
+  if not is_ending then
+    return
   end
   for _, state in ipairs(LIVE) do
     live = live + counts[state]
   end
-  local state, has_ended = values[1], values[2] ~= '0'
-  if restated[run] then
-    state, has_ended = restated[run], false
+  if live > 0 then
+    return
   end
-  if live == 0 and not has_ended then
-    end_run(run, state, counts)
+  local stored = read('HMGET', run_key, 'state', 'ended_ms')
+  if restated[run] or stored[2] == '0' then
+    end_run(run, restated[run] or stored[1], counts)
   end
 end
 

@@ -1,7 +1,7 @@
 -- Tasks as values, and the parts of a move that several scripts share.
 local FIELDS = {
-  'state', 'token', 'type', 'executor', 'score', 'locks', 'attempt', 'failures', 'crashes', 'worker',
-  'parked_ms', 'lock_wait_ms', 'lot', 'baton', 'spent', 'usage', 'wasted', 'merge_token', 'max_attempts',
+  'state', 'token', 'type', 'executor', 'score', 'locks', 'attempt', 'worker', 'parked_ms', 'lot', 'baton',
+  'spent', 'merge_token',
 }
 
 local function read_task(member)
@@ -34,24 +34,25 @@ local run_spending
 
 -- Fold what an attempt spent into the totals of its task and its run.
 local function settle_usage(task, spent, has_landed)
-  if spent == '' then
+  if spent == '' or spent == NOTHING_SPENT then
     spent = task.spent
   end
   if spent == '' or spent == NOTHING_SPENT then
     return
   end
-  local run_key = key('run', task.run)
+  local task_key, run_key = key('task', task.member), key('run', task.run)
+  local before = read('HMGET', task_key, 'usage', 'wasted')
   local totals = run_spending[task.run]
   if not totals then
     totals = read('HMGET', run_key, 'usage', 'wasted')
     run_spending[task.run] = totals
   end
   totals[1] = add_usage(totals[1] or '', spent)
-  write('HSET', key('task', task.member), 'spent', '', 'usage', add_usage(task.usage, spent))
+  write('HSET', task_key, 'spent', '', 'usage', add_usage(before[1] or '', spent))
   write('HSET', run_key, 'usage', totals[1])
   if not has_landed then
     totals[2] = add_usage(totals[2] or '', spent)
-    write('HSET', key('task', task.member), 'wasted', add_usage(task.wasted, spent))
+    write('HSET', task_key, 'wasted', add_usage(before[2] or '', spent))
     write('HSET', run_key, 'wasted', totals[2])
   end
 end

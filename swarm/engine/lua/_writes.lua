@@ -1,13 +1,13 @@
 -- Validate first, write after, by construction: a script collects its writes, and `commit` probes
 -- the type of every key among them before it executes the first. Reads see the state before the call.
 local prefix, now, now_text
-local pending, probed
+local pending, probed, told, hashes
 
 local FAMILY = {
   HSET = 'HLEN', HDEL = 'HLEN', HINCRBY = 'HLEN',
   ZADD = 'ZSET', ZREM = 'ZSET', ZINCRBY = 'ZSET',
   SADD = 'SCARD', SREM = 'SCARD',
-  RPUSH = 'LLEN', LPOP = 'LLEN', INCR = 'STRLEN', XADD = 'XLEN',
+  RPUSH = 'LLEN', LPOP = 'LLEN',
 }
 
 local function key(part, name)
@@ -24,12 +24,31 @@ local function read(command, name, ...)
   return redis.call(command, name, ...)
 end
 
-local function write(...)
-  pending[#pending + 1] = {...}
+local function write(command, name, ...)
+  if command == 'XADD' then
+    told[#told + 1] = {command, name, ...}
+    return
+  end
+  if command ~= 'HSET' then
+    pending[#pending + 1] = {command, name, ...}
+    return
+  end
+  -- Fields of one hash go in one command; a later value of a field wins, as it would alone.
+  local fields = hashes[name]
+  if not fields then
+    fields = {command, name, ...}
+    hashes[name] = fields
+    pending[#pending + 1] = fields
+    return
+  end
+  local added = {...}
+  for i = 1, #added do
+    fields[#fields + 1] = added[i]
+  end
 end
 
 local function begin_writes(first_key)
-  prefix, pending, probed = first_key, {}, {}
+  prefix, pending, probed, told, hashes = first_key, {}, {}, {}, {}
   now = read_clock_ms()
   now_text = number_text(now)
 end
@@ -51,6 +70,10 @@ local function commit_writes()
   if #zsets > 3 then
     zsets[2] = #zsets - 2
     redis.call(unpack(zsets))
+  end
+  -- Events first: they are all of one key, so the first to fail fails before anything has changed.
+  for _, command in ipairs(told) do
+    redis.call(unpack(command))
   end
   for _, command in ipairs(pending) do
     redis.call(unpack(command))

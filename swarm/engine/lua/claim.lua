@@ -84,10 +84,10 @@ end
 
 local parked_at = {}
 
-local function grant(task, entries)
-  local run = read('HMGET', key('run', task.run), 'tip', 'branch')
+local function grant(task, entries, run)
+  local detail = read('HMGET', key('task', task.member), 'spec', 'evidence', 'lock_wait_ms')
   local token, attempt = next_token(), number_text(tonumber(task.attempt) + 1)
-  local waited = tonumber(task.lock_wait_ms)
+  local waited = tonumber(detail[3] or 0)
   if task.parked_ms ~= '0' then
     waited = waited + now - tonumber(task.parked_ms)
   end
@@ -105,7 +105,6 @@ local function grant(task, entries)
   emit('task_claimed', task.run, task.id, 'state', 'acked', 'worker', worker, 'attempt', attempt,
     'token', token, 'base', run[1])
   write('HSET', key('ops'), 'claim:' .. worker, claim_id .. ' ' .. token .. ' ' .. task.member)
-  local detail = read('HMGET', key('task', task.member), 'spec', 'evidence')
   return settle({'OK', task.member, detail[1], attempt, token, run[1], run[2], lease_ms, detail[2] or ''})
 end
 
@@ -121,15 +120,16 @@ while true do
   looks = looks + 1
   local task = read_task(heads[type].member)
   local can_do = task and task.state == 'queued' and string.find(executors, ',' .. task.executor .. ',', 1, true)
+  local run
   if can_do then
-    local run_state = read('HGET', key('run', task.run), 'state')
-    can_do = run_state == 'active' or run_state == 'loading'
+    run = read('HMGET', key('run', task.run), 'tip', 'branch', 'state')
+    can_do = run[3] == 'active' or run[3] == 'loading'
   end
   if can_do then
     local entries = parse_locks(task.locks)
     local hold = find_blocker(entries)
     if not hold then
-      return grant(task, entries)
+      return grant(task, entries, run)
     end
     park(task, hold)
     parked_at[type] = (parked_at[type] or 0) + 1

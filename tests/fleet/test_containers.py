@@ -124,7 +124,7 @@ def test_a_command_over_its_memory_ends_with_the_reason(launch: Launch) -> None:
 
     assert finished.ran_out_of_memory
     assert finished.exit_code != 0
-    assert "exceeded its memory limit of 64 MiB" in finished.output
+    assert finished.reason == "exceeded its memory limit of 64 MiB"
     assert after == "still here"
 
 

@@ -1,0 +1,13 @@
+"""Engines whose time is moved by a `SkewedClock`."""
+
+from swarm.engine.engine import Engine
+from swarm.engine.store import Store
+from swarm.testing.clock import skewed_lua_clock
+
+PROJECT = "test"
+"""The project of engines made here."""
+
+
+def make_engine(store: Store, *, project: str = PROJECT, lease_ms: int = 30_000) -> Engine:
+    """An engine on a project whose deadlines a `SkewedClock` decides."""
+    return Engine(store, project, lease_ms=lease_ms, lua_clock=skewed_lua_clock(project))

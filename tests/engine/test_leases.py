@@ -1,0 +1,242 @@
+"""Leases, the reaper and its grace, crashes, the merge slot."""
+
+import pytest
+
+from swarm.engine.engine import Engine
+from swarm.engine.records import Claim, Failure, Usage, WorkerProfile
+from swarm.errors import RunCancelledError, StaleTokenError
+from swarm.states import FailureKind, RunState, TaskState
+from swarm.testing.clock import SkewedClock
+from swarm.testing.plans import BASE, make_plan, make_task
+
+
+def claimed(engine: Engine, worker: WorkerProfile, name: str = "claim") -> Claim:
+    """A claim that must succeed."""
+    claim = engine.claim(worker, name)
+    assert claim is not None
+    return claim
+
+
+def outlive_lease(engine: Engine, clock: SkewedClock) -> None:
+    """Let a lease's term pass, with a tick of the reaper every four seconds as in life."""
+    for _ in range(engine.lease_ms // 4_000 + 1):
+        clock.advance(ms=4_000)
+        engine.reclaim_expired()
+
+
+def test_a_renewed_lease_does_not_end(engine: Engine, worker: WorkerProfile, clock: SkewedClock) -> None:
+    """Each renewal gives a full term from the server's now."""
+    run = engine.submit(make_plan("build"), base=BASE)
+    claim = claimed(engine, worker)
+
+    for _ in range(5):
+        clock.advance(ms=engine.lease_ms - 1_000)
+        assert engine.renew(claim).remaining_ms == engine.lease_ms
+
+    assert engine.reclaim_expired() == []
+    assert engine.task(run, "build").state is TaskState.ACKED
+
+
+def test_a_gap_in_ticks_gives_every_lease_one_term_of_grace(
+    engine: Engine, worker: WorkerProfile, clock: SkewedClock
+) -> None:
+    """Redis was away: nobody could renew, so nobody is taken for dead."""
+    run = engine.submit(make_plan("build"), base=BASE)
+    claim = claimed(engine, worker)
+    engine.reclaim_expired()
+    clock.advance(ms=60_000)
+
+    during_grace = engine.reclaim_expired()
+    renewed = engine.renew(claim)
+    outlive_lease(engine, clock)
+
+    assert during_grace == []
+    assert renewed.remaining_ms == engine.lease_ms
+    assert engine.task(run, "build").crashes == 1
+
+
+def test_a_slow_reaper_reaps_after_two_graces(
+    engine: Engine, worker: WorkerProfile, clock: SkewedClock
+) -> None:
+    """Ticks that are always late would otherwise never take anything back."""
+    engine.submit(make_plan("build"), base=BASE)
+    claimed(engine, worker)
+    engine.reclaim_expired()
+
+    found = []
+    for _ in range(3):
+        clock.advance(ms=engine.lease_ms + 10_000)
+        found.append(len(engine.reclaim_expired()))
+
+    assert found == [0, 0, 1]
+    assert "reaper_slow" in [event.kind for event in engine.events()]
+
+
+def test_three_crashes_fail_a_task_and_ask_for_a_person(engine: Engine, worker: WorkerProfile) -> None:
+    """A task that kills every worker is not tried for ever, whatever its attempts."""
+    run = engine.submit(
+        make_plan(make_task("poison", max_attempts=9), make_task("after", after=["poison"])), base=BASE
+    )
+
+    states = []
+    for number in range(3):
+        engine.start(claimed(engine, worker, f"claim-{number}"))
+        states += [found.state for found in engine.reclaim_worker(worker.worker_id)]
+    record = engine.task(run, "poison")
+
+    assert states == [TaskState.QUEUED, TaskState.QUEUED, TaskState.FAILED]
+    assert (record.crashes, record.failures, record.needs_person) == (3, 0, True)
+    assert engine.task(run, "after").state is TaskState.UPSTREAM_FAILED
+
+
+def test_a_task_that_is_merging_is_never_requeued_by_time(
+    engine: Engine, worker: WorkerProfile, clock: SkewedClock
+) -> None:
+    """Its attempt is durable; its locks stay until the merge queue has decided."""
+    run = engine.submit(make_plan(make_task("build", files=["a.py"])), base=BASE)
+    claim = claimed(engine, worker)
+    engine.start(claim)
+    engine.hand_in(claim, commit="c1")
+    outlive_lease(engine, clock)
+
+    assert engine.task(run, "build").state is TaskState.MERGING
+    assert [lock.path for lock in engine.locks()] == ["a.py"]
+    assert engine.reclaim_worker(worker.worker_id) == []
+
+
+def test_one_branch_is_merged_by_one_merger(
+    engine: Engine, worker: WorkerProfile, clock: SkewedClock
+) -> None:
+    """The slot is free, mine, or its lease has ended; the late merger's token is void."""
+    engine.submit(make_plan(make_task("a", files=["a.py"]), make_task("b", files=["b.py"])), base=BASE)
+    for number in range(2):
+        claim = claimed(engine, worker, f"claim-{number}")
+        engine.start(claim)
+        engine.hand_in(claim, commit=f"c{number}")
+    late = engine.begin_merge("merger-1")
+    assert late is not None
+
+    while_busy = engine.begin_merge("merger-2")
+    clock.advance(ms=engine.lease_ms + 1)
+    taken_over = engine.begin_merge("merger-2")
+
+    assert while_busy is None
+    assert taken_over is not None
+    assert taken_over.merge_token > late.merge_token
+    with pytest.raises(StaleTokenError):
+        engine.complete(late, commit="late")
+    assert engine.complete(taken_over, commit="landed") == []
+
+
+def test_the_tip_moves_only_forward(engine: Engine) -> None:
+    """A landing that is reported late does not put an older commit in front of a newer one."""
+    run = engine.submit(make_plan(make_task("a", files=["a.py"]), make_task("b", files=["b.py"])), base=BASE)
+
+    engine.reconcile(run, "b", attempt=1, merge_token=20, commit="newer")
+    engine.reconcile(run, "a", attempt=1, merge_token=10, commit="older")
+
+    assert engine.run(run).tip == "newer"
+    assert engine.run(run).state is RunState.DONE
+
+
+def test_a_reconciled_landing_raises_the_fence(engine: Engine, worker: WorkerProfile) -> None:
+    """A server that lost its last writes must not give out a token that git has seen."""
+    run = engine.submit(make_plan("a", "b"), base=BASE)
+
+    first = engine.reconcile(run, "a", attempt=2, merge_token=500, commit="landed")
+    again = engine.reconcile(run, "a", attempt=2, merge_token=500, commit="landed")
+
+    assert (first, again) == (True, False)
+    assert claimed(engine, worker).token == 501
+    assert engine.task(run, "a").attempt == 2
+
+
+def test_cancelling_makes_the_worker_stale(engine: Engine, worker: WorkerProfile) -> None:
+    """Its next renewal says so, its locks are free at once and the run ends."""
+    run = engine.submit(make_plan(make_task("a", files=["a.py"]), make_task("b", after=["a"])), base=BASE)
+    claim = claimed(engine, worker)
+    engine.start(claim)
+
+    moved = engine.cancel(run)
+
+    assert moved == 2
+    assert engine.renew(claim).is_cancelled
+    assert engine.locks() == []
+    assert engine.run(run).state is RunState.CANCELLED
+    with pytest.raises(RunCancelledError):
+        engine.finish(claim)
+
+
+def test_closures_larger_than_a_script_are_finished(engine: Engine, worker: WorkerProfile) -> None:
+    """A chain and a fan of hundreds fail, come back and are cancelled to the last task."""
+    chain = [make_task(f"c{n}", after=[f"c{n - 1}"] if n else ["root"]) for n in range(400)]
+    fan = [make_task(f"f{n}", after=["root"]) for n in range(400)]
+    run = engine.submit(make_plan("root", *chain, *fan), base=BASE)
+    claim = claimed(engine, worker)
+
+    engine.fail(claim, Failure(FailureKind.POLICY, "secret found"))
+    doomed = engine.run(run)
+    revived = engine.retry(run, "root")
+    claim = claimed(engine, worker, "claim-2")
+    engine.start(claim)
+    queued = engine.finish(claim)
+    cancelled = engine.cancel(run, "c0")
+
+    assert doomed.counts[TaskState.UPSTREAM_FAILED] == 800
+    assert doomed.state is RunState.FAILED
+    assert revived == 801
+    assert len(queued) == 401
+    assert cancelled == 400
+
+
+def test_usage_is_folded_once_into_task_and_run(
+    engine: Engine, worker: WorkerProfile, clock: SkewedClock
+) -> None:
+    """Cumulative within an attempt, summed over attempts; what did not land is wasted."""
+    run = engine.submit(make_plan("build"), base=BASE)
+    first = claimed(engine, worker)
+    engine.renew(first, Usage(10, 1, 0, 5))
+    engine.renew(first, Usage(20, 2, 0, 9))
+    engine.fail(first, Failure(FailureKind.TASK_ERROR, "no"))
+    clock.advance(ms=300_000)
+    second = claimed(engine, worker, "claim-2")
+    engine.start(second)
+    engine.finish(second, usage=Usage(1, 1, 1, 1))
+
+    record = engine.task(run, "build")
+
+    assert record.usage == Usage(21, 3, 1, 10)
+    assert record.wasted == Usage(20, 2, 0, 9)
+    assert engine.run(run).usage == Usage(21, 3, 1, 10)
+    assert engine.run(run).wasted == Usage(20, 2, 0, 9)
+
+
+def test_what_is_not_the_tasks_fault_is_not_charged(
+    engine: Engine, worker: WorkerProfile, clock: SkewedClock
+) -> None:
+    """A full disk or a model that is away costs no attempt; the task fails after its own failures."""
+    run = engine.submit(make_plan(make_task("build", max_attempts=2)), base=BASE)
+    kinds = [FailureKind.INFRASTRUCTURE, FailureKind.PROVIDER, FailureKind.TASK_ERROR, FailureKind.TIMEOUT]
+
+    again = []
+    for number, kind in enumerate(kinds):
+        again.append(engine.fail(claimed(engine, worker, f"claim-{number}"), Failure(kind, "no")))
+        clock.advance(ms=300_000)
+
+    assert again == [True, True, True, False]
+    assert engine.task(run, "build").failures == 2
+    assert engine.task(run, "build").attempt == 4
+
+
+def test_a_run_remembers_the_most_workers_that_were_alive(engine: Engine, clock: SkewedClock) -> None:
+    """Alive is seen within 30 s; a worker that signed off is forgotten."""
+    run = engine.submit(make_plan("build"), base=BASE)
+    for number in range(3):
+        engine.heartbeat(WorkerProfile(f"w{number}"), kind="worker", state="idle")
+    engine.heartbeat(WorkerProfile("boss"), kind="supervisor", state="busy")
+    clock.advance(ms=60_000)
+    engine.heartbeat(WorkerProfile("w9"), kind="worker", state="idle")
+    engine.sign_off("w0")
+
+    assert engine.run(run).workers == 3
+    assert [agent.worker_id for agent in engine.agents()] == ["boss", "w1", "w2", "w9"]

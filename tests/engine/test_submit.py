@@ -1,0 +1,137 @@
+"""Submission: idempotent, chunked, resumable, refused for another repository."""
+
+import threading
+
+import pytest
+
+from swarm.engine.engine import Engine
+from swarm.engine.ranks import upward_ranks
+from swarm.engine.records import WorkerProfile
+from swarm.engine.replies import words_of
+from swarm.engine.store import Store
+from swarm.engine.submission import chunk_arguments, run_id
+from swarm.errors import RefusedError, UnknownRunError, UnknownTaskError
+from swarm.states import RunState, TaskState
+from swarm.testing.plans import BASE, make_plan, make_task
+
+
+def test_twenty_submits_at_once_make_one_run(engine: Engine) -> None:
+    """The run's id is a hash of its content, so a repetition finds it."""
+    plan = make_plan(*(make_task(f"t{n}", after=[f"t{n - 1}"] if n % 7 else []) for n in range(400)))
+    runs: list[str] = []
+
+    def submit() -> None:
+        mine = engine.clone()
+        runs.append(mine.submit(plan, base=BASE))
+        mine.close()
+
+    threads = [threading.Thread(target=submit) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(runs) == 20
+    assert engine.run_ids() == [runs[0]]
+    assert sum(engine.run(runs[0]).counts.values()) == 400
+    assert [event.kind for event in engine.events()].count("tasks_added") == 3
+
+
+def test_another_base_or_key_is_another_run(engine: Engine) -> None:
+    """A person who wants the same plan again gives it another key."""
+    plan = make_plan("build")
+
+    runs = {
+        engine.submit(plan, base=BASE),
+        engine.submit(plan, base="c" * 40),
+        engine.submit(plan, base=BASE, key="again"),
+    }
+
+    assert len(runs) == 3
+
+
+def test_a_run_that_was_loaded_halfway_is_not_claimable_and_can_be_resumed(
+    engine: Engine, worker: WorkerProfile
+) -> None:
+    """The submitter dies between two chunks; submitting again goes on from there."""
+    plan = make_plan(*(f"t{n}" for n in range(200)))
+    run = run_id(engine.project, plan, base=BASE, key="")
+    engine._caller.call("open_run", run, "", f"swarm/{run}", BASE, "", "1")
+    engine._caller.call("submit", run, 0, *chunk_arguments(plan, upward_ranks(plan), 0))
+
+    while_loading = (engine.run(run).state, engine.claim(worker, "claim-1"))
+    resumed = engine.submit(plan, base=BASE)
+
+    assert while_loading == (RunState.LOADING, None)
+    assert resumed == run
+    assert engine.run(run).state is RunState.ACTIVE
+    assert engine.run(run).counts[TaskState.QUEUED] == 200
+
+
+def test_activation_goes_on_without_its_submitter(engine: Engine) -> None:
+    """What one script does not activate is left as work, and a reclaim tick does it."""
+    plan = make_plan(*(f"t{n}" for n in range(200)))
+    run = run_id(engine.project, plan, base=BASE, key="")
+    engine._caller.call("open_run", run, "", f"swarm/{run}", BASE, "", "1")
+    for start in (0, 150):
+        engine._caller.call("submit", run, start, *chunk_arguments(plan, upward_ranks(plan), start))
+    engine._caller.call("activate", run, 200)
+
+    engine.reclaim_expired()
+
+    assert engine.run(run).state is RunState.ACTIVE
+    assert engine.run(run).counts[TaskState.QUEUED] == 200
+
+
+def test_a_project_name_belongs_to_one_repository(engine: Engine) -> None:
+    """Locks are shared by all runs of a project, so two repositories must not share one."""
+    engine.submit(make_plan("build"), base=BASE, repository="/srv/one")
+
+    with pytest.raises(RefusedError, match="/srv/one"):
+        engine.submit(make_plan("other"), base=BASE, repository="/srv/two")
+
+
+def test_the_longest_path_goes_first_then_priority_then_age(engine: Engine, worker: WorkerProfile) -> None:
+    """The dispatch score packs them in this order."""
+    engine.submit(
+        make_plan(
+            make_task("old", estimate_s=5),
+            make_task("young", estimate_s=5),
+            make_task("important", estimate_s=5, priority=3),
+            make_task("root", estimate_s=1),
+            make_task("long", after=["root"], estimate_s=60),
+        ),
+        base=BASE,
+    )
+
+    order = []
+    for number in range(4):
+        claim = engine.claim(worker, f"claim-{number}")
+        assert claim is not None
+        order.append(claim.task.id)
+
+    assert order == ["root", "important", "old", "young"]
+
+
+def test_the_queue_is_readable_with_redis_cli(engine: Engine, store: Store) -> None:
+    """ZCARD is the depth, and the score's digits are rank, priority and age."""
+    engine.submit(make_plan(make_task("build", estimate_s=5, priority=3)), base=BASE)
+
+    entry = words_of(store.call("ZRANGE", "swarm:{test}:queue:general", 0, -1, "WITHSCORES"))
+
+    assert entry[0].endswith("/build")
+    assert int(entry[1]) == (9_999_999 - 50) * 10**8 + 47 * 10**6
+
+
+def test_unknown_names_are_errors(engine: Engine) -> None:
+    """Reading or moving what is not there names it."""
+    run = engine.submit(make_plan("build"), base=BASE)
+
+    with pytest.raises(UnknownRunError, match="nowhere"):
+        engine.run("nowhere")
+    with pytest.raises(UnknownRunError, match="nowhere"):
+        engine.cancel("nowhere")
+    with pytest.raises(UnknownTaskError, match="nothing"):
+        engine.task(run, "nothing")
+    with pytest.raises(UnknownTaskError, match="nothing"):
+        engine.retry(run, "nothing")

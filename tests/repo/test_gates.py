@@ -1,0 +1,121 @@
+"""Gates: read from a commit, every mistake named by its key, run until one must stop the landing."""
+
+from pathlib import Path
+
+import pytest
+
+from swarm.errors import ConfigError
+from swarm.repo.gates import Gate, load_gates, run_gates
+from swarm.repo.hub import Hub
+from swarm.testing.launcher import SubprocessLauncher
+from swarm.testing.repository import UserRepository
+
+
+def load(user: UserRepository, hub: Hub, text: str | bytes) -> tuple[Gate, ...]:
+    """Commit a swarm.toml and load its gates."""
+    return load_gates(hub, (user.commit({"swarm.toml": text}), hub.import_base(user.path))[1])
+
+
+def test_gates_are_read_in_order_with_their_defaults(user: UserRepository, hub: Hub) -> None:
+    """Only the command is needed; other settings of swarm.toml are none of ours."""
+    text = """
+    workers = 3
+    [gate.tests]
+    command = ["python", "-m", "pytest"]
+    [gate.style]
+    command = ["ruff", "check"]
+    timeout_s = 60
+    env = {COLOR = "never"}
+    required = false
+    """
+
+    assert load(user, hub, text) == (
+        Gate("tests", ("python", "-m", "pytest"), 1800.0, {}, required=True),
+        Gate("style", ("ruff", "check"), 60.0, {"COLOR": "never"}, required=False),
+    )
+
+
+def test_no_file_or_no_table_is_no_gate(user: UserRepository, hub: Hub) -> None:
+    """A repository without gates is merged on acceptance commands alone."""
+    assert load_gates(hub, user.head()) == ()
+    assert load(user, hub, "workers = 3\n") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("[gate", "cannot be read"),
+        (b"\xff\xfe", "cannot be read"),
+        ("gate = 3", "gate must be a table of tables, got 3"),
+        ("[gate]\ntests = 'pytest'", "gate.tests must be a table, got 'pytest'"),
+        ("[gate.t]\n", r"gate.t.command must be a list of strings .* got nothing"),
+        ("[gate.t]\ncommand = 'make test'", "gate.t.command must be a list of strings .* got 'make test'"),
+        ("[gate.t]\ncommand = []", "gate.t.command must be a list"),
+        ("[gate.t]\ncommand = ['a', 1]", "gate.t.command must be a list"),
+        ('[gate.t]\ncommand = ["a\\u0000"]', "gate.t.command must be a list"),
+        ("[gate.t]\ncommand = ['a']\ntimeout_s = 0", "gate.t.timeout_s must be .* got 0"),
+        ("[gate.t]\ncommand = ['a']\ntimeout_s = true", "gate.t.timeout_s must be .* got True"),
+        ("[gate.t]\ncommand = ['a']\ntimeout_s = nan", "gate.t.timeout_s must be .* got nan"),
+        ("[gate.t]\ncommand = ['a']\nenv = {A = 1}", "gate.t.env must be a table of strings"),
+        ("[gate.t]\ncommand = ['a']\nenv = {'A=B' = 'x'}", "gate.t.env must be a table of strings"),
+        ("[gate.t]\ncommand = ['a']\nrequired = 'yes'", "gate.t.required must be true or false, got 'yes'"),
+        ("[gate.t]\ncommand = ['a']\ntimeout = 3", "unknown key gate.t.timeout"),
+        ("[gate.'a/../b']\ncommand = ['a']", "named with letters"),
+    ],
+)
+def test_a_broken_definition_names_the_key(
+    user: UserRepository, hub: Hub, text: str | bytes, what: str
+) -> None:
+    """The message says which key, what it must be, and what was found."""
+    with pytest.raises(ConfigError, match=what):
+        load(user, hub, text)
+
+
+def test_gates_run_until_a_required_one_fails(tmp_path: Path) -> None:
+    """Acceptance commands come first; a gate that is not required stops nothing; one sandbox for all."""
+    launcher = SubprocessLauncher()
+    gates = (
+        Gate("hint", ("sh", "-c", "echo hint; exit 2"), required=False),
+        Gate("must", ("sh", "-c", "echo must; exit 1")),
+        Gate("never", ("touch", "never")),
+    )
+
+    report = run_gates(gates, [("pwd",)], tmp_path, launcher, labels={"swarm.run": "r"}, log=tmp_path / "log")
+
+    assert [(result.name, result.exit_code, result.passed) for result in report.results] == [
+        ("acceptance 1", 0, True),
+        ("hint", 2, False),
+        ("must", 1, False),
+    ]
+    assert not report.passed
+    assert report.failure == report.results[2]
+    assert (tmp_path / "log").read_text() == f"{tmp_path}\nhint\nmust\n"
+    assert not (tmp_path / "never").exists()
+    (sandbox,) = launcher.opened
+    assert sandbox.is_closed
+    assert sandbox.labels == {"swarm.run": "r"}
+
+
+def test_a_gate_that_takes_too_long_has_failed(tmp_path: Path) -> None:
+    """The time limit is part of the verdict, whatever the exit code."""
+    gate = Gate("slow", ("sh", "-c", "trap 'exit 0' TERM; sleep 60"), timeout_s=0.2)
+
+    report = run_gates([gate], [], tmp_path, SubprocessLauncher(), labels={})
+
+    assert not report.passed
+    assert str(report.failure).startswith("slow: timed out after")
+
+
+def test_nothing_to_run_passes_without_a_sandbox(tmp_path: Path) -> None:
+    """A task without acceptance in a repository without gates costs no process."""
+    launcher = SubprocessLauncher()
+
+    assert run_gates([], [], tmp_path, launcher, labels={}).passed
+    assert launcher.opened == []
+
+
+def test_a_gate_has_the_environment_of_its_table(tmp_path: Path) -> None:
+    """Its own variables are there."""
+    gate = Gate("env", ("sh", "-c", 'test "$COLOR" = never'), env={"COLOR": "never"})
+
+    assert run_gates([gate], [], tmp_path, SubprocessLauncher(), labels={}).passed
