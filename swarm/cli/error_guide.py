@@ -203,7 +203,7 @@ GUIDE: tuple[ErrorEntry, ...] = (
         next_step="Read what Redis said: it may be full, read-only or older than 7.0; `swarm doctor` checks.",
     ),
     ErrorEntry(
-        "SW081",
+        "SW090",
         "GitError",
         5,
         retryable=False,
