@@ -27,8 +27,9 @@ def explain_error(code: str) -> tuple[ErrorEntry, ...]:
     wanted = code.upper()
     found = tuple(entry for entry in GUIDE if entry.code == wanted or not wanted)
     if not found:
-        near = get_close_matches(wanted, [entry.code for entry in GUIDE], n=3)
-        hint = f"did you mean {', '.join(near)}?" if near else "`swarm explain all` lists every code"
+        known = [entry.code for entry in GUIDE]
+        near = [one for one in known if one.startswith(wanted)] or get_close_matches(wanted, known, n=3)
+        hint = f"did you mean {', '.join(near[:3])}?" if near else "`swarm explain all` lists every code"
         raise UsageError(f"no error has the code {code!r}", hint=hint)
     return found
 
@@ -93,6 +94,14 @@ GUIDE: tuple[ErrorEntry, ...] = (
         retryable=False,
         meaning="No task, or more than one, of the run has this id.",
         next_step="`swarm tasks RUN` lists them; an id may be shortened while it stays unique.",
+    ),
+    ErrorEntry(
+        "SW007",
+        "ModelRequestError",
+        2,
+        retryable=False,
+        meaning="The model API refused a request as wrong: an unknown model, or a prompt too long for it.",
+        next_step="Check the model's name in `swarm config show`; split a long requirements file.",
     ),
     ErrorEntry(
         "SW010",
@@ -187,11 +196,18 @@ GUIDE: tuple[ErrorEntry, ...] = (
     ),
     ErrorEntry(
         "SW080",
+        "StoreReplyError",
+        5,
+        retryable=False,
+        meaning="Redis answered a call with an error; the call changed nothing.",
+        next_step="Read what Redis said: it may be full, read-only or older than 7.0; `swarm doctor` checks.",
+    ),
+    ErrorEntry(
+        "SW090",
         "GitError",
         5,
         retryable=False,
-        meaning="git failed in a way that swarm does not expect; the message holds the command "
-        "and its output.",
+        meaning="git failed in an unexpected way; the message holds the command and its output.",
         next_step="`swarm doctor` checks git and the disk; then `swarm run --resume RUN`.",
     ),
 )

@@ -7,6 +7,8 @@ from swarm.observe.wording import SHAPES, duration, one_line
 from swarm.plan.model import Plan, TaskSpec
 from swarm.states import TaskState
 
+MOST_LEVELS = 20
+
 _FILLS = {
     TaskState.QUEUED: "#d7f0f7",
     TaskState.ACKED: "#d6e4ff",
@@ -30,14 +32,16 @@ def draw_tree(plan: Plan, states: Mapping[str, TaskState] | None = None) -> str:
     for task in plan.tasks:
         children[under[task.id]].append(task)
     lines: list[str] = []
-    stack = [(task, "", i == 0) for i, task in enumerate(reversed(children[""]))]
+    stack = [(task, "", i == 0, 0) for i, task in enumerate(reversed(children[""]))]
     while stack:
-        task, indent, is_last = stack.pop()
-        is_root = not under[task.id]
-        branch = "" if is_root else "└─ " if is_last else "├─ "
-        lines.append(f"{indent}{branch}{_label(task, under[task.id], states)}")
-        below = indent if is_root else indent + ("   " if is_last else "│  ")
-        stack += [(child, below, i == 0) for i, child in enumerate(reversed(children[task.id]))]
+        task, indent, is_last, depth = stack.pop()
+        branch = "" if not depth else "└─ " if is_last else "├─ "
+        # A chain of thousands would be indented to megabytes: from here on the depth is a number.
+        number = f"{depth}: " if depth > MOST_LEVELS else ""
+        lines.append(f"{indent}{branch}{number}{_label(task, under[task.id], states)}")
+        if depth and depth < MOST_LEVELS:
+            indent += "   " if is_last else "│  "
+        stack += [(child, indent, i == 0, depth + 1) for i, child in enumerate(reversed(children[task.id]))]
     return "\n".join(lines)
 
 

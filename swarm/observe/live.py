@@ -19,7 +19,7 @@ from swarm.observe.story import clock_time, tell_event
 from swarm.observe.wording import COLOURS, SHAPES, cells, duration, lock_name, one_line, plural
 from swarm.states import TaskState
 
-MOST_LANES, MOST_TASK_LINES, MOST_WAITS, MOST_EVENTS = 6, 7, 2, 6
+MOST_LANES, MOST_TASK_LINES, MOST_WAITS, MOST_EVENTS = 5, 6, 2, 5
 _NAME_WIDTH = 22
 _URGENCY = (
     TaskState.FAILED,

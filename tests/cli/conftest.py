@@ -1,6 +1,7 @@
 """A folder, a project on a real server, and the command line run in this process."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from swarm.plan.model import Plan, TaskSpec
 
 PROJECT = "shop"
 BASE = "b" * 40
+FOREIGN = ("REDIS_URL", "SWARM_", "ANTHROPIC_", "NO_COLOR")
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,14 @@ def command(
         executor="command",
         command=("true",),
     )
+
+
+@pytest.fixture(autouse=True)
+def _own_environment() -> Iterator[None]:
+    """What the developer's shell sets decides nothing here."""
+    foreign = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(FOREIGN)}
+    yield
+    os.environ.update(foreign)
 
 
 @pytest.fixture

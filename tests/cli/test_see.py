@@ -3,12 +3,16 @@
 import shlex
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from swarm.engine.records import WorkerProfile
+from swarm.fleet.server_file import ServerRecord, write_server_file
 from swarm.plan.model import TaskSpec
+from swarm.testing.server import RedisServer
 
 # Any: these are the fixtures' own types, and a test cannot import from its conftest.
 Swarm = Callable[..., Any]
@@ -154,10 +158,28 @@ def test_before_the_first_run_every_question_says_so(swarm: Swarm) -> None:
     )
 
 
-def test_a_server_that_is_away_is_exit_3(tmp_path: Any, swarm: Swarm) -> None:
+def test_a_server_that_is_away_is_exit_3(tmp_path: Path, swarm: Swarm) -> None:
     """Scripts can tell an unreachable Redis from everything else, and soon."""
     (tmp_path / "swarm.toml").write_text(f'redis_url = "unix://{tmp_path}/none.sock"\n')
 
     away = swarm("status", "--json")
 
     assert (away.code, away.json()["error"]["code"], away.json()["error"]["retryable"]) == (3, "SW011", True)
+
+
+def test_the_embedded_server_of_the_folder_is_found(
+    folder: Path, redis_server: RedisServer, bench: Bench, task: Task, swarm: Swarm
+) -> None:
+    """Without any setting, `swarm status` asks the server that `swarm run` left running here."""
+    (folder / "swarm.toml").write_text('project = "shop"\n')
+    (folder / ".swarm" / "server").mkdir(parents=True)
+    note = ServerRecord(redis_server.url, redis_server.pid, "redis-server", "")
+    run = bench.submit(task("a"))
+
+    write_server_file(folder / ".swarm", note)
+    found = swarm("status", "--json")
+    write_server_file(folder / ".swarm", replace(note, pid=2**22 - 1))
+    gone = swarm("status")
+
+    assert found.json()["run"]["run"] == run
+    assert (gone.code, gone.err.splitlines()[1]) == (3, "help: start one with `swarm run` or set REDIS_URL")

@@ -1,0 +1,93 @@
+"""`config show`, `completion`, `explain`: swarm about itself."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from swarm.cli.error_guide import GUIDE
+from swarm.errors import SwarmError
+from swarm.repo.git import GitError
+
+# Any: the fixture's own type, and a test cannot import from its conftest.
+Swarm = Callable[..., Any]
+
+
+def subclasses(kind: type[SwarmError]) -> Iterator[type[SwarmError]]:
+    """An error class and all that are derived from it."""
+    yield kind
+    for one in kind.__subclasses__():
+        yield from subclasses(one)
+
+
+def test_every_error_of_swarm_is_explained() -> None:
+    """Each code belongs to one class, and its page says what the class says."""
+    assert issubclass(GitError, SwarmError), "defined where it happens, so it has to be imported to be found"
+    kinds = [kind for kind in subclasses(SwarmError) if kind.__module__.startswith("swarm.")]
+
+    guide = [(entry.code, entry.name, entry.exit_code, entry.retryable) for entry in GUIDE]
+
+    assert guide == sorted((kind.code, kind.__name__, kind.exit_code, kind.retryable) for kind in kinds)
+    assert len({kind.code for kind in kinds}) == len(kinds)
+
+
+def test_explain_takes_a_code_in_any_case(swarm: Swarm) -> None:
+    """As it is copied from a terminal, or typed from memory."""
+    explained = swarm("explain", "sw011", "--json").json()
+
+    assert (explained["code"], explained["name"], explained["exit_code"]) == (
+        "SW011",
+        "StoreUnreachableError",
+        3,
+    )
+
+
+def test_explain_names_the_nearest_code(swarm: Swarm) -> None:
+    """An unknown code is a usage error with a next step."""
+    unknown = swarm("explain", "SW01")
+
+    assert unknown.code == 2
+    assert "did you mean SW010, SW011, SW012?" in unknown.err
+
+
+def test_config_shows_where_each_value_came_from(swarm: Swarm, folder: Path, redis_url: str) -> None:
+    """A wrong value can be traced to its file."""
+    rows = {row["name"]: row for row in swarm("config", "show", "--json").json()}
+
+    assert (rows["project"]["value"], rows["project"]["source"]) == ("shop", "swarm.toml")
+    assert (rows["lease_s"]["value"], rows["lease_s"]["source"]) == (30.0, "default")
+    assert rows["redis_url"]["value"] == redis_url
+    assert rows["root"]["value"] == str(folder)
+    assert all(row["help"] for row in rows.values())
+
+
+def test_config_never_shows_a_secret(swarm: Swarm, folder: Path) -> None:
+    """Not the password in a URL, in no form of output."""
+    (folder / "swarm.toml").write_text('redis_url = "rediss://user:hunter2@redis.example:6380/1"\n')
+
+    as_text, as_json = swarm("config", "show"), swarm("config", "show", "--json")
+
+    rows = {row["name"]: row["value"] for row in as_json.json()}
+    assert rows["redis_url"] == "rediss://user:***@redis.example:6380/1"
+    assert rows["anthropic_api_key"] == "not set"
+    assert "hunter2" not in as_text.out + as_json.out
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_the_shells_script(swarm: Swarm, shell: str) -> None:
+    """The script asks `swarm` itself, so that it never goes stale."""
+    script = swarm("completion", shell).out
+
+    assert f"{shell}_complete" in script
+    assert "_SWARM_COMPLETE" in script
+
+
+def test_the_bash_script_is_bash(swarm: Swarm) -> None:
+    """`eval` of it is no syntax error."""
+    checked = subprocess.run(
+        ["bash", "-n"], input=swarm("completion", "bash").out, capture_output=True, text=True, check=False
+    )
+
+    assert (checked.returncode, checked.stderr) == (0, "")
