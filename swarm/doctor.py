@@ -80,9 +80,8 @@ def _git(_settings: Settings) -> Finding:
 
 def _repository(settings: Settings) -> Finding:
     commit = commit_of(settings.root)
-    return Finding(
-        "repository", True, True, f"{settings.root} at {commit[:12]}, project {settings.project!r}"
-    )
+    found = f"{settings.root} at {commit[:12]}, project {settings.project!r}"
+    return Finding("repository", is_ok=True, is_needed=True, found=found)
 
 
 def _redis(settings: Settings) -> Finding:

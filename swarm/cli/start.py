@@ -66,7 +66,8 @@ def demo(workers: int, into: Path | None, as_json: bool) -> None:
     if into is not None and into.exists() and any(into.iterdir()):
         raise RefusedError(f"{into} is not empty", hint="name a folder that does not exist yet")
     folder = demo_repository(into or Path(tempfile.mkdtemp(prefix="swarm-demo-")) / "repository")
-    say("The model here is a script on localhost that answers as the Messages API does: no key, no cost.")
+    say("The model here is a script on localhost that answers as the Messages API does: no key, and the")
+    say("cost in the report is what its tokens would have cost.")
     say("Everything else is real: the plan, Redis, locks, git, the gates and the merges.")
     with ScriptedModel(demo_script()) as model:
         environment = {"ANTHROPIC_BASE_URL": model.url, "ANTHROPIC_API_KEY": "scripted"}

@@ -11,13 +11,13 @@ from swarm.engine.records import (
     Requeued,
     RunRecord,
     TaskRecord,
-    Usage,
 )
 from swarm.engine.specs import decode_spec
 from swarm.engine.store import Reply
 from swarm.engine.words import hash_of, text_of, words_of
 from swarm.errors import RunCancelledError, StaleTokenError, UnknownTaskError
 from swarm.keys import split_member
+from swarm.models.usage import Usage
 from swarm.states import RunState, TaskState
 
 EVIDENCE_CAP = 64 * 1024
