@@ -9,7 +9,7 @@ from swarm.engine.engine import Engine
 from swarm.engine.snapshot import Snapshot, take_snapshot
 from swarm.engine.store import open_store
 from swarm.fleet.local import LocalFleet
-from swarm.fleet.resources import choose_workers
+from swarm.fleet.resources import Admission, choose_workers
 from swarm.fleet.server import ensure_server
 from swarm.local_run import drive, run_folder, submit_plan
 from swarm.observe.report import build_report, render_report
@@ -19,6 +19,9 @@ from swarm.plan.model import Plan
 from swarm.repo.hub import Hub
 from swarm.settings import Settings
 from swarm.states import RunState
+
+PROCESS_MEMORY_MB, PROCESS_CPUS = 512, 0.5
+"""What one worker without a container is counted as, when their number is chosen."""
 
 EXIT_DONE, EXIT_FAILED, EXIT_NOT_FINISHED, EXIT_INTERRUPTED = 0, 1, 8, 130
 
@@ -71,11 +74,7 @@ class Session:
 
     def _see_through(self, engine: Engine, run: str) -> int:
         if not engine.run(run).state.is_terminal:
-            admission = choose_workers(
-                self._settings.workers,
-                memory_mb_each=self._settings.memory_mb if self._settings.isolation == "docker" else 256,
-                cpus_each=self._settings.cpus,
-            )
+            admission = self._admit()
             if admission.reason:
                 say(admission.reason)
             fleet = LocalFleet(self._settings, self._url, admission.workers, self._environment)
@@ -88,6 +87,15 @@ class Session:
         else:
             snapshot = take_snapshot(engine, run)
         return self._finish(snapshot)
+
+    def _admit(self) -> Admission:
+        """How many workers to start; an agent that waits for a model leaves its CPU to others."""
+        settings = self._settings
+        if settings.isolation == "docker":
+            return choose_workers(
+                settings.workers, memory_mb_each=settings.memory_mb, cpus_each=settings.cpus
+            )
+        return choose_workers(settings.workers, memory_mb_each=PROCESS_MEMORY_MB, cpus_each=PROCESS_CPUS)
 
     def _finish(self, snapshot: Snapshot) -> int:
         record = snapshot.run
