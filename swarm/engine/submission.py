@@ -9,10 +9,11 @@ from swarm.engine.ranks import upward_ranks, urgency
 from swarm.engine.specs import encode_spec, spec_fields
 from swarm.engine.words import words_of
 from swarm.errors import RefusedError
-from swarm.plan.model import Plan
+from swarm.plan.model import Plan, TaskSpec
 
-CHUNK = 150
-"""Tasks a script stores; more would keep the server from others for over a millisecond."""
+TASKS = 150
+EDGES = 500
+"""What one script stores at most; more would keep the server from others for over a millisecond."""
 
 
 SCHEMA = "1"
@@ -34,12 +35,12 @@ def submit_plan(caller: Caller, project: str, plan: Plan, *, base: str, key: str
             hint="set another `project` in swarm.toml",
         )
     state, stored = answer[1], int(answer[2])
-    ranks = upward_ranks(plan) if state == "loading" else {}
-    while state == "loading" and stored < len(plan.tasks):
-        answer = words_of(caller.call("submit", run, stored, *chunk_arguments(plan, ranks, stored)))
+    chunks = plan_chunks(plan) if state == "loading" else []
+    while state == "loading" and stored < len(chunks):
+        answer = words_of(caller.call("submit", run, stored, *chunks[stored]))
         stored, state = int(answer[1]), answer[2]
     if state == "loading":
-        caller.call("activate", run, len(plan.tasks))
+        caller.call("activate", run, len(chunks))
         caller.drain_work()
     return run
 
@@ -51,18 +52,31 @@ def run_id(project: str, plan: Plan, *, base: str, key: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
-def chunk_arguments(plan: Plan, ranks: dict[str, float], start: int) -> list[str]:
-    """Arguments of one submit call: the tasks from place `start` on."""
-    arguments: list[str] = []
-    for task in plan.tasks[start : start + CHUNK]:
-        arguments += [
-            task.id,
-            encode_spec(task),
-            task.type,
-            task.executor,
-            str(urgency(ranks[task.id], task.priority)),
-            lock_text(compile_locks(task)),
-            str(task.max_attempts),
-            "\n".join(dict.fromkeys(task.dependencies)),
-        ]
-    return arguments
+def plan_chunks(plan: Plan) -> list[list[str]]:
+    """The arguments of each submit call, always cut the same way, so that a number says how far it got."""
+    ranks = upward_ranks(plan)
+    chunks: list[list[str]] = []
+    tasks = edges = 0
+    for place, task in enumerate(plan.tasks):
+        needs = list(dict.fromkeys(task.dependencies))
+        parts = [needs[start : start + EDGES] for start in range(0, len(needs), EDGES)] or [[]]
+        for number, part in enumerate(parts):
+            if not chunks or tasks == TASKS or edges + len(part) > EDGES:
+                chunks.append([str(place + (number > 0))])
+                tasks = edges = 0
+            chunks[-1] += _entry(task, ranks[task.id], part, is_first=number == 0)
+            tasks, edges = tasks + 1, edges + len(part)
+    return chunks
+
+
+def _entry(task: TaskSpec, rank_s: float, needs: list[str], *, is_first: bool) -> list[str]:
+    return [
+        task.id,
+        encode_spec(task) if is_first else "",
+        task.type,
+        task.executor,
+        str(urgency(rank_s, task.priority)),
+        lock_text(compile_locks(task)) if is_first else "",
+        str(task.max_attempts),
+        "\n".join(needs),
+    ]

@@ -5,10 +5,9 @@ import threading
 import pytest
 
 from swarm.engine.engine import Engine
-from swarm.engine.ranks import upward_ranks
 from swarm.engine.records import WorkerProfile
 from swarm.engine.store import Store
-from swarm.engine.submission import chunk_arguments, run_id
+from swarm.engine.submission import plan_chunks, run_id
 from swarm.engine.words import words_of
 from swarm.errors import RefusedError, UnknownRunError, UnknownTaskError
 from swarm.states import RunState, TaskState
@@ -57,7 +56,7 @@ def test_a_run_that_was_loaded_halfway_is_not_claimable_and_can_be_resumed(
     plan = make_plan(*(f"t{n}" for n in range(200)))
     run = run_id(engine.project, plan, base=BASE, key="")
     engine._caller.call("open_run", run, "", f"swarm/{run}", BASE, "", "1")
-    engine._caller.call("submit", run, 0, *chunk_arguments(plan, upward_ranks(plan), 0))
+    engine._caller.call("submit", run, 0, *plan_chunks(plan)[0])
 
     while_loading = (engine.run(run).state, engine.claim(worker, "claim-1"))
     resumed = engine.submit(plan, base=BASE)
@@ -73,9 +72,9 @@ def test_activation_goes_on_without_its_submitter(engine: Engine) -> None:
     plan = make_plan(*(f"t{n}" for n in range(200)))
     run = run_id(engine.project, plan, base=BASE, key="")
     engine._caller.call("open_run", run, "", f"swarm/{run}", BASE, "", "1")
-    for start in (0, 150):
-        engine._caller.call("submit", run, start, *chunk_arguments(plan, upward_ranks(plan), start))
-    engine._caller.call("activate", run, 200)
+    for number, chunk in enumerate(plan_chunks(plan)):
+        engine._caller.call("submit", run, number, *chunk)
+    engine._caller.call("activate", run, 2)
 
     engine.reclaim_expired()
 
@@ -166,3 +165,16 @@ def test_a_waiting_reader_gets_the_next_event(engine: Engine) -> None:
     reader.close()
 
     assert found[0] == "run_submitted"
+
+
+def test_a_task_with_thousands_of_dependencies_is_stored_in_parts(engine: Engine) -> None:
+    """No script stores more than a few hundred edges, and the task waits for every one of them."""
+    names = [f"t{n}" for n in range(1_200)]
+
+    chunks = plan_chunks(make_plan(*names, make_task("end", after=names)))
+    run = engine.submit(make_plan(*names, make_task("end", after=names)), base=BASE)
+
+    assert len(chunks) == 8 + 3
+    assert len(engine.task(run, "end").waiting_for) == 1_200
+    assert engine.run(run).counts[TaskState.PENDING] == 1
+    assert engine.run(run).counts[TaskState.QUEUED] == 1_200
