@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import tomllib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
@@ -14,6 +13,7 @@ from swarm.fleet.resources import available
 from swarm.fleet.server import Server, ensure_server
 from swarm.repo.gates import load_gates
 from swarm.repo.hub import Hub
+from swarm.repo.user_repository import commit_of
 from swarm.settings import Settings, scrubbed_environment
 
 MIN_GIT = (2, 38)  # the first with `merge-tree --write-tree`
@@ -74,23 +74,21 @@ def _git(_settings: Settings) -> Finding:
     ).stdout.strip()
     numbers = tuple(int(part) for part in text.split()[2].split(".")[:2])
     is_new_enough = numbers >= MIN_GIT
-    return Finding("git", is_new_enough, True, text, "" if is_new_enough else "git 2.38 or newer is needed")
+    hint = "" if is_new_enough else "git 2.38 or newer is needed"
+    return Finding("git", is_ok=is_new_enough, is_needed=True, found=text, hint=hint)
 
 
 def _repository(settings: Settings) -> Finding:
-    from swarm.repo.user_repository import commit_of
-
     commit = commit_of(settings.root)
-    return Finding(
-        "repository", True, True, f"{settings.root} at {commit[:12]}, project {settings.project!r}"
-    )
+    found = f"{settings.root} at {commit[:12]}, project {settings.project!r}"
+    return Finding("repository", is_ok=True, is_needed=True, found=found)
 
 
 def _redis(settings: Settings) -> Finding:
     server = ensure_server(settings)
     engine = Engine(open_store(server.url), settings.project)
     warnings = engine.check_server()
-    return Finding("redis", True, True, _where(server), "; ".join(warnings))
+    return Finding("redis", is_ok=True, is_needed=True, found=_where(server), hint="; ".join(warnings))
 
 
 def _where(server: Server) -> str:
@@ -98,8 +96,6 @@ def _where(server: Server) -> str:
 
 
 def _gates(settings: Settings) -> Finding:
-    from swarm.repo.user_repository import commit_of
-
     hub = Hub.open_or_create(settings.hub)
     gates = load_gates(hub, hub.import_base(settings.root))
     if not gates:
@@ -110,12 +106,13 @@ def _gates(settings: Settings) -> Finding:
             found=f"none in swarm.toml at {commit_of(settings.root)[:12]}: only acceptance commands judge",
             hint="`swarm init` writes one; commit it",
         )
-    return Finding("gates", True, False, ", ".join(gate.name for gate in gates))
+    return Finding("gates", is_ok=True, is_needed=False, found=", ".join(gate.name for gate in gates))
 
 
 def _model(settings: Settings) -> Finding:
     if settings.has_model_credential:
-        return Finding("model", True, False, f"a credential is set; planner {settings.model_planner}")
+        found = f"a credential is set; planner {settings.model_planner}"
+        return Finding("model", is_ok=True, is_needed=False, found=found)
     return Finding(
         "model",
         is_ok=False,
@@ -127,7 +124,7 @@ def _model(settings: Settings) -> Finding:
 
 def _docker(settings: Settings) -> Finding:
     found = check_docker(settings.image)
-    return Finding("docker", True, settings.isolation == "docker", found)
+    return Finding("docker", is_ok=True, is_needed=settings.isolation == "docker", found=found)
 
 
 def _resources(settings: Settings) -> Finding:
@@ -135,4 +132,6 @@ def _resources(settings: Settings) -> Finding:
     free_mb = shutil.disk_usage(settings.root).free // 2**20
     text = f"{have.cpus:g} CPUs, {have.memory_mb} MiB of memory available, {free_mb} MiB of disk free"
     is_ok = free_mb >= LOW_DISK_MB
-    return Finding("resources", is_ok, False, text, "" if is_ok else "free some disk")
+    return Finding(
+        "resources", is_ok=is_ok, is_needed=False, found=text, hint="" if is_ok else "free some disk"
+    )

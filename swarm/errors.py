@@ -60,7 +60,7 @@ class ConfigError(UsageError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with a plan: where (a JSON path such as `$.tasks[3].files[0]`), what, and what to do."""
+    """One thing wrong with a plan: where (a JSON path: `$.tasks[3].files[0]`), what, and what to do."""
 
     path: str
     message: str

@@ -68,7 +68,7 @@ class Supervisor:
                 except StoreUnreachableError as error:
                     self._log.warning("redis does not answer", error=error.message)
                     beat.wait(TICK_S)
-                except Exception:
+                except Exception:  # noqa: BLE001
                     # The loop that must survive: a landing that breaks must not stop the others.
                     self._log.exception("tick failed")
                     beat.wait(TICK_S)

@@ -26,7 +26,9 @@ def worker(context: Context, types: str, as_json: bool) -> None:
     url = ensure_server(settings).url
     argv = [sys.executable, "-m", "workers", "-C", str(settings.root), "--types", types]
     # Become the worker: one process, one set of signals. `swarm` itself never imports `workers`.
-    os.execve(sys.executable, argv, child_environment({"REDIS_URL": url}))
+    os.execve(  # noqa: S606  # an argv of our own, and no shell is what we want
+        sys.executable, argv, child_environment({"REDIS_URL": url})
+    )
 
 
 @click.command()

@@ -1,20 +1,16 @@
 """`swarm run` and `swarm submit`: from a file to a branch."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from swarm.cli.context import Context, pass_context
-from swarm.cli.output import emit, say
-from swarm.errors import NotFinishedError, SwarmError, UsageError
+from swarm.cli.output import emit
+from swarm.errors import UsageError
 
 if TYPE_CHECKING:
-    from swarm.engine.engine import Engine
-    from swarm.engine.snapshot import Snapshot
-    from swarm.local_run import Look
     from swarm.plan.model import Plan
     from swarm.settings import Settings
 
@@ -52,9 +48,10 @@ def run(
     from swarm.cli.session import Session
 
     session = Session(settings, as_json=as_json)
-    if resume is not None:
+    if resume is not None and file is None:
         sys.exit(session.resume(resume))
-    assert file is not None
+    if file is None or resume is not None:
+        raise UsageError("say what to run: a FILE, or --resume RUN", hint="for example `swarm run plan.json`")
     plan = load_plan(settings, file, as_json=as_json)
     session.show_plan(plan)
     if not yes:

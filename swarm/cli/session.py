@@ -1,30 +1,35 @@
 """What `swarm run` and `swarm demo` share: start, watch, report, and the exit code."""
 
-from pathlib import Path
-
 import click
 
+from swarm.cli.context import resolve_run
 from swarm.cli.output import say
+from swarm.cli.plan import summarise_plan
 from swarm.engine.engine import Engine
-from swarm.engine.snapshot import Snapshot
+from swarm.engine.snapshot import Snapshot, take_snapshot
 from swarm.engine.store import open_store
-from swarm.errors import UnknownRunError
 from swarm.fleet.local import LocalFleet
-from swarm.fleet.resources import choose_workers
+from swarm.fleet.resources import Admission, choose_workers
 from swarm.fleet.server import ensure_server
 from swarm.local_run import drive, run_folder, submit_plan
 from swarm.observe.report import build_report, render_report
+from swarm.observe.report_data import Report
 from swarm.observe.watcher import open_watcher
 from swarm.plan.model import Plan
 from swarm.repo.hub import Hub
 from swarm.settings import Settings
 from swarm.states import RunState
 
+PROCESS_MEMORY_MB, PROCESS_CPUS = 512, 0.5
+"""What one worker without a container is counted as, when their number is chosen."""
+
 EXIT_DONE, EXIT_FAILED, EXIT_NOT_FINISHED, EXIT_INTERRUPTED = 0, 1, 8, 130
 
 
 class Session:
     """One `swarm run` on this machine."""
+
+    report: Report | None = None  # once the run was seen through
 
     def __init__(
         self, settings: Settings, *, as_json: bool, environment: dict[str, str] | None = None
@@ -35,8 +40,6 @@ class Session:
 
     def show_plan(self, plan: Plan) -> None:
         """Say on stderr what is about to run."""
-        from swarm.cli.plan import summarise_plan
-
         say(summarise_plan(plan))
         if self._settings.isolation == "process":
             say("isolation: process - agents run as your user; use it for repositories that you trust")
@@ -51,8 +54,6 @@ class Session:
 
     def resume(self, text: str) -> int:
         """Go on with a run; return the exit code."""
-        from swarm.cli.context import resolve_run
-
         engine = self._connect()
         run = resolve_run(engine, text)
         record = engine.run(run)
@@ -73,11 +74,7 @@ class Session:
 
     def _see_through(self, engine: Engine, run: str) -> int:
         if not engine.run(run).state.is_terminal:
-            admission = choose_workers(
-                self._settings.workers,
-                memory_mb_each=self._settings.memory_mb if self._settings.isolation == "docker" else 256,
-                cpus_each=self._settings.cpus,
-            )
+            admission = self._admit()
             if admission.reason:
                 say(admission.reason)
             fleet = LocalFleet(self._settings, self._url, admission.workers, self._environment)
@@ -88,16 +85,23 @@ class Session:
             finally:
                 fleet.stop()
         else:
-            from swarm.engine.snapshot import take_snapshot
-
             snapshot = take_snapshot(engine, run)
-        return self._finish(engine, snapshot)
+        return self._finish(snapshot)
 
-    def _finish(self, engine: Engine, snapshot: Snapshot) -> int:
+    def _admit(self) -> Admission:
+        """How many workers to start; an agent that waits for a model leaves its CPU to others."""
+        settings = self._settings
+        if settings.isolation == "docker":
+            return choose_workers(
+                settings.workers, memory_mb_each=settings.memory_mb, cpus_each=settings.cpus
+            )
+        return choose_workers(settings.workers, memory_mb_each=PROCESS_MEMORY_MB, cpus_each=PROCESS_CPUS)
+
+    def _finish(self, snapshot: Snapshot) -> int:
         record = snapshot.run
         hub = Hub.open_or_create(self._settings.hub)
         refusal = hub.publish(self._settings.root, record.branch).reason
-        report = build_report(snapshot)
+        report = self.report = build_report(snapshot)
         folder = run_folder(self._settings.home, record.run)
         folder.mkdir(parents=True, exist_ok=True)
         for form, name in (("json", "report.json"), ("md", "report.md"), ("junit", "report.xml")):

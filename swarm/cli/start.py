@@ -56,37 +56,31 @@ def doctor(context: Context, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON and nothing else on stdout.")
 def demo(workers: int, into: Path | None, as_json: bool) -> None:
     """Run the whole way on an example: no key, no Docker, no Redis needed."""
+    from swarm.cli.plan import plan_text
     from swarm.cli.session import Session
     from swarm.demo.scenario import demo_repository, demo_requirements, demo_script
     from swarm.fleet.server import stop_server
-    from swarm.planning.requirements import plan_file
     from swarm.settings import load_settings
     from swarm.testing.scripted_model import ScriptedModel
 
     if into is not None and into.exists() and any(into.iterdir()):
         raise RefusedError(f"{into} is not empty", hint="name a folder that does not exist yet")
     folder = demo_repository(into or Path(tempfile.mkdtemp(prefix="swarm-demo-")) / "repository")
+    say("The model here is a script on localhost that answers as the Messages API does: no key, and the")
+    say("cost in the report is what its tokens would have cost.")
+    say("Everything else is real: the plan, Redis, locks, git, the gates and the merges.")
     with ScriptedModel(demo_script()) as model:
-        say("The model here is a script on localhost that answers as the Messages API does: no key, no cost.")
-        say("Everything else is real: the plan, Redis, locks, git, the gates and the merges.\n")
         environment = {"ANTHROPIC_BASE_URL": model.url, "ANTHROPIC_API_KEY": "scripted"}
-        settings = load_settings(
-            folder,
-            {
-                "workers": workers,
-                "anthropic_base_url": model.url,
-                "anthropic_api_key": "scripted",
-                "redis_url": "",
-            },
-        )
-        (folder / "requirements.md").write_text(demo_requirements(), encoding="utf-8")
+        flags = {name.lower(): value for name, value in environment.items()}
+        settings = load_settings(folder, {"workers": workers, "redis_url": "", **flags})
+        session = Session(settings, as_json=as_json, environment=environment)
         try:
-            session = Session(settings, as_json=as_json, environment=environment)
-            say(f"planning {folder / 'requirements.md'}")
-            plan = plan_file(settings, folder / "requirements.md")
+            plan = plan_text(settings, demo_requirements(), source="requirements.md", quiet=False)
             session.show_plan(plan)
             code = session.run_plan(plan)
         finally:
             stop_server(settings.home)
-    say(f"\nlook further:\n  cd {folder}\n  git log --oneline swarm/{{run}}\n  swarm status\n  swarm report")
+    say(f"\nlook further:  cd {folder}")
+    for command in ("git log --oneline --graph --all", "swarm report", "swarm show", "swarm events"):
+        say(f"  {command}")
     sys.exit(code)

@@ -11,7 +11,7 @@ from swarm.testing.script import ModelRequest, ScriptedReply, first_match
 
 
 def demo_repository(folder: Path) -> Path:
-    """Make the repository of `tally` in a new or empty folder; most of its tests fail until the work is done."""
+    """Make the repository of `tally` in a new or empty folder; most tests fail until the work is done."""
     top = files("swarm.demo").joinpath("repository")
     contents = {name: file.read_text(encoding="utf-8") for name, file in _files_below(top, "")}
     return make_repository(folder, contents, message="Agree on the data model and the tests")

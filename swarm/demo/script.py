@@ -101,7 +101,7 @@ def _insertion(answer: str, place: str, summary: str) -> list[ScriptedReply]:
 def _release() -> list[ScriptedReply]:
     version = '__version__ = "0.1.0"\n'
     exported = 'from tally.analysis import analyse\n\n__all__ = ["analyse"]\n__version__ = "1.0.0"\n'
-    entry = "# Changes\n\n## 1.0.0\n\nWords, sentences, headings, links, reading time; a command line and a guide.\n"
+    entry = "# Changes\n\n## 1.0.0\n\nThe whole analysis, a command line and a guide.\n"
     return [
         using("list_files", {"path": "."}, say="Is everything there?", delay_s=THINK_S),
         _editing("tally/__init__.py", version, exported, "Everything is there."),

@@ -9,6 +9,7 @@ from typing import TypeVar
 from swarm.clock import Clock, SystemClock
 from swarm.engine.scripts import Library
 from swarm.engine.store import Reply, Store
+from swarm.engine.words import words_of
 from swarm.errors import StoreUnreachableError
 
 FIRST_PAUSE_S = 0.05
@@ -62,6 +63,18 @@ class Caller:
     def ask(self, commands: Sequence[Sequence[str | int]]) -> list[Reply]:
         """Send plain reading commands together."""
         return self._patiently(lambda: self.store.pipeline(commands))
+
+    def drain_work(self, *, at_most: int | None = None) -> tuple[int, list[str]]:
+        """Do what scripts left over: how many tasks were cancelled or retried, and which ids were queued."""
+        moved, queued = 0, list[str]()
+        while at_most is None or at_most > 0:
+            answer = words_of(self.call("work", self.new_op()))
+            if answer[0] == "DONE":
+                break
+            moved += int(answer[1])
+            queued += answer[2:]
+            at_most = None if at_most is None else at_most - 1
+        return moved, queued
 
     def block(self, seconds: float, *command: str | int) -> Reply:
         """Send a command that waits on the server for up to `seconds`."""

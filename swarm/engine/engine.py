@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from swarm.clock import Clock
 from swarm.engine.caller import Caller
-from swarm.engine.ranks import upward_ranks
 from swarm.engine.reads import Reads
 from swarm.engine.records import (
     AgentRecord,
@@ -18,32 +17,27 @@ from swarm.engine.records import (
     Requeued,
     RunRecord,
     TaskRecord,
-    Usage,
     WorkerProfile,
 )
 from swarm.engine.replies import (
     decode_claim,
-    decode_event,
+    decode_requeued,
     decode_ticket,
+    failure_arguments,
     refuse,
-    text_of,
     usage_text,
-    words_of,
 )
 from swarm.engine.server_check import check_server
-from swarm.engine.store import Reply, Store
-from swarm.engine.submission import chunk_arguments, run_id
-from swarm.errors import RefusedError, RunCancelledError, UnknownRunError, UnknownTaskError
-from swarm.keys import Keys, member, split_member
+from swarm.engine.store import Store
+from swarm.engine.submission import submit_plan
+from swarm.engine.words import text_of, words_of
+from swarm.errors import RunCancelledError, UnknownRunError, UnknownTaskError
+from swarm.keys import Keys, member
+from swarm.models.usage import Usage
 from swarm.plan.model import Plan
-from swarm.states import TaskState
-
-SCHEMA = "1"
-"""Version of the data in Redis."""
 
 LONGEST_WAIT_S = 2.0
 MERGE_DISPLAY_MS = 24 * 3600 * 1000
-EVIDENCE_CAP = 64 * 1024
 WORK_A_TICK = 20
 
 _NOTHING = Usage()
@@ -115,25 +109,7 @@ class Engine:
         Raises:
             RefusedError: this project name belongs to another repository on this server.
         """
-        run = run_id(self.project, plan, base=base, key=key)
-        answer = words_of(
-            self._caller.call("open_run", run, plan.goal, f"swarm/{run}", base, repository, SCHEMA)
-        )
-        if answer[0] == "REFUSED":
-            raise RefusedError(
-                f"project {self.project!r} on this server belongs to repository {answer[1]!r}",
-                hint="set another `project` in swarm.toml",
-            )
-        state, stored = answer[1], int(answer[2])
-        ranks = upward_ranks(plan) if state == "loading" else {}
-        while state == "loading" and stored < len(plan.tasks):
-            chunk = chunk_arguments(plan, ranks, stored)
-            answer = words_of(self._caller.call("submit", run, stored, *chunk))
-            stored, state = int(answer[1]), answer[2]
-        if state == "loading":
-            self._caller.call("activate", run, len(plan.tasks))
-            self._drain_work()
-        return run
+        return submit_plan(self._caller, self.project, plan, base=base, key=key, repository=repository)
 
     # worker ---------------------------------------------------------------------------------
     def claim(self, worker: WorkerProfile, claim_id: str) -> Claim | None:
@@ -215,7 +191,7 @@ class Engine:
         return int(self._merging("renew_merge", ticket, self.lease_ms)[1])
 
     def complete(self, ticket: MergeTicket, *, commit: str) -> list[str]:
-        """Merging → done with the landed commit; frees locks and slot, triggers dependents; newly queued ids."""
+        """Merging → done with the landed commit; frees locks and slot, returns newly queued ids."""
         return self._queued(self._merging("complete", ticket, self._caller.new_op(), commit))
 
     def send_back(self, ticket: MergeTicket, failure: Failure) -> bool:
@@ -250,8 +226,8 @@ class Engine:
             answer = words_of(self._caller.call("reap", self._caller.new_op(), self.lease_ms))
             word = answer[0]
             if word in {"OK", "MORE"}:
-                found += _requeued(answer[1:])
-        self._drain_work(at_most=WORK_A_TICK)
+                found += decode_requeued(answer[1:])
+        self._caller.drain_work(at_most=WORK_A_TICK)
         return found
 
     def reclaim_worker(self, worker_id: str) -> list[Requeued]:
@@ -261,8 +237,8 @@ class Engine:
         while place.strip():
             answer = words_of(self._caller.call("reclaim_worker", worker_id, self._caller.new_op(), place))
             place = answer[1]
-            found += _requeued(answer[2:])
-        self._drain_work()
+            found += decode_requeued(answer[2:])
+        self._caller.drain_work()
         return found
 
     def heartbeat(self, worker: WorkerProfile, *, kind: str, state: str, task: str = "") -> None:
@@ -317,16 +293,13 @@ class Engine:
 
     def events(self, *, after: str = "0-0", limit: int = 1000, block_ms: int = 0) -> list[Event]:
         """Up to `limit` events later than the entry `after`; waits up to `block_ms` (2 s at most)."""
-        found = self._reads.events_after(after, limit)
+        found = self._reads.events(after, limit)
         if found or block_ms <= 0:
             return found
         wait_ms = min(block_ms, int(LONGEST_WAIT_S * 1000))
         stream = self.keys.of("events")
-        reply = self._caller.block(
-            wait_ms / 1000, "XREAD", "COUNT", limit, "BLOCK", wait_ms, "STREAMS", stream, after
-        )
-        entries = _stream_entries(reply)
-        return [decode_event(entry) for entry in entries]
+        self._caller.block(wait_ms / 1000, "XREAD", "COUNT", 1, "BLOCK", wait_ms, "STREAMS", stream, after)
+        return self._reads.events(after, limit)
 
     def newest_events(self, limit: int) -> list[Event]:
         """The last `limit` events of the project, oldest first."""
@@ -359,23 +332,13 @@ class Engine:
         return answer
 
     def _failure_arguments(self, failure: Failure) -> list[str | int]:
-        evidence = failure.evidence.encode("utf-8", "replace")[-EVIDENCE_CAP:].decode("utf-8", "replace")
-        charged, retryable = int(failure.kind.is_charged), int(failure.retryable)
-        return [
-            failure.kind.value,
-            failure.reason,
-            evidence,
-            charged,
-            retryable,
-            *self._backoff,
-            self._caller.spread(),
-        ]
+        return [*failure_arguments(failure), *self._backoff, self._caller.spread()]
 
     def _queued(self, answer: Sequence[str]) -> list[str]:
         """The newly queued ids of an answer, and of the work it left."""
         queued = list(answer[1:])
         if answer[0] == "MORE":
-            queued += self._drain_work()[1]
+            queued += self._caller.drain_work()[1]
         return queued
 
     def _across(self, verb: str, run: str, task: str) -> int:
@@ -385,31 +348,4 @@ class Engine:
                 raise UnknownTaskError(f"no task {task!r} in run {run!r}")
             raise UnknownRunError(f"no run {run!r}", hint="`swarm runs` lists them")
         moved = int(answer[1])
-        return moved + self._drain_work()[0] if answer[0] == "MORE" else moved
-
-    def _drain_work(self, *, at_most: int | None = None) -> tuple[int, list[str]]:
-        """Do what scripts left over: how many tasks were cancelled or retried, and which ids were queued."""
-        moved, queued = 0, list[str]()
-        while at_most is None or at_most > 0:
-            answer = words_of(self._caller.call("work", self._caller.new_op()))
-            if answer[0] == "DONE":
-                break
-            moved += int(answer[1])
-            queued += answer[2:]
-            at_most = None if at_most is None else at_most - 1
-        return moved, queued
-
-
-def _requeued(words: Sequence[str]) -> list[Requeued]:
-    found = []
-    for name, worker_id, state in zip(words[::3], words[1::3], words[2::3], strict=True):
-        run, task = split_member(name)
-        found.append(Requeued(run=run, task=task, worker_id=worker_id, state=TaskState(state)))
-    return found
-
-
-def _stream_entries(reply: Reply) -> list[Reply]:
-    """The entries of the one stream that XREAD was asked for."""
-    if isinstance(reply, list) and reply and isinstance(reply[0], list) and isinstance(reply[0][1], list):
-        return reply[0][1]
-    return []
+        return moved + self._caller.drain_work()[0] if answer[0] == "MORE" else moved

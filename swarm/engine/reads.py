@@ -3,16 +3,9 @@
 from collections.abc import Callable, Sequence
 
 from swarm.engine.records import AgentRecord, Event, LockRecord, QueueRecord, RunRecord, TaskRecord
-from swarm.engine.replies import (
-    decode_agent,
-    decode_event,
-    decode_run,
-    decode_task,
-    hash_of,
-    text_of,
-    words_of,
-)
+from swarm.engine.replies import decode_agent, decode_event, decode_run, decode_task
 from swarm.engine.store import Reply
+from swarm.engine.words import hash_of, text_of, words_of
 from swarm.errors import UnknownRunError, UnknownTaskError
 from swarm.keys import Keys, member
 
@@ -110,7 +103,7 @@ class Reads:
         seconds, micros = words_of(self._one("TIME"))
         return int(seconds) * 1000 + int(micros) // 1000
 
-    def events_after(self, after: str, limit: int) -> list[Event]:
+    def events(self, after: str, limit: int) -> list[Event]:
         """Up to `limit` events later than the entry id `after`."""
         entries = self._one("XRANGE", self._keys.of("events"), f"({after}", "+", "COUNT", limit)
         return [decode_event(entry) for entry in entries] if isinstance(entries, list) else []

@@ -2,28 +2,26 @@
 
 from collections.abc import Mapping, Sequence
 
-from swarm.engine.records import AgentRecord, Claim, Event, MergeTicket, RunRecord, TaskRecord, Usage
+from swarm.engine.records import (
+    AgentRecord,
+    Claim,
+    Event,
+    Failure,
+    MergeTicket,
+    Requeued,
+    RunRecord,
+    TaskRecord,
+)
+from swarm.engine.specs import decode_spec
 from swarm.engine.store import Reply
-from swarm.engine.submission import decode_spec
+from swarm.engine.words import hash_of, text_of, words_of
 from swarm.errors import RunCancelledError, StaleTokenError, UnknownTaskError
 from swarm.keys import split_member
+from swarm.models.usage import Usage
 from swarm.states import RunState, TaskState
 
-
-def text_of(reply: Reply) -> str:
-    """A reply as text; nil is empty."""
-    return reply.decode("utf-8", "surrogateescape") if isinstance(reply, bytes) else str(reply or "")
-
-
-def words_of(reply: Reply) -> list[str]:
-    """A list of replies as text."""
-    return [text_of(item) for item in reply] if isinstance(reply, list) else []
-
-
-def hash_of(reply: Reply) -> dict[str, str]:
-    """What HGETALL answered, as a dictionary."""
-    words = words_of(reply)
-    return dict(zip(words[::2], words[1::2], strict=True))
+EVIDENCE_CAP = 64 * 1024
+"""Bytes of evidence that are kept of a failure."""
 
 
 def refuse(answer: Sequence[str], name: str, token: int) -> None:
@@ -76,6 +74,22 @@ def decode_ticket(answer: Sequence[Reply], merger_id: str) -> MergeTicket:
         lease_ms=int(lease_ms),
         merger_id=merger_id,
     )
+
+
+def failure_arguments(failure: Failure) -> list[str | int]:
+    """What the scripts want to know of a failure; of long evidence the end."""
+    evidence = failure.evidence.encode("utf-8", "replace")[-EVIDENCE_CAP:].decode("utf-8", "replace")
+    charged, retryable = int(failure.kind.is_charged), int(failure.retryable)
+    return [failure.kind.value, failure.reason, evidence, charged, retryable]
+
+
+def decode_requeued(words: Sequence[str]) -> list[Requeued]:
+    """Triples of member, worker and state, as the reaping scripts answer."""
+    found = []
+    for name, worker_id, state in zip(words[::3], words[1::3], words[2::3], strict=True):
+        run, task = split_member(name)
+        found.append(Requeued(run=run, task=task, worker_id=worker_id, state=TaskState(state)))
+    return found
 
 
 def usage_text(usage: Usage) -> str:

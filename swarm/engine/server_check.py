@@ -1,7 +1,7 @@
 """Looks at the server before it is trusted with work: refuse what loses data, warn about what might."""
 
-from swarm.engine.replies import hash_of, text_of
 from swarm.engine.store import Store
+from swarm.engine.words import hash_of, text_of
 from swarm.errors import ConfigError, StoreReplyError
 
 

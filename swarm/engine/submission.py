@@ -2,68 +2,81 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import fields
 
+from swarm.engine.caller import Caller
 from swarm.engine.locks import compile_locks, lock_text
-from swarm.engine.ranks import urgency
+from swarm.engine.ranks import upward_ranks, urgency
+from swarm.engine.specs import encode_spec, spec_fields
+from swarm.engine.words import words_of
+from swarm.errors import RefusedError
 from swarm.plan.model import Plan, TaskSpec
 
-CHUNK = 150
-"""Tasks a script stores; more would keep the server from others for over a millisecond."""
+TASKS = 150
+EDGES = 500
+"""What one script stores at most; more would keep the server from others for over a millisecond."""
 
-_LISTS = ("dependencies", "files", "reads")
-_DEFAULTS = {f.name: f.default for f in fields(TaskSpec)}
+
+SCHEMA = "1"
+"""Version of the data in Redis."""
+
+
+def submit_plan(caller: Caller, project: str, plan: Plan, *, base: str, key: str, repository: str) -> str:
+    """Store what is not stored yet, activate, and return the run's id.
+
+    Raises:
+        RefusedError: the project belongs to another repository on this server.
+    """
+    run = run_id(project, plan, base=base, key=key)
+    branch = f"swarm/{run}"
+    answer = words_of(caller.call("open_run", run, plan.goal, branch, base, repository, SCHEMA))
+    if answer[0] == "REFUSED":
+        raise RefusedError(
+            f"project {project!r} on this server belongs to repository {answer[1]!r}",
+            hint="set another `project` in swarm.toml",
+        )
+    state, stored = answer[1], int(answer[2])
+    chunks = plan_chunks(plan) if state == "loading" else []
+    while state == "loading" and stored < len(chunks):
+        answer = words_of(caller.call("submit", run, stored, *chunks[stored]))
+        stored, state = int(answer[1]), answer[2]
+    if state == "loading":
+        caller.call("activate", run, len(chunks))
+        caller.drain_work()
+    return run
 
 
 def run_id(project: str, plan: Plan, *, base: str, key: str) -> str:
     """Ten hex digits that the same project, plan, base and key always give."""
-    content = {"goal": plan.goal, "version": plan.version, "tasks": [_spec_fields(t) for t in plan.tasks]}
+    content = {"goal": plan.goal, "version": plan.version, "tasks": [spec_fields(t) for t in plan.tasks]}
     text = json.dumps([project, content, base, key], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
-def chunk_arguments(plan: Plan, ranks: dict[str, float], start: int) -> list[str]:
-    """Arguments of one submit call: the tasks from place `start` on."""
-    arguments: list[str] = []
-    for task in plan.tasks[start : start + CHUNK]:
-        arguments += [
-            task.id,
-            encode_spec(task),
-            task.type,
-            task.executor,
-            str(urgency(ranks[task.id], task.priority)),
-            lock_text(compile_locks(task)),
-            str(task.max_attempts),
-            "\n".join(dict.fromkeys(task.dependencies)),
-        ]
-    return arguments
+def plan_chunks(plan: Plan) -> list[list[str]]:
+    """The arguments of each submit call, always cut the same way, so that a number says how far it got."""
+    ranks = upward_ranks(plan)
+    chunks: list[list[str]] = []
+    tasks = edges = 0
+    for place, task in enumerate(plan.tasks):
+        needs = list(dict.fromkeys(task.dependencies))
+        parts = [needs[start : start + EDGES] for start in range(0, len(needs), EDGES)] or [[]]
+        for number, part in enumerate(parts):
+            if not chunks or tasks == TASKS or edges + len(part) > EDGES:
+                chunks.append([str(place + (number > 0))])
+                tasks = edges = 0
+            chunks[-1] += _entry(task, ranks[task.id], part, is_first=number == 0)
+            tasks, edges = tasks + 1, edges + len(part)
+    return chunks
 
 
-def encode_spec(spec: TaskSpec) -> str:
-    """A task as JSON, without the fields that have their default."""
-    return json.dumps(_spec_fields(spec), separators=(",", ":"), ensure_ascii=False)
-
-
-def decode_spec(text: str | bytes) -> TaskSpec:
-    """The task that `encode_spec` wrote."""
-    values = json.loads(text)
-    for name in _LISTS:
-        if name in values:
-            values[name] = tuple(values[name])
-    if "acceptance" in values:
-        values["acceptance"] = tuple(map(tuple, values["acceptance"]))
-    if values.get("command") is not None:
-        values["command"] = tuple(values["command"])
-    return TaskSpec(**values)
-
-
-def _spec_fields(spec: TaskSpec) -> dict[str, object]:
-    return dict(_changed(spec))
-
-
-def _changed(spec: TaskSpec) -> Iterator[tuple[str, object]]:
-    for name, default in _DEFAULTS.items():
-        value = getattr(spec, name)
-        if value != default:
-            yield name, value
+def _entry(task: TaskSpec, rank_s: float, needs: list[str], *, is_first: bool) -> list[str]:
+    return [
+        task.id,
+        encode_spec(task) if is_first else "",
+        task.type,
+        task.executor,
+        str(urgency(rank_s, task.priority)),
+        lock_text(compile_locks(task)) if is_first else "",
+        str(task.max_attempts),
+        "\n".join(needs),
+    ]

@@ -25,4 +25,4 @@ def open_launcher(settings: Settings) -> Launcher:
         )
     from swarm.fleet.process import ProcessLauncher  # noqa: PLC0415
 
-    return ProcessLauncher()
+    return ProcessLauncher(max_log_bytes=settings.max_output_kb * 1024)

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from pathlib import Path
 
 from swarm.engine.records import AgentRecord
 
@@ -24,7 +25,7 @@ def is_dead_here(agent: AgentRecord) -> bool:
 
 def _is_zombie(pid: int) -> bool:
     try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as handle:
-            return handle.read().rpartition(")")[2].split()[0] == "Z"
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        return text.rpartition(")")[2].split()[0] == "Z"
     except (FileNotFoundError, IndexError):
         return False

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from swarm.engine.engine import Engine
 from swarm.engine.locks import LockEntry, compile_locks
 from swarm.engine.records import TaskRecord
-from swarm.engine.replies import hash_of, text_of, words_of
 from swarm.engine.store import Store
+from swarm.engine.words import hash_of, text_of, words_of
 from swarm.keys import Keys, member
 from swarm.states import TERMINAL, TaskState
 

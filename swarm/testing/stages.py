@@ -81,8 +81,8 @@ def _reap(stage: Stage) -> None:
 
 CALLS: dict[str, Callable[[Stage], object]] = {
     "open_run": lambda s: s.engine._caller.call("open_run", s.run, "", "b", BASE, "", "1"),
-    "submit": lambda s: s.engine._caller.call("submit", s.run, 0, *["x"] * 8),
-    "activate": lambda s: s.engine._caller.call("activate", s.run, 3),
+    "submit": lambda s: s.engine._caller.call("submit", s.run, 0, 0, *["x"] * 8),
+    "activate": lambda s: s.engine._caller.call("activate", s.run, 1),
     "claim": lambda s: s.engine.claim(WORKER, "the-call"),
     "start": lambda s: s.engine.start(s.claim),
     "renew": lambda s: s.engine.renew(s.claim),

@@ -1,9 +1,11 @@
 """Kill things in the middle; the history that comes out is the same."""
 
+import importlib
+import json
 import os
 import signal
-import subprocess
 from pathlib import Path
+from subprocess import Popen
 
 import psutil
 import pytest
@@ -11,15 +13,13 @@ from real_swarm import DIAMOND, Swarm, wait_for, write_task
 
 from swarm import crashpoints
 
-TASKS = len(DIAMOND)
 EXPECTED_JOIN = "join left middle right"
 
 
 def all_points() -> list[str]:
     """Every crash point that exists, found by importing what declares them."""
-    import swarm.repo.merge_queue
-    import workers.worker  # noqa: F401
-
+    for module in ("swarm.repo.merge_queue", "workers.worker"):
+        importlib.import_module(module)
     return sorted(crashpoints.POINTS)
 
 
@@ -67,7 +67,7 @@ def runs(process: psutil.Process, module: str) -> bool:
         return False
 
 
-def kill_run(run: "subprocess.Popen[bytes]") -> None:
+def kill_run(run: Popen[bytes]) -> None:
     """End `swarm run` itself without a chance to tidy up."""
     run.send_signal(signal.SIGKILL)
     run.wait(10)
@@ -82,10 +82,8 @@ def is_running(swarm: Swarm, task: str) -> bool:
 
 
 def _rows(text: str) -> list[dict[str, str]]:
-    import json
-
-    loaded = json.loads(text)
-    return loaded["tasks"] if isinstance(loaded, dict) else loaded
+    loaded: list[dict[str, str]] = json.loads(text)["tasks"]
+    return loaded
 
 
 def test_resume_after_kill_9_of_a_worker_mid_task(swarm: Swarm) -> None:
@@ -144,6 +142,4 @@ def test_a_run_goes_on_when_the_embedded_server_is_killed_under_it(swarm: Swarm)
 
 
 def _server_pid(root: Path) -> int:
-    import json
-
     return int(json.loads((root / ".swarm" / "server" / "server.json").read_text(encoding="utf-8"))["pid"])

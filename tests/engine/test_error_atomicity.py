@@ -4,8 +4,8 @@ import pytest
 
 from swarm.engine.engine import Engine
 from swarm.engine.records import Failure, WorkerProfile
-from swarm.engine.replies import hash_of, text_of, words_of
 from swarm.engine.store import Store
+from swarm.engine.words import hash_of, text_of, words_of
 from swarm.errors import StaleTokenError, StoreReplyError, UnknownTaskError
 from swarm.states import FailureKind, TaskState
 from swarm.testing.clock import SkewedClock

@@ -3,8 +3,9 @@
 import pytest
 
 from swarm.engine.engine import Engine
-from swarm.engine.records import Claim, Failure, Usage, WorkerProfile
+from swarm.engine.records import Claim, Failure, WorkerProfile
 from swarm.errors import RunCancelledError, StaleTokenError
+from swarm.models.usage import Usage
 from swarm.states import FailureKind, RunState, TaskState
 from swarm.testing.clock import SkewedClock
 from swarm.testing.plans import BASE, make_plan, make_task

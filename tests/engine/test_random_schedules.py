@@ -6,9 +6,10 @@ from random import Random
 import pytest
 
 from swarm.engine.engine import Engine
-from swarm.engine.records import Claim, Failure, MergeTicket, Usage, WorkerProfile
+from swarm.engine.records import Claim, Failure, MergeTicket, WorkerProfile
 from swarm.engine.store import Store
 from swarm.errors import StaleTokenError
+from swarm.models.usage import Usage
 from swarm.plan.model import Plan, TaskSpec
 from swarm.states import FailureKind
 from swarm.testing.checker import violations

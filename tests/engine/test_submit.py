@@ -5,11 +5,10 @@ import threading
 import pytest
 
 from swarm.engine.engine import Engine
-from swarm.engine.ranks import upward_ranks
 from swarm.engine.records import WorkerProfile
-from swarm.engine.replies import words_of
 from swarm.engine.store import Store
-from swarm.engine.submission import chunk_arguments, run_id
+from swarm.engine.submission import plan_chunks, run_id
+from swarm.engine.words import words_of
 from swarm.errors import RefusedError, UnknownRunError, UnknownTaskError
 from swarm.states import RunState, TaskState
 from swarm.testing.plans import BASE, make_plan, make_task
@@ -57,7 +56,7 @@ def test_a_run_that_was_loaded_halfway_is_not_claimable_and_can_be_resumed(
     plan = make_plan(*(f"t{n}" for n in range(200)))
     run = run_id(engine.project, plan, base=BASE, key="")
     engine._caller.call("open_run", run, "", f"swarm/{run}", BASE, "", "1")
-    engine._caller.call("submit", run, 0, *chunk_arguments(plan, upward_ranks(plan), 0))
+    engine._caller.call("submit", run, 0, *plan_chunks(plan)[0])
 
     while_loading = (engine.run(run).state, engine.claim(worker, "claim-1"))
     resumed = engine.submit(plan, base=BASE)
@@ -73,9 +72,9 @@ def test_activation_goes_on_without_its_submitter(engine: Engine) -> None:
     plan = make_plan(*(f"t{n}" for n in range(200)))
     run = run_id(engine.project, plan, base=BASE, key="")
     engine._caller.call("open_run", run, "", f"swarm/{run}", BASE, "", "1")
-    for start in (0, 150):
-        engine._caller.call("submit", run, start, *chunk_arguments(plan, upward_ranks(plan), start))
-    engine._caller.call("activate", run, 200)
+    for number, chunk in enumerate(plan_chunks(plan)):
+        engine._caller.call("submit", run, number, *chunk)
+    engine._caller.call("activate", run, 2)
 
     engine.reclaim_expired()
 
@@ -135,3 +134,47 @@ def test_unknown_names_are_errors(engine: Engine) -> None:
         engine.task(run, "nothing")
     with pytest.raises(UnknownTaskError, match="nothing"):
         engine.retry(run, "nothing")
+
+
+def test_events_are_read_in_pages_and_waited_for(engine: Engine) -> None:
+    """Each page goes on after the last entry; a wait without news ends by itself."""
+    engine.submit(make_plan("a", "b", "c"), base=BASE)
+
+    first = engine.events(limit=2)
+    rest = engine.events(after=first[-1].id)
+    nothing = engine.events(after=rest[-1].id, block_ms=20)
+
+    assert [event.kind for event in first + rest] == [
+        "run_submitted",
+        "tasks_added",
+        *["task_queued"] * 3,
+        "run_activated",
+    ]
+    assert nothing == []
+
+
+def test_a_waiting_reader_gets_the_next_event(engine: Engine) -> None:
+    """A reader that blocks is woken by the event itself."""
+    reader = engine.clone()
+    found: list[str] = []
+    thread = threading.Thread(target=lambda: found.extend(e.kind for e in reader.events(block_ms=2_000)))
+    thread.start()
+
+    engine.submit(make_plan("a"), base=BASE)
+    thread.join()
+    reader.close()
+
+    assert found[0] == "run_submitted"
+
+
+def test_a_task_with_thousands_of_dependencies_is_stored_in_parts(engine: Engine) -> None:
+    """No script stores more than a few hundred edges, and the task waits for every one of them."""
+    names = [f"t{n}" for n in range(1_200)]
+
+    chunks = plan_chunks(make_plan(*names, make_task("end", after=names)))
+    run = engine.submit(make_plan(*names, make_task("end", after=names)), base=BASE)
+
+    assert len(chunks) == 8 + 3
+    assert len(engine.task(run, "end").waiting_for) == 1_200
+    assert engine.run(run).counts[TaskState.PENDING] == 1
+    assert engine.run(run).counts[TaskState.QUEUED] == 1_200

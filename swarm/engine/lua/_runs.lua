@@ -1,12 +1,7 @@
 -- Counts of tasks by state in the run's hash, and the end of a run.
 local tallies, restated
 
-local LIVE = {'pending', 'queued', 'acked', 'running', 'merging'}
 local IS_LIVE = {pending = true, queued = true, acked = true, running = true, merging = true}
-local COUNTED = {
-  'pending', 'queued', 'acked', 'running', 'merging',
-  'done', 'failed', 'upstream_failed', 'cancelled', 'skipped',
-}
 
 local function count_move(run, from, to)
   local tally = tallies[run]
@@ -20,55 +15,50 @@ local function count_move(run, from, to)
   tally[to] = (tally[to] or 0) + 1
 end
 
-local function end_run(run, state, counts)
+local function end_run(run, state)
+  local run_key = key('run', run)
+  local stored = read('HMGET', run_key, 'failed', 'upstream_failed', 'cancelled', 'state', 'ended_ms')
+  local function count(place, name)
+    return tonumber(stored[place] or 0) + (tallies[run][name] or 0)
+  end
+  state = state or stored[4]
+  if stored[5] ~= '0' and not restated[run] then
+    return
+  end
   if state ~= 'cancelled' then
     state = 'done'
-    if counts.failed + counts.upstream_failed > 0 then
+    if count(1, 'failed') + count(2, 'upstream_failed') > 0 then
       state = 'failed'
-    elseif counts.cancelled > 0 then
+    elseif count(3, 'cancelled') > 0 then
       state = 'cancelled'
     end
   end
-  write('HSET', key('run', run), 'state', state, 'ended_ms', now_text)
+  write('HSET', run_key, 'state', state, 'ended_ms', now_text)
   write('SREM', key('active'), run)
   emit('run_ended', run, '', 'state', state)
 end
 
 local function settle_run(run, tally)
-  local run_key = key('run', run)
-  local names, is_ending = {}, restated[run]
+  local run_key, names, live_change = key('run', run), {'live'}, 0
   for state, change in pairs(tally) do
     if change ~= 0 then
       names[#names + 1] = state
+      if IS_LIVE[state] then
+        live_change = live_change + change
+      end
     end
-    is_ending = is_ending or not IS_LIVE[state]
   end
-  if is_ending then
-    names = COUNTED
-  elseif #names == 0 then
+  if #names == 1 and not restated[run] then
     return
   end
   local values = read('HMGET', run_key, unpack(names))
-  local counts, live = {}, 0
-  for i, state in ipairs(names) do
-    local change = tally[state] or 0
-    counts[state] = tonumber(values[i] or 0) + change
-    if change ~= 0 then
-      write('HSET', run_key, state, number_text(counts[state]))
-    end
+  for i = 2, #names do
+    write('HSET', run_key, names[i], number_text(tonumber(values[i] or 0) + tally[names[i]]))
   end
-  if not is_ending then
-    return
-  end
-  for _, state in ipairs(LIVE) do
-    live = live + counts[state]
-  end
-  if live > 0 then
-    return
-  end
-  local stored = read('HMGET', run_key, 'state', 'ended_ms')
-  if restated[run] or stored[2] == '0' then
-    end_run(run, restated[run] or stored[1], counts)
+  local live = tonumber(values[1] or 0) + live_change
+  write('HSET', run_key, 'live', number_text(live))
+  if live == 0 then
+    end_run(run, restated[run])
   end
 end
 

@@ -2,7 +2,7 @@
 -- KEYS[1]  the project's key prefix
 -- ARGV     run, goal, branch, base, repository, schema
 -- Writes   run, runs, active, meta, events
--- Returns  {'OK', state, tasks stored} or {'REFUSED', repository}
+-- Returns  {'OK', state, chunks stored} or {'REFUSED', repository}
 -- Moves: none
 local run, goal, branch, base, repository, schema = unpack(args)
 local meta = key('meta')
@@ -11,14 +11,14 @@ if known[1] and known[1] ~= '' and repository ~= '' and known[1] ~= repository t
   return {'REFUSED', known[1]}
 end
 local run_key = key('run', run)
-local stored = read('HMGET', run_key, 'state', 'stored')
+local stored = read('HMGET', run_key, 'state', 'chunks')
 if stored[1] then
   return {'OK', stored[1], stored[2]}
 end
 local workers = read('ZCOUNT', key('workers'), number_text(now - 30000), '+inf')
 write('HSET', meta, 'schema', schema, 'repository', known[1] or repository)
 write('HSET', run_key, 'state', 'loading', 'goal', goal, 'branch', branch, 'base', base, 'tip', base,
-  'tip_token', '0', 'submitted_ms', now_text, 'ended_ms', '0', 'workers', number_text(workers), 'stored', '0',
+  'tip_token', '0', 'submitted_ms', now_text, 'ended_ms', '0', 'workers', number_text(workers), 'chunks', '0',
   'conflicts', '0', 'gate_failures', '0', 'interventions', '0', 'usage', NOTHING_SPENT, 'wasted', NOTHING_SPENT)
 write('ZADD', key('runs'), now_text, run)
 write('SADD', key('active'), run)

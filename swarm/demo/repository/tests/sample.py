@@ -20,7 +20,7 @@ Is bread hard? No!
 ANALYSIS = Analysis(
     words=22,
     unique_words=17,
-    sentences=7,
+    sentences=8,
     minutes=0.1,
     common=(("bread", 4), ("needs", 2), ("time", 2), ("flour", 1), ("good", 1)),
     headings=(Heading(1, "Bread"), Heading(2, "How")),

@@ -30,7 +30,7 @@ class Cli(unittest.TestCase):
 
     def test_json_is_an_option(self):
         code, out, _ = self.run_tally("--json", str(self.file))
-        self.assertEqual((code, json.loads(out)["sentences"]), (0, 7))
+        self.assertEqual((code, json.loads(out)["sentences"]), (0, 8))
 
     def test_a_file_that_is_not_there_is_an_error(self):
         code, out, err = self.run_tally("missing.md")

@@ -11,7 +11,7 @@ class AsText(unittest.TestCase):
         self.assertEqual(
             as_text(ANALYSIS),
             "words      22 (17 different)\n"
-            "sentences  7\n"
+            "sentences  8\n"
             "reading    0.1 minutes\n"
             "common     bread 4, needs 2, time 2, flour 1, good 1\n"
             "outline    Bread / How\n"

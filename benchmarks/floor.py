@@ -1,0 +1,84 @@
+"""The hand-written loop that the engine is measured against.
+
+One Lua script completes a task, triggers its dependents and claims the next in the same round trip,
+with what any queue that deserves the name must keep: a lease with a deadline, a fencing token that is
+checked on completion, the task's state, and an event in a stream. No locks, no types, no retries, no
+op ids, no counts. It runs over the same connection as the engine.
+"""
+
+from collections.abc import Callable
+
+from swarm.engine.store import Store
+
+STEP = """
+local counts, dependents, ready, leases, tasks, events, fence = unpack(KEYS)
+local worker, done, token = ARGV[1], ARGV[2], ARGV[3]
+if done ~= '' then
+  if redis.call('HGET', tasks .. done, 'token') ~= token then
+    return redis.error_reply('STALE')
+  end
+  redis.call('ZREM', leases, done)
+  redis.call('HSET', tasks .. done, 'state', 'done')
+  redis.call('XADD', events, 'MAXLEN', '~', 10000, '*', 'kind', 'done', 'task', done)
+  local names = redis.call('HGET', dependents, done)
+  if names then
+    for name in string.gmatch(names, '%d+') do
+      if redis.call('HINCRBY', counts, name, -1) == 0 then
+        redis.call('LPUSH', ready, name)
+      end
+    end
+  end
+end
+local task = ARGV[4] or redis.call('RPOP', ready)
+if not task then
+  return false
+end
+local now, next_token = redis.call('TIME')[1], redis.call('INCR', fence)
+redis.call('ZADD', leases, now + 30, task)
+redis.call('HSET', tasks .. task, 'state', 'running', 'worker', worker, 'token', next_token, 'started', now)
+redis.call('XADD', events, 'MAXLEN', '~', 10000, '*', 'kind', 'started', 'task', task)
+return {task, next_token}
+"""
+
+KEYS = tuple(
+    f"floor:{name}" for name in ("counts", "dependents", "ready", "leases", "task:", "events", "fence")
+)
+READY = KEYS[2]
+
+Graph = list[tuple[int, list[int]]]
+
+
+def load(store: Store, graph: Graph) -> None:
+    """Store the graph and queue its roots."""
+    dependents: dict[int, list[int]] = {}
+    for task, dependencies in graph:
+        for dependency in dependencies:
+            dependents.setdefault(dependency, []).append(task)
+    commands: list[list[str | int]] = [["DEL", *KEYS]]
+    commands += [["HSET", KEYS[0], task, len(needs)] for task, needs in graph if needs]
+    commands += [["HSET", KEYS[1], task, ",".join(map(str, names))] for task, names in dependents.items()]
+    commands.append(["LPUSH", READY, *(task for task, needs in graph if not needs)])
+    store.pipeline(commands)
+
+
+def work(store: Store, body: Callable[[int], None], is_over: Callable[[], bool]) -> None:
+    """Run tasks until told that it is over: one round trip a task while there is one, else wait for one."""
+    sha = store.call("SCRIPT", "LOAD", STEP)
+    assert isinstance(sha, bytes)
+    step = ("EVALSHA", sha, len(KEYS), *KEYS, "w")
+    held = None
+    while held is not None or not is_over():
+        if held is None:
+            found = store.call("BRPOP", READY, "0.2", timeout_s=5.0)
+            if not isinstance(found, list):
+                continue
+            name = found[1]
+            assert isinstance(name, bytes)
+            held = store.call(*step, "", "", name)
+            continue
+        assert isinstance(held, list)
+        task, token = held
+        assert isinstance(task, bytes)
+        assert isinstance(token, int)
+        body(int(task))
+        held = store.call(*step, task, token)

@@ -1,0 +1,40 @@
+"""A task as JSON text in its hash, and back."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import fields
+
+from swarm.plan.model import TaskSpec
+
+_LISTS = ("dependencies", "files", "reads")
+_DEFAULTS = {f.name: f.default for f in fields(TaskSpec)}
+
+
+def encode_spec(spec: TaskSpec) -> str:
+    """A task as JSON, without the fields that have their default."""
+    return json.dumps(spec_fields(spec), separators=(",", ":"), ensure_ascii=False)
+
+
+def decode_spec(text: str | bytes) -> TaskSpec:
+    """The task that `encode_spec` wrote."""
+    values = json.loads(text)
+    for name in _LISTS:
+        if name in values:
+            values[name] = tuple(values[name])
+    if "acceptance" in values:
+        values["acceptance"] = tuple(map(tuple, values["acceptance"]))
+    if values.get("command") is not None:
+        values["command"] = tuple(values["command"])
+    return TaskSpec(**values)
+
+
+def spec_fields(spec: TaskSpec) -> dict[str, object]:
+    """The fields of a task that differ from their default."""
+    return dict(_changed(spec))
+
+
+def _changed(spec: TaskSpec) -> Iterator[tuple[str, object]]:
+    for name, default in _DEFAULTS.items():
+        value = getattr(spec, name)
+        if value != default:
+            yield name, value
