@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import click
 
@@ -21,7 +22,7 @@ from swarm.errors import UsageError
 from swarm.observe.wording import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from swarm.engine.engine import Engine
     from swarm.engine.records import Event
@@ -34,10 +35,13 @@ EVENTS_A_CALL = 1000
 @click.argument("task")
 @run_option
 @click.option("--attempt", type=click.IntRange(min=1), help="Which attempt; default is the last.")
+@click.option("--gate", is_flag=True, help="What its gate wrote, not its agent.")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the task ends.")
 @json_option
 @pass_context
-def logs(context: Context, *, task: str, run: str, attempt: int | None, follow: bool, as_json: bool) -> None:
+def logs(
+    context: Context, *, task: str, run: str, attempt: int | None, gate: bool, follow: bool, as_json: bool
+) -> None:
     """Print what a task's attempt wrote.
 
     TASK is an id or the beginning of one. Terminal escapes are left out.
@@ -52,9 +56,16 @@ def logs(context: Context, *, task: str, run: str, attempt: int | None, follow: 
             f"task {task!r} has not been tried yet", hint=f"`swarm why {task}` says what it waits for"
         )
     if follow:
-        _follow(engine, settings.home, run, task, attempt, as_json=as_json)
+        _follow(
+            engine,
+            run,
+            task,
+            attempt,
+            path_of=lambda number: log_path(settings.home, run, task, number, gate=gate),
+            as_json=as_json,
+        )
         return
-    path = log_path(settings.home, run, task, number)
+    path = log_path(settings.home, run, task, number, gate=gate)
     text = printable(path.read_text(encoding="utf-8", errors="replace")) if path.exists() else ""
     data = {"run": run, "task": task, "attempt": number, "path": str(path), "text": text}
     emit(data, as_json, lambda: text.rstrip("\n"))
@@ -101,9 +112,9 @@ def event_data(event: "Event") -> dict[str, object]:
     }
 
 
-def log_path(home: Path, run: str, task: str, attempt: int) -> Path:
-    """Where the worker writes what an attempt prints."""
-    return home / "logs" / run / f"{task}.{attempt}.log"
+def log_path(home: Path, run: str, task: str, attempt: int, *, gate: bool = False) -> Path:
+    """Where the worker writes what an attempt prints, or the merge queue what its gate does."""
+    return home / "logs" / run / f"{quote(task, safe='')}.{attempt}{'.gate' if gate else ''}.log"
 
 
 def _read_all(engine: "Engine", after: str) -> "Iterator[Event]":
@@ -115,7 +126,15 @@ def _read_all(engine: "Engine", after: str) -> "Iterator[Event]":
         after = page[-1].id
 
 
-def _follow(engine: "Engine", home: Path, run: str, task: str, attempt: int | None, *, as_json: bool) -> None:
+def _follow(
+    engine: "Engine",
+    run: str,
+    task: str,
+    attempt: int | None,
+    *,
+    path_of: "Callable[[int], Path]",
+    as_json: bool,
+) -> None:
     """Print each line once it is whole, through all later attempts, until the task ends."""
     shown, at, rest = 0, 0, ""
     while True:
@@ -125,7 +144,7 @@ def _follow(engine: "Engine", home: Path, run: str, task: str, attempt: int | No
         if number != shown:
             _print_lines([rest] if rest else [], shown, as_json=as_json)
             shown, at, rest = number, 0, ""
-        text, at = _read_from(log_path(home, run, task, number), at) if number else ("", 0)
+        text, at = _read_from(path_of(number), at) if number else ("", 0)
         *whole, rest = (rest + text).split("\n")
         _print_lines(whole, number, as_json=as_json)
         if has_ended and not text:

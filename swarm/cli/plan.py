@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("tree", "mermaid", "dot", "json")
 MOST_ROWS = 60
+MOST_DOUBTS = 8
 
 
 @click.command()
@@ -121,14 +122,17 @@ def plan_text(settings: "Settings", text: str, *, source: str, quiet: bool) -> "
 
 
 def summarise_plan(plan: "Plan") -> str:
-    """What a person wants to know before saying yes: size, critical path, and each task."""
+    """What a person wants to know before saying yes: size, critical path, each task, and what is doubtful."""
     from swarm.plan.graph import critical_path, waves
+    from swarm.plan.lint import lint
 
     path, path_s = critical_path(plan)
     levels = waves(plan)
     work_s = sum(task.estimate_s for task in plan.tasks)
     size = (
-        f"{plural(len(plan.tasks), 'task')}, {_edges(plan)} dependencies, {plural(len(levels), 'wave')}",
+        plural(len(plan.tasks), "task"),
+        plural(_edges(plan), "dependency", "dependencies"),
+        plural(len(levels), "wave"),
         f"at most {max(map(len, levels))} at once",
     )
     path_shown = one_line(" → ".join(path), 60)
@@ -142,7 +146,10 @@ def summarise_plan(plan: "Plan") -> str:
     ]
     listed = table(("WAVE", "TASK", "TYPE", "ESTIMATE", "AFTER", "WRITES"), rows[:MOST_ROWS], right=(0, 3))
     more = [f"and {len(rows) - MOST_ROWS} more tasks"] if len(rows) > MOST_ROWS else []
-    return "\n".join([*filter(None, head), "", listed, *more])
+    doubts = [f"{one.level}: {one_line(str(one))}" for one in lint(plan)]
+    if len(doubts) > MOST_DOUBTS:
+        doubts[MOST_DOUBTS:] = [f"and {len(doubts) - MOST_DOUBTS} more; `swarm validate` lists all"]
+    return "\n".join([*filter(None, head), "", listed, *more, *([""] if doubts else []), *doubts])
 
 
 def plan_data(plan: "Plan", states: "Mapping[str, TaskState] | None" = None) -> dict[str, object]:

@@ -89,7 +89,7 @@ class TaskRecord:
     failures: int = 0  # charged
     crashes: int = 0
     token: int = 0
-    worker_id: str = ""
+    worker_id: str = ""  # who holds it, or held its last attempt when it has ended
     waiting_for: tuple[str, ...] = ()  # dependencies that are not done
     parked_on: str = ""  # path of the lock it waits for
     not_before_ms: int = 0
@@ -101,6 +101,7 @@ class TaskRecord:
     merge_begun_ms: int = 0
     ended_ms: int = 0
     lock_wait_ms: int = 0
+    busy_ms: int = 0  # held by workers in earlier attempts and, once it is handed in, in this one
     base: str = ""
     attempt_commit: str = ""
     merged_commit: str = ""

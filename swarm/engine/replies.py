@@ -128,6 +128,7 @@ def decode_task(member: str, stored: Mapping[str, str], waiting: Reply, lease_en
         merge_begun_ms=number("merge_begun_ms"),
         ended_ms=number("ended_ms"),
         lock_wait_ms=number("lock_wait_ms"),
+        busy_ms=number("busy_ms"),
         base=stored.get("base", ""),
         attempt_commit=stored.get("attempt_commit", ""),
         merged_commit=stored.get("merged_commit", ""),

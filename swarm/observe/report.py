@@ -17,6 +17,7 @@ from swarm.plan.graph import critical_path
 from swarm.plan.model import Plan
 from swarm.states import RunState, TaskState
 
+_HELD = (TaskState.ACKED, TaskState.RUNNING)
 FORMS = ("text", "md", "json", "junit")
 
 
@@ -85,7 +86,7 @@ def _held_ms(task: TaskRecord, now_ms: int) -> int:
         return 0
     if task.handed_in_ms >= task.claimed_ms:
         return task.handed_in_ms - task.claimed_ms
-    if task.state in {TaskState.ACKED, TaskState.RUNNING}:
+    if task.state in _HELD:
         return max(0, now_ms - task.claimed_ms)
     return max(0, task.ended_ms - task.claimed_ms) if task.ended_ms else 0
 
@@ -100,7 +101,8 @@ def _landing_ms(task: TaskRecord, now_ms: int) -> int:
 
 def _utilisation(tasks: Iterable[TaskRecord], now_ms: int, workers: int, makespan_s: float) -> float:
     """Share of the workers' time in which they held a task."""
-    busy_s = sum(_held_ms(task, now_ms) for task in tasks) / 1000
+    held_ms = sum(now_ms - task.claimed_ms for task in tasks if task.state in _HELD)
+    busy_s = (sum(task.busy_ms for task in tasks) + held_ms) / 1000
     available_s = workers * makespan_s
     return round(min(1.0, busy_s / available_s), 4) if available_s > 0 else 0.0
 

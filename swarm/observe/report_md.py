@@ -3,11 +3,11 @@
 import re
 
 from swarm.observe.report_data import Report, TaskRow
-from swarm.observe.wording import SHAPES, duration, one_line, plural
+from swarm.observe.wording import SHAPES, duration, money, one_line, plural
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~])")
 _REFERENCE = re.compile(r"([@#])(?=\w)")
-_SHOWN_FILES = 3
+_WIDEST_CHAIN = 76
 
 
 def render_md(report: Report) -> str:
@@ -47,6 +47,7 @@ def measures(report: Report) -> list[tuple[str, str]]:
             if ratio
             else took,
         ),
+        ("critical path", one_line(" → ".join(report.critical_path), _WIDEST_CHAIN) or "none"),
         ("workers", f"{report.workers}, busy {report.utilisation:.0%} of the time"),
         ("waited for locks", duration(report.lock_wait_s)),
         (
@@ -61,7 +62,7 @@ def measures(report: Report) -> list[tuple[str, str]]:
         ),
         ("human interventions", f"{report.human_interventions}{', clean' if report.clean else ''}"),
         ("tokens", f"{tokens.input} in, {tokens.output} out, {tokens.cache_read} from cache"),
-        ("cost", f"${report.cost_usd:.4f}, of which ${report.wasted_cost_usd:.4f} did not land"),
+        ("cost", f"{_usd(report.cost_usd)}, of which {_usd(report.wasted_cost_usd)} did not land"),
     ]
 
 
@@ -71,10 +72,14 @@ def escape(text: str) -> str:
     return _REFERENCE.sub("\\1\u200b", _SPECIAL.sub(r"\\\1", one_line(text)))
 
 
+def _usd(dollars: float) -> str:
+    return money(round(dollars * 1e6))
+
+
 def _row(row: TaskRow) -> str:
     return (
         f"| `{row.id}` | {SHAPES.get(row.state, '')} {row.state} | {row.attempts}"
         f" | {duration(row.duration_s) if row.duration_s else '-'}"
         f" | {duration(row.lock_wait_s) if row.lock_wait_s else '-'}"
-        f" | {f'`{row.commit[:12]}`' if row.commit else '-'} | ${row.cost_usd:.4f} |"
+        f" | {f'`{row.commit[:12]}`' if row.commit else '-'} | {_usd(row.cost_usd)} |"
     )

@@ -3,11 +3,11 @@
 from swarm.observe.report_data import Report, TaskRow
 from swarm.observe.report_md import measures
 from swarm.observe.wording import SHAPES, cells, duration, one_line
+from swarm.states import FailureKind
 
 _WIDEST_ID = 32
 _STATE_WIDTH = 9  # the longest states are rare enough to stick out
 _MOST_ROWS = 40
-_WIDEST_CHAIN = 76
 
 
 def render_text(report: Report) -> str:
@@ -15,7 +15,7 @@ def render_text(report: Report) -> str:
     width = max((len(name) for name, _ in measures(report)), default=0)
     lines = [f"run {report.run}  {report.state}" + (f"  {one_line(report.goal, 70)}" if report.goal else "")]
     lines += [f"  {name.ljust(width)}  {value}" for name, value in measures(report)]
-    lines += [f"  {'critical path'.ljust(width)}  {_chain(report.critical_path)}", "", *_rows(report), ""]
+    lines += ["", *_rows(report), ""]
     lines += [f"branch  {report.branch}" + (f"  {report.tip[:12]}" if report.tip else "")]
     lines += [f"  {command}" for command in next_commands(report)]
     return "\n".join(lines)
@@ -23,9 +23,10 @@ def render_text(report: Report) -> str:
 
 def next_commands(report: Report) -> list[str]:
     """What a person would type next."""
-    failed = next((row.id for row in report.tasks if row.state == "failed"), "")
+    failed = next((row for row in report.tasks if row.state == "failed"), None)
     if failed:
-        return [f"swarm why {failed}", f"swarm logs {failed}", f"swarm retry {report.run}"]
+        gate = " --gate" if failed.failure_kind == FailureKind.GATE_FAILED else ""
+        return [f"swarm why {failed.id}", f"swarm logs {failed.id}{gate}", f"swarm retry {report.run}"]
     landed = next((row.id for row in report.tasks if row.commit), "")
     look = [f"git log --oneline {report.base[:12]}..{report.branch}"] if report.base else []
     look += [f"git diff {report.base[:12]} {report.branch}"] if report.base else []
@@ -56,7 +57,3 @@ def _row(row: TaskRow, width: int) -> str:
     notes += [one_line(row.failure_reason, 50)] if row.failure_reason and row.state != "done" else []
     state = f"{SHAPES.get(row.state, ' ')} {name}  {row.state.ljust(_STATE_WIDTH)}"
     return f"  {state} {took:>6}  {', '.join(notes)}".rstrip()
-
-
-def _chain(path: tuple[str, ...]) -> str:
-    return one_line(" → ".join(path), _WIDEST_CHAIN)

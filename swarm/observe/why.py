@@ -7,7 +7,7 @@ from swarm.engine.records import TaskRecord
 from swarm.engine.snapshot import Snapshot
 from swarm.engine.views import HeldLock
 from swarm.observe.wording import FAILURES, duration, lock_name, one_line, plural
-from swarm.states import RunState, TaskState
+from swarm.states import FailureKind, RunState, TaskState
 
 MOST_LINKS = 24
 _BLOCKED = (TaskState.FAILED, TaskState.CANCELLED, TaskState.SKIPPED, TaskState.UPSTREAM_FAILED)
@@ -34,7 +34,8 @@ def next_steps(snapshot: Snapshot, task: str) -> tuple[str, ...]:
     run = snapshot.run.run
     record = next(one for one in snapshot.tasks if one.spec.id == task)
     if record.state is TaskState.FAILED:
-        return (f"swarm logs {task} --run {run}", f"swarm retry {run} --task {task}")
+        gate = " --gate" if record.failure_kind == FailureKind.GATE_FAILED else ""
+        return (f"swarm logs {task} --run {run}{gate}", f"swarm retry {run} --task {task}")
     if record.state in {TaskState.UPSTREAM_FAILED, TaskState.CANCELLED}:
         return (f"swarm retry {run}",)
     if record.state is TaskState.DONE:
@@ -85,8 +86,8 @@ class _Inquiry:
             return
         waiting = task.waiting_for
         shown = ", ".join(waiting[:3]) + (f" and {len(waiting) - 3} more" if len(waiting) > 3 else "")  # noqa: PLR2004
-        noun = "dependency" if len(waiting) == 1 else "dependencies"
-        self._say(task, depth, f"pending: waits for {len(waiting)} {noun}: {shown}" if waiting else "pending")
+        many = plural(len(waiting), "dependency", "dependencies")
+        self._say(task, depth, f"pending: waits for {many}: {shown}" if waiting else "pending")
         for name in waiting:
             self.ask(name, depth + 1)
 

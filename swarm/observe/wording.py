@@ -113,6 +113,6 @@ def lock_name(node: str) -> str:
     return printable(node).rstrip("/") or "the whole repository"
 
 
-def plural(count: int, noun: str) -> str:
-    """`1 task`, `2 tasks`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def plural(count: int, noun: str, many: str = "") -> str:
+    """`1 task`, `2 tasks`; `many` where an s is not enough."""
+    return f"{count} {noun}" if count == 1 else f"{count} {many or noun + 's'}"

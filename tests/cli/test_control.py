@@ -109,3 +109,19 @@ def test_watch_with_json_prints_the_report_alone(swarm: Swarm, bench: Bench, tas
     ended = swarm("watch", "--json")
 
     assert (ended.json()["run"], ended.json()["clean"], ended.err) == (run, True, "")
+
+
+def test_the_report_counts_the_workers_time_of_every_attempt(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """An attempt that was put back took its worker's time all the same."""
+    bench.submit(task("a"))
+    claim = bench.claim()
+    released_after_ms = bench.engine.now_ms() + 50
+    while bench.engine.now_ms() < released_after_ms:
+        pass
+    bench.engine.release(claim, reason="drain")
+    bench.land()
+
+    report, (row,) = swarm("report", "--json").json(), swarm("tasks", "--json").json()
+
+    assert row["busy_ms"] >= 50 + row["handed_in_ms"] - row["claimed_ms"]
+    assert report["tasks"][0]["worker"] == "w-1"

@@ -22,7 +22,7 @@ WriteLog = Callable[..., Path]
 def write_log(folder: Path) -> WriteLog:
     """Writes what an attempt printed, as its worker does."""
 
-    def write(run: str, task: str, attempt: int, text: str) -> Path:
+    def write(run: str, task: str, attempt: int | str, text: str) -> Path:
         path = folder / ".swarm" / "logs" / run / f"{task}.{attempt}.log"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as file:
@@ -48,6 +48,18 @@ def test_logs_leave_out_what_would_steer_the_terminal(
         "path": str(path),
         "text": "hello\nbye\n",
     }
+
+
+def test_what_the_gate_wrote_is_a_log_of_its_own(
+    swarm: Swarm, bench: Bench, task: Task, write_log: WriteLog
+) -> None:
+    """A red gate is explained by its own words."""
+    run = bench.submit(task("a"))
+    bench.claim()
+    write_log(run, "a", 1, "agent\n")
+    write_log(run, "a", "1.gate", "3 failed\n")
+
+    assert (swarm("logs", "a").out, swarm("logs", "a", "--gate").out) == ("agent\n", "3 failed\n")
 
 
 def test_logs_of_a_task_that_was_not_tried_name_the_next_step(swarm: Swarm, bench: Bench, task: Task) -> None:

@@ -72,7 +72,7 @@ def test_planning_writes_the_file_and_shows_what_is_in_it(plan: Plan, folder: Pa
     lines = [" ".join(line.split()) for line in done.err.splitlines()]
     assert (done.code, done.out) == (0, "")
     assert [task["id"] for task in written["tasks"]] == ["parse", "docs"]
-    assert "2 tasks, 1 dependencies, 2 waves, at most 1 at once" in lines
+    assert "2 tasks, 1 dependency, 2 waves, at most 1 at once" in lines
     assert "estimate 6m00s on the critical path, of 6m00s of work: parse → docs" in lines
     assert "1 parse general 1m00s - parse.py" in lines
     assert "2 docs docs 5m00s parse docs/*.md" in lines

@@ -83,6 +83,7 @@ def landed(make_task: MakeTask) -> MakeTask:
                 "claimed_ms": claimed,
                 "started_ms": claimed,
                 "handed_in_ms": handed_in,
+                "busy_ms": handed_in - claimed,
                 "merge_begun_ms": merge_begun,
                 "ended_ms": ended,
                 "merged_commit": "c" * 40,

@@ -1,7 +1,7 @@
 -- Tasks as values, and the parts of a move that several scripts share.
 local FIELDS = {
   'state', 'token', 'type', 'executor', 'score', 'locks', 'attempt', 'worker', 'parked_ms', 'lot', 'baton',
-  'spent', 'merge_token',
+  'spent', 'merge_token', 'claimed_ms', 'busy_ms',
 }
 
 local function read_task(member)
@@ -97,11 +97,20 @@ local function detach(task)
   end
 end
 
+-- How long workers have held the task, in all attempts; the wait to be merged is nobody's time.
+local function busy_ms(task)
+  local before = tonumber(task.busy_ms) or 0
+  if task.state == 'acked' or task.state == 'running' then
+    return number_text(before + now - tonumber(task.claimed_ms))
+  end
+  return number_text(before)
+end
+
 local function queue_again(task, delay_ms)
   count_move(task.run, task.state, 'queued')
   write('HSET', key('task', task.member), 'state', 'queued', 'token', '0', 'worker', '', 'queued_ms', now_text,
     'not_before_ms', delay_ms > 0 and number_text(now + delay_ms) or '0', 'parked_ms', '0', 'lot', '',
-    'parked_on', '', 'baton', '')
+    'parked_on', '', 'baton', '', 'busy_ms', busy_ms(task))
   if delay_ms > 0 then
     write('ZADD', key('delayed'), number_text(now + delay_ms), task.member)
   else
@@ -111,8 +120,8 @@ end
 
 local function end_task(task, state)
   count_move(task.run, task.state, state)
-  write('HSET', key('task', task.member), 'state', state, 'ended_ms', now_text, 'worker', '',
-    'lot', '', 'parked_on', '', 'baton', '')
+  write('HSET', key('task', task.member), 'state', state, 'ended_ms', now_text,
+    'lot', '', 'parked_on', '', 'baton', '', 'busy_ms', busy_ms(task))
 end
 
 local function stale(task)

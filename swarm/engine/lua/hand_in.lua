@@ -21,7 +21,7 @@ count_move(task.run, 'running', 'merging')
 write('ZREM', key('leases'), member)
 write('ZADD', key('merging'), task.score, member)
 write('HSET', key('task', member), 'state', 'merging', 'attempt_commit', commit, 'handed_in_ms', now_text,
-  'merge_token', '', 'spent', spent == NOTHING_SPENT and task.spent or spent)
+  'busy_ms', busy_ms(task), 'merge_token', '', 'spent', spent == NOTHING_SPENT and task.spent or spent)
 show_locks(parse_locks(task.locks), member, token, display_ms)
 emit('task_handed_in', task.run, task.id, 'state', 'merging', 'worker', task.worker, 'attempt', task.attempt,
   'commit', commit)
