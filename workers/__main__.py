@@ -15,6 +15,7 @@ from swarm.fleet.lifeline import watch_lifeline
 from swarm.fleet.server import ensure_server, make_home
 from swarm.logs import log_to_stderr
 from swarm.repo.hub import Hub
+from swarm.sandbox.processes import hide_from_own_user, leave_pid_1
 from swarm.settings import Settings, load_settings
 from workers.agents import known_agents
 from workers.leftovers import WorkerId, sweep_leftovers
@@ -30,8 +31,10 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         settings = load_settings(arguments.root)
+        leave_pid_1()
         crashpoints.arm(settings.crash)
         log_to_stderr()
+        hide_from_own_user()
         worker = open_worker(settings, types=tuple(filter(None, arguments.types.split(","))) or ("*",))
         worker.stopping.listen_to_signals()
         if arguments.lifeline:

@@ -50,10 +50,13 @@ def supervisor(context: Context, lifeline: bool, as_json: bool) -> None:
     from swarm.logs import log_to_stderr
     from swarm.repo.hub import Hub
     from swarm.repo.merge_queue import MergeQueue
+    from swarm.sandbox.processes import hide_from_own_user, leave_pid_1
     from swarm.supervisor import Supervisor
 
+    leave_pid_1()
     crashpoints.arm(settings.crash)
     log_to_stderr()
+    hide_from_own_user()
     make_home(settings.home)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

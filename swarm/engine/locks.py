@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 from swarm.plan.model import TaskSpec
+from swarm.plan.scope import may_be_folder
 
 _MAGIC = re.compile(r"[*?\[\]\\{}]")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
@@ -58,7 +59,7 @@ def _compile(mode: str, pattern: str) -> LockEntry:
         if _MAGIC.search(part):
             return LockEntry(mode, _node(literal), is_wide=True)
         literal.append(part)
-    is_wide = not literal or text.endswith(("/", "/.")) or "." not in literal[-1].strip(".")
+    is_wide = not literal or text.endswith(("/", "/.")) or may_be_folder(literal[-1])
     return LockEntry(mode, _node(literal), is_wide=is_wide)
 
 

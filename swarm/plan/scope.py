@@ -1,7 +1,8 @@
 """Write scopes: what a task's `files` and `reads` name, which paths they cover, and which overlap.
 
 A pattern is a path or a gitignore-style glob, anchored at the repository's top and matched with
-case; a directory covers everything below it. As in git's own pathspecs, a pattern also covers the
+case; a directory covers everything below it. A last part with an extension, such as `conf.d`, is a
+file unless it ends in a slash: the lock table has to know which without asking the disk. As in git's own pathspecs, a pattern also covers the
 path that is spelled exactly like it, so `pages/[id].tsx` names that file.
 
 The matcher is ours and linear: the usual translation of a glob into one regular expression
@@ -61,7 +62,13 @@ def normalise_pattern(text: str) -> str:
     fault = _parts_fault(parts)
     if fault:
         raise PatternError(f"{fault} in {text!r}")
-    return "/".join(parts)
+    is_folder = text.endswith("/") and not is_glob(parts[-1]) and not may_be_folder(parts[-1])
+    return "/".join([*parts, "**"] if is_folder else parts)
+
+
+def may_be_folder(name: str) -> bool:
+    """A literal last part that is taken for a folder as well: one without an extension."""
+    return "." not in name.strip(".")
 
 
 def _character_fault(text: str) -> str:
@@ -170,7 +177,10 @@ class WriteScope:
             return False
         if any(map(is_git_name, parts)):
             return False
-        if any("/".join(parts[:depth]) in self._literals for depth in range(1, len(parts) + 1)):
+        if path in self._literals:
+            return True
+        above = ("/".join(parts[:depth]) for depth in range(1, len(parts)) if may_be_folder(parts[depth - 1]))
+        if any(folder in self._literals for folder in above):
             return True
         return any(_matches_a_folder_or_all(glob, parts) for glob in self._globs)
 

@@ -22,8 +22,35 @@ OOM_SCORE = 500
 
 
 def adopt_orphans() -> None:
-    """Become the parent of every orphaned descendant, and close /proc/<pid> to processes of the same user."""
+    """Become the parent of every orphaned descendant."""
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def leave_pid_1() -> None:
+    """When this is a container's first process, go on as its child and leave a reaper behind.
+
+    A reaper from outside (`docker run --init`) would keep the container's environment, credentials
+    and all, in a /proc entry that agents of the same user can read; this one hides it.
+    """
+    if os.getpid() != 1:
+        return
+    child = os.fork()
+    if child == 0:
+        return
+    hide_from_own_user()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _frame: os.kill(child, number))
+    while True:
+        pid, status = os.waitpid(-1, 0)
+        if pid == child:
+            os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+
+
+def hide_from_own_user() -> None:
+    """Close this process's environment and memory to other processes of the same user, such as agents.
+
+    Root with CAP_SYS_PTRACE still reads them: containers run without it.
+    """
     _prctl(PR_SET_DUMPABLE, 0)
 
 

@@ -10,7 +10,7 @@ from typing import Any  # JSON values come in; `_argument` narrows them
 
 from . import files
 from .commands import MAX_OUTPUT_BYTES, AbandonedError, Command, run_command
-from .processes import adopt_orphans, end_descendants
+from .processes import adopt_orphans, end_descendants, hide_from_own_user
 from .protocol import ToolError
 
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
@@ -31,6 +31,7 @@ def serve(tree: Path) -> int:
     replies_fd = os.dup(1)
     os.dup2(2, 1)
     adopt_orphans()
+    hide_from_own_user()
     host = _ToolHost(tree, requests_fd=0, replies_fd=replies_fd)
     try:
         while (line := host.next_line()) is not None:

@@ -193,6 +193,38 @@ def test_a_team_of_containers_turns_a_submitted_plan_into_a_branch(team: Team, e
     assert_diamond_landed(team.swarm, str(submitted["branch"]))
 
 
+def test_an_agent_beside_its_worker_reads_no_credential(team: Team) -> None:
+    """In compose they share a user: no environment and no command line that it can read holds the password."""
+    password = team.environment["SWARM_REDIS_PASSWORD"]
+    look = (
+        "import pathlib, sys\n"
+        "bait = bytes.fromhex(sys.argv[1])\n"
+        "me = str(__import__('os').getpid())\n"
+        "read, hits = 0, []\n"
+        "for path in [p for n in ('environ', 'cmdline') for p in pathlib.Path('/proc').glob('[0-9]*/' + n)]:\n"
+        "    try:\n"
+        "        text = path.read_bytes()\n"
+        "    except OSError:\n"
+        "        continue\n"
+        "    read += 1\n"
+        "    if bait in text and path.parent.name != me:\n"
+        "        hits.append(str(path))\n"
+        "pathlib.Path('seen.txt').write_text(f'{read > 0} {hits}')\n"
+    )
+    task = {
+        "id": "look",
+        "description": "read what can be read",
+        "files": ["seen.txt"],
+        "command": ["python3", "-c", look, password.encode().hex()],
+    }
+    team.compose("up", "-d", "--wait")
+
+    submitted = team.swarm.json("submit", team.swarm.plan([task]))
+    team.swarm.call("wait", str(submitted["run"]), "--timeout", "150", timeout_s=RUN_LIMIT_S)
+
+    assert team.swarm.git("show", f"{submitted['branch']}:seen.txt") == "True []"
+
+
 def test_compose_limits_and_hardens_every_service(team: Team) -> None:
     """No service runs as somebody special, without limits, or open to the network."""
     services = json.loads(team.compose("config", "--format", "json"))["services"]
