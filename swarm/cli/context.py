@@ -60,14 +60,18 @@ def open_engine(settings: Settings, *, patience_s: float = PATIENCE_S) -> "Engin
 
 
 def server_url(settings: Settings) -> str:
-    """The configured Redis, else the running embedded server of this repository.
+    """The configured Redis, else the embedded server of this repository, started again if it has data.
 
     Raises:
-        StoreUnreachableError: neither is there.
+        StoreUnreachableError: nothing is configured, and nothing was ever run here.
     """
-    from swarm.fleet.server_file import running_url
+    from swarm.fleet.server_file import has_data, running_url
 
     url = settings.redis_url or running_url(settings.home)
+    if not url and has_data(settings.home):
+        from swarm.fleet.server import ensure_server
+
+        url = ensure_server(settings).url
     if not url:
         raise StoreUnreachableError(
             f"no server is running for {settings.root}",

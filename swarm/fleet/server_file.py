@@ -53,6 +53,11 @@ def running_url(home: Path) -> str | None:
     return record.url if record is not None and record.is_running() else None
 
 
+def has_data(home: Path) -> bool:
+    """An embedded server has stored something for this home."""
+    return (home / "server" / "appendonlydir").exists()
+
+
 def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)

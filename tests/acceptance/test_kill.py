@@ -82,7 +82,7 @@ def is_running(swarm: Swarm, task: str) -> bool:
 
 
 def _rows(text: str) -> list[dict[str, str]]:
-    loaded: list[dict[str, str]] = json.loads(text)["tasks"]
+    loaded: list[dict[str, str]] = json.loads(text)
     return loaded
 
 
