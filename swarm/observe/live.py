@@ -99,16 +99,18 @@ def _lane(agent: AgentRecord, snapshot: Snapshot, width: int) -> Text:
     line.append(_padded(_short(agent.worker_id)), style="bold")
     run, name = split_member(agent.task)
     task = next((one for one in snapshot.tasks if run == snapshot.run.run and one.spec.id == name), None)
-    if task is not None and not task.state.is_terminal:
+    if task is not None and task.state in {TaskState.ACKED, TaskState.RUNNING}:
         line.append_text(_now(task, snapshot.taken_ms))
-    elif agent.task:
+    elif agent.task and task is None:
         line.append(f"busy in run {one_line(run, 20)}", style="dim")
     else:
-        line.append(agent.state or "idle", style="dim")
+        line.append("idle", style="dim")
     past = [
-        one for one in snapshot.tasks if one.worker_id == agent.worker_id and one is not task and one.ended_ms
+        one
+        for one in snapshot.tasks
+        if one.worker_id == agent.worker_id and (one.state.is_terminal or one.state is TaskState.MERGING)
     ]
-    for one in sorted(past, key=lambda each: -each.ended_ms):
+    for one in sorted(past, key=lambda each: each.handed_in_ms or each.ended_ms, reverse=True):
         chip = f"  {SHAPES[one.state]} {one_line(one.spec.id, 18)}"
         if cells(line.plain) + cells(chip) > width:
             break
@@ -176,11 +178,12 @@ def _flow(snapshot: Snapshot) -> Text:
     """One line: queues, merges, red gates, cost."""
     run = snapshot.run
     line = Text("  ", no_wrap=True, overflow="ellipsis", style="default")
-    for queue in [one for one in snapshot.queues if one.queued or one.parked][:3]:
-        line.append(f"queue {one_line(queue.type, 14)} ", style="dim")
-        line.append(f"{queue.queued} ready")
-        line.append(f" {queue.parked} parked" if queue.parked else "")
-        line.append("   ")
+    waiting = [one for one in snapshot.queues if one.queued or one.parked][:3]
+    for i, queue in enumerate(waiting):
+        counts = [(queue.queued, "ready"), (queue.parked, "parked")]
+        line.append(", " if i else "queues ", style="dim")
+        line.append(" ".join([one_line(queue.type, 14), *(f"{n} {word}" for n, word in counts if n)]))
+    line.append("   " if waiting else "")
     line.append("merged ", style="dim").append(str(sum(1 for task in snapshot.tasks if task.merged_commit)))
     line.append("   conflicts ", style="dim").append(
         str(run.conflicts), style="yellow" if run.conflicts else ""
