@@ -10,16 +10,29 @@ from types import FrameType
 
 from swarm.engine.engine import Engine
 from swarm.engine.snapshot import Snapshot, take_snapshot
+from swarm.engine.store import open_store
 from swarm.errors import StoreUnreachableError
 from swarm.fleet.local import Death, LocalFleet
-from swarm.fleet.server import ensure_server, make_home
+from swarm.fleet.server import Server, ensure_server, make_home
 from swarm.plan.document import dump_plan
 from swarm.plan.model import Plan
 from swarm.repo.hub import Hub
-from swarm.repo.user_repository import repository_identity
+from swarm.repo.user_repository import commit_of, repository_identity
 from swarm.settings import Settings
 
 LOOK_EVERY_S = 0.25
+
+
+def open_queue(settings: Settings) -> tuple[Engine, Server]:
+    """Connect to the queue, starting the embedded server where none is configured.
+
+    Raises:
+        RepositoryError: there is no commit to work on; nothing was started or written.
+    """
+    commit_of(settings.root)
+    server = ensure_server(settings)
+    engine = Engine(open_store(server.url), settings.project, lease_ms=int(settings.lease_s * 1000))
+    return engine, server
 
 
 def submit_plan(settings: Settings, engine: Engine, plan: Plan, *, key: str = "") -> str:

@@ -9,7 +9,7 @@ import click
 
 from swarm.cli.context import LATEST, Context, pass_context, resolve_run
 from swarm.cli.output import emit, json_option, say, table, to_json
-from swarm.errors import PlanError, Problem, UsageError
+from swarm.errors import UsageError
 from swarm.observe.wording import duration, money, one_line, plural
 
 if TYPE_CHECKING:
@@ -63,13 +63,11 @@ def validate(file: Path, as_json: bool) -> None:
     PLAN is a file, `-` is stdin. Exit code 2 when it cannot be run; warnings alone do not fail it.
     """
     from swarm.plan.document import parse_plan
-    from swarm.plan.lint import lint
+    from swarm.plan.lint import lint, refuse
 
     checked = parse_plan(read_text(file), source=str(file))
     findings = lint(checked)
-    errors = [Problem(one.path, one.message, one.hint) for one in findings if one.level == "error"]
-    if errors:
-        raise PlanError(f"{file}: {plural(len(errors), 'problem')}", errors, hint="mend them and try again")
+    refuse(findings, source=str(file))
     data = {
         "ok": True,
         "tasks": len(checked.tasks),

@@ -67,13 +67,10 @@ def run(
 def submit(context: Context, file: Path, key: str, as_json: bool) -> None:
     """Queue a plan and print the run's id; workers elsewhere do it."""
     settings = context.settings()
-    from swarm.engine.engine import Engine
-    from swarm.engine.store import open_store
-    from swarm.fleet.server import ensure_server
-    from swarm.local_run import submit_plan
+    from swarm.local_run import open_queue, submit_plan
 
     plan = load_plan(settings, file, as_json=as_json)
-    engine = Engine(open_store(ensure_server(settings).url), settings.project)
+    engine, _server = open_queue(settings)
     engine.check_server()
     run_id = submit_plan(settings, engine, plan, key=key)
     record = engine.run(run_id)
@@ -86,19 +83,17 @@ def submit(context: Context, file: Path, key: str, as_json: bool) -> None:
 
 def load_plan(settings: "Settings", file: Path, *, as_json: bool) -> "Plan":
     """Read a plan, or plan a requirements file with the model."""
+    from swarm.cli.plan import plan_text, read_text
     from swarm.plan.document import parse_plan
+    from swarm.plan.lint import lint, refuse
 
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"{file}: cannot be read: {error}", hint="give a plan or a requirements file"
-        ) from error
+    text = read_text(file)
     if file.suffix == ".json":
-        return parse_plan(text, source=str(file))
-    from swarm.cli.plan import plan_text
-
-    return plan_text(settings, text, source=str(file), quiet=as_json)
+        plan = parse_plan(text, source=str(file))
+    else:
+        plan = plan_text(settings, text, source=str(file), quiet=as_json)
+    refuse(lint(plan), source=str(file))
+    return plan
 
 
 def confirm(tasks: int) -> None:

@@ -7,11 +7,9 @@ from swarm.cli.output import say
 from swarm.cli.plan import summarise_plan
 from swarm.engine.engine import Engine
 from swarm.engine.snapshot import Snapshot, take_snapshot
-from swarm.engine.store import open_store
 from swarm.fleet.local import LocalFleet
 from swarm.fleet.resources import Admission, choose_workers
-from swarm.fleet.server import ensure_server
-from swarm.local_run import drive, run_folder, submit_plan
+from swarm.local_run import drive, open_queue, run_folder, submit_plan
 from swarm.observe.report import build_report, render_report
 from swarm.observe.report_data import Report
 from swarm.observe.watcher import open_watcher
@@ -63,11 +61,8 @@ class Session:
         return self._see_through(engine, run)
 
     def _connect(self) -> Engine:
-        server = ensure_server(self._settings)
+        engine, server = open_queue(self._settings)
         self._url = server.url
-        engine = Engine(
-            open_store(server.url), self._settings.project, lease_ms=int(self._settings.lease_s * 1000)
-        )
         for warning in engine.check_server():
             say(f"warning: {warning}")
         return engine

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from swarm.errors import PlanError, Problem
 from swarm.plan.model import DEFAULT_ESTIMATE_S, Plan, TaskSpec
 from swarm.plan.ordering import Pair, unordered
 from swarm.plan.reading import shown
@@ -50,6 +51,18 @@ def lint(plan: Plan) -> list[Finding]:
     writes, reads = _places(plan, "files"), _places(plan, "reads")
     findings = [finding for rule in _RULES for finding in rule(plan, writes, reads)]
     return sorted(findings, key=lambda finding: finding.level)
+
+
+def refuse(findings: Sequence[Finding], *, source: str) -> None:
+    """Let warnings pass.
+
+    Raises:
+        PlanError: there are errors among the findings; holds all of them.
+    """
+    errors = [Problem(one.path, one.message, one.hint) for one in findings if one.level == "error"]
+    if errors:
+        count = "1 problem" if len(errors) == 1 else f"{len(errors)} problems"
+        raise PlanError(f"{source}: {count}", errors, hint="mend them and try again")
 
 
 def _late_tasks(plan: Plan, _writes: list[_Place], _reads: list[_Place]) -> Iterator[Finding]:

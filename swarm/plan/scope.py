@@ -2,8 +2,9 @@
 
 A pattern is a path or a gitignore-style glob, anchored at the repository's top and matched with
 case; a directory covers everything below it. A last part with an extension, such as `conf.d`, is a
-file unless it ends in a slash: the lock table has to know which without asking the disk. As in git's own pathspecs, a pattern also covers the
-path that is spelled exactly like it, so `pages/[id].tsx` names that file.
+file unless it ends in a slash: the lock table has to know which without asking the disk. As in
+git's own pathspecs, a pattern also covers the path that is spelled exactly like it, so
+`pages/[id].tsx` names that file.
 
 The matcher is ours and linear: the usual translation of a glob into one regular expression
 backtracks, and a plan together with a file name could hold up the merge queue for hours. The tests

@@ -102,6 +102,7 @@ def test_a_folder_that_is_no_repository_is_named(tmp_path: Path, swarm: Swarm) -
     assert done.returncode == 2
     assert str(elsewhere.root) in done.stderr
     assert "git init" in done.stderr
+    assert list(elsewhere.root.iterdir()) == []
 
 
 @pytest.mark.parametrize("state", ["dirty", "detached", "mid-merge", "mid-rebase"])

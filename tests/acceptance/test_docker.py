@@ -23,6 +23,23 @@ RUN_LIMIT_S = 180.0
 COMPOSE_LABEL = "com.docker.compose.project"
 
 
+LOOK = """
+import pathlib, os, sys
+bait = bytes.fromhex(sys.argv[1])
+read, hits = 0, []
+for path in [p for name in ("environ", "cmdline") for p in pathlib.Path("/proc").glob("[0-9]*/" + name)]:
+    try:
+        text = path.read_bytes()
+    except OSError:
+        continue
+    read += 1
+    if bait in text and path.parent.name != str(os.getpid()):
+        hits.append(str(path))
+pathlib.Path("seen.txt").write_text(f"{read > 0} {hits}")
+"""
+"""Looks for a word, given in hexadecimal, wherever /proc lets it; writes what it found."""
+
+
 def slow_diamond() -> list[dict[str, object]]:
     """A plan whose first task lasts long enough to be caught in the middle."""
     root = write_task("root")
@@ -194,28 +211,13 @@ def test_a_team_of_containers_turns_a_submitted_plan_into_a_branch(team: Team, e
 
 
 def test_an_agent_beside_its_worker_reads_no_credential(team: Team) -> None:
-    """In compose they share a user: no environment and no command line that it can read holds the password."""
+    """They share a user in compose, but no environment or command line that it can read has the password."""
     password = team.environment["SWARM_REDIS_PASSWORD"]
-    look = (
-        "import pathlib, sys\n"
-        "bait = bytes.fromhex(sys.argv[1])\n"
-        "me = str(__import__('os').getpid())\n"
-        "read, hits = 0, []\n"
-        "for path in [p for n in ('environ', 'cmdline') for p in pathlib.Path('/proc').glob('[0-9]*/' + n)]:\n"
-        "    try:\n"
-        "        text = path.read_bytes()\n"
-        "    except OSError:\n"
-        "        continue\n"
-        "    read += 1\n"
-        "    if bait in text and path.parent.name != me:\n"
-        "        hits.append(str(path))\n"
-        "pathlib.Path('seen.txt').write_text(f'{read > 0} {hits}')\n"
-    )
-    task = {
+    task: dict[str, object] = {
         "id": "look",
         "description": "read what can be read",
         "files": ["seen.txt"],
-        "command": ["python3", "-c", look, password.encode().hex()],
+        "command": ["python3", "-c", LOOK, password.encode().hex()],
     }
     team.compose("up", "-d", "--wait")
 
