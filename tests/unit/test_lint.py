@@ -4,6 +4,7 @@ import itertools
 import json
 
 import networkx as nx
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
