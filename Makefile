@@ -47,7 +47,8 @@ format: $(VENV)/.ready-dev
 
 bench: $(VENV)/.ready-dev
 	@mkdir -p benchmarks/results
-	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/engine.py
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/engine.py --out benchmarks/results/engine.json
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/commands.py --out benchmarks/results/commands.json
 
 soak: $(VENV)/.ready-dev
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/soak.py --minutes $(MINUTES)
