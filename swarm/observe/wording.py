@@ -63,6 +63,8 @@ _INVISIBLE = re.compile(
 
 def printable(text: str) -> str:
     """Text that others wrote, without what would steer a terminal or reorder the line."""
+    if text.isascii() and text.isprintable():
+        return text
     return _INVISIBLE.sub("", _ESCAPES.sub("", text))
 
 
