@@ -45,6 +45,7 @@ class Swarm:
 
     root: Path
     environment: dict[str, str] = field(default_factory=dict)
+    started: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
     def argv(self, *words: str) -> list[str]:
         """The command line of one call."""
@@ -74,13 +75,23 @@ class Swarm:
 
     def start(self, *words: str, env: dict[str, str] | None = None) -> "subprocess.Popen[bytes]":
         """Start a command and leave it running."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             self.argv(*words),
             env={**self.environment, **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        self.started.append(process)
+        return process
+
+    def end(self) -> None:
+        """End what a failed test left running, and the server."""
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        self.call("down")
 
     def git(self, *words: str) -> str:
         """Ask the user's repository."""

@@ -24,4 +24,4 @@ def swarm(tmp_path: Path) -> Iterator[Swarm]:
         {**keep, "HOME": str(tmp_path), "SWARM_LEASE_S": "4", "SWARM_RETRY_BASE_S": "0.2", "NO_COLOR": "1"},
     )
     yield one
-    one.call("down")
+    one.end()
