@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -122,7 +123,9 @@ class Round:
 
     def _kill_server(self) -> None:
         note = self.root / ".swarm" / "server" / "server.json"
-        if note.exists():
+        if not note.exists():
+            return
+        with suppress(ProcessLookupError):  # it was killed before, and nobody has needed it since
             os.kill(int(json.loads(note.read_text(encoding="utf-8"))["pid"]), signal.SIGKILL)
             self.harm["kill server"] += 1
 
@@ -140,7 +143,7 @@ class Round:
         if code != 0:
             return [f"exit code {code}: {err[-500:]} {out[-500:]}"]
         report = json.loads(out)
-        done = [f"{report['run']}/{task['id']}" for task in self.plan]
+        done = [str(task["id"]) for task in self.plan]
         wrong = check_history(self.root / ".swarm" / "repo.git", report["branch"], done)
         names = subprocess.run(
             ["git", "-C", str(self.root), "ls-tree", "-r", "--name-only", report["branch"], "out/"],
@@ -184,6 +187,8 @@ def main() -> int:
                 wrong += [f"round {rounds}: {sentence}" for sentence in one.go(timeout_s=240)]
             finally:
                 one.close()
+        for sentence in wrong:
+            print(sentence, file=sys.stderr)
         rounds, tasks, harm = rounds + 1, tasks + len(one.plan), harm + one.harm
         print(
             f"round {rounds}: {len(one.plan)} tasks, {dict(one.harm)}, wrong: {len(wrong)}", file=sys.stderr
