@@ -5,8 +5,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from swarm.engine.engine import Engine
-from swarm.engine.store import open_store
+from swarm.engine.connect import engine_for
 from swarm.errors import SwarmError
 from swarm.fleet.docker import check_docker
 from swarm.fleet.resources import available
@@ -18,6 +17,7 @@ from swarm.settings import Settings, scrubbed_environment
 
 MIN_GIT = (2, 38)  # the first with `merge-tree --write-tree`
 LOW_DISK_MB = 1024
+_INSIDE = ("redis", "gates")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,12 @@ def examine(settings: Settings) -> list[Finding]:
         ("docker", settings.isolation == "docker", _docker),
         ("resources", False, _resources),
     )
-    return [_guarded(name, settings, check, is_needed=needed) for name, needed, check in checks]
+    findings: list[Finding] = []
+    for name, needed, check in checks:
+        if name in _INSIDE and not all(found.is_ok for found in findings if found.name == "repository"):
+            continue  # nothing is to be started or written where no run can be
+        findings.append(_guarded(name, settings, check, is_needed=needed))
+    return findings
 
 
 def _guarded(
@@ -86,7 +91,7 @@ def _repository(settings: Settings) -> Finding:
 
 def _redis(settings: Settings) -> Finding:
     server = ensure_server(settings)
-    engine = Engine(open_store(server.url), settings.project)
+    engine = engine_for(settings, server.url)
     warnings = engine.check_server()
     return Finding("redis", is_ok=True, is_needed=True, found=_where(server), hint="; ".join(warnings))
 

@@ -2,25 +2,28 @@
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
+from swarm.engine.connect import engine_for
 from swarm.engine.engine import Engine
 from swarm.engine.snapshot import Snapshot, take_snapshot
-from swarm.engine.store import open_store
-from swarm.errors import StoreUnreachableError
+from swarm.errors import AuthenticationError, RefusedError, StoreUnreachableError, UnknownRunError
 from swarm.fleet.local import Death, LocalFleet
 from swarm.fleet.server import Server, ensure_server, make_home
+from swarm.fleet.server_file import running_url
 from swarm.plan.document import dump_plan
-from swarm.plan.model import Plan
+from swarm.plan.model import Plan, TaskSpec
 from swarm.repo.hub import Hub
 from swarm.repo.user_repository import commit_of, repository_identity
 from swarm.settings import Settings
 
 LOOK_EVERY_S = 0.25
+PATIENCE_S = 2.0
 
 
 def open_queue(settings: Settings) -> tuple[Engine, Server]:
@@ -31,8 +34,22 @@ def open_queue(settings: Settings) -> tuple[Engine, Server]:
     """
     commit_of(settings.root)
     server = ensure_server(settings)
-    engine = Engine(open_store(server.url), settings.project, lease_ms=int(settings.lease_s * 1000))
-    return engine, server
+    # Short patience: whoever watches looks again anyway, and must see soon that Redis is away.
+    return engine_for(settings, server.url, patience_s=PATIENCE_S), server
+
+
+def check_executors(tasks: Iterable[TaskSpec], settings: Settings) -> None:
+    """Make sure that local workers can do every task.
+
+    Raises:
+        AuthenticationError: a task needs a model, and neither a credential nor an endpoint is set.
+    """
+    needy = next((task.id for task in tasks if task.executor == "messages"), None)
+    if needy is not None and not settings.has_model_credential and not settings.anthropic_base_url:
+        raise AuthenticationError(
+            f"task {needy!r} needs a model (executor 'messages'), and no credential is set",
+            hint="set ANTHROPIC_API_KEY; plans of `command` tasks and `swarm demo` need none",
+        )
 
 
 def submit_plan(settings: Settings, engine: Engine, plan: Plan, *, key: str = "") -> str:
@@ -63,12 +80,17 @@ def run_folder(home: Path, run: str) -> Path:
 class StopRequests:
     """How often a person asked to stop: once drains, twice stops."""
 
-    count: int = 0
+    signals: list[int] = field(default_factory=list)
     asked: threading.Event = field(default_factory=threading.Event)
 
-    def add(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
+    @property
+    def count(self) -> int:
+        """How many requests there were."""
+        return len(self.signals)
+
+    def add(self, number: int, _frame: FrameType | None = None) -> None:
         """Count one more request; a signal handler."""
-        self.count += 1
+        self.signals.append(number)
         self.asked.set()
 
 
@@ -84,44 +106,69 @@ def stop_on_signals() -> Iterator[StopRequests]:
             signal.signal(number, handler)
 
 
-def drive(
-    settings: Settings,
-    engine: Engine,
-    run: str,
-    fleet: LocalFleet,
-    *,
-    show: Callable[[Snapshot, str], None],
-) -> Snapshot:
-    """Keep the fleet alive until the run ends or a person stops it; return the last snapshot.
+class Show(Protocol):
+    """Takes a snapshot and, now and then, a line that a person should read beside it."""
 
-    A Redis that went away is started again when it is ours, and waited for when it is not.
+    def __call__(self, snapshot: Snapshot, note: str = "") -> None:
+        """Show them."""
+        ...
+
+
+@dataclass(frozen=True)
+class Driven:
+    """How driving a run ended: the last look at it, and the signal that stopped it (0 for none)."""
+
+    snapshot: Snapshot
+    stopped_by: int = 0
+
+
+def drive(settings: Settings, engine: Engine, run: str, fleet: LocalFleet, *, show: Show) -> Driven:
+    """Keep the fleet alive until the run ends or a person stops it.
+
+    A Redis that went away is started again at once when it is ours, and waited for when it is not.
+
+    Raises:
+        RefusedError: Redis answers, and has lost this run.
     """
     with stop_on_signals() as requests:
         asked = 0
+        snapshot = _look(engine, run)
         while True:
             try:
-                snapshot = take_snapshot(engine, run)
-            except StoreUnreachableError:
-                ensure_server(settings)
-                continue
+                _keep_server(settings)
+                snapshot, note = _look(engine, run), ""
+            except StoreUnreachableError as error:
+                note = f"{error.message}; waiting for it"
             deaths = fleet.check() if not asked else []
-            show(snapshot, _note(deaths, requests.count))
-            if snapshot.run.state.is_terminal or requests.count > 1:
-                return snapshot
+            notes = [note, *map(_obituary, deaths)]
             if requests.count > asked:
                 asked = requests.count
                 fleet.drain()
-            if asked and fleet.workers_have_ended():
-                return take_snapshot(engine, run)
+                notes.append("draining: tasks at work may finish; press Ctrl-C again to stop now")
+            show(snapshot, "; ".join(filter(None, notes)))
+            if snapshot.run.state.is_terminal:
+                return Driven(snapshot)
+            if requests.count > 1 or (asked and fleet.workers_have_ended()):
+                return Driven(_look(engine, run), stopped_by=requests.signals[0])
             requests.asked.wait(LOOK_EVERY_S)
             requests.asked.clear()
 
 
-def _note(deaths: list[Death], stopping: int) -> str:
-    """What a person should know beside the snapshot."""
-    notes = [
-        f"{death.name} (pid {death.pid}) ended with {death.exit_code}; starting it again" for death in deaths
-    ]
-    if stopping:
-        notes.append("draining: tasks at work may finish; press Ctrl-C again to stop now")
-    return "; ".join(notes)
+def _keep_server(settings: Settings) -> None:
+    """Start the embedded server again as soon as its process is gone: every lease is running out."""
+    if not settings.redis_url and running_url(settings.home) is None:
+        ensure_server(settings)
+
+
+def _look(engine: Engine, run: str) -> Snapshot:
+    try:
+        return take_snapshot(engine, run)
+    except UnknownRunError as error:
+        raise RefusedError(
+            f"Redis has lost run {run}: somebody emptied it, or another database answers",
+            hint=f"run its plan again: what has landed is found in git (.swarm/runs/{run}/plan.json)",
+        ) from error
+
+
+def _obituary(death: Death) -> str:
+    return f"{death.name} (pid {death.pid}) ended with {death.exit_code}; starting it again"

@@ -61,6 +61,14 @@ class Settings:
         """The bare mirror that attempts and landings live in."""
         return self.home / "repo.git"
 
+    def flags_as_environment(self) -> dict[str, str]:
+        """What was given on the command line, as the variables that a child process reads it from."""
+        return {
+            f"SWARM_{name.upper()}": str(getattr(self, name))
+            for name, source in self.sources.items()
+            if source == "flag" and name not in FOREIGN.values()
+        }
+
     @property
     def has_model_credential(self) -> bool:
         """An Anthropic key or token is set (its value is not checked)."""

@@ -32,6 +32,10 @@ def starter_config(root: Path) -> tuple[str, list[str]]:
     gate = tomlkit.table()
     gate.add("command", command or ["make", "test"])
     gate.add("timeout_s", 1800)
+    if any((root / "src").glob("*/__init__.py")):
+        environment = tomlkit.inline_table()
+        environment.update({"PYTHONPATH": "src"})  # or an installed copy would be tested
+        gate.add("env", environment)
     gates = tomlkit.table(is_super_table=True)
     gates.add("tests", gate)
     if not command:

@@ -45,7 +45,7 @@ class Swarm:
 
     root: Path
     environment: dict[str, str] = field(default_factory=dict)
-    started: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+    started: list["subprocess.Popen[bytes] | subprocess.Popen[str]"] = field(default_factory=list)
 
     def argv(self, *words: str) -> list[str]:
         """The command line of one call."""

@@ -6,9 +6,8 @@ import socket
 from pathlib import Path
 
 from swarm import crashpoints
-from swarm.engine.engine import Engine
+from swarm.engine.connect import engine_for
 from swarm.engine.records import WorkerProfile
-from swarm.engine.store import open_store
 from swarm.errors import SwarmError
 from swarm.fleet.launch import open_launcher
 from swarm.fleet.lifeline import watch_lifeline
@@ -54,15 +53,8 @@ def open_worker(settings: Settings, *, types: tuple[str, ...] = ("*",)) -> Worke
     make_home(settings.home)
     sweep_leftovers(settings.home / "workspaces")
     agents = known_agents(settings)
-    store = open_store(ensure_server(settings).url)
     return Worker(
-        engine=Engine(
-            store,
-            settings.project,
-            lease_ms=int(settings.lease_s * 1000),
-            retry_base_ms=int(settings.retry_base_s * 1000),
-            retry_cap_ms=int(settings.retry_cap_s * 1000),
-        ),
+        engine=engine_for(settings, ensure_server(settings).url),
         hub=Hub.open_or_create(settings.hub),
         launcher=open_launcher(settings),
         agents=agents,

@@ -51,12 +51,9 @@ def open_engine(settings: Settings, *, patience_s: float = PATIENCE_S) -> "Engin
         StoreUnreachableError: neither is there.
     """
     url = server_url(settings)
-    from swarm.engine.engine import Engine
-    from swarm.engine.store import open_store
+    from swarm.engine.connect import engine_for
 
-    return Engine(
-        open_store(url), settings.project, lease_ms=int(settings.lease_s * 1000), patience_s=patience_s
-    )
+    return engine_for(settings, url, patience_s=patience_s)
 
 
 def server_url(settings: Settings) -> str:

@@ -42,8 +42,7 @@ def supervisor(context: Context, lifeline: bool, as_json: bool) -> None:
     settings = context.settings()
     del as_json
     from swarm import crashpoints
-    from swarm.engine.engine import Engine
-    from swarm.engine.store import open_store
+    from swarm.engine.connect import engine_for
     from swarm.fleet.launch import open_launcher
     from swarm.fleet.lifeline import watch_lifeline
     from swarm.fleet.server import ensure_server, make_home
@@ -64,9 +63,7 @@ def supervisor(context: Context, lifeline: bool, as_json: bool) -> None:
     if lifeline:
         watch_lifeline(stop.set)
     worker_id = f"supervisor-{socket.gethostname()}-{os.getpid()}"
-    engine = Engine(
-        open_store(ensure_server(settings).url), settings.project, lease_ms=int(settings.lease_s * 1000)
-    )
+    engine = engine_for(settings, ensure_server(settings).url)
     hub = Hub.open_or_create(settings.hub)
     merge_queue = MergeQueue(engine, hub, open_launcher(settings), merger_id=worker_id, home=settings.home)
     publish_to = settings.root if (settings.root / ".git").exists() else None

@@ -6,12 +6,13 @@ from swarm.cli.context import resolve_run
 from swarm.cli.output import say
 from swarm.cli.plan import summarise_plan
 from swarm.engine.engine import Engine
-from swarm.engine.snapshot import Snapshot, take_snapshot
+from swarm.engine.snapshot import take_snapshot
+from swarm.errors import UnknownRunError
 from swarm.fleet.local import LocalFleet
 from swarm.fleet.resources import Admission, choose_workers
-from swarm.local_run import drive, open_queue, run_folder, submit_plan
+from swarm.fleet.server_file import has_data
+from swarm.local_run import Driven, check_executors, drive, open_queue, run_folder, submit_plan
 from swarm.observe.report import build_report, render_report
-from swarm.observe.report_data import Report
 from swarm.observe.watcher import open_watcher
 from swarm.plan.model import Plan
 from swarm.repo.hub import Hub
@@ -21,13 +22,11 @@ from swarm.states import RunState
 PROCESS_MEMORY_MB, PROCESS_CPUS = 512, 0.5
 """What one worker without a container is counted as, when their number is chosen."""
 
-EXIT_DONE, EXIT_FAILED, EXIT_NOT_FINISHED, EXIT_INTERRUPTED = 0, 1, 8, 130
+EXIT_DONE, EXIT_FAILED, EXIT_WAITING_FOR_PERSON = 0, 1, 9
 
 
 class Session:
     """One `swarm run` on this machine."""
-
-    report: Report | None = None  # once the run was seen through
 
     def __init__(
         self, settings: Settings, *, as_json: bool, environment: dict[str, str] | None = None
@@ -44,6 +43,7 @@ class Session:
 
     def run_plan(self, plan: Plan, *, key: str = "") -> int:
         """Submit and see it through; return the exit code."""
+        check_executors(plan.tasks, self._settings)
         engine = self._connect()
         run = submit_plan(self._settings, engine, plan, key=key)
         record = engine.run(run)
@@ -52,9 +52,15 @@ class Session:
 
     def resume(self, text: str) -> int:
         """Go on with a run; return the exit code."""
+        if not self._settings.redis_url and not has_data(self._settings.home):
+            raise UnknownRunError(
+                f"no run {text!r}: nothing was ever run here", hint="`swarm run FILE` starts one"
+            )
         engine = self._connect()
         run = resolve_run(engine, text)
         record = engine.run(run)
+        open_tasks = [task.spec for task in engine.tasks(run) if not task.state.is_terminal]
+        check_executors(open_tasks, self._settings)
         hub = Hub.open_or_create(self._settings.hub)
         hub.start_branch(record.branch, record.base)
         say(f"resuming run {run}  branch {record.branch}")
@@ -76,12 +82,12 @@ class Session:
             fleet.start()
             try:
                 with open_watcher(engine, run, quiet=self._as_json) as watcher:
-                    snapshot = drive(self._settings, engine, run, fleet, show=watcher.show)
+                    driven = drive(self._settings, engine, run, fleet, show=watcher.show)
             finally:
                 fleet.stop()
         else:
-            snapshot = take_snapshot(engine, run)
-        return self._finish(snapshot)
+            driven = Driven(take_snapshot(engine, run))
+        return self._finish(driven)
 
     def _admit(self) -> Admission:
         """How many workers to start; an agent that waits for a model leaves its CPU to others."""
@@ -92,22 +98,20 @@ class Session:
             )
         return choose_workers(settings.workers, memory_mb_each=PROCESS_MEMORY_MB, cpus_each=PROCESS_CPUS)
 
-    def _finish(self, snapshot: Snapshot) -> int:
-        record = snapshot.run
+    def _finish(self, driven: Driven) -> int:
+        record = driven.snapshot.run
         hub = Hub.open_or_create(self._settings.hub)
         refusal = hub.publish(self._settings.root, record.branch).reason
-        report = self.report = build_report(snapshot)
+        report = build_report(driven.snapshot)
         folder = run_folder(self._settings.home, record.run)
         folder.mkdir(parents=True, exist_ok=True)
         for form, name in (("json", "report.json"), ("md", "report.md"), ("junit", "report.xml")):
             (folder / name).write_text(render_report(report, form), encoding="utf-8")
         click.echo(render_report(report, "json" if self._as_json else "text"))
+        if driven.stopped_by:
+            say(f"stopped; go on with `swarm run --resume {record.run}`")
+            return 128 + driven.stopped_by
         if refusal:
-            say(f"warning: branch {record.branch} was not published: {refusal}")
-        return _exit_code(record.state)
-
-
-def _exit_code(state: RunState) -> int:
-    if state is RunState.DONE:
-        return EXIT_DONE
-    return EXIT_FAILED if state.is_terminal else EXIT_INTERRUPTED
+            say(f"not published: {refusal}; then `swarm run --resume {record.run}`")
+            return EXIT_WAITING_FOR_PERSON
+        return EXIT_DONE if record.state is RunState.DONE else EXIT_FAILED

@@ -18,8 +18,10 @@ from swarm.errors import RefusedError
 def init(context: Context, force: bool, as_json: bool) -> None:
     """Write a swarm.toml with a gate that fits this repository."""
     settings = context.settings()
+    from swarm.repo.user_repository import commit_of
     from swarm.starter import starter_config
 
+    commit_of(settings.root)
     path = settings.root / "swarm.toml"
     if path.exists() and not force:
         raise RefusedError(f"{path} exists", hint="edit it, or replace it with --force")

@@ -7,11 +7,10 @@ The dispatch score packs rank, priority and age into one whole number that a dou
 tasks submitted to the project, modulo a million.
 """
 
-from swarm.plan.model import Plan
+from swarm.plan.model import MOST_PRIORITY, Plan
 
 MOST_TENTHS = 9_999_999
 AGES = 1_000_000
-MOST_PRIORITY = 49
 
 
 def upward_ranks(plan: Plan) -> dict[str, float]:

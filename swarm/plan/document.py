@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from swarm.errors import PlanError, Problem
 from swarm.plan.checks import MAX_TEXT_BYTES, find_problems
 from swarm.plan.graph import topological_order
-from swarm.plan.model import DEFAULT_ESTIMATE_S, DEFAULT_TYPE, Plan, TaskSpec
+from swarm.plan.model import DEFAULT_ESTIMATE_S, DEFAULT_TYPE, MOST_PRIORITY, Plan, TaskSpec
 from swarm.plan.reading import path_of, problems_error, read_json, shown
 from swarm.plan.scope import normalise_pattern
 from swarm.plan.spelling import MEANT, nearest
@@ -61,7 +61,7 @@ class TaskDocument(BaseModel):
     max_attempts: Annotated[int, Field(ge=1, le=100)] = Field(
         default=3, description="Attempts before it has failed."
     )
-    priority: Annotated[int, Field(ge=-1000, le=1000)] = Field(
+    priority: Annotated[int, Field(ge=-MOST_PRIORITY, le=MOST_PRIORITY)] = Field(
         default=0, description="Higher goes first among equals."
     )
     context: Text = Field(default="", description="What else the agent should know.")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from swarm.errors import PlanError, Problem
-from swarm.plan.model import DEFAULT_ESTIMATE_S, Plan, TaskSpec
+from swarm.plan.model import DEFAULT_ESTIMATE_S, SERVED_EXECUTORS, Plan, TaskSpec
 from swarm.plan.ordering import Pair, unordered
 from swarm.plan.reading import shown
 from swarm.plan.scope import WHOLE_REPOSITORY, literal_prefix
@@ -63,6 +63,14 @@ def refuse(findings: Sequence[Finding], *, source: str) -> None:
     if errors:
         count = "1 problem" if len(errors) == 1 else f"{len(errors)} problems"
         raise PlanError(f"{source}: {count}", errors, hint="mend them and try again")
+
+
+def _reserved_executors(plan: Plan, _writes: list[_Place], _reads: list[_Place]) -> Iterator[Finding]:
+    for task in plan.tasks:
+        if task.executor not in SERVED_EXECUTORS:
+            message = f"{shown(task.id)} wants executor {task.executor!r}, which no worker serves yet"
+            hint = f"use one of {', '.join(SERVED_EXECUTORS)}"
+            yield Finding("error", _path(plan, task, "executor"), message, hint)
 
 
 def _late_tasks(plan: Plan, _writes: list[_Place], _reads: list[_Place]) -> Iterator[Finding]:
@@ -151,6 +159,7 @@ def _unsettled_reads(plan: Plan, writes: list[_Place], reads: list[_Place]) -> I
 
 
 _RULES: tuple[Callable[[Plan, list[_Place], list[_Place]], Iterator[Finding]], ...] = (
+    _reserved_executors,
     _late_tasks,
     _wide_scopes,
     _missing_acceptance,

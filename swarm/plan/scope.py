@@ -97,6 +97,8 @@ def _form_fault(text: str) -> str:
 
 
 def _parts_fault(parts: list[str]) -> str:
+    if is_home_name(_unescape(parts[0])):
+        return "swarm's own folder"
     for part in parts:
         if part == "..":
             return "`..`"
@@ -121,6 +123,11 @@ def _bracket_fault(part: str) -> str:
 def is_git_name(name: str) -> bool:
     """Some file system takes this name for `.git`: any case, Windows' and macOS' spellings too."""
     return _GIT_NAME.fullmatch(_IGNORED.sub("", name)) is not None
+
+
+def is_home_name(name: str) -> bool:
+    """Where swarm keeps its state, at a repository's top; what landed there would be taken for its own."""
+    return _IGNORED.sub("", name).casefold().rstrip(". ") == ".swarm"
 
 
 def is_glob(pattern: str) -> bool:
@@ -176,7 +183,7 @@ class WriteScope:
         parts = path.split("/")
         if _character_fault(path.replace(" ", "_")) or not all(parts) or not {".", ".."}.isdisjoint(parts):
             return False
-        if any(map(is_git_name, parts)):
+        if is_home_name(parts[0]) or any(map(is_git_name, parts)):
             return False
         if path in self._literals:
             return True

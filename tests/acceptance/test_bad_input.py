@@ -28,6 +28,11 @@ BAD_PLANS = {
     "right-to-left override": (json.dumps([TASK | {"files": ["a\u202etxt.exe"]}]), "$[0].files[0]"),
     "a name of 300 bytes": (json.dumps([TASK | {"files": ["x" * 300]}]), "$[0].files[0]"),
     "git's own folder": (json.dumps([TASK | {"files": [".GIT/hooks/pre-commit"]}]), ".GIT/hooks/pre-commit"),
+    "swarm's own folder": (json.dumps([TASK | {"files": [".Swarm/server/server.json"]}]), ".Swarm/server"),
+    "executor that nobody serves": (
+        json.dumps([TASK | {"executor": "claude-code", "command": None}]),
+        "claude-code",
+    ),
     "hostile id": (json.dumps([TASK | {"id": "$(touch pwned)"}]), "$(touch pwned)"),
     "command without argv": (json.dumps([TASK | {"executor": "command", "command": None}]), "command"),
 }
@@ -58,6 +63,58 @@ def test_every_problem_of_a_plan_is_listed_at_once(swarm: Swarm) -> None:
     text = json.dumps(failure)
     for path in ("$[0].files[0]", "$[1].id", "$[1].dependencies[0]", "$[1].priorty"):
         assert path in text
+
+
+def test_a_model_task_without_a_key_is_refused_before_anything_starts(swarm: Swarm) -> None:
+    """Exit 4 with what to set, not a run that waits for ever."""
+    task: dict[str, object] = {"id": "m", "description": "needs a model", "files": ["m.txt"]}
+
+    done = swarm.call("run", swarm.plan([task]), "-y")
+
+    assert done.returncode == 4
+    assert "ANTHROPIC_API_KEY" in done.stderr
+    assert not (swarm.root / ".swarm").exists()
+
+
+def test_resuming_where_nothing_ran_starts_nothing(swarm: Swarm) -> None:
+    """The run is named, and no server is started to look for it."""
+    done = swarm.call("run", "--resume", "zzz")
+
+    assert done.returncode == 2
+    assert "'zzz'" in done.stderr
+    assert not (swarm.root / ".swarm").exists()
+
+
+def test_what_lands_cannot_be_taken_for_swarms_own_state(swarm: Swarm) -> None:
+    """Even a scope of everything does not cover `.swarm`: checked out, it would replace the server's note."""
+    task: dict[str, object] = {
+        "id": "plant",
+        "description": "plant a server note",
+        "files": ["**"],
+        "command": [
+            "python3",
+            "-c",
+            "import os; os.makedirs('.swarm/server'); open('.swarm/server/server.json', 'w').write('{}')",
+        ],
+        "max_attempts": 1,
+    }
+
+    report = swarm.json("run", swarm.plan([task]), "-y", "--workers", "1", expect=1)
+
+    assert swarm.trailers(str(report["branch"])) == []
+
+
+def test_a_branch_that_cannot_be_published_waits_for_a_person(swarm: Swarm) -> None:
+    """A branch named `swarm` is in the way: exit 9 says what to do, and resuming publishes."""
+    swarm.git("branch", "swarm")
+
+    done = swarm.call("run", swarm.plan(DIAMOND), "-y", "--workers", "2")
+
+    assert done.returncode == 9
+    assert "swarm run --resume" in done.stderr
+    swarm.git("branch", "-m", "swarm", "mine")
+    report = swarm.json("run", "--resume", "latest")
+    assert len(swarm.trailers(str(report["branch"]))) == len(DIAMOND)
 
 
 def test_shell_characters_in_every_field_run_nothing(swarm: Swarm) -> None:

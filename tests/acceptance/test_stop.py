@@ -80,6 +80,44 @@ def test_redis_cli_gives_the_numbers_that_queue_shows(swarm: Swarm) -> None:
     run.wait(30)
 
 
+def test_a_terminated_run_says_so_and_how_to_go_on(swarm: Swarm) -> None:
+    """SIGTERM drains like Ctrl-C, the note is written once, and the exit code is 143."""
+    run = subprocess.Popen(
+        swarm.argv(
+            "run", swarm.plan([slow("first", 2), slow("second", 0.1, "first")]), "-y", "--workers", "1"
+        ),
+        env=swarm.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    swarm.started.append(run)
+    wait_for(lambda: states(swarm).get("first") == "running", "the first task to run")
+
+    run.terminate()
+    _, told = run.communicate(timeout=30)
+
+    assert run.returncode == 143
+    assert told.count("draining") == 1
+    assert "swarm run --resume" in told
+
+
+def test_a_run_that_redis_has_lost_is_refused_loudly(swarm: Swarm) -> None:
+    """FLUSHALL under a run: exit 6 with the way back, and running the plan again ends in the same history."""
+    plan = swarm.plan([slow("first", 3), slow("second", 0.1, "first")])
+    run = swarm.start("run", plan, "-y", "--workers", "1")
+    wait_for(lambda: states(swarm).get("first") == "running", "the first task to run")
+    note = json.loads((swarm.root / ".swarm" / "server" / "server.json").read_text(encoding="utf-8"))
+
+    subprocess.run(["redis-cli", "-s", note["url"].removeprefix("unix://"), "flushall"], check=True)
+
+    assert run.wait(30) == 6
+    report = swarm.json("run", plan, "-y", "--workers", "1")
+    assert report["state"] == "done"
+    assert len(swarm.trailers(str(report["branch"]))) == 2
+
+
 def test_cancel_ends_a_run_and_its_agents(swarm: Swarm) -> None:
     """Workers learn of it with their next renewal, and the run's exit code is 1."""
     run = swarm.start("run", swarm.plan([slow("long", 60), *DIAMOND]), "-y", "--workers", "1")
