@@ -108,7 +108,8 @@ def load_settings(start: Path, flags: Mapping[str, object] | None = None) -> Set
         ("environment", _from_environment(os.environ)),
         ("flag", {k: v for k, v in (flags or {}).items() if v is not None}),
     ]
-    values: dict[str, Any] = {"root": root, "project": _default_project(root), "home": root / HOME_NAME}
+    main = find_main_worktree(root)
+    values: dict[str, Any] = {"root": root, "project": _default_project(main), "home": main / HOME_NAME}
     sources: dict[str, str] = {}
     known = {f.name: f for f in fields(Settings) if f.name not in _NOT_SETTABLE}
     for source, layer in layers:
@@ -130,6 +131,21 @@ def find_root(start: Path) -> Path:
         if (folder / ".git").exists():
             return folder
     return start
+
+
+def find_main_worktree(root: Path) -> Path:
+    """The folder that a linked worktree was made from; `root` itself for any other checkout.
+
+    Worktrees share one repository, so they share its server, its runs and its locks.
+    """
+    try:
+        pointer = (root / ".git").read_text(encoding="utf-8").removeprefix("gitdir:").strip()
+        common = (
+            root / pointer / (root / pointer / "commondir").read_text(encoding="utf-8").strip()
+        ).resolve()
+    except (OSError, UnicodeDecodeError):  # a folder, or a submodule's pointer
+        return root
+    return common.parent if common.name == ".git" else root
 
 
 def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

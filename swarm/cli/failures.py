@@ -10,7 +10,7 @@ import click
 from swarm.cli.output import to_json
 from swarm.errors import PlanError, SwarmError, UsageError
 from swarm.observe.wording import printable
-from swarm.settings import HOME_NAME, find_root
+from swarm.settings import HOME_NAME, find_main_worktree, find_root
 
 EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 130, 141
 
@@ -101,7 +101,7 @@ def _keep_traceback(error: Exception) -> Path | None:
 
     name = f"crash-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{os.getpid()}.txt"
     text = "".join(traceback.format_exception(error))
-    home = find_root(Path()) / HOME_NAME
+    home = find_main_worktree(find_root(Path())) / HOME_NAME
     for folder in ([home / "crashes"] if home.is_dir() else []) + [Path(tempfile.gettempdir())]:
         try:
             folder.mkdir(exist_ok=True)

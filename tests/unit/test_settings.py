@@ -12,6 +12,7 @@ import pytest
 import swarm
 from swarm.errors import ConfigError
 from swarm.settings import SECRET, Settings, find_root, load_settings
+from swarm.testing.repository import make_repository
 
 PROGRAM = """
 import dataclasses, json, sys
@@ -260,6 +261,18 @@ def test_a_linked_worktree_is_a_root_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
 
     assert find_root(tmp_path / "sub") == tmp_path
+
+
+def test_worktrees_of_one_repository_share_their_state(tmp_path: Path) -> None:
+    """Their server, their runs and their locks are the main worktree's."""
+    repository = make_repository(tmp_path / "shop", {"a": "a\n"})
+    repository.git("worktree", "add", "-q", str(tmp_path / "other"))
+
+    settings = load_settings(tmp_path / "other")
+
+    assert settings.root == tmp_path / "other"
+    assert settings.home == tmp_path / "shop" / ".swarm"
+    assert settings.project == "shop"
 
 
 def test_an_unreadable_file_is_a_config_error(machine: Machine) -> None:
