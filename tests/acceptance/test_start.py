@@ -1,0 +1,76 @@
+"""`swarm init` and `swarm doctor`: the first minutes in a repository."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+from real_swarm import Swarm
+
+from swarm.starter import starter_config
+
+
+@pytest.mark.parametrize(
+    ("marker", "command"),
+    [
+        ("pyproject.toml", ["python3", "-m", "pytest", "-q"]),
+        ("package.json", ["npm", "test", "--silent"]),
+        ("Cargo.toml", ["cargo", "test", "--quiet"]),
+        ("go.mod", ["go", "test", "./..."]),
+    ],
+)
+def test_the_first_gate_fits_the_repository(tmp_path: Path, marker: str, command: list[str]) -> None:
+    """A file that tells what kind of repository it is chooses the command."""
+    (tmp_path / marker).touch()
+
+    text, chosen = starter_config(tmp_path)
+
+    assert tomllib.loads(text)["gate"]["tests"]["command"] == chosen == command
+
+
+def test_a_source_folder_is_put_before_an_installed_copy(tmp_path: Path) -> None:
+    """Without it the gate would test whatever is installed, and nothing could turn it red."""
+    (tmp_path / "pyproject.toml").touch()
+    package = tmp_path / "src" / "shop"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+
+    text, _ = starter_config(tmp_path)
+
+    assert tomllib.loads(text)["gate"]["tests"]["env"] == {"PYTHONPATH": "src"}
+
+
+def test_init_does_not_replace_a_config(swarm: Swarm) -> None:
+    """What a person wrote stays, unless they say so."""
+    before = (swarm.root / "swarm.toml").read_text(encoding="utf-8")
+
+    refused = swarm.call("init")
+    forced = swarm.call("init", "--force")
+
+    assert refused.returncode == 6
+    assert "--force" in refused.stderr
+    assert forced.returncode == 0
+    assert (swarm.root / "swarm.toml").read_text(encoding="utf-8") != before
+
+
+def test_doctor_names_what_is_there_and_what_is_missing(swarm: Swarm) -> None:
+    """Everything that a run needs is there; a model is not, and it says what to set."""
+    found = swarm.json("doctor")
+
+    checks = {check["name"]: check for check in found["checks"]}  # type: ignore[attr-defined]
+    assert found["ok"] is True
+    assert checks["gates"]["found"] == "compiles"
+    assert checks["model"]["is_ok"] is False
+    assert "ANTHROPIC_API_KEY" in checks["model"]["hint"]
+
+
+def test_doctor_changes_nothing_where_there_is_no_repository(tmp_path: Path, swarm: Swarm) -> None:
+    """It says so, exits 3, and starts no server."""
+    elsewhere = Swarm(tmp_path / "elsewhere", swarm.environment)
+    elsewhere.root.mkdir()
+
+    done = elsewhere.call("doctor", "--json")
+
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["ok"] is False
+    assert list(elsewhere.root.iterdir()) == []
