@@ -4,6 +4,8 @@ Their definition is read from the base commit, so that no task can weaken the ga
 """
 
 import re
+import signal
+import time
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,10 +14,12 @@ from typing import Any
 
 from swarm.errors import ConfigError
 from swarm.repo.hub import Hub
-from swarm.sandbox.protocol import Launcher, Sandbox
+from swarm.sandbox.protocol import Finished, Launcher, Sandbox, SandboxEndedError, ToolError
 from swarm.settings import CONFIG_NAME
 
 DEFAULT_TIMEOUT_S = 1800.0
+NOT_STARTED = 127
+"""The exit code of a command that could not be started, as a shell would have it."""
 _KNOWN = ("command", "timeout_s", "env", "required")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -106,8 +110,7 @@ def run_gates(
 ) -> GateReport:
     """Run the task's acceptance commands, then the gates, on one tree in one sandbox.
 
-    Raises:
-        SandboxEndedError: the sandbox ended before a command did; no command is to blame.
+    A command that cannot be started, or that ends its sandbox, has failed.
     """
     commands = [
         *(Gate(f"acceptance {n}", tuple(argv), acceptance_timeout_s) for n, argv in enumerate(acceptance, 1)),
@@ -130,7 +133,7 @@ def run_gates(
 def _run_gate(gate: Gate, sandbox: Sandbox, log: Path | None) -> GateResult:
     # A command that looks for a repository must not find the one that swarm's own folder is in.
     env = {"GIT_CEILING_DIRECTORIES": str(sandbox.tree.parent), **gate.env}
-    finished = sandbox.run(gate.command, timeout_s=gate.timeout_s, env=env, log=log)
+    finished = _run_to_its_end(gate, sandbox, env, log)
     return GateResult(
         name=gate.name,
         argv=gate.command,
@@ -141,6 +144,23 @@ def _run_gate(gate: Gate, sandbox: Sandbox, log: Path | None) -> GateResult:
         timed_out=finished.timed_out,
         ran_out_of_memory=finished.ran_out_of_memory,
     )
+
+
+def _run_to_its_end(gate: Gate, sandbox: Sandbox, env: Mapping[str, str], log: Path | None) -> Finished:
+    """Run the command; what keeps it from ending by itself is its result too, and never a 0."""
+    started = time.monotonic()
+    try:
+        return sandbox.run(gate.command, timeout_s=gate.timeout_s, env=env, log=log)
+    except ToolError as error:
+        return Finished(NOT_STARTED, str(error), time.monotonic() - started)
+    except SandboxEndedError as error:
+        ending = sandbox.ending()
+        return Finished(
+            -signal.SIGKILL,
+            f"the sandbox ended while this ran: {error}",
+            time.monotonic() - started,
+            ran_out_of_memory=ending is not None and ending.ran_out_of_memory,
+        )
 
 
 def _parse_gate(name: str, table: Any) -> Gate:  # Any: straight from TOML

@@ -15,7 +15,6 @@ from swarm.repo.gates import GateReport, GateResult, load_gates, run_gates
 from swarm.repo.hub import Hub
 from swarm.repo.merge import MAX_EVIDENCE, Conflict, Violation, commit_landing, find_violations, merge_trees
 from swarm.repo.slot import LeashedLauncher
-from swarm.sandbox.protocol import SandboxEndedError
 from swarm.states import FailureKind
 
 AFTER_COMMIT = register("merge.after_commit", "F3: the merged commit exists; no ref points to it")
@@ -114,23 +113,14 @@ def judge(
     log.parent.mkdir(parents=True, exist_ok=True)
     name = f"{ticket.run}/{ticket.task.id}/{ticket.attempt}"
     labels = {"swarm.run": ticket.run, "swarm.task": ticket.task.id, "swarm.attempt": name}
-    try:
-        with clean_checkout(hub, tree, owner=owner) as folder:
-            report = run_gates(gates, ticket.task.acceptance, folder, leash, labels=labels, log=log)
-    except SandboxEndedError as error:
-        if leash.is_cut:
-            raise _slot_lost(ticket) from error
-        raise
+    with clean_checkout(hub, tree, owner=owner) as folder:
+        report = run_gates(gates, ticket.task.acceptance, folder, leash, labels=labels, log=log)
     if leash.is_cut:
-        raise _slot_lost(ticket)
+        raise StaleTokenError(f"the merge slot of branch {ticket.branch!r} was lost while gates ran")
     if report.failure:
         failure = Failure(FailureKind.GATE_FAILED, str(report.failure), _evidence_of(report.failure))
         raise NotLandingError(Outcome.GATE_FAILED, failure, gates=report)
     return report
-
-
-def _slot_lost(ticket: MergeTicket) -> StaleTokenError:
-    return StaleTokenError(f"the merge slot of branch {ticket.branch!r} was lost while gates ran")
 
 
 def _out_of_scope(violations: list[Violation]) -> NotLandingError:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from swarm.errors import ConfigError
+from swarm.fleet.process import ProcessLauncher
 from swarm.repo.gates import Gate, load_gates, run_gates
 from swarm.repo.hub import Hub
 from swarm.testing.launcher import SubprocessLauncher
@@ -119,3 +120,26 @@ def test_a_gate_has_the_environment_of_its_table(tmp_path: Path) -> None:
     gate = Gate("env", ("sh", "-c", 'test "$COLOR" = never'), env={"COLOR": "never"})
 
     assert run_gates([gate], [], tmp_path, SubprocessLauncher(), labels={}).passed
+
+
+def test_a_gate_whose_program_does_not_exist_has_failed(tmp_path: Path) -> None:
+    """It is red like any other, with 127 and the name of what is missing."""
+    (tmp_path / "tree").mkdir()
+
+    report = run_gates(
+        [Gate("lint", ("no-such-program",))], [], tmp_path / "tree", ProcessLauncher(), labels={}
+    )
+
+    assert str(report.failure) == "lint: exit code 127"
+    assert "no-such-program" in report.results[0].output
+
+
+def test_a_gate_that_ends_its_sandbox_has_failed(tmp_path: Path) -> None:
+    """Killing the tool host is no way to be tried again for nothing."""
+    (tmp_path / "tree").mkdir()
+    gate = Gate("suicide", ("sh", "-c", "kill -9 $PPID; sleep 60"))
+
+    report = run_gates([gate], [], tmp_path / "tree", ProcessLauncher(), labels={})
+
+    assert str(report.failure) == "suicide: exit code -9"
+    assert "the sandbox ended" in report.results[0].output
