@@ -434,6 +434,28 @@ def test_a_branch_that_never_rests_is_given_up_uncharged(board: Board) -> None:
     assert find_attempt(board.hub, board.run, "one") is not None
 
 
+def test_a_landing_that_breaks_gives_its_slot_back(board: Board) -> None:
+    """An error that nobody foresaw charges nobody, and the branch is free for the next attempt."""
+    gate_that(board, "true")
+    board.submit(task("one", "src/a.py"), task("two", "src/b.py"))
+    board.hand_in(write("src/a.py", "a = 2\n"))
+    board.hand_in(write("src/b.py", "b = 2\n"))
+
+    def fail() -> None:
+        raise ZeroDivisionError("nobody foresaw this")
+
+    landing = board.queue(race=fail).land_next()
+
+    assert landing is not None
+    assert (landing.outcome, landing.requeued) == (Outcome.INFRASTRUCTURE, True)
+    assert landing.reason == "could not merge: ZeroDivisionError: nobody foresaw this"
+    record = board.engine.task(board.run, landing.task)
+    assert (record.state, record.failures) == (TaskState.QUEUED, 0)
+    assert find_attempt(board.hub, board.run, landing.task) is not None
+    other = board.land()
+    assert (other.outcome, {other.task, landing.task}) == (Outcome.LANDED, {"one", "two"})
+
+
 def test_a_cancelled_run_lands_nothing(board: Board) -> None:
     """Cancelling while gates run ends the gate, and nothing lands."""
     board.engine.lease_ms = 1500
