@@ -7,7 +7,8 @@ import re
 import signal
 import time
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,33 +102,40 @@ def load_gates(hub: Hub, commit: str) -> tuple[Gate, ...]:
 def run_gates(
     gates: Sequence[Gate],
     acceptance: Sequence[Sequence[str]],
-    tree: Path,
+    checkout: Callable[[], AbstractContextManager[Path]],
     launcher: Launcher,
     *,
     labels: Mapping[str, str],
     log: Path | None = None,
     acceptance_timeout_s: float = DEFAULT_TIMEOUT_S,
 ) -> GateReport:
-    """Run the task's acceptance commands, then the gates, on one tree in one sandbox.
+    """Run the task's acceptance commands in one checkout, then each gate in a checkout of its own.
 
-    A command that cannot be started, or that ends its sandbox, has failed.
+    `checkout` lays out the tree that may land: no gate judges what another command has
+    written. A command that cannot be started, or that ends its sandbox, has failed.
     """
-    commands = [
-        *(Gate(f"acceptance {n}", tuple(argv), acceptance_timeout_s) for n, argv in enumerate(acceptance, 1)),
-        *gates,
-    ]
-    if not commands:
-        return GateReport()
-    sandbox = launcher.open(tree, labels=labels)
+    own = [Gate(f"acceptance {n}", tuple(argv), acceptance_timeout_s) for n, argv in enumerate(acceptance, 1)]
+    report = GateReport()
+    for together in ([own] if own else []) + [[gate] for gate in gates]:
+        with checkout() as tree:
+            sandbox = launcher.open(tree, labels=labels)
+            try:
+                report = GateReport(report.results + _run_in(sandbox, together, log))
+            finally:
+                sandbox.close()
+        if not report.passed:
+            break
+    return report
+
+
+def _run_in(sandbox: Sandbox, gates: Sequence[Gate], log: Path | None) -> tuple[GateResult, ...]:
+    """Run gates in one sandbox until a required one fails."""
     results: list[GateResult] = []
-    try:
-        for gate in commands:
-            results.append(_run_gate(gate, sandbox, log))
-            if gate.required and not results[-1].passed:
-                break
-    finally:
-        sandbox.close()
-    return GateReport(tuple(results))
+    for gate in gates:
+        results.append(_run_gate(gate, sandbox, log))
+        if gate.required and not results[-1].passed:
+            break
+    return tuple(results)
 
 
 def _run_gate(gate: Gate, sandbox: Sandbox, log: Path | None) -> GateResult:

@@ -3,6 +3,7 @@
 import shlex
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -105,7 +106,7 @@ def judge(
     home: Path,
     owner: tuple[int, int] | None,
 ) -> GateReport:
-    """F4: the task's acceptance and the project's gates, on nothing but that tree."""
+    """F4: the task's acceptance and the project's gates, each on nothing but that tree."""
     gates = load_gates(hub, base)
     if not gates and not ticket.task.acceptance:
         return GateReport()
@@ -113,8 +114,8 @@ def judge(
     log.parent.mkdir(parents=True, exist_ok=True)
     name = f"{ticket.run}/{ticket.task.id}/{ticket.attempt}"
     labels = {"swarm.run": ticket.run, "swarm.task": ticket.task.id, "swarm.attempt": name}
-    with clean_checkout(hub, tree, owner=owner) as folder:
-        report = run_gates(gates, ticket.task.acceptance, folder, leash, labels=labels, log=log)
+    checkout = partial(clean_checkout, hub, tree, owner=owner)
+    report = run_gates(gates, ticket.task.acceptance, checkout, leash, labels=labels, log=log)
     if leash.is_cut:
         raise StaleTokenError(f"the merge slot of branch {ticket.branch!r} was lost while gates ran")
     if report.failure:

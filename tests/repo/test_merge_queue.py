@@ -283,6 +283,26 @@ def test_acceptance_commands_run_on_the_merged_tree(board: Board) -> None:
     assert log.exists()
 
 
+def test_no_gate_sees_what_another_command_has_written(board: Board) -> None:
+    """What is gated is what lands: neither acceptance commands nor gates can mend the tree for a gate."""
+    gates = (
+        '[gate.format]\ncommand = ["sh", "-c", "test ! -e marker && touch formatted"]\n'
+        '[gate.clean]\ncommand = ["test", "!", "-e", "formatted"]\n'
+        '[gate.marked]\ncommand = ["test", "-f", "marker"]\n'
+    )
+    board.user.commit({"swarm.toml": gates})
+    board.submit(task("one", acceptance=(("touch", "marker"), ("test", "-f", "marker"))))
+    board.hand_in(write("src/a.py", "a = 2\n"))
+
+    landing = board.land()
+
+    assert landing.outcome == Outcome.GATE_FAILED
+    assert [(result.name, result.passed) for result in landing.gates.results] == [
+        ("acceptance 1", True), ("acceptance 2", True), ("format", True), ("clean", True), ("marked", False),
+    ]  # fmt: skip
+    assert list((board.hub.home / "gates").iterdir()) == []
+
+
 def test_a_broken_gate_definition_is_for_a_person(board: Board) -> None:
     """No attempt can mend it, so none is wasted on it."""
     board.user.commit({"swarm.toml": '[gate.tests]\ncommand = "pytest"\n'})
