@@ -8,6 +8,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from swarm.engine.records import AgentRecord, WorkerProfile
 from swarm.errors import StoreUnreachableError, SwarmError
 from swarm.fleet.liveness import is_dead_here
 from swarm.repo.hub import Hub
-from swarm.repo.merge_queue import Landing, MergeQueue
+from swarm.repo.merge_queue import Landing, MergeQueue, Outcome
 
 TICK_S = 1.0
 HEARTBEAT_S = 5.0
@@ -30,6 +31,11 @@ class TickReport:
 
     reclaimed: int = 0
     landings: tuple[Landing, ...] = ()
+
+    @property
+    def lost_a_slot(self) -> bool:
+        """The last landing was stale: trying again at once would only be refused again."""
+        return bool(self.landings) and self.landings[-1].outcome == Outcome.STALE
 
 
 class Supervisor:
@@ -62,8 +68,10 @@ class Supervisor:
         try:
             while not should_stop():
                 try:
-                    report = self.tick()
-                    if not report.landings:
+                    report = self.tick(should_stop)
+                    if report.lost_a_slot:
+                        beat.wait(TICK_S)
+                    elif not report.landings:
                         last_event = self._wait(last_event)
                 except StoreUnreachableError as error:
                     self._log.warning("redis does not answer", error=error.message)
@@ -77,15 +85,20 @@ class Supervisor:
             heart.join(timeout=HEARTBEAT_S)
         self._sign_off()
 
-    def tick(self) -> TickReport:
-        """Reclaim, merge what can be merged now, publish what landed."""
+    def tick(self, should_stop: Callable[[], bool]) -> TickReport:
+        """Reclaim, merge what can be merged now, publish what landed.
+
+        Ends early when told to stop, between two landings, or when a landing lost its slot.
+        """
         reclaimed = len(self._reclaim())
         landings: list[Landing] = []
-        while landing := self._merge_queue.land_next():
+        while not should_stop() and (landing := self._merge_queue.land_next()):
             landings.append(landing)
             self._log.info("attempt judged", run=landing.run, task=landing.task, outcome=landing.outcome)
             if landing.commit:
                 self._publish(landing.branch)
+            if landing.outcome == Outcome.STALE:
+                break
         return TickReport(reclaimed, tuple(landings))
 
     def _begin(self) -> str:
@@ -109,6 +122,7 @@ class Supervisor:
             if self._is_gone(agent):
                 self._log.warning("worker is dead", dead=agent.worker_id, task=agent.task)
                 taken += [requeued.task for requeued in self._engine.reclaim_worker(agent.worker_id)]
+                self._engine.sign_off(agent.worker_id)
         return taken
 
     def _is_gone(self, agent: AgentRecord) -> bool:
@@ -125,14 +139,14 @@ class Supervisor:
             self._log.warning("branch not published", branch=branch, reason=refusal)
 
     def _beat_until(self, stopped: threading.Event) -> None:
-        engine = self._engine.clone()
-        while True:
-            try:
-                engine.heartbeat(self._profile, kind="supervisor", state="busy")
-            except StoreUnreachableError:
-                self._log.warning("heartbeat not sent")
-            if stopped.wait(HEARTBEAT_S):
-                return
+        with closing(self._engine.clone()) as engine:
+            while True:
+                try:
+                    engine.heartbeat(self._profile, kind="supervisor", state="busy")
+                except SwarmError as error:
+                    self._log.warning("heartbeat not sent", error=error.message)
+                if stopped.wait(HEARTBEAT_S):
+                    return
 
     def _sign_off(self) -> None:
         try:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import psutil
 
-from swarm.fleet.process import kill_tagged_where, remove_tree
+from swarm.fleet.process import kill_tagged_where
+from swarm.removal import remove_tree
 
 
 @dataclass(frozen=True)

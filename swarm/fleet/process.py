@@ -5,8 +5,6 @@ as a descendant of the tool host, which adopts orphans; by process group; and, o
 dead, by a tag in the environment.
 """
 
-import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from swarm.removal import remove_tree
 from swarm.sandbox import tool_host
 from swarm.sandbox.client import MAX_LOG_BYTES, HostedSandbox
 from swarm.sandbox.protocol import Ending, SandboxEndedError
@@ -88,9 +87,10 @@ class _ProcessHost:
         return self.end()
 
     def clean_up(self) -> None:
-        """Remove its HOME and TMPDIR."""
+        """Remove its HOME and TMPDIR; what cannot be removed stays."""
         for folder in self._folders:
-            remove_tree(folder)
+            with suppress(OSError):
+                remove_tree(folder)
 
     def _kill(self) -> Ending:
         code_before = self._process.poll()
@@ -114,19 +114,6 @@ def kill_tagged_where(is_wanted: Callable[[str], bool]) -> None:
     deadline = time.monotonic() + _SWEEP_LIMIT_S
     while _kill_all(_tagged(is_wanted)) and time.monotonic() < deadline:
         time.sleep(0.005)
-
-
-def remove_tree(folder: Path) -> None:
-    """Delete a folder whatever modes its content has; what cannot be deleted stays."""
-    if folder.is_symlink():
-        folder.unlink(missing_ok=True)
-        return
-    for top, names, _ in os.walk(folder):
-        for path in (Path(top, name) for name in names):
-            with suppress(OSError):
-                if not path.is_symlink():
-                    path.chmod(0o700)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _kill_family(pid: int) -> None:

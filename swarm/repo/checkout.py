@@ -7,9 +7,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from swarm.removal import remove_tree
 from swarm.repo.git import Git
 from swarm.repo.hub import Hub
-from swarm.repo.removal import remove_tree
 from swarm.repo.workspace import give_to
 
 GATES_NAME = "gates"

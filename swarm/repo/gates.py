@@ -4,18 +4,23 @@ Their definition is read from the base commit, so that no task can weaken the ga
 """
 
 import re
+import signal
+import time
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from swarm.errors import ConfigError
 from swarm.repo.hub import Hub
-from swarm.sandbox.protocol import Launcher, Sandbox
+from swarm.sandbox.protocol import Finished, Launcher, Sandbox, SandboxEndedError, ToolError
 from swarm.settings import CONFIG_NAME
 
 DEFAULT_TIMEOUT_S = 1800.0
+NOT_STARTED = 127
+"""The exit code of a command that could not be started, as a shell would have it."""
 _KNOWN = ("command", "timeout_s", "env", "required")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -97,40 +102,46 @@ def load_gates(hub: Hub, commit: str) -> tuple[Gate, ...]:
 def run_gates(
     gates: Sequence[Gate],
     acceptance: Sequence[Sequence[str]],
-    tree: Path,
+    checkout: Callable[[], AbstractContextManager[Path]],
     launcher: Launcher,
     *,
     labels: Mapping[str, str],
     log: Path | None = None,
     acceptance_timeout_s: float = DEFAULT_TIMEOUT_S,
 ) -> GateReport:
-    """Run the task's acceptance commands, then the gates, on one tree in one sandbox.
+    """Run the task's acceptance commands in one checkout, then each gate in a checkout of its own.
 
-    Raises:
-        SandboxEndedError: the sandbox ended before a command did; no command is to blame.
+    `checkout` lays out the tree that may land: no gate judges what another command has
+    written. A command that cannot be started, or that ends its sandbox, has failed.
     """
-    commands = [
-        *(Gate(f"acceptance {n}", tuple(argv), acceptance_timeout_s) for n, argv in enumerate(acceptance, 1)),
-        *gates,
-    ]
-    if not commands:
-        return GateReport()
-    sandbox = launcher.open(tree, labels=labels)
+    own = [Gate(f"acceptance {n}", tuple(argv), acceptance_timeout_s) for n, argv in enumerate(acceptance, 1)]
+    report = GateReport()
+    for together in ([own] if own else []) + [[gate] for gate in gates]:
+        with checkout() as tree:
+            sandbox = launcher.open(tree, labels=labels)
+            try:
+                report = GateReport(report.results + _run_in(sandbox, together, log))
+            finally:
+                sandbox.close()
+        if not report.passed:
+            break
+    return report
+
+
+def _run_in(sandbox: Sandbox, gates: Sequence[Gate], log: Path | None) -> tuple[GateResult, ...]:
+    """Run gates in one sandbox until a required one fails."""
     results: list[GateResult] = []
-    try:
-        for gate in commands:
-            results.append(_run_gate(gate, sandbox, log))
-            if gate.required and not results[-1].passed:
-                break
-    finally:
-        sandbox.close()
-    return GateReport(tuple(results))
+    for gate in gates:
+        results.append(_run_gate(gate, sandbox, log))
+        if gate.required and not results[-1].passed:
+            break
+    return tuple(results)
 
 
 def _run_gate(gate: Gate, sandbox: Sandbox, log: Path | None) -> GateResult:
     # A command that looks for a repository must not find the one that swarm's own folder is in.
     env = {"GIT_CEILING_DIRECTORIES": str(sandbox.tree.parent), **gate.env}
-    finished = sandbox.run(gate.command, timeout_s=gate.timeout_s, env=env, log=log)
+    finished = _run_to_its_end(gate, sandbox, env, log)
     return GateResult(
         name=gate.name,
         argv=gate.command,
@@ -141,6 +152,23 @@ def _run_gate(gate: Gate, sandbox: Sandbox, log: Path | None) -> GateResult:
         timed_out=finished.timed_out,
         ran_out_of_memory=finished.ran_out_of_memory,
     )
+
+
+def _run_to_its_end(gate: Gate, sandbox: Sandbox, env: Mapping[str, str], log: Path | None) -> Finished:
+    """Run the command; what keeps it from ending by itself is its result too, and never a 0."""
+    started = time.monotonic()
+    try:
+        return sandbox.run(gate.command, timeout_s=gate.timeout_s, env=env, log=log)
+    except ToolError as error:
+        return Finished(NOT_STARTED, str(error), time.monotonic() - started)
+    except SandboxEndedError as error:
+        ending = sandbox.ending()
+        return Finished(
+            -signal.SIGKILL,
+            f"the sandbox ended while this ran: {error}",
+            time.monotonic() - started,
+            ran_out_of_memory=ending is not None and ending.ran_out_of_memory,
+        )
 
 
 def _parse_gate(name: str, table: Any) -> Gate:  # Any: straight from TOML

@@ -3,6 +3,7 @@
 import shlex
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,7 +16,6 @@ from swarm.repo.gates import GateReport, GateResult, load_gates, run_gates
 from swarm.repo.hub import Hub
 from swarm.repo.merge import MAX_EVIDENCE, Conflict, Violation, commit_landing, find_violations, merge_trees
 from swarm.repo.slot import LeashedLauncher
-from swarm.sandbox.protocol import SandboxEndedError
 from swarm.states import FailureKind
 
 AFTER_COMMIT = register("merge.after_commit", "F3: the merged commit exists; no ref points to it")
@@ -106,7 +106,7 @@ def judge(
     home: Path,
     owner: tuple[int, int] | None,
 ) -> GateReport:
-    """F4: the task's acceptance and the project's gates, on nothing but that tree."""
+    """F4: the task's acceptance and the project's gates, each on nothing but that tree."""
     gates = load_gates(hub, base)
     if not gates and not ticket.task.acceptance:
         return GateReport()
@@ -114,23 +114,14 @@ def judge(
     log.parent.mkdir(parents=True, exist_ok=True)
     name = f"{ticket.run}/{ticket.task.id}/{ticket.attempt}"
     labels = {"swarm.run": ticket.run, "swarm.task": ticket.task.id, "swarm.attempt": name}
-    try:
-        with clean_checkout(hub, tree, owner=owner) as folder:
-            report = run_gates(gates, ticket.task.acceptance, folder, leash, labels=labels, log=log)
-    except SandboxEndedError as error:
-        if leash.is_cut:
-            raise _slot_lost(ticket) from error
-        raise
+    checkout = partial(clean_checkout, hub, tree, owner=owner)
+    report = run_gates(gates, ticket.task.acceptance, checkout, leash, labels=labels, log=log)
     if leash.is_cut:
-        raise _slot_lost(ticket)
+        raise StaleTokenError(f"the merge slot of branch {ticket.branch!r} was lost while gates ran")
     if report.failure:
         failure = Failure(FailureKind.GATE_FAILED, str(report.failure), _evidence_of(report.failure))
         raise NotLandingError(Outcome.GATE_FAILED, failure, gates=report)
     return report
-
-
-def _slot_lost(ticket: MergeTicket) -> StaleTokenError:
-    return StaleTokenError(f"the merge slot of branch {ticket.branch!r} was lost while gates ran")
 
 
 def _out_of_scope(violations: list[Violation]) -> NotLandingError:

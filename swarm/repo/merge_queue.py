@@ -18,6 +18,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import structlog
+
 from swarm.crashpoints import crashpoint, register
 from swarm.engine.engine import Engine
 from swarm.engine.records import Failure, MergeTicket, RunRecord
@@ -66,6 +68,7 @@ class MergeQueue:
         self._home = home
         self._gate_owner = gate_owner
         self._reconciler = Reconciler(engine, hub)
+        self._log = structlog.get_logger().bind(worker=merger_id)
 
     def reconcile(self) -> tuple[Frozen, ...]:
         """Repair what a killed merge queue left; call it once before the first landing.
@@ -102,14 +105,9 @@ class MergeQueue:
             earlier = self._look_back(ticket, record)
             if earlier:
                 return earlier
-            fence = self._hub.raise_fence(ticket.branch, ticket.merge_token)
-            if fence is None:
-                raise StaleTokenError(
-                    f"merge token {ticket.merge_token} of branch {ticket.branch!r} is older than its fence"
-                )
-            crashpoint(AFTER_FENCE)
+            fence = self._raise_fence(ticket)
             outcome, commit, gates = self._merge_and_move(ticket, record, fence)
-        except StoreUnreachableError:
+        except (NotLandingError, StaleTokenError, StoreUnreachableError):
             raise
         except ConfigError as error:
             raise NotLandingError(
@@ -118,11 +116,22 @@ class MergeQueue:
                 keeps_attempt=True,
             ) from error
         except (GitError, OSError, SandboxEndedError, UnreachableError) as error:
-            reason = f"could not merge: {error}"
-            raise NotLandingError(
-                Outcome.INFRASTRUCTURE, Failure(FailureKind.INFRASTRUCTURE, reason), keeps_attempt=True
-            ) from error
+            raise _not_its_fault(f"could not merge: {error}") from error
+        except Exception as error:
+            # A ticket that breaks us must give its slot back, or it is the first of its branch for ever.
+            self._log.exception("landing broke", run=ticket.run, task=ticket.task.id, attempt=ticket.attempt)
+            raise _not_its_fault(f"could not merge: {type(error).__name__}: {error}") from error
         return self._complete(ticket, outcome, commit, gates)
+
+    def _raise_fence(self, ticket: MergeTicket) -> str:
+        """F2: put our token into the fence ref; returns what the ref then points to."""
+        fence = self._hub.raise_fence(ticket.branch, ticket.merge_token)
+        if fence is None:
+            raise StaleTokenError(
+                f"merge token {ticket.merge_token} of branch {ticket.branch!r} is older than its fence"
+            )
+        crashpoint(AFTER_FENCE)
+        return fence
 
     def _look_back(self, ticket: MergeTicket, record: RunRecord) -> Landing | None:
         """Reconcile the branch first; a task that turns out to have landed already is done."""
@@ -164,9 +173,7 @@ class MergeQueue:
                     crashpoint(AFTER_TX)
                     return Outcome.UNCHANGED if commit == tip else Outcome.LANDED, commit, judged[tree]
         reason = f"branch {ticket.branch!r} was moved by somebody else {REDOS} times while this was merged"
-        raise NotLandingError(
-            Outcome.INFRASTRUCTURE, Failure(FailureKind.INFRASTRUCTURE, reason), keeps_attempt=True
-        )
+        raise _not_its_fault(reason)
 
     def _move(self, ticket: MergeTicket, tip: str, commit: str, fence: str) -> bool:
         """F6: move the branch, if it is still at `tip` and the fence is still ours; False when it moved.
@@ -227,6 +234,12 @@ class MergeQueue:
         return _verdict_on(
             ticket, verdict.outcome, reason=failure.reason, requeued=requeued, gates=verdict.gates
         )
+
+
+def _not_its_fault(reason: str) -> NotLandingError:
+    """The verdict that charges nobody and keeps the attempt for another try."""
+    failure = Failure(FailureKind.INFRASTRUCTURE, reason)
+    return NotLandingError(Outcome.INFRASTRUCTURE, failure, keeps_attempt=True)
 
 
 def _verdict_on(

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from swarm.crashpoints import crashpoint, register
 from swarm.plan.scope import WriteScope
+from swarm.removal import remove_tree
 from swarm.repo.attempt import UNSTABLE, Changes, Comparison, Edit
 from swarm.repo.hub import Hub
 from swarm.repo.ignore import ignore_rules
 from swarm.repo.paths import quote_path, shown
-from swarm.repo.removal import remove_tree
 from swarm.repo.scan import Stamp, UnstableFileError, open_folder, read_file, snapshot_tree
 from swarm.repo.template import copy_template
 from swarm.repo.tree import read_tree

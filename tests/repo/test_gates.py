@@ -1,14 +1,22 @@
 """Gates: read from a commit, every mistake named by its key, run until one must stop the landing."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
 
 from swarm.errors import ConfigError
+from swarm.fleet.process import ProcessLauncher
 from swarm.repo.gates import Gate, load_gates, run_gates
 from swarm.repo.hub import Hub
 from swarm.testing.launcher import SubprocessLauncher
 from swarm.testing.repository import UserRepository
+
+
+def at(folder: Path) -> Callable[[], AbstractContextManager[Path]]:
+    """Always the same folder, where a merge queue has a clean checkout each time."""
+    return lambda: nullcontext(folder)
 
 
 def load(user: UserRepository, hub: Hub, text: str | bytes) -> tuple[Gate, ...]:
@@ -72,7 +80,7 @@ def test_a_broken_definition_names_the_key(
 
 
 def test_gates_run_until_a_required_one_fails(tmp_path: Path) -> None:
-    """Acceptance commands come first; a gate that is not required stops nothing; one sandbox for all."""
+    """Acceptance commands come first; a gate that is not required stops nothing; no sandbox stays."""
     launcher = SubprocessLauncher()
     gates = (
         Gate("hint", ("sh", "-c", "echo hint; exit 2"), required=False),
@@ -80,7 +88,9 @@ def test_gates_run_until_a_required_one_fails(tmp_path: Path) -> None:
         Gate("never", ("touch", "never")),
     )
 
-    report = run_gates(gates, [("pwd",)], tmp_path, launcher, labels={"swarm.run": "r"}, log=tmp_path / "log")
+    report = run_gates(
+        gates, [("pwd",)], at(tmp_path), launcher, labels={"swarm.run": "r"}, log=tmp_path / "log"
+    )
 
     assert [(result.name, result.exit_code, result.passed) for result in report.results] == [
         ("acceptance 1", 0, True),
@@ -91,16 +101,16 @@ def test_gates_run_until_a_required_one_fails(tmp_path: Path) -> None:
     assert report.failure == report.results[2]
     assert (tmp_path / "log").read_text() == f"{tmp_path}\nhint\nmust\n"
     assert not (tmp_path / "never").exists()
-    (sandbox,) = launcher.opened
-    assert sandbox.is_closed
-    assert sandbox.labels == {"swarm.run": "r"}
+    assert len(launcher.opened) == 3
+    assert all(sandbox.is_closed for sandbox in launcher.opened)
+    assert launcher.opened[0].labels == {"swarm.run": "r"}
 
 
 def test_a_gate_that_takes_too_long_has_failed(tmp_path: Path) -> None:
     """The time limit is part of the verdict, whatever the exit code."""
     gate = Gate("slow", ("sh", "-c", "trap 'exit 0' TERM; sleep 60"), timeout_s=0.2)
 
-    report = run_gates([gate], [], tmp_path, SubprocessLauncher(), labels={})
+    report = run_gates([gate], [], at(tmp_path), SubprocessLauncher(), labels={})
 
     assert not report.passed
     assert str(report.failure).startswith("slow: timed out after")
@@ -110,7 +120,7 @@ def test_nothing_to_run_passes_without_a_sandbox(tmp_path: Path) -> None:
     """A task without acceptance in a repository without gates costs no process."""
     launcher = SubprocessLauncher()
 
-    assert run_gates([], [], tmp_path, launcher, labels={}).passed
+    assert run_gates([], [], at(tmp_path), launcher, labels={}).passed
     assert launcher.opened == []
 
 
@@ -118,4 +128,27 @@ def test_a_gate_has_the_environment_of_its_table(tmp_path: Path) -> None:
     """Its own variables are there."""
     gate = Gate("env", ("sh", "-c", 'test "$COLOR" = never'), env={"COLOR": "never"})
 
-    assert run_gates([gate], [], tmp_path, SubprocessLauncher(), labels={}).passed
+    assert run_gates([gate], [], at(tmp_path), SubprocessLauncher(), labels={}).passed
+
+
+def test_a_gate_whose_program_does_not_exist_has_failed(tmp_path: Path) -> None:
+    """It is red like any other, with 127 and the name of what is missing."""
+    (tmp_path / "tree").mkdir()
+
+    report = run_gates(
+        [Gate("lint", ("no-such-program",))], [], at(tmp_path / "tree"), ProcessLauncher(), labels={}
+    )
+
+    assert str(report.failure) == "lint: exit code 127"
+    assert "no-such-program" in report.results[0].output
+
+
+def test_a_gate_that_ends_its_sandbox_has_failed(tmp_path: Path) -> None:
+    """Killing the tool host is no way to be tried again for nothing."""
+    (tmp_path / "tree").mkdir()
+    gate = Gate("suicide", ("sh", "-c", "kill -9 $PPID; sleep 60"))
+
+    report = run_gates([gate], [], at(tmp_path / "tree"), ProcessLauncher(), labels={})
+
+    assert str(report.failure) == "suicide: exit code -9"
+    assert "the sandbox ended" in report.results[0].output

@@ -283,6 +283,26 @@ def test_acceptance_commands_run_on_the_merged_tree(board: Board) -> None:
     assert log.exists()
 
 
+def test_no_gate_sees_what_another_command_has_written(board: Board) -> None:
+    """What is gated is what lands: neither acceptance commands nor gates can mend the tree for a gate."""
+    gates = (
+        '[gate.format]\ncommand = ["sh", "-c", "test ! -e marker && touch formatted"]\n'
+        '[gate.clean]\ncommand = ["test", "!", "-e", "formatted"]\n'
+        '[gate.marked]\ncommand = ["test", "-f", "marker"]\n'
+    )
+    board.user.commit({"swarm.toml": gates})
+    board.submit(task("one", acceptance=(("touch", "marker"), ("test", "-f", "marker"))))
+    board.hand_in(write("src/a.py", "a = 2\n"))
+
+    landing = board.land()
+
+    assert landing.outcome == Outcome.GATE_FAILED
+    assert [(result.name, result.passed) for result in landing.gates.results] == [
+        ("acceptance 1", True), ("acceptance 2", True), ("format", True), ("clean", True), ("marked", False),
+    ]  # fmt: skip
+    assert list((board.hub.home / "gates").iterdir()) == []
+
+
 def test_a_broken_gate_definition_is_for_a_person(board: Board) -> None:
     """No attempt can mend it, so none is wasted on it."""
     board.user.commit({"swarm.toml": '[gate.tests]\ncommand = "pytest"\n'})
@@ -432,6 +452,28 @@ def test_a_branch_that_never_rests_is_given_up_uncharged(board: Board) -> None:
     record = board.engine.task(board.run, "one")
     assert (record.state, record.failures) == (TaskState.QUEUED, 0)
     assert find_attempt(board.hub, board.run, "one") is not None
+
+
+def test_a_landing_that_breaks_gives_its_slot_back(board: Board) -> None:
+    """An error that nobody foresaw charges nobody, and the branch is free for the next attempt."""
+    gate_that(board, "true")
+    board.submit(task("one", "src/a.py"), task("two", "src/b.py"))
+    board.hand_in(write("src/a.py", "a = 2\n"))
+    board.hand_in(write("src/b.py", "b = 2\n"))
+
+    def fail() -> None:
+        raise ZeroDivisionError("nobody foresaw this")
+
+    landing = board.queue(race=fail).land_next()
+
+    assert landing is not None
+    assert (landing.outcome, landing.requeued) == (Outcome.INFRASTRUCTURE, True)
+    assert landing.reason == "could not merge: ZeroDivisionError: nobody foresaw this"
+    record = board.engine.task(board.run, landing.task)
+    assert (record.state, record.failures) == (TaskState.QUEUED, 0)
+    assert find_attempt(board.hub, board.run, landing.task) is not None
+    other = board.land()
+    assert (other.outcome, {other.task, landing.task}) == (Outcome.LANDED, {"one", "two"})
 
 
 def test_a_cancelled_run_lands_nothing(board: Board) -> None:

@@ -64,6 +64,18 @@ def test_home_and_tmpdir_are_private_and_removed(tree: Path) -> None:
     assert sorted(path.name for path in tree.parent.iterdir()) == ["secret.txt", "tree"]
 
 
+def test_closing_removes_folders_nested_without_end(tree: Path) -> None:
+    """A command that nests deeper than the interpreter recurses does not break closing its sandbox."""
+    sandbox = ProcessLauncher().open(tree, labels={})
+    nest = "import os\nos.chdir(os.environ['TMPDIR'])\nfor _ in range(1500): os.mkdir('d'); os.chdir('d')"
+
+    finished = sandbox.run([sys.executable, "-c", nest], timeout_s=30)
+    sandbox.close()
+
+    assert finished.exit_code == 0, finished.output
+    assert sorted(path.name for path in tree.parent.iterdir()) == ["secret.txt", "tree"]
+
+
 def test_a_killed_worker_leaves_no_process_behind(tree: Path) -> None:
     """SIGKILL of the trusted side: the tool host sees its stdin close and ends everything, daemons too."""
     (tree / "daemon.py").write_text(DAEMON)
