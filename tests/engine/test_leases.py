@@ -152,6 +152,59 @@ def test_a_reconciled_landing_raises_the_fence(engine: Engine, worker: WorkerPro
     assert engine.task(run, "a").attempt == 2
 
 
+@pytest.mark.parametrize("cancelled", ["", "a"])
+def test_a_reconciled_landing_takes_back_no_cancelling(
+    engine: Engine, worker: WorkerProfile, cancelled: str
+) -> None:
+    """Git proves the one task; the run, or what a person cancelled with the task, stays cancelled."""
+    plan = make_plan("a", make_task("b", after=["a"]), make_task("c", after=["b"]))
+    run = engine.submit(plan, base=BASE)
+    claim = claimed(engine, worker)
+    engine.start(claim)
+    engine.hand_in(claim, commit="attempt")
+    engine.cancel(run, cancelled)
+
+    assert engine.reconcile(run, "a", attempt=1, merge_token=9, commit="landed")
+
+    states = [task.state for task in engine.tasks(run)]
+    assert states == [TaskState.DONE, TaskState.CANCELLED, TaskState.CANCELLED]
+    assert engine.run(run).state is RunState.CANCELLED
+    assert engine.claim(worker, "again") is None
+
+
+def test_a_reconciled_landing_gives_back_only_what_failed_with_it(
+    engine: Engine, worker: WorkerProfile
+) -> None:
+    """A dependent that was cancelled, or that failed with another task too, is not brought back."""
+    plan = make_plan(
+        make_task("a", estimate_s=9),
+        make_task("b", estimate_s=8),
+        make_task("mine", after=["a"]),
+        make_task("theirs", after=["b"]),
+        make_task("both", after=["mine", "theirs"]),
+        make_task("below", after=["both"]),
+        make_task("called_off", after=["a"]),
+    )
+    run = engine.submit(plan, base=BASE)
+    engine.cancel(run, "called_off")
+    first, second = claimed(engine, worker, "c1"), claimed(engine, worker, "c2")
+    for claim in (first, second):
+        engine.fail(claim, Failure(FailureKind.POLICY, "no"))
+
+    engine.reconcile(run, "a", attempt=1, merge_token=9, commit="landed")
+
+    assert {task.spec.id: task.state for task in engine.tasks(run)} == {
+        "a": TaskState.DONE,
+        "b": TaskState.FAILED,
+        "mine": TaskState.QUEUED,
+        "theirs": TaskState.UPSTREAM_FAILED,
+        "both": TaskState.UPSTREAM_FAILED,
+        "below": TaskState.UPSTREAM_FAILED,
+        "called_off": TaskState.CANCELLED,
+    }
+    assert engine.run(run).state is RunState.ACTIVE
+
+
 def test_cancelling_makes_the_worker_stale(engine: Engine, worker: WorkerProfile) -> None:
     """Its next renewal says so, its locks are free at once and the run ends."""
     run = engine.submit(make_plan(make_task("a", files=["a.py"]), make_task("b", after=["a"])), base=BASE)
