@@ -163,7 +163,10 @@ class Engine:
         return self._queued(self._held("finish", claim, self._caller.new_op(), usage_text(usage)))
 
     def fail(self, claim: Claim, failure: Failure, *, usage: Usage = _NOTHING) -> bool:
-        """Put the task back with backoff (True), or fail it and its dependents (False)."""
+        """Put the task back with backoff (True), or fail it and its dependents (False).
+
+        A failure that is not charged is final too when it is the task's eighth.
+        """
         op = self._caller.new_op()
         answer = self._held("fail", claim, op, usage_text(usage), *self._failure_arguments(failure))
         self._queued(answer)

@@ -114,6 +114,7 @@ def decode_task(member: str, stored: Mapping[str, str], waiting: Reply, lease_en
         state=TaskState(stored["state"]),
         attempt=number("attempt"),
         failures=number("failures"),
+        setbacks=number("setbacks"),
         crashes=number("crashes"),
         token=number("token"),
         worker_id=stored.get("worker", ""),

@@ -90,6 +90,44 @@ def test_three_crashes_fail_a_task_and_ask_for_a_person(engine: Engine, worker: 
     assert engine.task(run, "after").state is TaskState.UPSTREAM_FAILED
 
 
+@pytest.mark.parametrize("kind", [FailureKind.PROVIDER, FailureKind.INFRASTRUCTURE])
+def test_setbacks_end_a_task_and_are_forgotten_by_a_retry(
+    engine: Engine, worker: WorkerProfile, clock: SkewedClock, kind: FailureKind
+) -> None:
+    """What is nobody's fault is not charged and waits longer each time; the eighth needs a person."""
+    run = engine.submit(make_plan("build", make_task("after", after=["build"])), base=BASE)
+    waits_ms: list[int] = []
+
+    def fail_once(number: int) -> bool:
+        claim = claimed(engine, worker, f"claim-{number}")
+        if not number % 2:
+            return engine.fail(claim, Failure(kind, "away"))
+        engine.start(claim)
+        engine.hand_in(claim, commit="attempt")
+        ticket = engine.begin_merge("merger")
+        assert ticket is not None
+        return engine.send_back(ticket, Failure(kind, "away"))
+
+    for number in range(7):
+        assert fail_once(number)
+        record = engine.task(run, "build")
+        waits_ms.append(record.not_before_ms - record.queued_ms)
+        clock.advance(ms=waits_ms[-1])
+    is_queued = fail_once(7)
+    ended = engine.task(run, "build")
+    after = engine.task(run, "after")
+    ended_run = engine.run(run)
+    engine.retry(run)
+    retried = engine.task(run, "build")
+
+    assert waits_ms[0] < waits_ms[2] < waits_ms[4] < waits_ms[6]
+    assert (is_queued, ended.state, ended.needs_person) == (False, TaskState.FAILED, True)
+    assert (ended.setbacks, ended.failures, ended.failure_kind) == (8, 0, kind.value)
+    assert after.state is TaskState.UPSTREAM_FAILED
+    assert ended_run.state is RunState.FAILED
+    assert (retried.state, retried.setbacks) == (TaskState.QUEUED, 0)
+
+
 def test_a_task_that_is_merging_is_never_requeued_by_time(
     engine: Engine, worker: WorkerProfile, clock: SkewedClock
 ) -> None:

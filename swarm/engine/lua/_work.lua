@@ -133,7 +133,7 @@ end
 local function revive_task(task)
   reopen_run(task.run)
   write('ZREM', key('dead'), task.member)
-  write('HSET', key('task', task.member), 'failures', '0', 'crashes', '0', 'needs_person', '0',
+  write('HSET', key('task', task.member), 'failures', '0', 'setbacks', '0', 'crashes', '0', 'needs_person', '0',
     'failure_kind', '', 'failure_reason', '', 'ended_ms', '0')
   local state = 'queued'
   if read('SCARD', key('waiting', task.member)) > 0 then
