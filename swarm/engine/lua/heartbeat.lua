@@ -3,6 +3,7 @@
 -- ARGV     worker, kind, types (comma-separated), host, pid, state, task
 -- Writes   agents, workers, agent, run, events
 -- Returns  {'OK'}
+-- Flags: allow-oom
 -- Moves: none
 local worker, kind, types, host, pid, state, task = unpack(args)
 local agent = key('agent', worker)
