@@ -246,9 +246,8 @@ class Engine:
 
     def heartbeat(self, worker: WorkerProfile, *, kind: str, state: str, task: str = "") -> None:
         """Record that a worker or supervisor is alive (display and liveness; decides no lease)."""
-        self._caller.call(
-            "heartbeat", worker.worker_id, kind, ",".join(worker.types), worker.host, worker.pid, state, task
-        )
+        skills = (",".join(worker.types), ",".join(worker.executors))
+        self._caller.call("heartbeat", worker.worker_id, kind, *skills, worker.host, worker.pid, state, task)
 
     def sign_off(self, worker_id: str) -> None:
         """Remove a worker that has ended in good order."""

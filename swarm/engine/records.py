@@ -149,6 +149,7 @@ class AgentRecord:
     seen_ms: int
     done: int = 0
     failed: int = 0
+    executors: tuple[str, ...] = ()  # empty when it has not said
 
 
 @dataclass(frozen=True)

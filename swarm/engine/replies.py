@@ -176,6 +176,7 @@ def decode_agent(worker_id: str, stored: Mapping[str, str], seen_ms: int) -> Age
         seen_ms=seen_ms,
         done=int(stored.get("done") or 0),
         failed=int(stored.get("failed") or 0),
+        executors=tuple(filter(None, stored.get("executors", "").split(","))),
     )
 
 
