@@ -120,13 +120,6 @@ class Lease:
         sent_at_s = self._clock.monotonic_s()
         try:
             renewal = engine.renew(self._claim, self._usage)
-            if self._profile is not None:
-                engine.heartbeat(
-                    self._profile,
-                    kind="worker",
-                    state="busy",
-                    task=f"{self._claim.run}/{self._claim.task.id}",
-                )
         except RunCancelledError:
             self._lose("the task was cancelled")
             return 0.0
@@ -139,7 +132,19 @@ class Lease:
         self._good_at_s = sent_at_s
         if renewal.is_cancelled:
             self._lose("the task was cancelled")
+            return 0.0
+        self._beat(engine)
         return self._lease_s * RENEW_SHARE * self._random_between(1 - JITTER, 1 + JITTER)
+
+    def _beat(self, engine: Engine) -> None:
+        if self._profile is None:
+            return
+        task = f"{self._claim.run}/{self._claim.task.id}"
+        try:
+            engine.heartbeat(self._profile, kind="worker", state="busy", task=task)
+        except SwarmError as error:
+            # A heartbeat is for people to see: one that fails takes nothing from the renewal before it.
+            self._log.warning("heartbeat failed", error=error.message)
 
     def stop(self) -> None:
         """End the threads; a second time is a no-op."""

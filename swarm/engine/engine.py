@@ -163,7 +163,10 @@ class Engine:
         return self._queued(self._held("finish", claim, self._caller.new_op(), usage_text(usage)))
 
     def fail(self, claim: Claim, failure: Failure, *, usage: Usage = _NOTHING) -> bool:
-        """Put the task back with backoff (True), or fail it and its dependents (False)."""
+        """Put the task back with backoff (True), or fail it and its dependents (False).
+
+        A failure that is not charged is final too when it is the task's eighth.
+        """
         op = self._caller.new_op()
         answer = self._held("fail", claim, op, usage_text(usage), *self._failure_arguments(failure))
         self._queued(answer)
@@ -243,9 +246,8 @@ class Engine:
 
     def heartbeat(self, worker: WorkerProfile, *, kind: str, state: str, task: str = "") -> None:
         """Record that a worker or supervisor is alive (display and liveness; decides no lease)."""
-        self._caller.call(
-            "heartbeat", worker.worker_id, kind, ",".join(worker.types), worker.host, worker.pid, state, task
-        )
+        skills = (",".join(worker.types), ",".join(worker.executors))
+        self._caller.call("heartbeat", worker.worker_id, kind, *skills, worker.host, worker.pid, state, task)
 
     def sign_off(self, worker_id: str) -> None:
         """Remove a worker that has ended in good order."""

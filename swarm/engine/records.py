@@ -87,6 +87,7 @@ class TaskRecord:
     state: TaskState
     attempt: int = 0
     failures: int = 0  # charged
+    setbacks: int = 0  # not charged: the provider's or the infrastructure's; the eighth is final
     crashes: int = 0
     token: int = 0
     worker_id: str = ""  # who holds it, or held its last attempt when it has ended
@@ -148,6 +149,7 @@ class AgentRecord:
     seen_ms: int
     done: int = 0
     failed: int = 0
+    executors: tuple[str, ...] = ()  # empty when it has not said
 
 
 @dataclass(frozen=True)

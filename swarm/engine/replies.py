@@ -114,6 +114,7 @@ def decode_task(member: str, stored: Mapping[str, str], waiting: Reply, lease_en
         state=TaskState(stored["state"]),
         attempt=number("attempt"),
         failures=number("failures"),
+        setbacks=number("setbacks"),
         crashes=number("crashes"),
         token=number("token"),
         worker_id=stored.get("worker", ""),
@@ -175,6 +176,7 @@ def decode_agent(worker_id: str, stored: Mapping[str, str], seen_ms: int) -> Age
         seen_ms=seen_ms,
         done=int(stored.get("done") or 0),
         failed=int(stored.get("failed") or 0),
+        executors=tuple(filter(None, stored.get("executors", "").split(","))),
     )
 
 

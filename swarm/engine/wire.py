@@ -164,4 +164,5 @@ def _as_error(reply: hiredis.ReplyError) -> Exception:
         return StoreUnreachableError(f"Redis cannot serve now: {text}")
     if text.startswith(_LOCKED_OUT) or "invalid password" in text or "called without any password" in text:
         return AuthenticationError(f"Redis refused us: {text}", hint="check the password in `redis_url`")
-    return StoreReplyError(f"Redis refused the call: {text}")
+    hint = "raise its `maxmemory`; what is claimed can still be finished" if text.startswith("OOM") else ""
+    return StoreReplyError(f"Redis refused the call: {text}", hint=hint)

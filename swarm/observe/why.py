@@ -1,6 +1,6 @@
 """Why a task is where it is: the chain of causes, from the task to what it all waits for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from swarm.engine.records import TaskRecord
@@ -120,13 +120,17 @@ class _Inquiry:
         if not workers:
             self._say(task, depth, "no worker is alive")
             return
-        serving = [agent for agent in workers if {"*", task.spec.type} & set(agent.types)]
+        of_type = [agent for agent in workers if {"*", task.spec.type} & set(agent.types)]
+        if not of_type:
+            types = {kind for agent in workers for kind in agent.types}
+            self._say(task, depth, _unserved(f"type {task.spec.type!r}", "alive", len(workers), types))
+            return
+        # A worker of an older version does not say what it runs.
+        serving = [agent for agent in of_type if not agent.executors or task.spec.executor in agent.executors]
         if not serving:
-            types = sorted({kind for agent in workers for kind in agent.types})
-            alive = plural(len(workers), "worker")
-            self._say(
-                task, depth, f"no worker serves type {task.spec.type!r}; {alive} alive: {', '.join(types)}"
-            )
+            known = {name for agent in of_type for name in agent.executors}
+            whose = "alive" if len(of_type) == len(workers) else f"of type {task.spec.type!r}"
+            self._say(task, depth, _unserved(f"executor {task.spec.executor!r}", whose, len(of_type), known))
             return
         idle = [agent for agent in serving if not agent.task]
         if idle:
@@ -201,6 +205,10 @@ class _Inquiry:
 
     def _until(self, then_ms: int) -> str:
         return duration((then_ms - self._now_ms) / 1000)
+
+
+def _unserved(what: str, whose: str, workers: int, known: Iterable[str]) -> str:
+    return f"no worker serves {what}; {plural(workers, 'worker')} {whose}: {', '.join(sorted(known))}"
 
 
 def _reason(task: TaskRecord) -> str:

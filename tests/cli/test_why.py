@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from swarm.engine.records import Failure, WorkerProfile
@@ -25,8 +26,14 @@ def starts(links: list[tuple[str, str]], *expected: tuple[str, str]) -> bool:
     )
 
 
-def alive(bench: Bench, kind: str = "worker", types: tuple[str, ...] = ("*",)) -> None:
-    worker = WorkerProfile(f"{kind}-1", types=types, host="box", pid=1)
+def alive(
+    bench: Bench,
+    kind: str = "worker",
+    types: tuple[str, ...] = ("*",),
+    executors: tuple[str, ...] = ("command", "messages"),
+    number: int = 1,
+) -> None:
+    worker = WorkerProfile(f"{kind}-{number}", types=types, executors=executors, host="box", pid=1)
     bench.engine.heartbeat(worker, kind=kind, state="idle")
 
 
@@ -94,6 +101,23 @@ def test_a_type_that_nobody_serves_is_named(swarm: Swarm, bench: Bench, task: Ta
         "guide",
         "no worker serves type 'docs'; 1 worker alive: backend",
     )
+
+
+def test_an_executor_that_nobody_serves_is_named(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """Idle workers without a model cannot take a model's task, and a model of another type cannot either."""
+    bench.submit(replace(task("guide", kind="docs"), executor="messages", command=None))
+    alive(bench, executors=("command",))
+    alone = chain(swarm, "guide")[-1]
+    alive(bench, types=("backend",), executors=("messages",), number=2)
+    beside_another_type = chain(swarm, "guide")[-1]
+    alive(bench, types=("docs",), number=3)
+
+    assert alone == ("guide", "no worker serves executor 'messages'; 1 worker alive: command")
+    assert beside_another_type == (
+        "guide",
+        "no worker serves executor 'messages'; 1 worker of type 'docs': command",
+    )
+    assert chain(swarm, "guide")[-1] == ("guide", "1 idle worker can take it now")
 
 
 def test_a_task_in_backoff_says_for_how_long_and_why(swarm: Swarm, bench: Bench, task: Task) -> None:

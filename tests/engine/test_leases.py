@@ -90,6 +90,44 @@ def test_three_crashes_fail_a_task_and_ask_for_a_person(engine: Engine, worker: 
     assert engine.task(run, "after").state is TaskState.UPSTREAM_FAILED
 
 
+@pytest.mark.parametrize("kind", [FailureKind.PROVIDER, FailureKind.INFRASTRUCTURE])
+def test_setbacks_end_a_task_and_are_forgotten_by_a_retry(
+    engine: Engine, worker: WorkerProfile, clock: SkewedClock, kind: FailureKind
+) -> None:
+    """What is nobody's fault is not charged and waits longer each time; the eighth needs a person."""
+    run = engine.submit(make_plan("build", make_task("after", after=["build"])), base=BASE)
+    waits_ms: list[int] = []
+
+    def fail_once(number: int) -> bool:
+        claim = claimed(engine, worker, f"claim-{number}")
+        if not number % 2:
+            return engine.fail(claim, Failure(kind, "away"))
+        engine.start(claim)
+        engine.hand_in(claim, commit="attempt")
+        ticket = engine.begin_merge("merger")
+        assert ticket is not None
+        return engine.send_back(ticket, Failure(kind, "away"))
+
+    for number in range(7):
+        assert fail_once(number)
+        record = engine.task(run, "build")
+        waits_ms.append(record.not_before_ms - record.queued_ms)
+        clock.advance(ms=waits_ms[-1])
+    is_queued = fail_once(7)
+    ended = engine.task(run, "build")
+    after = engine.task(run, "after")
+    ended_run = engine.run(run)
+    engine.retry(run)
+    retried = engine.task(run, "build")
+
+    assert waits_ms[0] < waits_ms[2] < waits_ms[4] < waits_ms[6]
+    assert (is_queued, ended.state, ended.needs_person) == (False, TaskState.FAILED, True)
+    assert (ended.setbacks, ended.failures, ended.failure_kind) == (8, 0, kind.value)
+    assert after.state is TaskState.UPSTREAM_FAILED
+    assert ended_run.state is RunState.FAILED
+    assert (retried.state, retried.setbacks) == (TaskState.QUEUED, 0)
+
+
 def test_a_task_that_is_merging_is_never_requeued_by_time(
     engine: Engine, worker: WorkerProfile, clock: SkewedClock
 ) -> None:
@@ -150,6 +188,59 @@ def test_a_reconciled_landing_raises_the_fence(engine: Engine, worker: WorkerPro
     assert (first, again) == (True, False)
     assert claimed(engine, worker).token == 501
     assert engine.task(run, "a").attempt == 2
+
+
+@pytest.mark.parametrize("cancelled", ["", "a"])
+def test_a_reconciled_landing_takes_back_no_cancelling(
+    engine: Engine, worker: WorkerProfile, cancelled: str
+) -> None:
+    """Git proves the one task; the run, or what a person cancelled with the task, stays cancelled."""
+    plan = make_plan("a", make_task("b", after=["a"]), make_task("c", after=["b"]))
+    run = engine.submit(plan, base=BASE)
+    claim = claimed(engine, worker)
+    engine.start(claim)
+    engine.hand_in(claim, commit="attempt")
+    engine.cancel(run, cancelled)
+
+    assert engine.reconcile(run, "a", attempt=1, merge_token=9, commit="landed")
+
+    states = [task.state for task in engine.tasks(run)]
+    assert states == [TaskState.DONE, TaskState.CANCELLED, TaskState.CANCELLED]
+    assert engine.run(run).state is RunState.CANCELLED
+    assert engine.claim(worker, "again") is None
+
+
+def test_a_reconciled_landing_gives_back_only_what_failed_with_it(
+    engine: Engine, worker: WorkerProfile
+) -> None:
+    """A dependent that was cancelled, or that failed with another task too, is not brought back."""
+    plan = make_plan(
+        make_task("a", estimate_s=9),
+        make_task("b", estimate_s=8),
+        make_task("mine", after=["a"]),
+        make_task("theirs", after=["b"]),
+        make_task("both", after=["mine", "theirs"]),
+        make_task("below", after=["both"]),
+        make_task("called_off", after=["a"]),
+    )
+    run = engine.submit(plan, base=BASE)
+    engine.cancel(run, "called_off")
+    first, second = claimed(engine, worker, "c1"), claimed(engine, worker, "c2")
+    for claim in (first, second):
+        engine.fail(claim, Failure(FailureKind.POLICY, "no"))
+
+    engine.reconcile(run, "a", attempt=1, merge_token=9, commit="landed")
+
+    assert {task.spec.id: task.state for task in engine.tasks(run)} == {
+        "a": TaskState.DONE,
+        "b": TaskState.FAILED,
+        "mine": TaskState.QUEUED,
+        "theirs": TaskState.UPSTREAM_FAILED,
+        "both": TaskState.UPSTREAM_FAILED,
+        "below": TaskState.UPSTREAM_FAILED,
+        "called_off": TaskState.CANCELLED,
+    }
+    assert engine.run(run).state is RunState.ACTIVE
 
 
 def test_cancelling_makes_the_worker_stale(engine: Engine, worker: WorkerProfile) -> None:

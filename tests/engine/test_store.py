@@ -16,7 +16,7 @@ from swarm.engine.redis_py import RedisPyStore
 from swarm.engine.store import Store, open_store
 from swarm.engine.wire import HiredisStore
 from swarm.errors import AuthenticationError, ConfigError, StoreReplyError, StoreUnreachableError
-from swarm.states import RunState
+from swarm.states import RunState, TaskState
 from swarm.testing.plans import BASE, make_plan, make_task
 from swarm.testing.server import RedisServer
 
@@ -171,21 +171,31 @@ def test_eviction_is_refused_before_any_work(own_server: RedisServer) -> None:
 
 
 def test_what_ends_work_is_allowed_when_memory_is_full(own_server: RedisServer) -> None:
-    """At maxmemory submissions are refused, and held tasks can still be renewed and finished."""
+    """At maxmemory nothing new is taken on, and what is held can be begun, renewed and finished."""
     connection = open_store(own_server.url)
     engine = Engine(connection, "p")
-    run = engine.submit(make_plan("build"), base=BASE)
-    claim = engine.claim(WorkerProfile("w"), "c1")
+    worker = WorkerProfile("w")
+    run = engine.submit(make_plan("build", "next"), base=BASE)
+    claim = engine.claim(worker, "c1")
     assert claim is not None
-    engine.start(claim)
     connection.call("CONFIG", "SET", "maxmemory", "1mb")
 
-    with pytest.raises(StoreReplyError, match="OOM"):
+    with pytest.raises(StoreReplyError, match="OOM") as submitting:
         engine.submit(make_plan("more"), base=BASE)
-    engine.renew(claim)
+    with pytest.raises(StoreReplyError, match="OOM") as claiming:
+        engine.claim(worker, "c2")
+    engine.start(claim)
+    assert engine.renew(claim).remaining_ms == engine.lease_ms
+    engine.heartbeat(worker, kind="worker", state="busy")
+    seen = [agent.state for agent in engine.agents()]
     engine.finish(claim)
+    engine.sign_off("w")
 
-    assert engine.run(run).state is RunState.DONE
+    assert "maxmemory" in submitting.value.hint
+    assert "maxmemory" in claiming.value.hint
+    assert seen == ["busy"]
+    assert engine.agents() == []
+    assert engine.task(run, claim.task.id).state is TaskState.DONE
     connection.close()
 
 

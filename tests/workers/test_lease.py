@@ -10,7 +10,7 @@ from worker_rig import HandClock
 
 from swarm.engine.engine import Engine
 from swarm.engine.records import Claim, WorkerProfile
-from swarm.engine.store import open_store
+from swarm.engine.store import Store, open_store
 from swarm.models.usage import Usage
 from swarm.testing.plans import BASE, make_plan
 from swarm.testing.server import RedisServer
@@ -77,6 +77,21 @@ def test_a_renewal_counts_from_when_it_was_sent(engine: Engine, lease: Lease, ha
     assert due_s == pytest.approx(10.0)
     assert lease.fence_in_s() == pytest.approx(22.0)
     assert engine.agents()[0].state == "busy"
+
+
+def test_a_heartbeat_that_fails_takes_nothing_from_the_renewal(
+    engine: Engine, store: Store, lease: Lease, hand_clock: HandClock, losses: list[str]
+) -> None:
+    """The claim holds for a full term; the worker is only not seen."""
+    store.call("SET", engine.keys.of("agents"), "not a sorted set")
+    hand_clock.now_s = 9.0
+
+    due_s = lease.renew_now(engine)
+
+    store.call("DEL", engine.keys.of("agents"))
+    assert due_s == pytest.approx(10.0)
+    assert lease.fence_in_s() == pytest.approx(22.0)
+    assert losses == []
 
 
 @pytest.mark.parametrize(("edge", "due_s"), [(min, 8.0), (max, 12.0)])

@@ -227,15 +227,15 @@ def test_a_cut_answer_is_continued_without_its_broken_tool_call(
         (ScriptedReply(), "the model's answer was empty 3 times in a row"),
     ],
 )
-def test_answers_that_stay_cut_or_empty_are_the_providers_fault(
+def test_answers_that_stay_cut_or_empty_are_charged_to_the_task(
     serve: Serve, sandbox: HostedSandbox, context: AgentContext, turn: ScriptedReply, reason: str
 ) -> None:
-    """The model is asked again twice, then the attempt ends without a charge."""
+    """The model is asked again twice, then the attempt ends; three answers were paid for."""
     model = serve([turn] * 3)
 
     result = work(model, sandbox, context)
 
-    assert failed(result) == (FailureKind.PROVIDER, reason)
+    assert failed(result) == (FailureKind.TASK_ERROR, reason)
     assert all(len(request.body["messages"]) == 1 for request in model.requests)
 
 
@@ -279,7 +279,7 @@ def test_a_paused_turn_is_continued(serve: Serve, sandbox: HostedSandbox, contex
     ("reply", "said", "retryable"),
     [
         (failing(529, "overloaded_error", "Overloaded", x_should_retry="false"), "529: Overloaded", True),
-        (failing(402, "billing_error", "no money left"), "no money left", True),
+        (failing(402, "billing_error", "no money left"), "no money left", False),
         (failing(401, "authentication_error", "bad key"), "bad key", False),
         (failing(404, "not_found_error", "no such model"), "no such model", False),
         (ScriptedReply(raw_body=b"{"), "broke off or is not JSON", True),
@@ -294,7 +294,7 @@ def test_a_providers_fault_is_not_charged_and_not_repeated_here(
     *,
     retryable: bool,
 ) -> None:
-    """One call, one failure: the client has retried already. A refused key is not tried again at all."""
+    """One call, one failure: no second try here, and none at all for a refused key or spent credit."""
     model = serve([reply, saying("never asked")])
 
     result = work(model, sandbox, context)

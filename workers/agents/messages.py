@@ -1,7 +1,7 @@
 """The agent `messages`: a loop of model turns and tool calls over the Messages API.
 
 The model client has done its own retries; here nothing is repeated. Every way in which a turn can
-end has a stated outcome, and what is the provider's fault is charged to no task.
+end has a stated outcome; what is the provider's fault is charged to no task, what was paid for is.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -194,7 +194,8 @@ class _Conversation:
         self._bad_turns += 1
         if self._bad_turns > MAX_BAD_TURNS:
             reason = f"the model's answer was {prompt} {self._bad_turns} times in a row"
-            return self.result(Failure(FailureKind.PROVIDER, reason, self.last_text))
+            # Charged, for each was paid for: a task that no answer fits must not be tried without end.
+            return self.result(Failure(FailureKind.TASK_ERROR, reason, self.last_text))
         kept = [block for block in kept if block.get("type") != "text" or block["text"].strip()]
         if kept:
             self._messages.append({"role": "assistant", "content": kept})
@@ -248,7 +249,7 @@ def _unusable(stop_reason: str, text: str) -> Failure:
 
 
 def _provider_failure(error: SwarmError) -> Failure:
-    """Not charged; a refused key or a wrong request is not worth a second try."""
+    """Not charged; a refused key, a wrong request or spent credit is not worth a second try."""
     reason = f"{error.message} ({error.hint})" if error.hint else error.message
-    is_final = isinstance(error, AuthenticationError | ModelRequestError)
+    is_final = isinstance(error, AuthenticationError | ModelRequestError | LimitReachedError)
     return Failure(FailureKind.PROVIDER, reason, retryable=not is_final)

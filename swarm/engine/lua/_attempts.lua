@@ -1,5 +1,6 @@
 -- The end of an attempt that did not land: back to the queue, or failed with its dependents.
 local CRASH_CAP = 3
+local SETBACK_CAP = 8
 local args_of_call
 
 -- What the caller of `fail` and `send_back` says about a failure.
@@ -33,13 +34,16 @@ end
 
 -- Returns the state the task is in afterwards.
 local function fail_attempt(task, event, failure, spent)
-  local stored = read('HMGET', key('task', task.member), 'failures', 'max_attempts')
+  local stored = read('HMGET', key('task', task.member), 'failures', 'max_attempts', 'setbacks')
   local failures = tonumber(stored[1]) + tonumber(failure.charged)
+  -- Nobody's fault is not for ever: a provider or a disk that stays away must not keep a run from ending.
+  local setbacks = tonumber(stored[3] or 0) + 1 - tonumber(failure.charged)
   local is_final = failure.retryable ~= '1' or failure.kind == 'policy' or failures >= tonumber(stored[2])
+    or setbacks >= SETBACK_CAP
   void_token(task)
   settle_usage(task, spent, false)
-  write('HSET', key('task', task.member), 'failures', number_text(failures), 'failure_kind', failure.kind,
-    'failure_reason', failure.reason, 'evidence', failure.evidence)
+  write('HSET', key('task', task.member), 'failures', number_text(failures), 'setbacks', number_text(setbacks),
+    'failure_kind', failure.kind, 'failure_reason', failure.reason, 'evidence', failure.evidence)
   count_on_agent(task.worker, 'failed')
   if failure.kind == 'conflict' then
     count_on_run(task.run, 'conflicts')

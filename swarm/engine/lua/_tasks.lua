@@ -131,7 +131,7 @@ local function stale(task)
   return {'STALE', task.token}
 end
 
--- How long the next attempt waits: doubled for each attempt, capped, and spread by the caller's dice.
+-- How long the next attempt waits: doubled for each attempt, charged or not, capped, and spread by the caller's dice.
 local function backoff_ms(task, base_ms, cap_ms, spread)
   local doubled = tonumber(base_ms) * 2 ^ math.min(tonumber(task.attempt) - 1, 20)
   return math.floor(math.min(tonumber(cap_ms), doubled) * tonumber(spread))

@@ -133,7 +133,7 @@ end
 local function revive_task(task)
   reopen_run(task.run)
   write('ZREM', key('dead'), task.member)
-  write('HSET', key('task', task.member), 'failures', '0', 'crashes', '0', 'needs_person', '0',
+  write('HSET', key('task', task.member), 'failures', '0', 'setbacks', '0', 'crashes', '0', 'needs_person', '0',
     'failure_kind', '', 'failure_reason', '', 'ended_ms', '0')
   local state = 'queued'
   if read('SCARD', key('waiting', task.member)) > 0 then
@@ -190,6 +190,44 @@ local function revive_one(member)
   end
   leave_work('revive_below', member, 0)
   return 1
+end
+
+-- What failed with a task that has landed after all may go on; what a person cancelled may not. A dependent of
+-- another task that did not end well stays as it is, or is doomed again once all are looked at.
+local function undoom_dependents(member, from)
+  local count, run = 0, string.match(member, '^[^/]*')
+  if read('HGET', key('run', run), 'state') == 'cancelled' then
+    return 0 -- since this was left over
+  end
+  walk_dependents('undoom', {member}, from, function(task)
+    if task.state ~= 'upstream_failed' then
+      return false
+    end
+    local doubtful = {}
+    for _, id in ipairs(read('SMEMBERS', key('waiting', task.member))) do
+      local dependency = task.run .. '/' .. id
+      local state = redis.call('HGET', key('task', dependency), 'state')
+      if state == 'failed' or state == 'cancelled' then
+        return false
+      elseif state == 'upstream_failed' then
+        doubtful[#doubtful + 1] = dependency
+      end
+    end
+    revive_task(task)
+    count = count + 1
+    for _, dependency in ipairs(doubtful) do
+      leave_work('redoom', dependency, 0)
+    end
+    return true
+  end)
+  return count
+end
+
+local function redoom_dependents(member)
+  local state = read('HGET', key('task', member), 'state')
+  if state == 'failed' or state == 'upstream_failed' or state == 'cancelled' then
+    doom_dependents(member, 0)
+  end
 end
 
 local function activate_tasks(run, from)

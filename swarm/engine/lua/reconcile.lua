@@ -1,4 +1,4 @@
--- Record a landing that git proves but Redis does not know, whatever state the task is in.
+-- Record a landing that git proves but Redis does not know, whatever state the task is in; a cancelled run stays so.
 -- KEYS[1]  the project's key prefix
 -- ARGV     member, attempt, merge token, op_id, commit
 -- Writes   task, queue, delayed, leases, merging, slot, locks, reading, readers, wide, lock, lot, lots, parked, bell,
@@ -27,9 +27,13 @@ if tonumber(attempt) > tonumber(task.attempt) then
   write('HSET', key('task', member), 'attempt', attempt)
 end
 if IS_TERMINAL[task.state] then
-  restate_run(task.run, 'active')
-  write('SADD', key('active'), task.run)
   write('ZREM', key('dead'), member)
-  leave_work('revive_below', member, 0)
+  -- Cancelling is a person's word: git proves this landing, and nothing more may follow from it.
+  local is_cancelled = task.state == 'cancelled' or read('HGET', key('run', task.run), 'state') == 'cancelled'
+  if not is_cancelled then
+    restate_run(task.run, 'active')
+    write('SADD', key('active'), task.run)
+    leave_work('undoom', member, 0)
+  end
 end
 return settle({'OK', unpack(finish_task(task, '', commit, merge_token))})

@@ -3,6 +3,7 @@
 -- ARGV     worker
 -- Writes   agents, workers, agent, ops, events
 -- Returns  {'OK'}
+-- Flags: allow-oom
 -- Moves: none
 local worker = args[1]
 if read('HGET', key('agent', worker), 'kind') then

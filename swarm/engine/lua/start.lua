@@ -3,6 +3,7 @@
 -- ARGV     member, token
 -- Writes   task, run, events
 -- Returns  {'OK'}, {'STALE', current token} or {'CANCELLED'}
+-- Flags: allow-oom
 -- Moves: acked -> running
 local task = read_task(args[1])
 if not task then

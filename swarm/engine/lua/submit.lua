@@ -21,8 +21,8 @@ local place, ids, types = tonumber(args[3]), {}, {}
 local function store_task(id, member, spec, type, executor, urgency, locks, max_attempts)
   local score = number_text(tonumber(urgency) + (age + place) % 1000000)
   write('HSET', key('task', member), 'state', 'pending', 'spec', spec, 'type', type, 'executor', executor,
-    'score', score, 'locks', locks, 'max_attempts', max_attempts, 'attempt', '0', 'failures', '0', 'crashes', '0',
-    'token', '0', 'parked_ms', '0', 'lock_wait_ms', '0')
+    'score', score, 'locks', locks, 'max_attempts', max_attempts, 'attempt', '0', 'failures', '0', 'setbacks', '0',
+    'crashes', '0', 'token', '0', 'parked_ms', '0', 'lock_wait_ms', '0')
   write('ZADD', key('index', run), place, id)
   if not types[type] and read('SISMEMBER', key('types'), type) == 0 then
     types[type] = true

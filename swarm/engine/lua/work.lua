@@ -35,6 +35,10 @@ elseif kind == 'revive' then
   moved = revive_one(name)
 elseif kind == 'revive_below' then
   moved = revive_around(name, place)
+elseif kind == 'undoom' then
+  moved = undoom_dependents(name, place)
+elseif kind == 'redoom' then
+  redoom_dependents(name)
 elseif kind == 'wake' and not is_held(name) then
   local after = wake_lots(name, from)
   if after then
