@@ -64,7 +64,7 @@ class Supervisor:
         beat = threading.Event()
         heart = threading.Thread(target=self._beat_until, args=(beat,), name="heartbeat", daemon=True)
         heart.start()
-        last_event = self._begin()
+        last_event = self._begin(should_stop)
         try:
             while not should_stop():
                 try:
@@ -101,15 +101,16 @@ class Supervisor:
                 break
         return TickReport(reclaimed, tuple(landings))
 
-    def _begin(self) -> str:
+    def _begin(self, should_stop: Callable[[], bool]) -> str:
         """Repair what a killed supervisor left; return where to listen from."""
-        while True:
+        while not should_stop():
             try:
                 for frozen in self._merge_queue.reconcile():
                     self._log.error("branch is frozen", branch=frozen.branch, reason=frozen.reason)
                 return self._engine.last_event_id()
             except StoreUnreachableError as error:
                 self._log.warning("redis does not answer", error=error.message)
+        return "0-0"
 
     def _wait(self, last_event: str) -> str:
         """Sleep until something happens, or for a tick; return the last event seen."""
