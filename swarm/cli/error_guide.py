@@ -159,8 +159,7 @@ GUIDE: tuple[ErrorEntry, ...] = (
         7,
         retryable=False,
         meaning="A budget, a quota or a limit was reached.",
-        next_step="Raise the limit that the message names, then `swarm retry RUN`; what "
-        "landed stays landed.",
+        next_step="Raise the limit that the message names, then `swarm retry RUN`; what landed stays landed.",
     ),
     ErrorEntry(
         "SW050",

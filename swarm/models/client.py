@@ -169,7 +169,7 @@ def _limit(status: int, body: Json) -> LimitReachedError | None:
         return None
     return LimitReachedError(
         f"the model API refuses further calls: {said}",
-        hint="raise the limit or add credit at the provider, then `swarm retry` and `swarm run --resume latest`",
+        hint="raise the limit or add credit at the provider, then `swarm retry`, `swarm run --resume latest`",
     )
 
 
