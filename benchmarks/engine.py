@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import floor
 
 from swarm.engine.engine import Engine
-from swarm.engine.records import WorkerProfile
+from swarm.engine.records import Finish, WorkerProfile
 from swarm.engine.store import open_store
 from swarm.plan.model import Plan, TaskSpec
 from swarm.testing.server import RedisServer
@@ -114,16 +114,17 @@ def engine_worker(bench: Bench) -> None:
     engine = Engine(open_store(bench.url), PROJECT)
     worker = WorkerProfile(f"w{os.getpid()}", executors=("command",))
     body, numbers = recorder(bench.log), count()
+    claim = None
     while True:
-        claim = engine.claim(worker, str(next(numbers)))
+        if claim is None:
+            claim = engine.claim(worker, str(next(numbers)))
         if claim is None:
             if bench.is_over():
                 return
             engine.wait(worker, timeout_s=0.2)
             continue
-        engine.start(claim)
         body(int(claim.task.id))
-        engine.finish(claim)
+        claim = engine.end_and_claim(claim, Finish(), worker, str(next(numbers)))
 
 
 def submit_floor(bench: Bench, graph: Graph) -> None:

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 
 PARTS: dict[str, str] = {
     # whole keys
-    "meta": "meta",  # HASH   schema, repository, epoch
+    "meta": "meta",  # HASH   schema, repository, fence (the counter that fencing tokens come from), tasks
     "runs": "runs",  # ZSET   run -> submitted at, ms
     "active": "active",  # SET    runs that have not ended
     "types": "types",  # SET    every task type ever submitted
-    "fence": "fence",  # STRING the counter that fencing tokens come from
     "leases": "leases",  # ZSET   task -> lease end, ms
     "delayed": "delayed",  # ZSET   task -> not before, ms (backoff)
     "merging": "merging",  # ZSET   task -> rank; handed in, waiting for the merge queue
@@ -36,8 +35,8 @@ PARTS: dict[str, str] = {
     "bell": "bell:",  # LIST   one token per newly claimable task; one per `<type>:<executor>`
     "run": "run:",  # HASH   one per run
     "task": "task:",  # HASH   <run>/<task>
-    "dependents": "dependents:",  # LIST <run>/<task>
-    "waiting": "waiting:",  # SET  <run>/<task>: dependencies that are not done yet
+    "dependents": "dependents:",  # LIST <run>/<task>, when they are many
+    "waiting": "waiting:",  # HASH  one per run: task -> how many of its dependencies are not done
     "index": "index:",  # ZSET   one per run: task -> its place in the plan
     "lock": "lock:",  # STRING one per held path, for people; no script reads it
     "slot": "slot:",  # HASH   one per branch: who is merging, until when

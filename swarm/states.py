@@ -96,7 +96,7 @@ MOVES: dict[str, frozenset[tuple[TaskState | None, TaskState]]] = {
     "claim": frozenset({(_S.QUEUED, _S.ACKED)}),
     "start": frozenset({(_S.ACKED, _S.RUNNING)}),
     "hand_in": frozenset({(_S.RUNNING, _S.MERGING)}),
-    "finish": frozenset({(_S.RUNNING, _S.DONE)}) | _TRIGGER,
+    "finish": frozenset({(_S.ACKED, _S.DONE), (_S.RUNNING, _S.DONE)}) | _TRIGGER,
     "complete": frozenset({(_S.MERGING, _S.DONE)}) | _TRIGGER,
     "reconcile": frozenset((state, _S.DONE) for state in TaskState if state is not _S.DONE) | _TRIGGER,
     "send_back": frozenset({(_S.MERGING, _S.QUEUED), (_S.MERGING, _S.FAILED)}) | _DOOM,

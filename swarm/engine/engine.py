@@ -8,11 +8,16 @@ from swarm.engine.reads import Reads
 from swarm.engine.records import (
     AgentRecord,
     Claim,
+    Ending,
     Event,
+    Fail,
     Failure,
+    Finish,
+    HandIn,
     LockRecord,
     MergeTicket,
     QueueRecord,
+    Release,
     Renewal,
     Requeued,
     RunRecord,
@@ -28,7 +33,7 @@ from swarm.engine.replies import (
     usage_text,
 )
 from swarm.engine.server_check import check_server
-from swarm.engine.store import Store
+from swarm.engine.store import Reply, Store
 from swarm.engine.submission import submit_plan
 from swarm.engine.words import text_of, words_of
 from swarm.errors import RunCancelledError, UnknownRunError, UnknownTaskError
@@ -117,18 +122,7 @@ class Engine:
 
         The same claim_id gets the same answer for as long as the claim holds.
         """
-        executors = f",{','.join(worker.executors)},"
-        places = ["*"] if "*" in worker.types else [part for name in worker.types for part in (name, "0")]
-        while True:
-            answer = self._caller.call("claim", worker.worker_id, claim_id, self.lease_ms, executors, *places)
-            word = text_of(answer[0])
-            if word == "OK":
-                return decode_claim(answer, worker.worker_id)
-            if word == "EMPTY":
-                self._known_types = words_of(answer)[1:]
-                return None
-            # A budget of looks is spent: go on from the places that were reached.
-            places = words_of(answer)[1:]
+        return self._claimed(worker, claim_id, self._caller.call("claim", *self._request(worker, claim_id)))
 
     def wait(self, worker: WorkerProfile, *, timeout_s: float = LONGEST_WAIT_S) -> bool:
         """Block until something may have become claimable for this worker; 2 s at most."""
@@ -156,25 +150,44 @@ class Engine:
 
     def hand_in(self, claim: Claim, *, commit: str, usage: Usage = _NOTHING) -> None:
         """Running → merging; the lease ends, token and locks stay. `commit` is durable in the hub."""
-        self._held("hand_in", claim, self._caller.new_op(), commit, usage_text(usage), MERGE_DISPLAY_MS)
+        self._end(claim, HandIn(commit), usage)
 
     def finish(self, claim: Claim, *, usage: Usage = _NOTHING) -> list[str]:
         """Running → done, for an empty write scope or an attempt that changed nothing; newly queued ids."""
-        return self._queued(self._held("finish", claim, self._caller.new_op(), usage_text(usage)))
+        return self._queued(self._end(claim, Finish(), usage))
 
     def fail(self, claim: Claim, failure: Failure, *, usage: Usage = _NOTHING) -> bool:
         """Put the task back with backoff (True), or fail it and its dependents (False).
 
         A failure that is not charged is final too when it is the task's eighth.
         """
-        op = self._caller.new_op()
-        answer = self._held("fail", claim, op, usage_text(usage), *self._failure_arguments(failure))
+        answer = self._end(claim, Fail(failure), usage)
         self._queued(answer)
         return answer[1] == "queued"
 
+    def end_and_claim(
+        self, claim: Claim, ending: Ending, worker: WorkerProfile, claim_id: str, *, usage: Usage = _NOTHING
+    ) -> Claim | None:
+        """End an attempt and take the next task, in one round trip; None when there is none.
+
+        Two steps, each atomic, the second after the first. Raises what ending alone would raise; then
+        nothing was claimed.
+        """
+        verb, arguments = self._ending(ending, usage)
+        name = member(claim.run, claim.task.id)
+        reply = self._caller.call(verb, name, claim.token, *arguments, *self._request(worker, claim_id))
+        if not isinstance(reply[0], list):
+            refuse(words_of(reply), name, claim.token)
+        ended, claimed = reply
+        assert isinstance(ended, list)  # noqa: S101  # the scripts answer in words
+        assert isinstance(claimed, list)  # noqa: S101
+        if ended[0] == b"MORE":
+            self._caller.drain_work()
+        return self._claimed(worker, claim_id, claimed)
+
     def release(self, claim: Claim, *, reason: str, usage: Usage = _NOTHING) -> None:
         """Put the task back at once, no attempt charged (drain, shutdown)."""
-        self._held("release", claim, self._caller.new_op(), usage_text(usage), reason)
+        self._end(claim, Release(reason), usage)
 
     # merge ----------------------------------------------------------------------------------
     def begin_merge(self, merger_id: str) -> MergeTicket | None:
@@ -244,10 +257,16 @@ class Engine:
         self._caller.drain_work()
         return found
 
-    def heartbeat(self, worker: WorkerProfile, *, kind: str, state: str, task: str = "") -> None:
-        """Record that a worker or supervisor is alive (display and liveness; decides no lease)."""
+    def heartbeat(
+        self, worker: WorkerProfile, *, kind: str, state: str, task: str = "", done: int = 0, failed: int = 0
+    ) -> None:
+        """Record that a worker or supervisor is alive (display and liveness; decides no lease).
+
+        `done` and `failed` are the attempts that it has handed in or finished, and failed, so far.
+        """
         skills = (",".join(worker.types), ",".join(worker.executors))
-        self._caller.call("heartbeat", worker.worker_id, kind, *skills, worker.host, worker.pid, state, task)
+        where = (worker.host, worker.pid)
+        self._caller.call("heartbeat", worker.worker_id, kind, *skills, *where, state, task, done, failed)
 
     def sign_off(self, worker_id: str) -> None:
         """Remove a worker that has ended in good order."""
@@ -332,6 +351,42 @@ class Engine:
         answer = words_of(self._caller.call(verb, name, ticket.merge_token, *args))
         refuse(answer, name, ticket.merge_token)
         return answer
+
+    def _request(self, worker: WorkerProfile, claim_id: str) -> list[str | int]:
+        """Who claims, from the beginning of every queue it serves."""
+        places = ["*"] if "*" in worker.types else [part for name in worker.types for part in (name, "0")]
+        return [worker.worker_id, claim_id, self.lease_ms, f",{','.join(worker.executors)},", *places]
+
+    def _claimed(self, worker: WorkerProfile, claim_id: str, answer: Sequence[Reply]) -> Claim | None:
+        """What a claim was answered; goes on from the places reached while a budget of looks is spent."""
+        while True:
+            word = text_of(answer[0])
+            if word == "OK":
+                return decode_claim(answer, worker.worker_id)
+            if word == "EMPTY":
+                self._known_types = words_of(answer)[1:]
+                return None
+            request = self._request(worker, claim_id)
+            if word == "AGAIN":
+                request[4:] = words_of(answer)[1:]
+            answer = self._caller.call("claim", *request)
+
+    def _end(self, claim: Claim, ending: Ending, usage: Usage) -> list[str]:
+        verb, arguments = self._ending(ending, usage)
+        return self._held(verb, claim, *arguments)
+
+    def _ending(self, ending: Ending, usage: Usage) -> tuple[str, list[str | int]]:
+        """The verb that ends an attempt so, and what it takes after member and token."""
+        op, spent = self._caller.new_op(), usage_text(usage)
+        match ending:
+            case HandIn(commit):
+                return "hand_in", [op, commit, spent, MERGE_DISPLAY_MS]
+            case Finish():
+                return "finish", [op, spent]
+            case Fail(failure):
+                return "fail", [op, spent, *self._failure_arguments(failure)]
+            case Release(reason):
+                return "release", [op, spent, reason]
 
     def _failure_arguments(self, failure: Failure) -> list[str | int]:
         return [*failure_arguments(failure), *self._backoff, self._caller.spread()]

@@ -1,6 +1,7 @@
 """The read side of the engine: plain commands, no script, one or two round trips a question."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from swarm.engine.records import AgentRecord, Event, LockRecord, QueueRecord, RunRecord, TaskRecord
 from swarm.engine.replies import decode_agent, decode_event, decode_run, decode_task
@@ -8,11 +9,14 @@ from swarm.engine.store import Reply
 from swarm.engine.words import hash_of, text_of, words_of
 from swarm.errors import UnknownRunError, UnknownTaskError
 from swarm.keys import Keys, member
+from swarm.states import TaskState
 
 Ask = Callable[[Sequence[Sequence[str | int]]], list[Reply]]
 """Sends commands together, with patience."""
 
 PAGE = 500
+
+_TRIGGERING = {TaskState.DONE.value, TaskState.SKIPPED.value}
 
 
 class Reads:
@@ -114,22 +118,33 @@ class Reads:
         return [decode_event(entry) for entry in reversed(entries)] if isinstance(entries, list) else []
 
     def _tasks(self, run: str, ids: Sequence[str]) -> list[TaskRecord]:
-        commands: list[list[str | int]] = []
-        for task in ids:
-            name = member(run, task)
-            commands += [
-                ["HGETALL", self._keys.of("task", name)],
-                ["SMEMBERS", self._keys.of("waiting", name)],
-                ["ZSCORE", self._keys.of("leases"), name],
-            ]
+        names = [member(run, task) for task in ids]
+        commands: list[list[str | int]] = [["HGETALL", self._keys.of("task", name)] for name in names]
+        commands += [["ZSCORE", self._keys.of("leases"), name] for name in names]
         replies = self._ask(commands)
         records = []
-        for place, task in enumerate(ids):
-            stored, waiting, lease = replies[place * 3 : place * 3 + 3]
+        for name, stored, lease in zip(names, replies, replies[len(names) :], strict=False):
             values = hash_of(stored)
             if "state" in values:
-                records.append(decode_task(member(run, task), values, waiting, lease))
-        return records
+                records.append(decode_task(name, values, lease))
+        return self._with_waiting(run, records)
+
+    def _with_waiting(self, run: str, records: list[TaskRecord]) -> list[TaskRecord]:
+        """Pending tasks with those of their dependencies that are not done."""
+        pending = [record for record in records if record.state is not TaskState.DONE]
+        needed = sorted({name for record in pending for name in record.spec.dependencies})
+        if not needed:
+            return records
+        replies = self._ask([["HGET", self._keys.of("task", member(run, name)), "state"] for name in needed])
+        is_open = {
+            name for name, reply in zip(needed, replies, strict=True) if text_of(reply) not in _TRIGGERING
+        }
+        return [
+            replace(record, waiting_for=tuple(sorted(is_open.intersection(record.spec.dependencies))))
+            if record.state is not TaskState.DONE
+            else record
+            for record in records
+        ]
 
     def _one(self, *command: str | int) -> Reply:
         return self._ask([command])[0]

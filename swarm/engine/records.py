@@ -53,6 +53,36 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class HandIn:
+    """The attempt is durable in the hub and waits for its merge."""
+
+    commit: str
+
+
+@dataclass(frozen=True)
+class Finish:
+    """There is nothing to merge, and what was asked for holds."""
+
+
+@dataclass(frozen=True)
+class Fail:
+    """The attempt did not work out."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True)
+class Release:
+    """Somebody else should do it; the task is not to blame."""
+
+    reason: str
+
+
+Ending = HandIn | Finish | Fail | Release
+"""How an attempt ends."""
+
+
+@dataclass(frozen=True)
 class MergeTicket:
     """A handed-in attempt and the right to merge it."""
 

@@ -102,8 +102,8 @@ def decode_usage(text: str) -> Usage:
     return Usage(*map(int, text.split())) if text else Usage()
 
 
-def decode_task(member: str, stored: Mapping[str, str], waiting: Reply, lease_ends: Reply) -> TaskRecord:
-    """A task's record from its hash, its waiting set and its lease."""
+def decode_task(member: str, stored: Mapping[str, str], lease_ends: Reply) -> TaskRecord:
+    """A task's record from its hash and its lease; what it waits for is not among them."""
 
     def number(name: str) -> int:
         return int(stored.get(name) or 0)
@@ -118,7 +118,6 @@ def decode_task(member: str, stored: Mapping[str, str], waiting: Reply, lease_en
         crashes=number("crashes"),
         token=number("token"),
         worker_id=stored.get("worker", ""),
-        waiting_for=tuple(sorted(words_of(waiting))),
         parked_on=stored.get("parked_on", ""),
         not_before_ms=number("not_before_ms"),
         lease_ends_ms=int(float(text_of(lease_ends) or 0)),

@@ -24,6 +24,7 @@ FRAGMENTS = (
     "_tasks",
     "_work",
     "_attempts",
+    "_claim",
     "_answers",
 )
 """Shared local functions, in the order in which each needs the ones before it."""

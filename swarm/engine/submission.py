@@ -15,8 +15,12 @@ TASKS = 150
 EDGES = 500
 """What one script stores at most; more would keep the server from others for over a millisecond."""
 
+INLINE = 64
+"""So many dependents stand in the hash of their dependency; more are a list of their own, said by `MANY`."""
 
-SCHEMA = "1"
+MANY = "*"
+
+SCHEMA = "2"
 """Version of the data in Redis."""
 
 
@@ -55,28 +59,43 @@ def run_id(project: str, plan: Plan, *, base: str, key: str) -> str:
 def plan_chunks(plan: Plan) -> list[list[str]]:
     """The arguments of each submit call, always cut the same way, so that a number says how far it got."""
     ranks = upward_ranks(plan)
+    dependents = _dependents(plan)
     chunks: list[list[str]] = []
     tasks = edges = 0
     for place, task in enumerate(plan.tasks):
-        needs = list(dict.fromkeys(task.dependencies))
-        parts = [needs[start : start + EDGES] for start in range(0, len(needs), EDGES)] or [[]]
+        after = dependents.get(task.id, [])
+        is_list = len(after) > INLINE
+        parts = [after[start : start + EDGES] for start in range(0, len(after), EDGES)] if is_list else [[]]
         for number, part in enumerate(parts):
-            if not chunks or tasks == TASKS or edges + len(part) > EDGES:
+            edges_of_part = len(part) or len(after)
+            if not chunks or tasks == TASKS or edges + edges_of_part > EDGES:
                 chunks.append([str(place + (number > 0))])
                 tasks = edges = 0
-            chunks[-1] += _entry(task, ranks[task.id], part, is_first=number == 0)
-            tasks, edges = tasks + 1, edges + len(part)
+            inline = MANY if is_list else "\n".join(after)
+            chunks[-1] += _entry(task, ranks[task.id], inline) if number == 0 else [task.id, *[""] * 8]
+            chunks[-1].append("\n".join(part))
+            tasks, edges = tasks + 1, edges + edges_of_part
     return chunks
 
 
-def _entry(task: TaskSpec, rank_s: float, needs: list[str], *, is_first: bool) -> list[str]:
+def _dependents(plan: Plan) -> dict[str, list[str]]:
+    """Which tasks wait for a task, in the plan's order."""
+    found: dict[str, list[str]] = {}
+    for task in plan.tasks:
+        for dependency in dict.fromkeys(task.dependencies):
+            found.setdefault(dependency, []).append(task.id)
+    return found
+
+
+def _entry(task: TaskSpec, rank_s: float, dependents: str) -> list[str]:
     return [
         task.id,
-        encode_spec(task) if is_first else "",
+        encode_spec(task),
         task.type,
         task.executor,
         str(urgency(rank_s, task.priority)),
-        lock_text(compile_locks(task)) if is_first else "",
+        lock_text(compile_locks(task)),
         str(task.max_attempts),
-        "\n".join(needs),
+        str(len(set(task.dependencies))),
+        dependents,
     ]

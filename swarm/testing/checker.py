@@ -185,8 +185,12 @@ def replay_states(engine: Engine) -> dict[str, str]:
         for event in page:
             if event.kind == "tasks_added":
                 states |= {member(event.run, task): "pending" for task in event.fields["ids"].split("\n")}
+            elif event.kind == "tasks_queued":
+                states |= {member(event.run, task): "queued" for task in event.fields["ids"].split("\n")}
             elif event.task and "state" in event.fields:
                 states[member(event.run, event.task)] = event.fields["state"]
+                triggered = filter(None, event.fields.get("queued", "").split("\n"))
+                states |= {member(event.run, task): "queued" for task in triggered}
         after = page[-1].id
     return states
 

@@ -147,7 +147,7 @@ def test_events_are_read_in_pages_and_waited_for(engine: Engine) -> None:
     assert [event.kind for event in first + rest] == [
         "run_submitted",
         "tasks_added",
-        *["task_queued"] * 3,
+        "tasks_queued",
         "run_activated",
     ]
     assert nothing == []
@@ -174,7 +174,7 @@ def test_a_task_with_thousands_of_dependencies_is_stored_in_parts(engine: Engine
     chunks = plan_chunks(make_plan(*names, make_task("end", after=names)))
     run = engine.submit(make_plan(*names, make_task("end", after=names)), base=BASE)
 
-    assert len(chunks) == 8 + 3
+    assert len(chunks) == 9
     assert len(engine.task(run, "end").waiting_for) == 1_200
     assert engine.run(run).counts[TaskState.PENDING] == 1
     assert engine.run(run).counts[TaskState.QUEUED] == 1_200

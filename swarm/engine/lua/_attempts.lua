@@ -24,18 +24,10 @@ local function count_on_run(run, field)
   write('HSET', run_key, field, number_text(tonumber(read('HGET', run_key, field) or 0) + 1))
 end
 
-local function count_on_agent(worker, field)
-  local agent = key('agent', worker)
-  local count = worker ~= '' and read('HGET', agent, 'kind') and read('HGET', agent, field)
-  if count then
-    write('HSET', agent, field, number_text(tonumber(count) + 1))
-  end
-end
-
 -- Returns the state the task is in afterwards.
 local function fail_attempt(task, event, failure, spent)
   local stored = read('HMGET', key('task', task.member), 'failures', 'max_attempts', 'setbacks')
-  local failures = tonumber(stored[1]) + tonumber(failure.charged)
+  local failures = tonumber(stored[1] or 0) + tonumber(failure.charged)
   -- Nobody's fault is not for ever: a provider or a disk that stays away must not keep a run from ending.
   local setbacks = tonumber(stored[3] or 0) + 1 - tonumber(failure.charged)
   local is_final = failure.retryable ~= '1' or failure.kind == 'policy' or failures >= tonumber(stored[2])
@@ -44,7 +36,6 @@ local function fail_attempt(task, event, failure, spent)
   settle_usage(task, spent, false)
   write('HSET', key('task', task.member), 'failures', number_text(failures), 'setbacks', number_text(setbacks),
     'failure_kind', failure.kind, 'failure_reason', failure.reason, 'evidence', failure.evidence)
-  count_on_agent(task.worker, 'failed')
   if failure.kind == 'conflict' then
     count_on_run(task.run, 'conflicts')
   elseif failure.kind == 'gate_failed' then
@@ -66,7 +57,7 @@ end
 
 -- The worker vanished: crashes are counted apart from failures. Returns the state afterwards.
 local function reclaim_task(task, reason)
-  local crashes = tonumber(read('HGET', key('task', task.member), 'crashes')) + 1
+  local crashes = tonumber(read('HGET', key('task', task.member), 'crashes') or 0) + 1
   void_token(task)
   settle_usage(task, '', false)
   write('HSET', key('task', task.member), 'crashes', number_text(crashes), 'failure_kind', 'crash',
@@ -91,17 +82,25 @@ local function finish_task(task, spent, commit, merge_token)
   end
   settle_usage(task, spent, true)
   end_task(task, 'done')
-  count_on_agent(task.worker, 'done')
-  write('HSET', key('task', task.member), 'merged_commit', commit, 'failure_kind', '', 'failure_reason', '',
-    'needs_person', '0')
-  if merge_token ~= '' then
-    local run_key = key('run', task.run)
-    local tip_token = read('HGET', run_key, 'tip_token')
-    if tonumber(merge_token) > tonumber(tip_token or 0) then
-      write('HSET', run_key, 'tip', commit, 'tip_token', merge_token)
-    end
+  local task_key = key('task', task.member)
+  if commit ~= '' then
+    write('HSET', task_key, 'merged_commit', commit)
   end
-  emit('task_done', task.run, task.id, 'state', 'done', 'attempt', task.attempt, 'commit', commit,
-    'worker', task.worker)
-  return trigger_dependents(task.run, task.id, 0)
+  if task.attempt ~= '1' or task.state ~= 'running' then
+    write('HSET', task_key, 'failure_kind', '', 'failure_reason', '', 'needs_person', '0')
+  end
+  if merge_token ~= '' and tonumber(merge_token) > tonumber(read_run(task.run).tip_token or 0) then
+    write_run(task.run, 'tip', commit)
+    write_run(task.run, 'tip_token', merge_token)
+  end
+  -- What was skipped has triggered its dependents already.
+  local queued = task.state == 'skipped' and {} or trigger_dependents(task.run, task.id, 0, task.dependents)
+  if #queued > 0 then
+    emit('task_done', task.run, task.id, 'state', 'done', 'attempt', task.attempt, 'commit', commit,
+      'worker', task.worker, 'queued', table.concat(queued, '\n'))
+  else
+    emit('task_done', task.run, task.id, 'state', 'done', 'attempt', task.attempt, 'commit', commit,
+      'worker', task.worker)
+  end
+  return queued
 end

@@ -3,3 +3,10 @@
 local function emit(kind, run, task, ...)
   write('XADD', key('events'), '*', 'kind', kind, 'run', run, 'task', task, ...)
 end
+
+-- Ids that were queued together are told together.
+local function tell_queued(run, ids)
+  if #ids > 0 then
+    emit('tasks_queued', run, '', 'state', 'queued', 'ids', table.concat(ids, '\n'))
+  end
+end

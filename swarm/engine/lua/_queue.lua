@@ -3,14 +3,24 @@ local rung
 
 local BELL_CAP = 64
 
-local function ring(type, executor)
+-- A bell gets one token for each newly claimable task; what the same call claims rings for nobody.
+local function ring(type, executor, count)
   local bell = key('bell', type .. ':' .. executor)
-  local tokens = rung[bell] or read('LLEN', bell)
-  if tokens < BELL_CAP then
-    write('RPUSH', bell, '1')
-    tokens = tokens + 1
+  rung[bell] = (rung[bell] or 0) + (count or 1)
+end
+
+local function settle_bells()
+  for bell, count in pairs(rung) do
+    local room = count > 0 and BELL_CAP - read('LLEN', bell) or 0
+    if room > 0 then
+      local tokens = {}
+      for i = 1, math.min(room, count) do
+        tokens[i] = '1'
+      end
+      write('RPUSH', bell, unpack(tokens))
+    end
   end
-  rung[bell] = tokens
+  rung = {}
 end
 
 local function enqueue(member, type, executor, score)

@@ -1,7 +1,30 @@
--- Counts of tasks by state in the run's hash, and the end of a run.
-local tallies, restated
+-- A run's hash, read once a call; counts of its tasks by state; and its end.
+local runs_read, tallies, restated
 
+local RUN_FIELDS = {
+  'state', 'tip', 'branch', 'live', 'ended_ms', 'tip_token', 'pending', 'queued', 'acked', 'running', 'merging',
+  'done', 'failed', 'upstream_failed', 'cancelled', 'skipped',
+}
 local IS_LIVE = {pending = true, queued = true, acked = true, running = true, merging = true}
+local IS_TERMINAL = {done = true, failed = true, upstream_failed = true, cancelled = true, skipped = true}
+
+-- The fields of a run as this call has left them; empty of fields when there is no such run.
+local function read_run(run)
+  local stored = runs_read[run]
+  if not stored then
+    stored = {}
+    for i, value in ipairs(read('HMGET', key('run', run), unpack(RUN_FIELDS))) do
+      stored[RUN_FIELDS[i]] = value or nil
+    end
+    runs_read[run] = stored
+  end
+  return stored
+end
+
+local function write_run(run, field, value)
+  read_run(run)[field] = value
+  write('HSET', key('run', run), field, value)
+end
 
 local function count_move(run, from, to)
   local tally = tallies[run]
@@ -15,50 +38,50 @@ local function count_move(run, from, to)
   tally[to] = (tally[to] or 0) + 1
 end
 
-local function end_run(run, state)
-  local run_key = key('run', run)
-  local stored = read('HMGET', run_key, 'failed', 'upstream_failed', 'cancelled', 'state', 'ended_ms')
-  local function count(place, name)
-    return tonumber(stored[place] or 0) + (tallies[run][name] or 0)
-  end
-  state = state or stored[4]
-  if stored[5] ~= '0' and not restated[run] then
-    return
-  end
-  if state ~= 'cancelled' then
-    state = 'done'
-    if count(1, 'failed') + count(2, 'upstream_failed') > 0 then
-      state = 'failed'
-    elseif count(3, 'cancelled') > 0 then
-      state = 'cancelled'
+local function live_change(tally)
+  local change = 0
+  for state, difference in pairs(tally) do
+    if IS_LIVE[state] then
+      change = change + difference
     end
   end
-  write('HSET', run_key, 'state', state, 'ended_ms', now_text)
+  return change
+end
+
+local function end_run(run)
+  local stored = read_run(run)
+  if stored.ended_ms ~= '0' and not restated[run] then
+    return
+  end
+  local state = 'done'
+  if restated[run] == 'cancelled' or stored.state == 'cancelled' then
+    state = 'cancelled'
+  elseif tonumber(stored.failed or 0) + tonumber(stored.upstream_failed or 0) > 0 then
+    state = 'failed'
+  elseif tonumber(stored.cancelled or 0) > 0 then
+    state = 'cancelled'
+  end
+  write_run(run, 'state', state)
+  write_run(run, 'ended_ms', now_text)
   write('SREM', key('active'), run)
   emit('run_ended', run, '', 'state', state)
 end
 
 local function settle_run(run, tally)
-  local run_key, names, live_change = key('run', run), {'live'}, 0
+  local stored, has_changed = read_run(run), restated[run]
   for state, change in pairs(tally) do
     if change ~= 0 then
-      names[#names + 1] = state
-      if IS_LIVE[state] then
-        live_change = live_change + change
-      end
+      write_run(run, state, number_text(tonumber(stored[state] or 0) + change))
+      has_changed = true
     end
   end
-  if #names == 1 and not restated[run] then
+  if not has_changed then
     return
   end
-  local values = read('HMGET', run_key, unpack(names))
-  for i = 2, #names do
-    write('HSET', run_key, names[i], number_text(tonumber(values[i] or 0) + tally[names[i]]))
-  end
-  local live = tonumber(values[1] or 0) + live_change
-  write('HSET', run_key, 'live', number_text(live))
+  local live = tonumber(stored.live or 0) + live_change(tally)
+  write_run(run, 'live', number_text(live))
   if live == 0 then
-    end_run(run, restated[run])
+    end_run(run)
   end
 end
 
@@ -66,11 +89,39 @@ end
 local function restate_run(run, state)
   restated[run] = state
   tallies[run] = tallies[run] or {}
-  write('HSET', key('run', run), 'state', state, 'ended_ms', '0')
+  write_run(run, 'state', state)
+  write_run(run, 'ended_ms', '0')
 end
 
 local function settle_runs()
-  for run, tally in pairs(tallies) do
+  local settled = tallies
+  tallies = {}
+  for run, tally in pairs(settled) do
     settle_run(run, tally)
   end
+  restated = {}
+end
+
+-- Counts may wait for the next commit of the same call, unless something ends by them.
+local function can_counts_wait()
+  if next(restated) then
+    return false
+  end
+  for run, tally in pairs(tallies) do
+    if tonumber(read_run(run).live or 0) + live_change(tally) <= 0 then
+      return false
+    end
+  end
+  return true
+end
+
+local function copy_tallies()
+  local copy = {}
+  for run, tally in pairs(tallies) do
+    copy[run] = {}
+    for state, change in pairs(tally) do
+      copy[run][state] = change
+    end
+  end
+  return copy
 end

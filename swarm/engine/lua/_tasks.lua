@@ -1,17 +1,23 @@
 -- Tasks as values, and the parts of a move that several scripts share.
 local FIELDS = {
   'state', 'token', 'type', 'executor', 'score', 'locks', 'attempt', 'worker', 'parked_ms', 'lot', 'baton',
-  'spent', 'merge_token', 'claimed_ms', 'busy_ms',
+  'spent', 'merge_token', 'claimed_ms', 'busy_ms', 'dependents', 'lock_wait_ms', 'spec', 'evidence',
 }
+local TO_END = 16 -- so many of them say all that ending an attempt needs
 
-local function read_task(member)
-  local values = read('HMGET', key('task', member), unpack(FIELDS))
+-- What a field is when nothing is stored: a task's hash holds only what is not so.
+local UNSET = {token = '0', attempt = '0', parked_ms = '0', busy_ms = '0', claimed_ms = '0', lock_wait_ms = '0'}
+
+local function read_task(member, count)
+  count = count or TO_END
+  local values = read('HMGET', key('task', member), unpack(FIELDS, 1, count))
   if not values[1] then
     return nil
   end
   local task = {member = member}
-  for i, name in ipairs(FIELDS) do
-    task[name] = values[i] or ''
+  for i = 1, count do
+    local name = FIELDS[i]
+    task[name] = values[i] or UNSET[name] or ''
   end
   task.run, task.id = string.match(member, '^([^/]*)/(.*)$')
   return task
@@ -72,10 +78,12 @@ end
 -- Void the task's token: its lease, its locks, its place in the merge queue and its merge slot.
 local function void_token(task)
   write('ZREM', key('leases'), task.member)
-  release_locks(parse_locks(task.locks))
+  if task.locks ~= '' then
+    release_locks(parse_locks(task.locks))
+  end
   if task.state == 'merging' then
     write('ZREM', key('merging'), task.member)
-    local branch = read('HGET', key('run', task.run), 'branch')
+    local branch = read_run(task.run).branch
     local slot = key('slot', branch or '')
     if branch and read('HGET', slot, 'task') == task.member then
       write('DEL', slot)
@@ -99,7 +107,7 @@ end
 
 -- How long workers have held the task, in all attempts; the wait to be merged is nobody's time.
 local function busy_ms(task)
-  local before = tonumber(task.busy_ms) or 0
+  local before = tonumber(task.busy_ms)
   if task.state == 'acked' or task.state == 'running' then
     return number_text(before + now - tonumber(task.claimed_ms))
   end
@@ -108,9 +116,12 @@ end
 
 local function queue_again(task, delay_ms)
   count_move(task.run, task.state, 'queued')
-  write('HSET', key('task', task.member), 'state', 'queued', 'token', '0', 'worker', '', 'queued_ms', now_text,
-    'not_before_ms', delay_ms > 0 and number_text(now + delay_ms) or '0', 'parked_ms', '0', 'lot', '',
-    'parked_on', '', 'baton', '', 'busy_ms', busy_ms(task))
+  local task_key = key('task', task.member)
+  write('HSET', task_key, 'state', 'queued', 'queued_ms', now_text)
+  if task.state ~= 'pending' then
+    write('HSET', task_key, 'token', '0', 'worker', '', 'parked_ms', '0', 'lot', '', 'parked_on', '', 'baton', '',
+      'not_before_ms', delay_ms > 0 and number_text(now + delay_ms) or '0', 'busy_ms', busy_ms(task))
+  end
   if delay_ms > 0 then
     write('ZADD', key('delayed'), number_text(now + delay_ms), task.member)
   else
@@ -120,8 +131,13 @@ end
 
 local function end_task(task, state)
   count_move(task.run, task.state, state)
-  write('HSET', key('task', task.member), 'state', state, 'ended_ms', now_text,
-    'lot', '', 'parked_on', '', 'baton', '', 'busy_ms', busy_ms(task))
+  local task_key = key('task', task.member)
+  write('HSET', task_key, 'state', state, 'ended_ms', now_text)
+  if is_held_state(task.state) then
+    write('HSET', task_key, 'busy_ms', busy_ms(task))
+  elseif task.lot ~= '' or task.baton ~= '' then
+    write('HSET', task_key, 'lot', '', 'parked_on', '', 'baton', '')
+  end
 end
 
 local function stale(task)

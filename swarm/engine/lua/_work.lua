@@ -9,34 +9,66 @@ local function leave_work(kind, name, from)
   write('RPUSH', key('work'), kind .. '\t' .. name .. '\t' .. from)
 end
 
-local function read_dependents(member, from, budget)
+-- A few dependents stand in their dependency's own hash, one a line; many are a list.
+local MANY = '*'
+
+local function split_lines(text)
+  local lines = {}
+  for line in string.gmatch(text, '[^\n]+') do
+    lines[#lines + 1] = line
+  end
+  return lines
+end
+
+local function read_dependents(member, from, budget, text)
+  text = text or read('HGET', key('task', member), 'dependents') or ''
+  if text ~= MANY then
+    local ids = split_lines(text)
+    if from == 0 and #ids <= budget then
+      return ids, nil
+    end
+    return {unpack(ids, from + 1, math.min(from + budget, #ids))}, #ids > from + budget and from + budget or nil
+  end
   local list = key('dependents', member)
   local ids = read('LRANGE', list, from, from + budget - 1)
   local rest = #ids == budget and read('LLEN', list) > from + budget and from + budget or nil
   return ids, rest
 end
 
--- Tell dependents that a dependency is done: each learns it once, by leaving a set. Returns the newly queued.
-local function trigger_dependents(run, id, from)
-  local ids, rest = read_dependents(run .. '/' .. id, from, BUDGET)
-  local queued = {}
-  for _, dependent in ipairs(ids) do
-    local member = run .. '/' .. dependent
-    local waiting = key('waiting', member)
-    if read('SISMEMBER', waiting, id) == 1 then
-      write('SREM', waiting, id)
-      local task = redis.call('SCARD', waiting) == 1 and read_task(member)
+-- Tell dependents that a dependency is done. A task becomes done once, so each of its dependents counts it once.
+-- Returns the newly queued.
+local function trigger_dependents(run, id, from, text)
+  local ids, rest = read_dependents(run .. '/' .. id, from, BUDGET, text)
+  local queued, left_now = {}, {}
+  if #ids > 0 then
+    local waiting = key('waiting', run)
+    local stored = read('HMGET', waiting, unpack(ids))
+    for i, dependent in ipairs(ids) do
+      local left = tonumber(stored[i] or 0) - 1
+      left_now[#left_now + 1] = dependent
+      left_now[#left_now + 1] = number_text(left)
+      local task = left == 0 and read_task(run .. '/' .. dependent)
       if task and task.state == 'pending' then
         queue_again(task, 0)
-        emit('task_queued', run, dependent, 'state', 'queued')
         queued[#queued + 1] = dependent
       end
     end
+    write('HSET', waiting, unpack(left_now))
   end
   if rest then
     leave_work('trigger', run .. '/' .. id, rest)
   end
   return queued
+end
+
+-- The dependencies of a task, as planned.
+local function dependencies_of(member)
+  return cjson.decode(read('HGET', key('task', member), 'spec')).dependencies or {}
+end
+
+local function is_waiting(member)
+  local run, id = string.match(member, '^([^/]*)/(.*)$')
+  return tonumber(read('HGET', key('waiting', run), id) or 0) > 0
 end
 
 -- Walk dependents, and theirs, breadth first; `visit` says whether to go on beyond a task.
@@ -84,8 +116,6 @@ local function cancel_task(task)
   emit('task_cancelled', task.run, task.id, 'state', 'cancelled')
 end
 
-local IS_TERMINAL = {done = true, failed = true, upstream_failed = true, cancelled = true, skipped = true}
-
 local function cancel_dependents(member, from)
   local count = 0
   walk_dependents('cancel_below', {member}, from, function(task)
@@ -121,9 +151,9 @@ local function reopen_run(run)
   if restated[run] then
     return
   end
-  local stored = read('HMGET', key('run', run), 'state', 'ended_ms', 'activated')
-  if stored[2] ~= '0' or stored[1] == 'cancelled' then
-    local state = stored[3] and 'active' or 'loading'
+  local stored = read_run(run)
+  if stored.ended_ms ~= '0' or stored.state == 'cancelled' then
+    local state = read('HGET', key('run', run), 'activated') and 'active' or 'loading'
     restate_run(run, state)
     write('SADD', key('active'), run)
     emit('run_activated', run, '', 'state', state)
@@ -136,7 +166,7 @@ local function revive_task(task)
   write('HSET', key('task', task.member), 'failures', '0', 'setbacks', '0', 'crashes', '0', 'needs_person', '0',
     'failure_kind', '', 'failure_reason', '', 'ended_ms', '0')
   local state = 'queued'
-  if read('SCARD', key('waiting', task.member)) > 0 then
+  if is_waiting(task.member) then
     state = 'pending'
     count_move(task.run, task.state, state)
     write('HSET', key('task', task.member), 'state', state, 'token', '0')
@@ -170,7 +200,7 @@ local function revive_around(member, from)
     end
     revive_task(task)
     count = count + 1
-    for _, id in ipairs(read('SMEMBERS', key('waiting', task.member))) do
+    for _, id in ipairs(dependencies_of(task.member)) do
       leave_work('revive', task.run .. '/' .. id, '')
     end
     return true
@@ -185,7 +215,7 @@ local function revive_one(member)
     return 0
   end
   revive_task(task)
-  for _, id in ipairs(read('SMEMBERS', key('waiting', member))) do
+  for _, id in ipairs(dependencies_of(member)) do
     leave_work('revive', task.run .. '/' .. id, '')
   end
   leave_work('revive_below', member, 0)
@@ -196,7 +226,7 @@ end
 -- another task that did not end well stays as it is, or is doomed again once all are looked at.
 local function undoom_dependents(member, from)
   local count, run = 0, string.match(member, '^[^/]*')
-  if read('HGET', key('run', run), 'state') == 'cancelled' then
+  if read_run(run).state == 'cancelled' then
     return 0 -- since this was left over
   end
   walk_dependents('undoom', {member}, from, function(task)
@@ -204,7 +234,7 @@ local function undoom_dependents(member, from)
       return false
     end
     local doubtful = {}
-    for _, id in ipairs(read('SMEMBERS', key('waiting', task.member))) do
+    for _, id in ipairs(dependencies_of(task.member)) do
       local dependency = task.run .. '/' .. id
       local state = redis.call('HGET', key('task', dependency), 'state')
       if state == 'failed' or state == 'cancelled' then
@@ -231,24 +261,24 @@ local function redoom_dependents(member)
 end
 
 local function activate_tasks(run, from)
-  if redis.call('HGET', key('run', run), 'state') ~= 'loading' then
+  if read_run(run).state ~= 'loading' then
     return {}
   end
   local ids, queued = read('ZRANGE', key('index', run), from, from + BUDGET - 1), {}
   for _, id in ipairs(ids) do
     local member = run .. '/' .. id
-    local task = read('SCARD', key('waiting', member)) == 0 and read_task(member)
+    local task = not is_waiting(member) and read_task(member)
     if task and task.state == 'pending' then
       queue_again(task, 0)
-      emit('task_queued', run, id, 'state', 'queued')
       queued[#queued + 1] = id
     end
   end
+  tell_queued(run, queued)
   if #ids == BUDGET then
     leave_work('activate', run, from + BUDGET)
     return queued
   end
-  write('HSET', key('run', run), 'state', 'active')
+  write_run(run, 'state', 'active')
   emit('run_activated', run, '', 'state', 'active')
   return queued
 end

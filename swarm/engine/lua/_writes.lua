@@ -48,9 +48,15 @@ local function write(command, name, ...)
 end
 
 local function begin_writes(first_key)
-  prefix, pending, probed, told, hashes = first_key, {}, {}, {}, {}
+  prefix, probed = first_key, {}
+  pending, told, hashes = {}, {}, {}
   now = read_clock_ms()
   now_text = number_text(now)
+end
+
+-- Forget what was collected since the last commit.
+local function drop_writes()
+  pending, told, hashes = {}, {}, {}
 end
 
 local function commit_writes()
@@ -78,11 +84,12 @@ local function commit_writes()
   for _, command in ipairs(pending) do
     redis.call(unpack(command))
   end
+  drop_writes()
 end
 
--- The next fencing token; at most one a call, because reads see the state before the call.
+-- The next fencing token; at most one a commit, because reads see the state before it.
 local function next_token()
-  local token = number_text(tonumber(read('GET', key('fence')) or 0) + 1)
-  write('SET', key('fence'), token)
+  local token = number_text(tonumber(read('HGET', key('meta'), 'fence') or 0) + 1)
+  write('HSET', key('meta'), 'fence', token)
   return token
 end

@@ -6,18 +6,8 @@
 -- Flags: allow-oom
 -- Moves: merging -> done, pending -> queued
 local member, merge_token, op, commit = unpack(args)
-local repeated = first_answer(op)
-if repeated then
-  return repeated
-end
-local task = read_task(member)
+local task, refusal = task_of_ticket(op, member, merge_token)
 if not task then
-  return {'UNKNOWN'}
-end
-if task.state ~= 'merging' then
-  return stale(task)
-end
-if task.merge_token ~= merge_token then
-  return {'STALE', task.merge_token}
+  return refusal
 end
 return settle({'OK', unpack(finish_task(task, '', commit, merge_token))})

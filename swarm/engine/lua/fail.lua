@@ -7,15 +7,8 @@
 -- Flags: allow-oom
 -- Moves: acked -> queued, running -> queued, acked -> failed, running -> failed, pending -> upstream_failed
 local member, token, op, spent = unpack(args, 1, 4)
-local repeated = first_answer(op)
-if repeated then
-  return repeated
-end
-local task = read_task(member)
+local task, refusal = task_of_call(op, member, token, {acked = true, running = true})
 if not task then
-  return {'UNKNOWN'}
+  return settle_and_claim(refusal, 13)
 end
-if task.token ~= token or (task.state ~= 'acked' and task.state ~= 'running') then
-  return stale(task)
-end
-return settle({'OK', fail_attempt(task, 'task_sent_back', read_failure(5), spent)})
+return settle_and_claim({'OK', fail_attempt(task, 'task_sent_back', read_failure(5), spent)}, 13)

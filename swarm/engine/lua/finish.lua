@@ -4,17 +4,10 @@
 -- Writes   task, leases, locks, reading, readers, wide, lock, lot, lots, parked, queue, bell, waiting, work, run, ops, events
 -- Returns  {'OK', newly queued ids...}, {'STALE', current token} or {'CANCELLED'}
 -- Flags: allow-oom
--- Moves: running -> done, pending -> queued
-local member, token, op, spent = unpack(args)
-local repeated = first_answer(op)
-if repeated then
-  return repeated
-end
-local task = read_task(member)
+-- Moves: acked -> done, running -> done, pending -> queued
+local member, token, op, spent = unpack(args, 1, 4)
+local task, refusal = task_of_call(op, member, token, {acked = true, running = true})
 if not task then
-  return {'UNKNOWN'}
+  return settle_and_claim(refusal, 5)
 end
-if task.token ~= token or task.state ~= 'running' then
-  return stale(task)
-end
-return settle({'OK', unpack(finish_task(task, spent, '', ''))})
+return settle_and_claim({'OK', unpack(finish_task(task, spent, '', ''))}, 5)

@@ -5,17 +5,10 @@
 -- Returns  {'OK'}, {'STALE', current token} or {'CANCELLED'}
 -- Flags: allow-oom
 -- Moves: running -> merging
-local member, token, op, commit, spent, display_ms = unpack(args)
-local repeated = first_answer(op)
-if repeated then
-  return repeated
-end
-local task = read_task(member)
+local member, token, op, commit, spent, display_ms = unpack(args, 1, 6)
+local task, refusal = task_of_call(op, member, token, {running = true})
 if not task then
-  return {'UNKNOWN'}
-end
-if task.token ~= token or task.state ~= 'running' then
-  return stale(task)
+  return settle_and_claim(refusal, 7)
 end
 count_move(task.run, 'running', 'merging')
 write('ZREM', key('leases'), member)
@@ -25,4 +18,4 @@ write('HSET', key('task', member), 'state', 'merging', 'attempt_commit', commit,
 show_locks(parse_locks(task.locks), member, token, display_ms)
 emit('task_handed_in', task.run, task.id, 'state', 'merging', 'worker', task.worker, 'attempt', task.attempt,
   'commit', commit)
-return settle({'OK'})
+return settle_and_claim({'OK'}, 7)

@@ -1,5 +1,6 @@
 -- One tick of the reaper: take back what outlived its lease. A gap in ticks means that the server was away
 -- and nobody could renew: every lease gets one term of grace. After two graces in a row it reaps anyway.
+-- Backoffs that have come due are queued as well.
 -- KEYS[1]  the project's key prefix
 -- ARGV     op_id, lease ms
 -- Writes   tick, leases, task, locks, reading, readers, wide, lock, lot, lots, parked, queue, delayed, bell, dead, work, run, ops, events
@@ -29,6 +30,7 @@ write('HSET', tick, 'last_ms', now_text, 'grace_until_ms', number_text(grace_unt
 if now < grace_until then
   return settle({'GRACE', number_text(grace_until)})
 end
+queue_due()
 local expired = read('ZRANGEBYSCORE', key('leases'), '-inf', now_text, 'LIMIT', 0, BATCH)
 local answer = {#expired == BATCH and 'MORE' or 'OK'}
 for _, member in ipairs(expired) do

@@ -19,8 +19,8 @@ end
 if task.state == 'done' then
   return {'KNOWN'}
 end
-if tonumber(merge_token) > tonumber(read('GET', key('fence')) or 0) then
-  write('SET', key('fence'), merge_token)
+if tonumber(merge_token) > tonumber(read('HGET', key('meta'), 'fence') or 0) then
+  write('HSET', key('meta'), 'fence', merge_token)
 end
 if tonumber(attempt) > tonumber(task.attempt) then
   task.attempt = attempt
@@ -29,7 +29,7 @@ end
 if IS_TERMINAL[task.state] then
   write('ZREM', key('dead'), member)
   -- Cancelling is a person's word: git proves this landing, and nothing more may follow from it.
-  local is_cancelled = task.state == 'cancelled' or read('HGET', key('run', task.run), 'state') == 'cancelled'
+  local is_cancelled = task.state == 'cancelled' or read_run(task.run).state == 'cancelled'
   if not is_cancelled then
     restate_run(task.run, 'active')
     write('SADD', key('active'), task.run)

@@ -6,16 +6,9 @@
 -- Flags: allow-oom
 -- Moves: acked -> queued, running -> queued
 local member, token, op, spent, reason = unpack(args)
-local repeated = first_answer(op)
-if repeated then
-  return repeated
-end
-local task = read_task(member)
+local task, refusal = task_of_call(op, member, token, {acked = true, running = true})
 if not task then
-  return {'UNKNOWN'}
-end
-if task.token ~= token or (task.state ~= 'acked' and task.state ~= 'running') then
-  return stale(task)
+  return refusal
 end
 void_token(task)
 settle_usage(task, spent, false)

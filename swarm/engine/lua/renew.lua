@@ -6,12 +6,9 @@
 -- Flags: allow-oom
 -- Moves: none
 local member, token, lease_ms, spent = unpack(args)
-local task = read_task(member)
+local task, refusal = task_of_call(nil, member, token, {acked = true, running = true, merging = true})
 if not task then
-  return {'UNKNOWN'}
-end
-if task.token ~= token or not is_held_state(task.state) then
-  return stale(task)
+  return refusal
 end
 if task.state == 'merging' then
   return {'OK', lease_ms} -- handed in meanwhile: there is no lease to extend, and nothing is wrong

@@ -6,16 +6,13 @@
 -- Flags: allow-oom
 -- Moves: none
 local member, merge_token, lease_ms = unpack(args)
-local task = read_task(member)
+local task, refusal = task_of_ticket(nil, member, merge_token)
 if not task then
-  return {'UNKNOWN'}
+  return refusal
 end
-if task.state ~= 'merging' then
-  return stale(task)
-end
-local slot = key('slot', read('HGET', key('run', task.run), 'branch') or '')
+local slot = key('slot', read_run(task.run).branch or '')
 local current = read('HGET', slot, 'merge_token')
-if current ~= merge_token or task.merge_token ~= merge_token then
+if current ~= merge_token then
   return {'STALE', current or '0'}
 end
 write('HSET', slot, 'until_ms', number_text(now + tonumber(lease_ms)))

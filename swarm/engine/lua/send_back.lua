@@ -7,18 +7,8 @@
 -- Flags: allow-oom
 -- Moves: merging -> queued, merging -> failed, pending -> upstream_failed
 local member, merge_token, op = unpack(args, 1, 3)
-local repeated = first_answer(op)
-if repeated then
-  return repeated
-end
-local task = read_task(member)
+local task, refusal = task_of_ticket(op, member, merge_token)
 if not task then
-  return {'UNKNOWN'}
-end
-if task.state ~= 'merging' then
-  return stale(task)
-end
-if task.merge_token ~= merge_token then
-  return {'STALE', task.merge_token}
+  return refusal
 end
 return settle({'OK', fail_attempt(task, 'task_sent_back', read_failure(4), '')})

@@ -5,12 +5,9 @@
 -- Returns  {'OK'}, {'STALE', current token} or {'CANCELLED'}
 -- Flags: allow-oom
 -- Moves: acked -> running
-local task = read_task(args[1])
+local task, refusal = task_of_call(nil, args[1], args[2], {acked = true, running = true})
 if not task then
-  return {'UNKNOWN'}
-end
-if task.token ~= args[2] or (task.state ~= 'acked' and task.state ~= 'running') then
-  return stale(task)
+  return refusal
 end
 if task.state == 'running' then
   return {'OK'}

@@ -1,8 +1,9 @@
 -- Store one chunk of a run's tasks. A chunk that is stored already changes nothing.
 -- KEYS[1]  the project's key prefix
 -- ARGV     run, number of the chunk, place of its first task in the plan, then for each entry: id, spec JSON
---          (empty: more dependencies of a task that an earlier entry stored), type, executor, urgency (the
---          score without age), locks, max_attempts, dependencies (one a line)
+--          (empty: more dependents of a task that an earlier entry stored), type, executor, urgency (the
+--          score without age), locks, max_attempts, how many dependencies, dependents (`*`: a list) and
+--          those of the list that this entry brings; both one a line
 -- Writes   run, meta, index, types, task, waiting, dependents, bell, events
 -- Returns  {'OK', chunks stored so far, run state} or {'UNKNOWN'}
 -- Moves: none -> pending
@@ -16,14 +17,16 @@ if stored[1] ~= 'loading' or stored[2] ~= chunk then
   return {'OK', stored[2], stored[1]}
 end
 local age = tonumber(stored[3] or read('HGET', meta, 'tasks') or 0)
-local place, ids, types = tonumber(args[3]), {}, {}
+local place, ids, places, waits, types = tonumber(args[3]), {}, {}, {}, {}
 
-local function store_task(id, member, spec, type, executor, urgency, locks, max_attempts)
+local function store_task(id, spec, type, executor, urgency, locks, max_attempts, waiting, dependents)
   local score = number_text(tonumber(urgency) + (age + place) % 1000000)
-  write('HSET', key('task', member), 'state', 'pending', 'spec', spec, 'type', type, 'executor', executor,
-    'score', score, 'locks', locks, 'max_attempts', max_attempts, 'attempt', '0', 'failures', '0', 'setbacks', '0',
-    'crashes', '0', 'token', '0', 'parked_ms', '0', 'lock_wait_ms', '0')
-  write('ZADD', key('index', run), place, id)
+  write('HSET', key('task', run .. '/' .. id), 'state', 'pending', 'spec', spec, 'type', type, 'executor', executor,
+    'score', score, 'locks', locks, 'max_attempts', max_attempts, 'dependents', dependents)
+  if waiting ~= '0' then
+    waits[#waits + 1] = id
+    waits[#waits + 1] = waiting
+  end
   if not types[type] and read('SISMEMBER', key('types'), type) == 0 then
     types[type] = true
     write('SADD', key('types'), type)
@@ -31,22 +34,25 @@ local function store_task(id, member, spec, type, executor, urgency, locks, max_
   end
   count_move(run, nil, 'pending')
   ids[#ids + 1] = id
+  places[#places + 1] = number_text(place)
+  places[#places + 1] = id
   place = place + 1
 end
 
-for i = 4, #args, 8 do
-  local id, spec, type, executor, urgency, locks, max_attempts, dependencies = unpack(args, i, i + 7)
-  local member, needs = run .. '/' .. id, {}
+for i = 4, #args, 10 do
+  local id, spec, more = args[i], args[i + 1], args[i + 9]
   if spec ~= '' then
-    store_task(id, member, spec, type, executor, urgency, locks, max_attempts)
+    store_task(id, spec, unpack(args, i + 2, i + 8))
   end
-  for dependency in string.gmatch(dependencies, '[^\n]+') do
-    needs[#needs + 1] = dependency
-    write('RPUSH', key('dependents', run .. '/' .. dependency), id)
+  if more ~= '' then
+    write('RPUSH', key('dependents', run .. '/' .. id), unpack(split_lines(more)))
   end
-  if #needs > 0 then
-    write('SADD', key('waiting', member), unpack(needs))
-  end
+end
+if #waits > 0 then
+  write('HSET', key('waiting', run), unpack(waits))
+end
+if #places > 0 then
+  write('ZADD', key('index', run), unpack(places))
 end
 local chunks = number_text(tonumber(chunk) + 1)
 write('HSET', run_key, 'chunks', chunks, 'tasks', number_text(place), 'age', number_text(age))

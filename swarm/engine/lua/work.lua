@@ -21,6 +21,7 @@ local moved, queued = 0, {}
 if kind == 'trigger' then
   local run, id = string.match(name, '^([^/]*)/(.*)$')
   queued = trigger_dependents(run, id, place)
+  tell_queued(run, queued)
 elseif kind == 'activate' then
   queued = activate_tasks(name, place)
 elseif kind == 'doom' then

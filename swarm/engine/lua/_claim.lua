@@ -1,0 +1,173 @@
+-- The claim: alone, or in the same call as the end of the attempt before it.
+local TRIES, LOOKS, DUE = 16, 300, 50
+
+-- Who claims, and from where in each queue: worker, claim id, lease ms, executors (`,a,b,`), then pairs: type,
+-- place. One pair with type `*` stands for every known type.
+local function read_request(from)
+  local request = {
+    worker = args_of_call[from], claim_id = args_of_call[from + 1], lease_ms = args_of_call[from + 2],
+    executors = args_of_call[from + 3], types = {}, places = {}, is_any = args_of_call[from + 4] == '*',
+  }
+  if request.is_any then
+    request.types = read('SMEMBERS', key('types'))
+    table.sort(request.types)
+    return request
+  end
+  for i = from + 4, #args_of_call, 2 do
+    request.types[#request.types + 1] = args_of_call[i]
+    request.places[args_of_call[i]] = tonumber(args_of_call[i + 1])
+  end
+  return request
+end
+
+local function last_claim(request)
+  local last = read('HGET', key('ops'), 'claim:' .. request.worker)
+  if not last then
+    return nil
+  end
+  local last_id, token, member = string.match(last, '^(%S+) (%d+) (.*)$')
+  if last_id ~= request.claim_id then
+    return nil
+  end
+  local task = read('HMGET', key('task', member), 'spec', 'attempt', 'base', 'evidence', 'token', 'state')
+  if task[5] ~= token or (task[6] ~= 'acked' and task[6] ~= 'running') then
+    return nil
+  end
+  local ends = redis.call('ZSCORE', key('leases'), member)
+  local left = math.max((tonumber(ends) or now) - now, 0)
+  local branch = read_run(string.match(member, '^[^/]*')).branch
+  return {'OK', member, task[1], task[2], token, task[3], branch, number_text(left), task[4] or ''}
+end
+
+local function look_again(request)
+  local answer = {'AGAIN'}
+  for _, type in ipairs(request.types) do
+    answer[#answer + 1] = type
+    answer[#answer + 1] = number_text(request.places[type] or 0)
+  end
+  return answer
+end
+
+-- Backoffs that have come due go back to their queues.
+local function queue_due()
+  local due = read('ZRANGEBYSCORE', key('delayed'), '-inf', now_text, 'LIMIT', 0, DUE)
+  for _, member in ipairs(due) do
+    local task = read_task(member)
+    write('ZREM', key('delayed'), member)
+    if task and task.state == 'queued' and task.lot == '' then
+      write('HSET', key('task', member), 'not_before_ms', '0')
+      enqueue(member, task.type, task.executor, task.score)
+    end
+  end
+  return #due
+end
+
+local function grant(request, task, entries, run)
+  local token, attempt = next_token(), number_text(tonumber(task.attempt) + 1)
+  local task_key = key('task', task.member)
+  write('ZREM', key('queue', task.type), task.member)
+  write('ZADD', key('leases'), number_text(now + tonumber(request.lease_ms)), task.member)
+  write('HSET', task_key, 'state', 'acked', 'token', token, 'attempt', attempt, 'worker', request.worker,
+    'base', run.tip, 'claimed_ms', now_text)
+  if task.parked_ms ~= '0' then
+    local waited = tonumber(task.lock_wait_ms) + now - tonumber(task.parked_ms)
+    write('HSET', task_key, 'lock_wait_ms', number_text(waited), 'parked_ms', '0')
+  end
+  if attempt ~= '1' then
+    write('HSET', task_key, 'spent', '', 'started_ms', '0', 'handed_in_ms', '0', 'merge_begun_ms', '0')
+  end
+  if #entries > 0 then
+    acquire_locks(entries)
+    show_locks(entries, task.member, token, request.lease_ms)
+  end
+  if task.baton ~= '' then
+    write('HSET', task_key, 'baton', '')
+    passing[task.baton] = true
+  end
+  count_move(task.run, 'queued', 'acked')
+  ring(task.type, task.executor, -1)
+  emit('task_claimed', task.run, task.id, 'state', 'acked', 'worker', request.worker, 'attempt', attempt,
+    'token', token, 'base', run.tip)
+  write('HSET', key('ops'), 'claim:' .. request.worker, request.claim_id .. ' ' .. token .. ' ' .. task.member)
+  return {'OK', task.member, task.spec, attempt, token, run.tip, run.branch, request.lease_ms, task.evidence}
+end
+
+-- Nothing is left for these bells to announce; a token that stays would wake a worker for nothing.
+local function hush(request)
+  for _, type in ipairs(request.types) do
+    if read('ZCARD', key('queue', type)) == 0 then
+      for executor in string.gmatch(request.executors, '[^,]+') do
+        write('DEL', key('bell', type .. ':' .. executor))
+      end
+    end
+  end
+end
+
+-- The most urgent claimable task with its lease and all of its locks, or none of it. What is blocked parks.
+local function claim_next(request)
+  local again = last_claim(request)
+  if again then
+    return again
+  end
+  local types, places, heads, parked_at = request.types, request.places, {}, {}
+  -- The head of each queue, from the place that was reached in it.
+  local function look(type)
+    local entry = read('ZRANGE', key('queue', type), places[type] or 0, places[type] or 0, 'WITHSCORES')
+    heads[type] = entry[1] and {member = entry[1], score = tonumber(entry[2])} or nil
+  end
+  local function most_urgent()
+    local best
+    for _, type in ipairs(types) do
+      if heads[type] and (not best or heads[type].score < heads[best].score) then
+        best = type
+      end
+    end
+    return best
+  end
+  for _, type in ipairs(types) do
+    look(type)
+  end
+  local tries, looks, has_passed = 0, 0, false
+  while true do
+    local type = most_urgent()
+    if not type then
+      break
+    end
+    looks = looks + 1
+    local task = read_task(heads[type].member, #FIELDS)
+    local can_do = task and task.state == 'queued'
+      and string.find(request.executors, ',' .. task.executor .. ',', 1, true)
+    local run = can_do and read_run(task.run)
+    if can_do and (run.state == 'active' or run.state == 'loading') then
+      local entries = parse_locks(task.locks)
+      local hold = find_blocker(entries)
+      if not hold then
+        return grant(request, task, entries, run)
+      end
+      park(task, hold)
+      parked_at[type] = (parked_at[type] or 0) + 1
+      if task.baton ~= '' then
+        passing[task.baton], has_passed = true, true
+      end
+      tries = tries + 1
+    end
+    places[type] = (places[type] or 0) + 1
+    if tries >= TRIES or looks >= LOOKS then
+      -- Parked tasks leave their queues, so the places behind them move up.
+      for parked_type, count in pairs(parked_at) do
+        places[parked_type] = places[parked_type] - count
+      end
+      return look_again(request)
+    end
+    look(type)
+  end
+  if queue_due() > 0 or has_passed then
+    request.places = {}
+    return look_again(request)
+  end
+  hush(request)
+  if request.is_any then
+    return {'EMPTY', unpack(types)}
+  end
+  return {'EMPTY'}
+end
