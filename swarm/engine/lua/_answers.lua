@@ -2,31 +2,33 @@
 -- repeated op id gets it again, and an older one comes from a call that nobody waits for any more.
 local operation
 
-local function first_answer(op)
+local function first_answer(op, worker)
   local caller, count = string.match(op, '^(.*):(%d+)$')
+  local stored
+  if worker then
+    -- The claim that follows asks for its own line of the same hash: one read for both.
+    local both = read('HMGET', key('ops'), caller, 'claim:' .. worker)
+    stored, claimed_last = both[1], both[2] or ''
+  else
+    stored = read('HGET', key('ops'), caller)
+  end
   operation = {caller = caller, count = count}
-  local stored = read('HGET', key('ops'), caller)
-  if not stored then
-    return nil
-  end
-  local answer, last = {}, nil
-  for line in string.gmatch(stored, '[^\n]+') do
-    if last then
-      answer[#answer + 1] = line
-    else
-      last = tonumber(string.match(line, '^%d+'))
-    end
-  end
+  local last = stored and tonumber(string.match(stored, '^%d+')) or 0
   if tonumber(count) > last then
     return nil
   end
   operation = nil
-  return tonumber(count) == last and answer or {'STALE', '0'}
+  if tonumber(count) < last then
+    return {'STALE', '0'}
+  end
+  local answer = split_lines(stored)
+  table.remove(answer, 1)
+  return answer
 end
 
 -- The task that a call is about, if its caller still holds it: else nil and the answer to give.
-local function task_of_call(op, member, token, may_be)
-  local repeated = op and first_answer(op)
+local function task_of_call(op, member, token, may_be, worker)
+  local repeated = op and first_answer(op, worker)
   if repeated then
     return nil, repeated
   end
@@ -62,7 +64,7 @@ end
 local function remember(answer)
   if operation then
     local stored = operation.count .. ' ' .. now_text .. '\n' .. table.concat(answer, '\n')
-    write('HSET', key('ops'), operation.caller, stored)
+    write_fields(key('ops'), {operation.caller, stored})
   end
 end
 
@@ -85,6 +87,16 @@ local function settle(answer)
   return answer
 end
 
+local function claim_and_probe(answer, from)
+  local claimed = claim_next(read_request(from))
+  settle_locks()
+  settle_lots()
+  settle_bells()
+  remember(answer)
+  probe_writes()
+  return claimed
+end
+
 -- The same, and then the next claim in the same call, when `args_of_call` ask for one from `from` on. Each half is
 -- atomic: the claim sees what the first half has written, and its error undoes nothing but itself.
 local function settle_and_claim(answer, from)
@@ -103,31 +115,27 @@ local function settle_and_claim(answer, from)
     settle_runs()
   end
   commit_writes()
-  freed, acquired, returned, leaving, passing = {}, {}, {}, {}, {}
-  local uncounted = copy_tallies()
-  local is_sound, claimed = pcall(function()
-    local next_claim = claim_next(read_request(from))
-    settle_all()
-    remember(answer)
-    commit_writes()
-    return next_claim
-  end)
+  reset_locks()
+  local is_sound, claimed = pcall(claim_and_probe, answer, from)
   if not is_sound then
     drop_writes()
-    runs_read, tallies = {}, uncounted
-    settle_runs()
+    if claiming_run then
+      count_move(claiming_run, 'acked', 'queued')
+    end
     remember(answer)
-    commit_writes()
     claimed = {'FAILED'}
   end
+  settle_runs()
+  commit_writes()
   return {answer, claimed}
 end
 
 local function begin(keys, args)
   begin_writes(keys[1])
   args_of_call = args
-  runs_read, tallies, restated, run_spending, rung = {}, {}, {}, {}, {}
-  freed, acquired, returned, leaving, passing = {}, {}, {}, {}, {}
-  visited, budget, has_left_work = {}, BUDGET, false
-  operation = nil
+  runs_read, tallies, restated, rung = {}, emptied(tallies), emptied(restated), emptied(rung)
+  run_spending, visited = emptied(run_spending), emptied(visited)
+  reset_locks()
+  budget, has_left_work = BUDGET, false
+  operation, claiming_run, claimed_last, meta_read = nil, nil, nil, nil
 end

@@ -14,14 +14,14 @@ end
 
 local function fail_for_good(task)
   end_task(task, 'failed')
-  write('HSET', key('task', task.member), 'token', '0')
+  write_fields(key('task', task.member), {'token', '0'})
   bury(task)
   doom_dependents(task.member, 0)
 end
 
 local function count_on_run(run, field)
   local run_key = key('run', run)
-  write('HSET', run_key, field, number_text(tonumber(read('HGET', run_key, field) or 0) + 1))
+  write_fields(run_key, {field, number_text(tonumber(read('HGET', run_key, field) or 0) + 1)})
 end
 
 -- Returns the state the task is in afterwards.
@@ -34,16 +34,16 @@ local function fail_attempt(task, event, failure, spent)
     or setbacks >= SETBACK_CAP
   void_token(task)
   settle_usage(task, spent, false)
-  write('HSET', key('task', task.member), 'failures', number_text(failures), 'setbacks', number_text(setbacks),
-    'failure_kind', failure.kind, 'failure_reason', failure.reason, 'evidence', failure.evidence)
+  write_fields(key('task', task.member), {'failures', number_text(failures), 'setbacks', number_text(setbacks),
+    'failure_kind', failure.kind, 'failure_reason', failure.reason, 'evidence', failure.evidence})
   if failure.kind == 'conflict' then
     count_on_run(task.run, 'conflicts')
   elseif failure.kind == 'gate_failed' then
     count_on_run(task.run, 'gate_failures')
   end
   local state = is_final and 'failed' or 'queued'
-  emit(is_final and 'task_failed' or event, task.run, task.id, 'state', state, 'kind_of_failure', failure.kind,
-    'reason', failure.reason, 'attempt', task.attempt, 'worker', task.worker)
+  emit(is_final and 'task_failed' or event, task.run, task.id, {'state', state, 'kind_of_failure', failure.kind,
+    'reason', failure.reason, 'attempt', task.attempt, 'worker', task.worker})
   if is_final then
     fail_for_good(task)
   else
@@ -60,11 +60,11 @@ local function reclaim_task(task, reason)
   local crashes = tonumber(read('HGET', key('task', task.member), 'crashes') or 0) + 1
   void_token(task)
   settle_usage(task, '', false)
-  write('HSET', key('task', task.member), 'crashes', number_text(crashes), 'failure_kind', 'crash',
-    'failure_reason', reason)
+  write_fields(key('task', task.member), {'crashes', number_text(crashes), 'failure_kind', 'crash',
+    'failure_reason', reason})
   local state = crashes >= CRASH_CAP and 'failed' or 'queued'
-  emit('task_reclaimed', task.run, task.id, 'state', state, 'worker', task.worker, 'attempt', task.attempt,
-    'crashes', number_text(crashes), 'reason', reason)
+  emit('task_reclaimed', task.run, task.id, {'state', state, 'worker', task.worker, 'attempt', task.attempt,
+    'crashes', number_text(crashes), 'reason', reason})
   if state == 'failed' then
     fail_for_good(task)
   else
@@ -84,10 +84,10 @@ local function finish_task(task, spent, commit, merge_token)
   end_task(task, 'done')
   local task_key = key('task', task.member)
   if commit ~= '' then
-    write('HSET', task_key, 'merged_commit', commit)
+    write_fields(task_key, {'merged_commit', commit})
   end
-  if task.attempt ~= '1' or task.state ~= 'running' then
-    write('HSET', task_key, 'failure_kind', '', 'failure_reason', '', 'needs_person', '0')
+  if task.attempt ~= '1' or not is_held_state(task.state) then
+    write_fields(task_key, {'failure_kind', '', 'failure_reason', '', 'needs_person', '0'})
   end
   if merge_token ~= '' and tonumber(merge_token) > tonumber(read_run(task.run).tip_token or 0) then
     write_run(task.run, 'tip', commit)
@@ -96,11 +96,11 @@ local function finish_task(task, spent, commit, merge_token)
   -- What was skipped has triggered its dependents already.
   local queued = task.state == 'skipped' and {} or trigger_dependents(task.run, task.id, 0, task.dependents)
   if #queued > 0 then
-    emit('task_done', task.run, task.id, 'state', 'done', 'attempt', task.attempt, 'commit', commit,
-      'worker', task.worker, 'queued', table.concat(queued, '\n'))
+    emit('task_done', task.run, task.id, {'state', 'done', 'attempt', task.attempt, 'commit', commit,
+      'worker', task.worker, 'queued', table.concat(queued, '\n')})
   else
-    emit('task_done', task.run, task.id, 'state', 'done', 'attempt', task.attempt, 'commit', commit,
-      'worker', task.worker)
+    emit('task_done', task.run, task.id, {'state', 'done', 'attempt', task.attempt, 'commit', commit,
+      'worker', task.worker})
   end
   return queued
 end

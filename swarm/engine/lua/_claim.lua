@@ -1,5 +1,6 @@
 -- The claim: alone, or in the same call as the end of the attempt before it.
 local TRIES, LOOKS, DUE = 16, 300, 50
+local claiming_run, claimed_last
 
 -- Who claims, and from where in each queue: worker, claim id, lease ms, executors (`,a,b,`), then pairs: type,
 -- place. One pair with type `*` stands for every known type.
@@ -9,8 +10,7 @@ local function read_request(from)
     executors = args_of_call[from + 3], types = {}, places = {}, is_any = args_of_call[from + 4] == '*',
   }
   if request.is_any then
-    request.types = read('SMEMBERS', key('types'))
-    table.sort(request.types)
+    request.types = split_lines(read_meta()[2] or '')
     return request
   end
   for i = from + 4, #args_of_call, 2 do
@@ -21,10 +21,7 @@ local function read_request(from)
 end
 
 local function last_claim(request)
-  local last = read('HGET', key('ops'), 'claim:' .. request.worker)
-  if not last then
-    return nil
-  end
+  local last = claimed_last or read('HGET', key('ops'), 'claim:' .. request.worker) or ''
   local last_id, token, member = string.match(last, '^(%S+) (%d+) (.*)$')
   if last_id ~= request.claim_id then
     return nil
@@ -55,7 +52,7 @@ local function queue_due()
     local task = read_task(member)
     write('ZREM', key('delayed'), member)
     if task and task.state == 'queued' and task.lot == '' then
-      write('HSET', key('task', member), 'not_before_ms', '0')
+      write_fields(key('task', member), {'not_before_ms', '0'})
       enqueue(member, task.type, task.executor, task.score)
     end
   end
@@ -67,28 +64,29 @@ local function grant(request, task, entries, run)
   local task_key = key('task', task.member)
   write('ZREM', key('queue', task.type), task.member)
   write('ZADD', key('leases'), number_text(now + tonumber(request.lease_ms)), task.member)
-  write('HSET', task_key, 'state', 'acked', 'token', token, 'attempt', attempt, 'worker', request.worker,
-    'base', run.tip, 'claimed_ms', now_text)
+  write_fields(task_key, {'state', 'acked', 'token', token, 'attempt', attempt, 'worker', request.worker,
+    'base', run.tip, 'claimed_ms', now_text})
   if task.parked_ms ~= '0' then
     local waited = tonumber(task.lock_wait_ms) + now - tonumber(task.parked_ms)
-    write('HSET', task_key, 'lock_wait_ms', number_text(waited), 'parked_ms', '0')
+    write_fields(task_key, {'lock_wait_ms', number_text(waited), 'parked_ms', '0'})
   end
   if attempt ~= '1' then
-    write('HSET', task_key, 'spent', '', 'started_ms', '0', 'handed_in_ms', '0', 'merge_begun_ms', '0')
+    write_fields(task_key, {'spent', '', 'started_ms', '0', 'handed_in_ms', '0', 'merge_begun_ms', '0'})
   end
   if #entries > 0 then
     acquire_locks(entries)
     show_locks(entries, task.member, token, request.lease_ms)
   end
   if task.baton ~= '' then
-    write('HSET', task_key, 'baton', '')
+    write_fields(task_key, {'baton', ''})
     passing[task.baton] = true
   end
   count_move(task.run, 'queued', 'acked')
+  claiming_run = task.run
   ring(task.type, task.executor, -1)
-  emit('task_claimed', task.run, task.id, 'state', 'acked', 'worker', request.worker, 'attempt', attempt,
-    'token', token, 'base', run.tip)
-  write('HSET', key('ops'), 'claim:' .. request.worker, request.claim_id .. ' ' .. token .. ' ' .. task.member)
+  emit('task_claimed', task.run, task.id, {'state', 'acked', 'worker', request.worker, 'attempt', attempt,
+    'token', token, 'base', run.tip})
+  write_fields(key('ops'), {'claim:' .. request.worker, request.claim_id .. ' ' .. token .. ' ' .. task.member})
   return {'OK', task.member, task.spec, attempt, token, run.tip, run.branch, request.lease_ms, task.evidence}
 end
 
@@ -103,42 +101,49 @@ local function hush(request)
   end
 end
 
+-- The member at the place that was reached in each queue, and which of them is the most urgent.
+local function look(request, type)
+  local place = request.places[type] or 0
+  local entry = read('ZRANGE', key('queue', type), place, place, 'WITHSCORES')
+  request.heads[type], request.scores[type] = entry[1], tonumber(entry[2])
+end
+
+local function most_urgent(request)
+  local best
+  for _, type in ipairs(request.types) do
+    if request.heads[type] and (not best or request.scores[type] < request.scores[best]) then
+      best = type
+    end
+  end
+  return best
+end
+
+-- The task at the head, if this worker can do it now; and its run.
+local function read_head(request, member)
+  local task = read_task(member, #FIELDS)
+  if not task or task.state ~= 'queued' or not string.find(request.executors, ',' .. task.executor .. ',', 1, true) then
+    return nil
+  end
+  local run = read_run(task.run)
+  return (run.state == 'active' or run.state == 'loading') and task, run
+end
+
 -- The most urgent claimable task with its lease and all of its locks, or none of it. What is blocked parks.
 local function claim_next(request)
   local again = last_claim(request)
   if again then
     return again
   end
-  local types, places, heads, parked_at = request.types, request.places, {}, {}
-  -- The head of each queue, from the place that was reached in it.
-  local function look(type)
-    local entry = read('ZRANGE', key('queue', type), places[type] or 0, places[type] or 0, 'WITHSCORES')
-    heads[type] = entry[1] and {member = entry[1], score = tonumber(entry[2])} or nil
+  local places, parked_at, tries, looks, has_passed = request.places, {}, 0, 0, false
+  request.heads, request.scores = {}, {}
+  for _, type in ipairs(request.types) do
+    look(request, type)
   end
-  local function most_urgent()
-    local best
-    for _, type in ipairs(types) do
-      if heads[type] and (not best or heads[type].score < heads[best].score) then
-        best = type
-      end
-    end
-    return best
-  end
-  for _, type in ipairs(types) do
-    look(type)
-  end
-  local tries, looks, has_passed = 0, 0, false
-  while true do
-    local type = most_urgent()
-    if not type then
-      break
-    end
+  local type = most_urgent(request)
+  while type do
     looks = looks + 1
-    local task = read_task(heads[type].member, #FIELDS)
-    local can_do = task and task.state == 'queued'
-      and string.find(request.executors, ',' .. task.executor .. ',', 1, true)
-    local run = can_do and read_run(task.run)
-    if can_do and (run.state == 'active' or run.state == 'loading') then
+    local task, run = read_head(request, request.heads[type])
+    if task then
       local entries = parse_locks(task.locks)
       local hold = find_blocker(entries)
       if not hold then
@@ -159,7 +164,8 @@ local function claim_next(request)
       end
       return look_again(request)
     end
-    look(type)
+    look(request, type)
+    type = most_urgent(request)
   end
   if queue_due() > 0 or has_passed then
     request.places = {}
@@ -167,7 +173,7 @@ local function claim_next(request)
   end
   hush(request)
   if request.is_any then
-    return {'EMPTY', unpack(types)}
+    return {'EMPTY', unpack(request.types)}
   end
   return {'EMPTY'}
 end

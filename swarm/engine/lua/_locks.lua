@@ -5,9 +5,14 @@
 -- Ancestors are looked at only while something wide is held; a wide request looks at its subtree by LEX.
 local freed, acquired, returned
 
+local NO_LOCKS = {}
+
 local function parse_locks(text)
+  if not text or text == '' then
+    return NO_LOCKS
+  end
   local entries = {}
-  for mode, extent, node in string.gmatch(text or '', '([XS])([*-])([^\n]*)') do
+  for mode, extent, node in string.gmatch(text, '([XS])([*-])([^\n]*)') do
     entries[#entries + 1] = {mode = mode, wide = extent == '*', node = node}
   end
   return entries
@@ -156,13 +161,16 @@ local function release_locks(entries)
 end
 
 local function settle_locks()
+  if not next(returned) then
+    return
+  end
   for hold, back in pairs(returned) do
     local left = 0
     if back.mode == 'S' then
       left = tonumber(read('HGET', key('readers'), back.node) or 0) - back.holds
     end
     if left > 0 then
-      write('HSET', key('readers'), back.node, number_text(left))
+      write_fields(key('readers'), {back.node, number_text(left)})
     else
       if back.mode == 'S' then
         write('HDEL', key('readers'), back.node)
@@ -176,7 +184,7 @@ local function settle_locks()
     if back.wide > 0 then
       local wide_left = tonumber(read('HGET', key('wide'), hold) or 0) - back.wide
       if wide_left > 0 then
-        write('HSET', key('wide'), hold, wide_left)
+        write_fields(key('wide'), {hold, wide_left})
       else
         write('HDEL', key('wide'), hold)
       end

@@ -15,8 +15,8 @@ local function park(task, hold)
   write('ZADD', key('lots'), '0', lot)
   write('ZADD', key('parked', task.type), task.score, task.member)
   local since = task.parked_ms == '0' and now_text or task.parked_ms
-  write('HSET', key('task', task.member), 'lot', lot, 'parked_on', path, 'parked_ms', since, 'baton', '')
-  emit('task_parked', task.run, task.id, 'state', 'queued', 'path', path)
+  write_fields(key('task', task.member), {'lot', lot, 'parked_on', path, 'parked_ms', since, 'baton', ''})
+  emit('task_parked', task.run, task.id, {'state', 'queued', 'path', path})
 end
 
 local function forget_last_of_lot(lot)
@@ -60,7 +60,7 @@ local function wake(lot)
   read('HLEN', key('task', member))
   write('ZREM', key('lot', lot), member)
   write('ZREM', key('parked', type), member)
-  write('HSET', key('task', member), 'lot', '', 'parked_on', '', 'baton', lot)
+  write_fields(key('task', member), {'lot', '', 'parked_on', '', 'baton', lot})
   enqueue(member, type, executor, score)
 end
 
@@ -79,7 +79,7 @@ local function wake_lots(hold, after)
   return #lots == LOTS_A_CALL and lots[#lots] or nil
 end
 
-local function settle_lots()
+local function pass_batons()
   local batons = {}
   for lot in pairs(passing) do
     batons[#batons + 1] = lot
@@ -92,6 +92,12 @@ local function settle_lots()
       wake(lot)
     end
   end
+end
+
+local function settle_lots()
+  if next(passing) then
+    pass_batons()
+  end
   if next(freed) == nil or read('ZCARD', key('lots')) == 0 then
     return
   end
@@ -103,4 +109,14 @@ local function settle_lots()
       end
     end
   end
+end
+
+local function emptied(table)
+  return table and not next(table) and table or {}
+end
+
+-- What a commit has settled is behind it.
+local function reset_locks()
+  freed, acquired, returned = emptied(freed), emptied(acquired), emptied(returned)
+  leaving, passing = emptied(leaving), emptied(passing)
 end

@@ -10,6 +10,9 @@ local function ring(type, executor, count)
 end
 
 local function settle_bells()
+  if not next(rung) then
+    return
+  end
   for bell, count in pairs(rung) do
     local room = count > 0 and BELL_CAP - read('LLEN', bell) or 0
     if room > 0 then
@@ -17,7 +20,7 @@ local function settle_bells()
       for i = 1, math.min(room, count) do
         tokens[i] = '1'
       end
-      write('RPUSH', bell, unpack(tokens))
+      write_many('RPUSH', bell, tokens)
     end
   end
   rung = {}

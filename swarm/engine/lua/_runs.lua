@@ -12,10 +12,13 @@ local IS_TERMINAL = {done = true, failed = true, upstream_failed = true, cancell
 local function read_run(run)
   local stored = runs_read[run]
   if not stored then
-    stored = {}
-    for i, value in ipairs(read('HMGET', key('run', run), unpack(RUN_FIELDS))) do
-      stored[RUN_FIELDS[i]] = value or nil
-    end
+    local v = read('HMGET', key('run', run), unpack(RUN_FIELDS))
+    stored = {
+      state = v[1] or nil, tip = v[2] or nil, branch = v[3] or nil, live = v[4] or '0', ended_ms = v[5] or nil,
+      tip_token = v[6] or '0', pending = v[7] or '0', queued = v[8] or '0', acked = v[9] or '0',
+      running = v[10] or '0', merging = v[11] or '0', done = v[12] or '0', failed = v[13] or '0',
+      upstream_failed = v[14] or '0', cancelled = v[15] or '0', skipped = v[16] or '0',
+    }
     runs_read[run] = stored
   end
   return stored
@@ -23,7 +26,7 @@ end
 
 local function write_run(run, field, value)
   read_run(run)[field] = value
-  write('HSET', key('run', run), field, value)
+  write_fields(key('run', run), {field, value})
 end
 
 local function count_move(run, from, to)
@@ -56,30 +59,33 @@ local function end_run(run)
   local state = 'done'
   if restated[run] == 'cancelled' or stored.state == 'cancelled' then
     state = 'cancelled'
-  elseif tonumber(stored.failed or 0) + tonumber(stored.upstream_failed or 0) > 0 then
+  elseif tonumber(stored.failed) + tonumber(stored.upstream_failed) > 0 then
     state = 'failed'
-  elseif tonumber(stored.cancelled or 0) > 0 then
+  elseif tonumber(stored.cancelled) > 0 then
     state = 'cancelled'
   end
   write_run(run, 'state', state)
   write_run(run, 'ended_ms', now_text)
   write('SREM', key('active'), run)
-  emit('run_ended', run, '', 'state', state)
+  emit('run_ended', run, '', {'state', state})
 end
 
 local function settle_run(run, tally)
-  local stored, has_changed = read_run(run), restated[run]
+  local stored, changes = read_run(run), {}
   for state, change in pairs(tally) do
     if change ~= 0 then
-      write_run(run, state, number_text(tonumber(stored[state] or 0) + change))
-      has_changed = true
+      stored[state] = number_text(tonumber(stored[state]) + change)
+      changes[#changes + 1] = state
+      changes[#changes + 1] = stored[state]
     end
   end
-  if not has_changed then
+  if #changes == 0 and not restated[run] then
     return
   end
-  local live = tonumber(stored.live or 0) + live_change(tally)
-  write_run(run, 'live', number_text(live))
+  local live = tonumber(stored.live) + live_change(tally)
+  stored.live = number_text(live)
+  changes[#changes + 1], changes[#changes + 2] = 'live', stored.live
+  write_fields(key('run', run), changes)
   if live == 0 then
     end_run(run)
   end
@@ -95,11 +101,15 @@ end
 
 local function settle_runs()
   local settled = tallies
-  tallies = {}
-  for run, tally in pairs(settled) do
-    settle_run(run, tally)
+  if next(settled) then
+    tallies = {}
+    for run, tally in pairs(settled) do
+      settle_run(run, tally)
+    end
   end
-  restated = {}
+  if next(restated) then
+    restated = {}
+  end
 end
 
 -- Counts may wait for the next commit of the same call, unless something ends by them.
@@ -108,20 +118,9 @@ local function can_counts_wait()
     return false
   end
   for run, tally in pairs(tallies) do
-    if tonumber(read_run(run).live or 0) + live_change(tally) <= 0 then
+    if tonumber(read_run(run).live) + live_change(tally) <= 0 then
       return false
     end
   end
   return true
-end
-
-local function copy_tallies()
-  local copy = {}
-  for run, tally in pairs(tallies) do
-    copy[run] = {}
-    for state, change in pairs(tally) do
-      copy[run][state] = change
-    end
-  end
-  return copy
 end

@@ -5,22 +5,21 @@ local FIELDS = {
 }
 local TO_END = 16 -- so many of them say all that ending an attempt needs
 
--- What a field is when nothing is stored: a task's hash holds only what is not so.
-local UNSET = {token = '0', attempt = '0', parked_ms = '0', busy_ms = '0', claimed_ms = '0', lock_wait_ms = '0'}
-
+-- A task's hash holds only what is not nothing: an absent number is 0, an absent text is empty.
 local function read_task(member, count)
-  count = count or TO_END
-  local values = read('HMGET', key('task', member), unpack(FIELDS, 1, count))
+  local values = read('HMGET', key('task', member), unpack(FIELDS, 1, count or TO_END))
   if not values[1] then
     return nil
   end
-  local task = {member = member}
-  for i = 1, count do
-    local name = FIELDS[i]
-    task[name] = values[i] or UNSET[name] or ''
-  end
-  task.run, task.id = string.match(member, '^([^/]*)/(.*)$')
-  return task
+  local run, id = string.match(member, '^([^/]*)/(.*)$')
+  return {
+    member = member, run = run, id = id, state = values[1], token = values[2] or '0', type = values[3] or '',
+    executor = values[4] or '', score = values[5] or '', locks = values[6] or '', attempt = values[7] or '0',
+    worker = values[8] or '', parked_ms = values[9] or '0', lot = values[10] or '', baton = values[11] or '',
+    spent = values[12] or '', merge_token = values[13] or '', claimed_ms = values[14] or '0',
+    busy_ms = values[15] or '0', dependents = values[16] or '', lock_wait_ms = values[17] or '0',
+    spec = values[18] or '', evidence = values[19] or '',
+  }
 end
 
 -- Usage is four whole numbers in one text: input, output, cache-read tokens, millionths of a dollar.
@@ -54,12 +53,12 @@ local function settle_usage(task, spent, has_landed)
     run_spending[task.run] = totals
   end
   totals[1] = add_usage(totals[1] or '', spent)
-  write('HSET', task_key, 'spent', '', 'usage', add_usage(before[1] or '', spent))
-  write('HSET', run_key, 'usage', totals[1])
+  write_fields(task_key, {'spent', '', 'usage', add_usage(before[1] or '', spent)})
+  write_fields(run_key, {'usage', totals[1]})
   if not has_landed then
     totals[2] = add_usage(totals[2] or '', spent)
-    write('HSET', task_key, 'wasted', add_usage(before[2] or '', spent))
-    write('HSET', run_key, 'wasted', totals[2])
+    write_fields(task_key, {'wasted', add_usage(before[2] or '', spent)})
+    write_fields(run_key, {'wasted', totals[2]})
   end
 end
 
@@ -117,10 +116,10 @@ end
 local function queue_again(task, delay_ms)
   count_move(task.run, task.state, 'queued')
   local task_key = key('task', task.member)
-  write('HSET', task_key, 'state', 'queued', 'queued_ms', now_text)
+  write_fields(task_key, {'state', 'queued', 'queued_ms', now_text})
   if task.state ~= 'pending' then
-    write('HSET', task_key, 'token', '0', 'worker', '', 'parked_ms', '0', 'lot', '', 'parked_on', '', 'baton', '',
-      'not_before_ms', delay_ms > 0 and number_text(now + delay_ms) or '0', 'busy_ms', busy_ms(task))
+    write_fields(task_key, {'token', '0', 'worker', '', 'parked_ms', '0', 'lot', '', 'parked_on', '', 'baton', '',
+      'not_before_ms', delay_ms > 0 and number_text(now + delay_ms) or '0', 'busy_ms', busy_ms(task)})
   end
   if delay_ms > 0 then
     write('ZADD', key('delayed'), number_text(now + delay_ms), task.member)
@@ -132,11 +131,11 @@ end
 local function end_task(task, state)
   count_move(task.run, task.state, state)
   local task_key = key('task', task.member)
-  write('HSET', task_key, 'state', state, 'ended_ms', now_text)
+  write_fields(task_key, {'state', state, 'ended_ms', now_text})
   if is_held_state(task.state) then
-    write('HSET', task_key, 'busy_ms', busy_ms(task))
+    write_fields(task_key, {'busy_ms', busy_ms(task)})
   elseif task.lot ~= '' or task.baton ~= '' then
-    write('HSET', task_key, 'lot', '', 'parked_on', '', 'baton', '')
+    write_fields(task_key, {'lot', '', 'parked_on', '', 'baton', ''})
   end
 end
 
@@ -155,5 +154,5 @@ end
 
 local function bury(task)
   write('ZADD', key('dead'), now_text, task.member)
-  write('HSET', key('task', task.member), 'needs_person', '1')
+  write_fields(key('task', task.member), {'needs_person', '1'})
 end

@@ -12,14 +12,6 @@ end
 -- A few dependents stand in their dependency's own hash, one a line; many are a list.
 local MANY = '*'
 
-local function split_lines(text)
-  local lines = {}
-  for line in string.gmatch(text, '[^\n]+') do
-    lines[#lines + 1] = line
-  end
-  return lines
-end
-
 local function read_dependents(member, from, budget, text)
   text = text or read('HGET', key('task', member), 'dependents') or ''
   if text ~= MANY then
@@ -53,7 +45,7 @@ local function trigger_dependents(run, id, from, text)
         queued[#queued + 1] = dependent
       end
     end
-    write('HSET', waiting, unpack(left_now))
+    write_fields(waiting, left_now)
   end
   if rest then
     leave_work('trigger', run .. '/' .. id, rest)
@@ -103,8 +95,8 @@ local function doom_dependents(member, from)
       return false
     end
     end_task(task, 'upstream_failed')
-    write('HSET', key('task', task.member), 'failure_reason', 'dependency failed: ' .. string.match(cause, '/(.*)$'))
-    emit('task_upstream_failed', task.run, task.id, 'state', 'upstream_failed', 'cause', cause)
+    write_fields(key('task', task.member), {'failure_reason', 'dependency failed: ' .. string.match(cause, '/(.*)$')})
+    emit('task_upstream_failed', task.run, task.id, {'state', 'upstream_failed', 'cause', cause})
     return true
   end)
 end
@@ -112,8 +104,8 @@ end
 local function cancel_task(task)
   detach(task)
   end_task(task, 'cancelled')
-  write('HSET', key('task', task.member), 'token', '0')
-  emit('task_cancelled', task.run, task.id, 'state', 'cancelled')
+  write_fields(key('task', task.member), {'token', '0'})
+  emit('task_cancelled', task.run, task.id, {'state', 'cancelled'})
 end
 
 local function cancel_dependents(member, from)
@@ -156,24 +148,24 @@ local function reopen_run(run)
     local state = read('HGET', key('run', run), 'activated') and 'active' or 'loading'
     restate_run(run, state)
     write('SADD', key('active'), run)
-    emit('run_activated', run, '', 'state', state)
+    emit('run_activated', run, '', {'state', state})
   end
 end
 
 local function revive_task(task)
   reopen_run(task.run)
   write('ZREM', key('dead'), task.member)
-  write('HSET', key('task', task.member), 'failures', '0', 'setbacks', '0', 'crashes', '0', 'needs_person', '0',
-    'failure_kind', '', 'failure_reason', '', 'ended_ms', '0')
+  write_fields(key('task', task.member), {'failures', '0', 'setbacks', '0', 'crashes', '0', 'needs_person', '0',
+    'failure_kind', '', 'failure_reason', '', 'ended_ms', '0'})
   local state = 'queued'
   if is_waiting(task.member) then
     state = 'pending'
     count_move(task.run, task.state, state)
-    write('HSET', key('task', task.member), 'state', state, 'token', '0')
+    write_fields(key('task', task.member), {'state', state, 'token', '0'})
   else
     queue_again(task, 0)
   end
-  emit('task_retried', task.run, task.id, 'state', state)
+  emit('task_retried', task.run, task.id, {'state', state})
 end
 
 local function retry_run_tasks(run, from)
@@ -279,6 +271,6 @@ local function activate_tasks(run, from)
     return queued
   end
   write_run(run, 'state', 'active')
-  emit('run_activated', run, '', 'state', 'active')
+  emit('run_activated', run, '', {'state', 'active'})
   return queued
 end

@@ -1,7 +1,8 @@
 -- Validate first, write after, by construction: a script collects its writes, and `commit` probes
 -- the type of every key among them before it executes the first. Reads see the state before the call.
 local prefix, now, now_text
-local pending, probed, told, hashes
+local pending, probed, unproven, told, hashes
+local whole_keys = {}
 
 local FAMILY = {
   HSET = 'HLEN', HDEL = 'HLEN', HINCRBY = 'HLEN',
@@ -11,11 +12,22 @@ local FAMILY = {
 }
 
 local function key(part, name)
-  return prefix .. PARTS[part] .. (name or '')
+  if name then
+    return prefix .. PARTS[part] .. name
+  end
+  return whole_keys[part]
 end
 
 local function number_text(number)
   return string.format('%.0f', number)
+end
+
+local function split_lines(text)
+  local lines = {}
+  for line in string.gmatch(text, '[^\n]+') do
+    lines[#lines + 1] = line
+  end
+  return lines
 end
 
 -- A read with a typed command proves the type of its key.
@@ -24,72 +36,117 @@ local function read(command, name, ...)
   return redis.call(command, name, ...)
 end
 
-local function write(command, name, ...)
-  if command == 'XADD' then
-    told[#told + 1] = {command, name, ...}
-    return
-  end
-  if command ~= 'HSET' then
-    pending[#pending + 1] = {command, name, ...}
-    return
-  end
-  -- Fields of one hash go in one command; a later value of a field wins, as it would alone.
-  local fields = hashes[name]
-  if not fields then
-    fields = {command, name, ...}
-    hashes[name] = fields
-    pending[#pending + 1] = fields
-    return
-  end
-  local added = {...}
-  for i = 1, #added do
-    fields[#fields + 1] = added[i]
+local function will_prove(command, name)
+  local family = FAMILY[command]
+  if family then
+    probed[name] = true
+    unproven[#unproven + 1] = family
+    unproven[#unproven + 1] = name
   end
 end
 
-local function begin_writes(first_key)
-  prefix, probed = first_key, {}
-  pending, told, hashes = {}, {}, {}
-  now = read_clock_ms()
-  now_text = number_text(now)
+local function write_many(command, name, words)
+  if not probed[name] then
+    will_prove(command, name)
+  end
+  pending[#pending + 1] = {command, name, unpack(words)}
+end
+
+local function write(command, name, first, second, third)
+  if not probed[name] then
+    will_prove(command, name)
+  end
+  pending[#pending + 1] = {command, name, first, second, third}
+end
+
+-- Fields of one hash go in one command; a later value of a field wins, as it would alone.
+local function write_fields(name, fields)
+  local known = hashes[name]
+  if known then
+    for i = 1, #fields do
+      known[#known + 1] = fields[i]
+    end
+    return
+  end
+  if not probed[name] then
+    will_prove('HSET', name)
+  end
+  hashes[name] = fields
+  pending[#pending + 1] = {'HSET', name, fields}
 end
 
 -- Forget what was collected since the last commit.
 local function drop_writes()
-  pending, told, hashes = {}, {}, {}
+  pending, unproven, told, hashes = {}, {}, {}, {}
 end
 
-local function commit_writes()
-  -- The bare prefix is never a key: an empty first set makes ZINTERCARD probe types and stop.
-  local zsets = {'ZINTERCARD', 0, prefix}
-  for _, command in ipairs(pending) do
-    local name, family = command[2], FAMILY[command[1]]
-    if family and not probed[name] then
-      probed[name] = true
-      if family == 'ZSET' then
-        zsets[#zsets + 1] = name
-      else
-        redis.call(family, name)
-      end
+local function begin_writes(first_key)
+  if first_key ~= prefix then
+    prefix = first_key
+    for part, name in pairs(PARTS) do
+      whole_keys[part] = prefix .. name
     end
   end
-  if #zsets > 3 then
+  probed = {}
+  drop_writes()
+  now = read_clock_ms()
+  now_text = number_text(now)
+end
+
+-- Prove the type of every key among the collected writes; whatever is wrong is said here, before the first of them.
+local function probe_writes()
+  local zsets
+  for i = 1, #unproven, 2 do
+    local family, name = unproven[i], unproven[i + 1]
+    if family == 'ZSET' then
+      -- The bare prefix is never a key: an empty first set makes ZINTERCARD probe types and stop.
+      zsets = zsets or {'ZINTERCARD', 0, prefix}
+      zsets[#zsets + 1] = name
+    else
+      redis.call(family, name)
+    end
+  end
+  if zsets then
     zsets[2] = #zsets - 2
     redis.call(unpack(zsets))
   end
+  unproven = {}
+end
+
+local function execute_writes()
+  local call = redis.call
   -- Events first: they are all of one key, so the first to fail fails before anything has changed.
-  for _, command in ipairs(told) do
-    redis.call(unpack(command))
+  for i = 1, #told do
+    local event = told[i]
+    call('XADD', key('events'), '*', 'kind', event[1], 'run', event[2], 'task', event[3], unpack(event[4]))
   end
-  for _, command in ipairs(pending) do
-    redis.call(unpack(command))
+  for i = 1, #pending do
+    local command = pending[i]
+    if command[1] == 'HSET' then
+      call('HSET', command[2], unpack(command[3]))
+    else
+      call(unpack(command))
+    end
   end
   drop_writes()
 end
 
+local function commit_writes()
+  probe_writes()
+  execute_writes()
+end
+
+-- What the whole project's hash says, read once a call: fence, types.
+local meta_read
+
+local function read_meta()
+  meta_read = meta_read or read('HMGET', key('meta'), 'fence', 'types')
+  return meta_read
+end
+
 -- The next fencing token; at most one a commit, because reads see the state before it.
 local function next_token()
-  local token = number_text(tonumber(read('HGET', key('meta'), 'fence') or 0) + 1)
-  write('HSET', key('meta'), 'fence', token)
+  local token = number_text(tonumber(read_meta()[1] or 0) + 1)
+  write_fields(key('meta'), {'fence', token})
   return token
 end

@@ -36,12 +36,12 @@ for _, member in ipairs(members) do
   if task and task.state == 'merging' then
     local merge_token = next_token()
     local entries = parse_locks(task.locks)
-    write('HSET', key('slot', slot.branch), 'merger', merger, 'until_ms', number_text(now + tonumber(lease_ms)),
-      'op', op, 'task', member, 'merge_token', merge_token)
-    write('HSET', key('task', member), 'merge_token', merge_token, 'merge_begun_ms', now_text)
+    write_fields(key('slot', slot.branch), {'merger', merger, 'until_ms', number_text(now + tonumber(lease_ms)),
+      'op', op, 'task', member, 'merge_token', merge_token})
+    write_fields(key('task', member), {'merge_token', merge_token, 'merge_begun_ms', now_text})
     show_locks(entries, member, task.token, lease_ms)
-    emit('merge_begun', task.run, task.id, 'state', 'merging', 'merger', merger, 'merge_token', merge_token,
-      'attempt', task.attempt)
+    emit('merge_begun', task.run, task.id, {'state', 'merging', 'merger', merger, 'merge_token', merge_token,
+      'attempt', task.attempt})
     commit_writes()
     return ticket(member, merge_token, slot.branch)
   end

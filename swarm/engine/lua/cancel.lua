@@ -19,7 +19,7 @@ if id == '' then
     return settle({'OK', '0'})
   end
   restate_run(run, 'cancelled')
-  emit('run_cancelled', run, '', 'state', 'cancelled')
+  emit('run_cancelled', run, '', {'state', 'cancelled'})
   return settle({'OK', number_text(cancel_run_tasks(run, 0))})
 end
 local task = read_task(run .. '/' .. id)

@@ -6,7 +6,7 @@
 -- Flags: allow-oom
 -- Moves: acked -> done, running -> done, pending -> queued
 local member, token, op, spent = unpack(args, 1, 4)
-local task, refusal = task_of_call(op, member, token, {acked = true, running = true})
+local task, refusal = task_of_call(op, member, token, {acked = true, running = true}, args[5])
 if not task then
   return settle_and_claim(refusal, 5)
 end

@@ -6,16 +6,16 @@
 -- Flags: allow-oom
 -- Moves: running -> merging
 local member, token, op, commit, spent, display_ms = unpack(args, 1, 6)
-local task, refusal = task_of_call(op, member, token, {running = true})
+local task, refusal = task_of_call(op, member, token, {running = true}, args[7])
 if not task then
   return settle_and_claim(refusal, 7)
 end
 count_move(task.run, 'running', 'merging')
 write('ZREM', key('leases'), member)
 write('ZADD', key('merging'), task.score, member)
-write('HSET', key('task', member), 'state', 'merging', 'attempt_commit', commit, 'handed_in_ms', now_text,
-  'busy_ms', busy_ms(task), 'merge_token', '', 'spent', spent == NOTHING_SPENT and task.spent or spent)
+write_fields(key('task', member), {'state', 'merging', 'attempt_commit', commit, 'handed_in_ms', now_text,
+  'busy_ms', busy_ms(task), 'merge_token', '', 'spent', spent == NOTHING_SPENT and task.spent or spent})
 show_locks(parse_locks(task.locks), member, token, display_ms)
-emit('task_handed_in', task.run, task.id, 'state', 'merging', 'worker', task.worker, 'attempt', task.attempt,
-  'commit', commit)
+emit('task_handed_in', task.run, task.id, {'state', 'merging', 'worker', task.worker, 'attempt', task.attempt,
+  'commit', commit})
 return settle_and_claim({'OK'}, 7)

@@ -9,11 +9,11 @@ local worker, kind, types, executors, host, pid, state, task, done, failed = unp
 local agent = key('agent', worker)
 local known = read('HGET', agent, 'kind')
 write('ZADD', key('agents'), now_text, worker)
-write('HSET', agent, 'kind', kind, 'types', types, 'executors', executors, 'host', host, 'pid', pid,
-  'state', state, 'task', task, 'done', done, 'failed', failed)
+write_fields(agent, {'kind', kind, 'types', types, 'executors', executors, 'host', host, 'pid', pid,
+  'state', state, 'task', task, 'done', done, 'failed', failed})
 if not known then
-  write('HSET', agent, 'joined_ms', now_text)
-  emit('worker_joined', '', '', 'worker', worker, 'kind_of_worker', kind, 'host', host, 'pid', pid)
+  write_fields(agent, {'joined_ms', now_text})
+  emit('worker_joined', '', '', {'worker', worker, 'kind_of_worker', kind, 'host', host, 'pid', pid})
 end
 if kind == 'worker' then
   local alive = read('ZCOUNT', key('workers'), number_text(now - 30000), '+inf')
@@ -24,7 +24,7 @@ if kind == 'worker' then
   for _, run in ipairs(read('SMEMBERS', key('active'))) do
     local most = tonumber(read('HGET', key('run', run), 'workers') or 0)
     if alive > most then
-      write('HSET', key('run', run), 'workers', number_text(alive))
+      write_fields(key('run', run), {'workers', number_text(alive)})
     end
   end
 end

@@ -16,11 +16,11 @@ if stored[1] then
   return {'OK', stored[1], stored[2]}
 end
 local workers = read('ZCOUNT', key('workers'), number_text(now - 30000), '+inf')
-write('HSET', meta, 'schema', schema, 'repository', known[1] or repository)
-write('HSET', run_key, 'state', 'loading', 'goal', goal, 'branch', branch, 'base', base, 'tip', base,
+write_fields(meta, {'schema', schema, 'repository', known[1] or repository})
+write_fields(run_key, {'state', 'loading', 'goal', goal, 'branch', branch, 'base', base, 'tip', base,
   'tip_token', '0', 'submitted_ms', now_text, 'ended_ms', '0', 'workers', number_text(workers), 'chunks', '0',
-  'conflicts', '0', 'gate_failures', '0', 'interventions', '0', 'usage', NOTHING_SPENT, 'wasted', NOTHING_SPENT)
+  'conflicts', '0', 'gate_failures', '0', 'interventions', '0', 'usage', NOTHING_SPENT, 'wasted', NOTHING_SPENT})
 write('ZADD', key('runs'), now_text, run)
 write('SADD', key('active'), run)
-emit('run_submitted', run, '', 'state', 'loading', 'base', base, 'branch', branch, 'goal', goal)
+emit('run_submitted', run, '', {'state', 'loading', 'base', base, 'branch', branch, 'goal', goal})
 return settle({'OK', 'loading', '0'})

@@ -19,14 +19,14 @@ local grace_until, graces = tonumber(last[2] or 0), tonumber(last[3] or 0)
 local is_gap = last[1] and now - tonumber(last[1]) > GAP_MS
 if is_gap and graces < 2 then
   graces, grace_until = graces + 1, now + tonumber(lease_ms)
-  emit('reaper_grace', '', '', 'until_ms', number_text(grace_until))
+  emit('reaper_grace', '', '', {'until_ms', number_text(grace_until)})
 elseif is_gap then
   grace_until = 0
-  emit('reaper_slow', '', '', 'gap_ms', number_text(now - tonumber(last[1])))
+  emit('reaper_slow', '', '', {'gap_ms', number_text(now - tonumber(last[1]))})
 elseif now >= grace_until then
   graces = 0
 end
-write('HSET', tick, 'last_ms', now_text, 'grace_until_ms', number_text(grace_until), 'graces', graces)
+write_fields(tick, {'last_ms', now_text, 'grace_until_ms', number_text(grace_until), 'graces', graces})
 if now < grace_until then
   return settle({'GRACE', number_text(grace_until)})
 end

@@ -19,12 +19,12 @@ end
 if task.state == 'done' then
   return {'KNOWN'}
 end
-if tonumber(merge_token) > tonumber(read('HGET', key('meta'), 'fence') or 0) then
-  write('HSET', key('meta'), 'fence', merge_token)
+if tonumber(merge_token) > tonumber(read_meta()[1] or 0) then
+  write_fields(key('meta'), {'fence', merge_token})
 end
 if tonumber(attempt) > tonumber(task.attempt) then
   task.attempt = attempt
-  write('HSET', key('task', member), 'attempt', attempt)
+  write_fields(key('task', member), {'attempt', attempt})
 end
 if IS_TERMINAL[task.state] then
   write('ZREM', key('dead'), member)

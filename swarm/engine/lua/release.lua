@@ -13,6 +13,6 @@ end
 void_token(task)
 settle_usage(task, spent, false)
 queue_again(task, 0)
-emit('task_released', task.run, task.id, 'state', 'queued', 'worker', task.worker, 'attempt', task.attempt,
-  'reason', reason)
+emit('task_released', task.run, task.id, {'state', 'queued', 'worker', task.worker, 'attempt', task.attempt,
+  'reason', reason})
 return settle({'OK'})

@@ -15,7 +15,7 @@ if task.state == 'merging' then
 end
 write('ZADD', key('leases'), number_text(now + tonumber(lease_ms)), member)
 if spent ~= NOTHING_SPENT then
-  write('HSET', key('task', member), 'spent', spent)
+  write_fields(key('task', member), {'spent', spent})
 end
 show_locks(parse_locks(task.locks), member, token, lease_ms)
 return settle({'OK', lease_ms})

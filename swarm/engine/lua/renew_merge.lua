@@ -15,6 +15,6 @@ local current = read('HGET', slot, 'merge_token')
 if current ~= merge_token then
   return {'STALE', current or '0'}
 end
-write('HSET', slot, 'until_ms', number_text(now + tonumber(lease_ms)))
+write_fields(slot, {'until_ms', number_text(now + tonumber(lease_ms))})
 show_locks(parse_locks(task.locks), member, task.token, lease_ms)
 return settle({'OK', lease_ms})

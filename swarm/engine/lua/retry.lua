@@ -23,6 +23,6 @@ else
   moved = revive_one(task.member)
 end
 if moved > 0 or id == '' then
-  write('HSET', run_key, 'interventions', number_text(tonumber(stored[2] or 0) + 1))
+  write_fields(run_key, {'interventions', number_text(tonumber(stored[2] or 0) + 1)})
 end
 return settle({'OK', number_text(moved)})

@@ -11,6 +11,6 @@ if read('HGET', key('agent', worker), 'kind') then
   write('ZREM', key('workers'), worker)
   write('DEL', key('agent', worker))
   write('HDEL', key('ops'), 'claim:' .. worker)
-  emit('worker_left', '', '', 'worker', worker)
+  emit('worker_left', '', '', {'worker', worker})
 end
 return settle({'OK'})

@@ -13,6 +13,6 @@ if task.state == 'running' then
   return {'OK'}
 end
 count_move(task.run, 'acked', 'running')
-write('HSET', key('task', task.member), 'state', 'running', 'started_ms', now_text)
-emit('task_started', task.run, task.id, 'state', 'running', 'worker', task.worker, 'attempt', task.attempt)
+write_fields(key('task', task.member), {'state', 'running', 'started_ms', now_text})
+emit('task_started', task.run, task.id, {'state', 'running', 'worker', task.worker, 'attempt', task.attempt})
 return settle({'OK'})

@@ -16,13 +16,14 @@ end
 if stored[1] ~= 'loading' or stored[2] ~= chunk then
   return {'OK', stored[2], stored[1]}
 end
-local age = tonumber(stored[3] or read('HGET', meta, 'tasks') or 0)
+local known = read('HMGET', meta, 'tasks', 'types')
+local age, all_types = tonumber(stored[3] or known[1] or 0), known[2] or ''
 local place, ids, places, waits, types = tonumber(args[3]), {}, {}, {}, {}
 
 local function store_task(id, spec, type, executor, urgency, locks, max_attempts, waiting, dependents)
   local score = number_text(tonumber(urgency) + (age + place) % 1000000)
-  write('HSET', key('task', run .. '/' .. id), 'state', 'pending', 'spec', spec, 'type', type, 'executor', executor,
-    'score', score, 'locks', locks, 'max_attempts', max_attempts, 'dependents', dependents)
+  write_fields(key('task', run .. '/' .. id), {'state', 'pending', 'spec', spec, 'type', type, 'executor', executor,
+    'score', score, 'locks', locks, 'max_attempts', max_attempts, 'dependents', dependents})
   if waiting ~= '0' then
     waits[#waits + 1] = id
     waits[#waits + 1] = waiting
@@ -30,6 +31,7 @@ local function store_task(id, spec, type, executor, urgency, locks, max_attempts
   if not types[type] and read('SISMEMBER', key('types'), type) == 0 then
     types[type] = true
     write('SADD', key('types'), type)
+    all_types = all_types .. type .. '\n'
     ring('*', '*')
   end
   count_move(run, nil, 'pending')
@@ -45,19 +47,19 @@ for i = 4, #args, 10 do
     store_task(id, spec, unpack(args, i + 2, i + 8))
   end
   if more ~= '' then
-    write('RPUSH', key('dependents', run .. '/' .. id), unpack(split_lines(more)))
+    write_many('RPUSH', key('dependents', run .. '/' .. id), split_lines(more))
   end
 end
 if #waits > 0 then
-  write('HSET', key('waiting', run), unpack(waits))
+  write_fields(key('waiting', run), waits)
 end
 if #places > 0 then
-  write('ZADD', key('index', run), unpack(places))
+  write_many('ZADD', key('index', run), places)
 end
 local chunks = number_text(tonumber(chunk) + 1)
-write('HSET', run_key, 'chunks', chunks, 'tasks', number_text(place), 'age', number_text(age))
-write('HSET', meta, 'tasks', number_text(age + place))
+write_fields(run_key, {'chunks', chunks, 'tasks', number_text(place), 'age', number_text(age)})
+write_fields(meta, {'tasks', number_text(age + place), 'types', all_types})
 if #ids > 0 then
-  emit('tasks_added', run, '', 'state', 'pending', 'ids', table.concat(ids, '\n'))
+  emit('tasks_added', run, '', {'state', 'pending', 'ids', table.concat(ids, '\n')})
 end
 return settle({'OK', chunks, 'loading'})
