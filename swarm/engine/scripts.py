@@ -26,6 +26,7 @@ FRAGMENTS = (
     "_attempts",
     "_claim",
     "_answers",
+    "_short",
 )
 """Shared local functions, in the order in which each needs the ones before it."""
 

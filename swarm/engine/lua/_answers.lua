@@ -26,9 +26,9 @@ local function first_answer(op, worker)
   return answer
 end
 
--- The task that a call is about, if its caller still holds it: else nil and the answer to give.
-local function task_of_call(op, member, token, may_be, worker)
-  local repeated = op and first_answer(op, worker)
+-- The task that a call is about, if its caller still holds it: else nil and the answer to give, which is the first
+-- answer when the call is a repetition.
+local function held_task(repeated, member, token, may_be)
   if repeated then
     return nil, repeated
   end
@@ -43,8 +43,7 @@ local function task_of_call(op, member, token, may_be, worker)
 end
 
 -- The same for a merge ticket, whose token is another one.
-local function task_of_ticket(op, member, merge_token)
-  local repeated = op and first_answer(op)
+local function ticketed_task(repeated, member, merge_token)
   if repeated then
     return nil, repeated
   end
@@ -61,10 +60,13 @@ local function task_of_ticket(op, member, merge_token)
   return task
 end
 
+local function remembered(answer)
+  return operation.count .. ' ' .. now_text .. '\n' .. table.concat(answer, '\n')
+end
+
 local function remember(answer)
   if operation then
-    local stored = operation.count .. ' ' .. now_text .. '\n' .. table.concat(answer, '\n')
-    write_fields(key('ops'), {operation.caller, stored})
+    write_fields(key('ops'), {operation.caller, remembered(answer)})
   end
 end
 

@@ -6,7 +6,7 @@
 -- Flags: allow-oom
 -- Moves: merging -> done, pending -> queued
 local member, merge_token, op, commit = unpack(args)
-local task, refusal = task_of_ticket(op, member, merge_token)
+local task, refusal = ticketed_task(first_answer(op), member, merge_token)
 if not task then
   return refusal
 end

@@ -7,7 +7,7 @@
 -- Flags: allow-oom
 -- Moves: acked -> queued, running -> queued, acked -> failed, running -> failed, pending -> upstream_failed
 local member, token, op, spent = unpack(args, 1, 4)
-local task, refusal = task_of_call(op, member, token, {acked = true, running = true}, args[13])
+local task, refusal = held_task(first_answer(op, args[13]), member, token, {acked = true, running = true})
 if not task then
   return settle_and_claim(refusal, 13)
 end

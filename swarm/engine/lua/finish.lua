@@ -6,7 +6,12 @@
 -- Flags: allow-oom
 -- Moves: acked -> done, running -> done, pending -> queued
 local member, token, op, spent = unpack(args, 1, 4)
-local task, refusal = task_of_call(op, member, token, {acked = true, running = true}, args[5])
+local repeated = first_answer(op, args[5])
+local answer = not repeated and args[5] and finish_shortly(member, token, spent)
+if answer then
+  return claim_after(answer, 5)
+end
+local task, refusal = held_task(repeated, member, token, {acked = true, running = true})
 if not task then
   return settle_and_claim(refusal, 5)
 end

@@ -6,7 +6,7 @@
 -- Flags: allow-oom
 -- Moves: running -> merging
 local member, token, op, commit, spent, display_ms = unpack(args, 1, 6)
-local task, refusal = task_of_call(op, member, token, {running = true}, args[7])
+local task, refusal = held_task(first_answer(op, args[7]), member, token, {running = true})
 if not task then
   return settle_and_claim(refusal, 7)
 end

@@ -6,7 +6,7 @@
 -- Flags: allow-oom
 -- Moves: acked -> queued, running -> queued
 local member, token, op, spent, reason = unpack(args)
-local task, refusal = task_of_call(op, member, token, {acked = true, running = true})
+local task, refusal = held_task(first_answer(op), member, token, {acked = true, running = true})
 if not task then
   return refusal
 end

@@ -6,7 +6,7 @@
 -- Flags: allow-oom
 -- Moves: none
 local member, token, lease_ms, spent = unpack(args)
-local task, refusal = task_of_call(nil, member, token, {acked = true, running = true, merging = true})
+local task, refusal = held_task(nil, member, token, {acked = true, running = true, merging = true})
 if not task then
   return refusal
 end

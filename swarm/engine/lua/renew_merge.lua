@@ -6,7 +6,7 @@
 -- Flags: allow-oom
 -- Moves: none
 local member, merge_token, lease_ms = unpack(args)
-local task, refusal = task_of_ticket(nil, member, merge_token)
+local task, refusal = ticketed_task(nil, member, merge_token)
 if not task then
   return refusal
 end

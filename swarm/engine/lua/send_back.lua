@@ -7,7 +7,7 @@
 -- Flags: allow-oom
 -- Moves: merging -> queued, merging -> failed, pending -> upstream_failed
 local member, merge_token, op = unpack(args, 1, 3)
-local task, refusal = task_of_ticket(op, member, merge_token)
+local task, refusal = ticketed_task(first_answer(op), member, merge_token)
 if not task then
   return refusal
 end

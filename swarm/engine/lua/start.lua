@@ -5,7 +5,7 @@
 -- Returns  {'OK'}, {'STALE', current token} or {'CANCELLED'}
 -- Flags: allow-oom
 -- Moves: acked -> running
-local task, refusal = task_of_call(nil, args[1], args[2], {acked = true, running = true})
+local task, refusal = held_task(nil, args[1], args[2], {acked = true, running = true})
 if not task then
   return refusal
 end
