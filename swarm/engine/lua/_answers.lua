@@ -131,13 +131,3 @@ local function settle_and_claim(answer, from)
   commit_writes()
   return {answer, claimed}
 end
-
-local function begin(keys, args)
-  begin_writes(keys[1])
-  args_of_call = args
-  runs_read, tallies, restated, rung = {}, emptied(tallies), emptied(restated), emptied(rung)
-  run_spending, visited = emptied(run_spending), emptied(visited)
-  reset_locks()
-  budget, has_left_work = BUDGET, false
-  operation, claiming_run, claimed_last, meta_read = nil, nil, nil, nil
-end

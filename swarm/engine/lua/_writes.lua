@@ -87,8 +87,6 @@ local function begin_writes(first_key)
       whole_keys[part] = prefix .. name
     end
   end
-  probed = {}
-  drop_writes()
   now = read_clock_ms()
   now_text = number_text(now)
 end
@@ -110,7 +108,9 @@ local function probe_writes()
     zsets[2] = #zsets - 2
     redis.call(unpack(zsets))
   end
-  unproven = {}
+  if zsets or #unproven > 0 then
+    unproven = {}
+  end
 end
 
 local function execute_writes()
@@ -128,7 +128,9 @@ local function execute_writes()
       call(unpack(command))
     end
   end
-  drop_writes()
+  if #told > 0 or #pending > 0 then
+    drop_writes()
+  end
 end
 
 local function commit_writes()
