@@ -1,7 +1,7 @@
 """Calls scripts with patience: a lost reply means unknown, so the call is sent again with its op id."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from random import Random
 from typing import TypeVar
@@ -24,7 +24,7 @@ class Caller:
 
     Args:
         patience_s: how long a call is repeated before StoreUnreachableError is raised.
-        lua_clock: the library's clock, for tests.
+        lua: Lua texts to use instead of the library's own, by name: for tests.
     """
 
     def __init__(
@@ -34,11 +34,11 @@ class Caller:
         *,
         patience_s: float,
         clock: Clock | None = None,
-        lua_clock: str | None = None,
+        lua: Mapping[str, str] | None = None,
     ) -> None:
         self.store = store
         self.name = os.urandom(6).hex()
-        self._library = Library(store, project, clock=lua_clock)
+        self._library = Library(store, project, lua=lua)
         self._patience_s = patience_s
         self._clock = clock or SystemClock()
         self._numbers = count(1)

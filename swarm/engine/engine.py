@@ -1,6 +1,6 @@
 """The engine: every change of a task's state, as one method a Lua script."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from swarm.clock import Clock
 from swarm.engine.caller import Caller
@@ -56,7 +56,7 @@ class Engine:
         patience_s: how long a call is repeated while the server does not answer.
         retry_base_ms, retry_cap_ms: backoff after the first failed attempt, and the longest.
         clock: paces repetitions.
-        lua_clock: Lua text that replaces the library's clock, for tests.
+        lua: Lua texts to use instead of the library's own, by name: for tests.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Engine:
         retry_base_ms: int = 2_000,
         retry_cap_ms: int = 300_000,
         clock: Clock | None = None,
-        lua_clock: str | None = None,
+        lua: Mapping[str, str] | None = None,
     ) -> None:
         self.project = project
         self.keys = Keys(project)
@@ -78,8 +78,8 @@ class Engine:
         self._patience_s = patience_s
         self._backoff = (retry_base_ms, retry_cap_ms)
         self._clock = clock
-        self._lua_clock = lua_clock
-        self._caller = Caller(store, project, patience_s=patience_s, clock=clock, lua_clock=lua_clock)
+        self._lua = lua
+        self._caller = Caller(store, project, patience_s=patience_s, clock=clock, lua=lua)
         self._reads = Reads(self._caller.ask, self.keys)
         self._known_types: list[str] = []
 
@@ -93,7 +93,7 @@ class Engine:
             retry_base_ms=self._backoff[0],
             retry_cap_ms=self._backoff[1],
             clock=self._clock,
-            lua_clock=self._lua_clock,
+            lua=self._lua,
         )
 
     def close(self) -> None:

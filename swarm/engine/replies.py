@@ -45,7 +45,7 @@ def refuse(answer: Sequence[str], name: str, token: int) -> None:
 
 def decode_claim(answer: Sequence[Reply], worker_id: str) -> Claim:
     """The answer OK of the claim script."""
-    _, member, spec, attempt, token, base, branch, lease_ms, evidence = (text_of(part) for part in answer)
+    _, member, spec, attempt, token, base, branch, lease_ms, evidence = words_of(answer)
     return Claim(
         run=split_member(member)[0],
         task=decode_spec(spec),

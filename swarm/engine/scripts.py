@@ -6,6 +6,7 @@ use one server at the same time. Nothing is decoded here.
 
 import hashlib
 import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -39,13 +40,13 @@ class Library:
     """One version of the scripts, for one project on one connection.
 
     Args:
-        clock: Lua text to use instead of `_clock.lua`; it must define `read_clock_ms`.
+        lua: Lua texts to use instead of the shipped ones, by name: for tests.
     """
 
-    def __init__(self, store: Store, project: str, *, clock: str | None = None) -> None:
+    def __init__(self, store: Store, project: str, *, lua: Mapping[str, str] | None = None) -> None:
         self._store = store
         self._prefix = Keys(project).prefix
-        self._clock = clock
+        self._lua = tuple(sorted((lua or {}).items()))
 
     def call(self, verb: str, *args: str | int) -> list[Reply]:
         """Run one script and return its answer in words, undecoded; loads the library where it is missing.
@@ -55,7 +56,7 @@ class Library:
             StoreReplyError: the server refused the call; nothing changed.
         """
         # Assembled on the first call: a command that only reads starts sooner.
-        digest, text = assemble(self._clock)
+        digest, text = assemble(self._lua)
         command = ("FCALL", f"{verb}_{digest}", 1, self._prefix, *args)
         try:
             reply = self._store.call(*command)
@@ -77,14 +78,13 @@ class Library:
 
 
 @cache
-def assemble(clock: str | None = None) -> tuple[str, str]:
-    """The hash and the text of the library."""
+def assemble(replaced: tuple[tuple[str, str], ...] = ()) -> tuple[str, str]:
+    """The hash and the text of the library; `replaced` are (name, Lua text) to use instead of the shipped."""
+    instead = dict(replaced)
     parts = ", ".join(f"{name} = '{text}'" for name, text in PARTS.items())
     sources = [f"local PARTS = {{{parts}}}\n"]
-    sources.extend(
-        clock if clock is not None and name == "_clock" else read_script(name) for name in FRAGMENTS
-    )
-    sources.extend(_function(verb) for verb in verbs())
+    sources.extend(instead.get(name) or read_script(name) for name in FRAGMENTS)
+    sources.extend(_function(verb, instead.get(verb) or read_script(verb)) for verb in verbs())
     body = f"#!lua name=swarm_{_HASH}\n" + "\n".join(sources)
     digest = hashlib.sha256(body.encode()).hexdigest()[:12]
     return digest, body.replace(_HASH, digest)
@@ -101,8 +101,7 @@ def read_script(name: str) -> str:
     return (FOLDER / f"{name}.lua").read_text(encoding="utf-8")
 
 
-def _function(verb: str) -> str:
-    text = read_script(verb)
+def _function(verb: str, text: str) -> str:
     flags = re.search(r"^-- Flags: (.+)$", text, re.MULTILINE)
     listed = ", ".join(f"'{flag.strip()}'" for flag in flags[1].split(",")) if flags else ""
     return (

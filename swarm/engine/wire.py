@@ -60,7 +60,9 @@ class HiredisStore:
     def _exchange(self, packed: bytes, count: int, timeout_s: float | None) -> list[Reply]:
         try:
             connection = self._socket or self._connect()
-            connection.settimeout(self._timeout_s if timeout_s is None else timeout_s)
+            limit_s = self._timeout_s if timeout_s is None else timeout_s
+            if limit_s != connection.gettimeout():
+                connection.settimeout(limit_s)
             connection.sendall(packed)
             return self._receive(connection, count)
         except (OSError, hiredis.ProtocolError) as error:

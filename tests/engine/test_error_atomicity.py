@@ -5,10 +5,10 @@ import pytest
 from swarm.engine.engine import Engine
 from swarm.engine.records import Failure, WorkerProfile
 from swarm.engine.store import Store
-from swarm.engine.words import hash_of, text_of, words_of
 from swarm.errors import StaleTokenError, StoreReplyError, UnknownTaskError
 from swarm.states import FailureKind, TaskState
 from swarm.testing.clock import SkewedClock
+from swarm.testing.dumps import content, damage, dump, every_key, restore
 from swarm.testing.plans import BASE, make_plan, make_task
 from swarm.testing.stages import CALLS, WORKER, Stage
 
@@ -46,62 +46,6 @@ def crowd(engine: Engine) -> None:
             engine.fail(claim, Failure(FailureKind.TASK_ERROR, "no"))
 
 
-def dump(store: Store) -> dict[str, bytes]:
-    """Every key and its serialised value."""
-    names = sorted(words_of(store.call("KEYS", "*")))
-    values = store.pipeline([["DUMP", name] for name in names]) if names else []
-    return {name: value for name, value in zip(names, values, strict=True) if isinstance(value, bytes)}
-
-
-READERS = {
-    "string": ("GET",),
-    "list": ("LRANGE", 0, -1),
-    "set": ("SMEMBERS",),
-    "zset": ("ZRANGE", 0, -1, "WITHSCORES"),
-    "hash": ("HGETALL",),
-    "stream": ("XRANGE", "-", "+"),
-}
-
-
-def content(store: Store) -> dict[str, object]:
-    """Every key and what it holds; a DUMP would also show in which order a hash table keeps it."""
-    found: dict[str, object] = {}
-    for name in words_of(store.call("KEYS", "*")):
-        kind = text_of(store.call("TYPE", name))
-        command, *rest = READERS[kind]
-        reply = store.call(command, name, *rest)
-        found[name] = sorted(hash_of(reply).items()) if kind == "hash" else reply
-        if kind == "set":
-            found[name] = sorted(words_of(reply))
-    return found
-
-
-def restore(store: Store, dumped: dict[str, bytes]) -> None:
-    """Put back exactly what `dump` saw."""
-    names = words_of(store.call("KEYS", "*"))
-    store.pipeline([["DEL", name] for name in names])
-    store.pipeline([["RESTORE", name, 0, value] for name, value in dumped.items()])
-
-
-def every_key(dumped: dict[str, bytes], engine: Engine) -> list[str]:
-    """The keys there are, and those that a script might create."""
-    made = (
-        "locks",
-        "reading",
-        "readers",
-        "wide",
-        "lots",
-        "delayed",
-        "merging",
-        "dead",
-        "work",
-        "ops",
-        "events",
-    )
-    might = {engine.keys.of(part) for part in made} | {engine.keys.of("queue", "general")}
-    return sorted({name for name in set(dumped) | might if not name.endswith("skew")})
-
-
 @pytest.mark.parametrize("verb", sorted(CALLS))
 def test_a_script_that_errs_has_changed_nothing(
     engine: Engine, store: Store, clock: SkewedClock, verb: str
@@ -113,16 +57,9 @@ def test_a_script_that_errs_has_changed_nothing(
     errors = 0
 
     for name in every_key(sane, engine):
-        for damage in ("wrong type", "missing"):
+        for kind in ("wrong type", "missing"):
             restore(store, sane)
-            store.call("DEL", name)
-            if damage == "wrong type":
-                kind = (
-                    ("SET", name, "damaged")
-                    if name not in sane or not _is_string(sane, name)
-                    else ("RPUSH", name, "damaged")
-                )
-                store.call(*kind)
+            damage(store, name, kind, sane)
             # A clock that is moved by the call itself would be a difference of its own.
             if verb == "reap":
                 clock.advance(ms=engine.lease_ms + 1)
@@ -131,9 +68,9 @@ def test_a_script_that_errs_has_changed_nothing(
                 _call(stage, verb)
             except StoreReplyError:
                 errors += 1
-                assert content(store) == before, (verb, name, damage)
+                assert content(store) == before, (verb, name, kind)
             except (StaleTokenError, UnknownTaskError):
-                assert content(store) == before, (verb, name, damage)
+                assert content(store) == before, (verb, name, kind)
 
     restore(store, sane)
     assert errors > 0, "no damage made the script err: the test shows nothing"
@@ -149,8 +86,3 @@ def _call(stage: Stage, verb: str) -> object:
     if verb == "retry":
         return caller.call("retry", stage.run, "task", caller.new_op())
     return CALLS[verb](stage)
-
-
-def _is_string(dumped: dict[str, bytes], name: str) -> bool:
-    # The first byte of DUMP is the type; 0 is a string.
-    return dumped[name][:1] == b"\x00"

@@ -5,14 +5,14 @@
 -- Returns  {'OK'}, {'STALE', current token} or {'CANCELLED'}
 -- Flags: allow-oom
 -- Moves: acked -> queued, running -> queued
-local member, token, op, spent, reason = unpack(args)
-local task, refusal = held_task(first_answer(op), member, token, {acked = true, running = true})
+local member, token, op, spent, reason = unpack(args, 1, 5)
+local task, refusal = held_task(first_answer(op, args[6]), member, token, {acked = true, running = true})
 if not task then
-  return refusal
+  return settle_and_claim(refusal, 6)
 end
 void_token(task)
 settle_usage(task, spent, false)
 queue_again(task, 0)
 emit('task_released', task.run, task.id, {'state', 'queued', 'worker', task.worker, 'attempt', task.attempt,
   'reason', reason})
-return settle({'OK'})
+return settle_and_claim({'OK'}, 6)

@@ -1,0 +1,132 @@
+"""The short way through finish-and-claim leaves exactly what the general way leaves."""
+
+from random import Random
+
+import pytest
+
+from swarm.engine.engine import Engine
+from swarm.engine.records import Claim, Fail, Failure, Finish, HandIn, WorkerProfile
+from swarm.engine.scripts import read_script
+from swarm.engine.store import Store
+from swarm.engine.words import hash_of, text_of, words_of
+from swarm.plan.model import Plan, TaskSpec
+from swarm.states import FailureKind
+from swarm.testing.checker import violations
+from swarm.testing.clock import SkewedClock
+from swarm.testing.engines import make_engine
+from swarm.testing.plans import BASE, make_plan, make_task
+
+GENERAL_ONLY = read_script("_short").replace(
+    "local function finish_shortly(member, token, spent)\n",
+    "local function finish_shortly(member, token, spent)\n  if true then\n    return nil\n  end\n",
+)
+WORKER = WorkerProfile("worker-a")
+
+
+def mixed_plan(random: Random) -> Plan:
+    """Thirty tasks of two types, most without scope, some with: both ways are gone."""
+    tasks: list[TaskSpec] = []
+    for number in range(30):
+        earlier = [task.id for task in tasks]
+        after = random.sample(earlier, min(len(earlier), random.choice((0, 1, 1, 2, 3))))
+        files = random.choice(([], [], [], ["a.py"], ["b/"]))
+        kind = random.choice(("red", "blue"))
+        tasks.append(make_task(f"t{number}", after=after, files=files, type=kind))
+    return make_plan(*tasks, goal=str(random.random()))
+
+
+def work_through(engine: Engine, seed: int) -> list[tuple[str, int]]:
+    """Go through a plan by finish-and-claim, seldom in another way; which tasks were claimed, with which token."""
+    random = Random(seed)
+    engine.submit(mixed_plan(random), base=BASE)
+    claimed: list[tuple[str, int]] = []
+    claim: Claim | None = None
+    for number in range(200):
+        if claim is None:
+            claim = engine.claim(WORKER, f"c{number}")
+            if claim is None:
+                break
+        claimed.append((claim.task.id, claim.token))
+        how = random.randrange(8)
+        if how == 0:
+            claim = engine.end_and_claim(
+                claim, Fail(Failure(FailureKind.CONFLICT, "no")), WORKER, f"c{number}"
+            )
+        elif how == 1:
+            engine.start(claim)
+            claim = engine.end_and_claim(claim, HandIn("c"), WORKER, f"c{number}")
+            ticket = engine.begin_merge("merger")
+            assert ticket is not None
+            engine.complete(ticket, commit="landed")
+        else:
+            if how < 5:
+                engine.start(claim)
+            claim = engine.end_and_claim(claim, Finish(), WORKER, f"c{number}")
+    return claimed
+
+
+def contents(store: Store, engine: Engine) -> dict[str, object]:
+    """Every key's value without what no two runs share: times, stream ids and the callers' names."""
+    found: dict[str, object] = {}
+    for name in words_of(store.call("KEYS", "*")):
+        kind = text_of(store.call("TYPE", name))
+        if name.endswith((":ops", ":skew", ":tick", ":runs")) or "lock:" in name:
+            continue
+        if kind == "hash":
+            values = hash_of(store.call("HGETALL", name))
+            # A field that holds nothing says what an absent one says.
+            found[name] = {k: v for k, v in values.items() if not k.endswith("_ms") and v not in {"", "0"}}
+        elif kind == "zset":
+            found[name] = (
+                words_of(store.call("ZRANGE", name, 0, -1)) if not name.endswith("leases") else "leases"
+            )
+        elif kind == "list":
+            found[name] = words_of(store.call("LRANGE", name, 0, -1))
+        elif kind == "set":
+            found[name] = sorted(words_of(store.call("SMEMBERS", name)))
+    found["events"] = [
+        (event.kind, event.task, {k: v for k, v in event.fields.items() if k != "until_ms"})
+        for event in engine.events(limit=5000)
+    ]
+    return found
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_both_ways_leave_the_same_keys(store: Store, clock: SkewedClock, seed: int) -> None:
+    """The same plan, the same claims, the same events and the same fields, with the short way and without."""
+    outcomes = []
+    for lua in ({}, {"_short": GENERAL_ONLY}):
+        store.call("FLUSHALL")
+        engine = make_engine(store, lua=lua)
+        claimed = work_through(engine, seed)
+        assert violations(engine, store) == []
+        outcomes.append((claimed, contents(store, engine)))
+
+    assert outcomes[0] == outcomes[1]
+
+
+def test_the_short_way_is_gone(store: Store) -> None:
+    """It costs at most 25 of the server's commands a task, and one read of a socket."""
+    engine = Engine(store, "count")
+    plan = make_plan(*(make_task(f"t{n}", after=[f"t{n - 1}"] if n else []) for n in range(40)))
+    engine.submit(plan, base=BASE)
+    claim = engine.claim(WORKER, "first")
+    before = _counters(store)
+
+    for number in range(30):
+        assert claim is not None
+        claim = engine.end_and_claim(claim, Finish(), WORKER, f"c{number}")
+
+    commands, reads = (after - start for after, start in zip(_counters(store), before, strict=True))
+    # Two of the commands and one of the reads are the question itself.
+    assert commands / 30 <= 25.5
+    assert reads / 30 <= 1.2
+
+
+def _counters(store: Store) -> tuple[int, int]:
+    fields = dict(
+        line.split(":", 1) for line in text_of(store.call("INFO", "stats")).splitlines() if ":" in line
+    )
+    return int(fields["total_commands_processed"]), int(fields["total_reads_processed"])
+
+
