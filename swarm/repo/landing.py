@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
-from swarm.crashpoints import crashpoint, register
+from swarm.crashpoints import crashpoint
 from swarm.engine.records import Failure, MergeTicket
 from swarm.errors import StaleTokenError
 from swarm.plan.scope import WriteScope
@@ -17,8 +17,6 @@ from swarm.repo.hub import Hub
 from swarm.repo.merge import MAX_EVIDENCE, Conflict, Violation, commit_landing, find_violations, merge_trees
 from swarm.repo.slot import LeashedLauncher
 from swarm.states import FailureKind
-
-AFTER_COMMIT = register("merge.after_commit", "F3: the merged commit exists; no ref points to it")
 
 
 class Outcome(StrEnum):
@@ -92,7 +90,7 @@ def merge_onto(hub: Hub, ticket: MergeTicket, tip: str) -> tuple[str, str]:
         attempt=ticket.attempt,
         merge_token=ticket.merge_token,
     )
-    crashpoint(AFTER_COMMIT)
+    crashpoint("merge.after_commit")
     return merged.tree, commit
 
 

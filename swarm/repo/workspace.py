@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
-from swarm.crashpoints import crashpoint, register
+from swarm.crashpoints import crashpoint
 from swarm.plan.scope import WriteScope
 from swarm.removal import remove_tree
 from swarm.repo.attempt import UNSTABLE, Changes, Comparison, Edit
@@ -21,8 +21,6 @@ from swarm.repo.template import copy_template
 from swarm.repo.tree import read_tree
 
 MAX_FILE_BYTES = 100 * 1024 * 1024
-
-AFTER_COMMIT = register("attempt.after_commit", "the attempt's commit and ref are in the hub")
 
 
 @dataclass(frozen=True)
@@ -106,7 +104,7 @@ def take_attempt(
         return Taken(None, refused=(f"{error}: {UNSTABLE}",))
     finally:
         os.close(root_fd)
-    crashpoint(AFTER_COMMIT)
+    crashpoint("attempt.after_commit")
     return Taken(commit, tuple(sorted(shown(edit.path) for edit in changes.edits)))
 
 
