@@ -11,7 +11,7 @@ from swarm.models.client import ModelClient
 from swarm.planning.planner import PlannedResult, plan_requirements
 from swarm.planning.requirements import plan_file
 from swarm.settings import Settings
-from swarm.testing.repositories import make_repository
+from swarm.testing.repository import make_repository
 from swarm.testing.script import ModelRequest, ScriptedReply, failing, refusing, saying
 
 TASKS = [
@@ -202,7 +202,7 @@ def test_a_file_of_requirements_becomes_a_plan(serve: Serve, tmp_path: Path) -> 
     model, _ = serve([saying(GOOD)])
     root = make_repository(
         tmp_path / "repo", {"app.py": "def main(): ...\n", "requirements.md": "Write a parser.\n"}
-    )
+    ).path
     settings = Settings(root=root, home=root / ".swarm", anthropic_api_key=KEY, anthropic_base_url=model.url)
 
     plan = plan_file(settings, root / "requirements.md")
