@@ -13,7 +13,6 @@ from swarm.testing.clock import SkewedClock
 from swarm.testing.engines import PROJECT, make_engine
 from swarm.testing.server import RedisServer
 
-
 SLOWEST_FIRST = ("test_modernize", "test_docker", "test_kill", "test_demo", "test_stop", "test_containers")
 """Modules whose tests take long; the rest of the suite then fills the gaps that they leave."""
 
