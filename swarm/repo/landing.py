@@ -102,7 +102,6 @@ def judge(
     base: str,
     leash: LeashedLauncher,
     home: Path,
-    owner: tuple[int, int] | None,
 ) -> GateReport:
     """F4: the task's acceptance and the project's gates, each on nothing but that tree."""
     gates = load_gates(hub, base)
@@ -112,7 +111,7 @@ def judge(
     log.parent.mkdir(parents=True, exist_ok=True)
     name = f"{ticket.run}/{ticket.task.id}/{ticket.attempt}"
     labels = {"swarm.run": ticket.run, "swarm.task": ticket.task.id, "swarm.attempt": name}
-    checkout = partial(clean_checkout, hub, tree, owner=owner)
+    checkout = partial(clean_checkout, hub, tree)
     report = run_gates(gates, ticket.task.acceptance, checkout, leash, labels=labels, log=log)
     if leash.is_cut:
         raise StaleTokenError(f"the merge slot of branch {ticket.branch!r} was lost while gates ran")

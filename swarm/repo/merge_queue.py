@@ -52,14 +52,12 @@ class MergeQueue:
         *,
         merger_id: str,
         home: Path,
-        gate_owner: tuple[int, int] | None = None,
     ) -> None:
         self._engine = engine
         self._hub = hub
         self._launcher = launcher
         self._merger_id = merger_id
         self._home = home
-        self._gate_owner = gate_owner
         self._reconciler = Reconciler(engine, hub)
         self._log = structlog.get_logger().bind(worker=merger_id)
 
@@ -156,7 +154,6 @@ class MergeQueue:
                         base=record.base,
                         leash=leash,
                         home=self._home,
-                        owner=self._gate_owner,
                     )
                 crashpoint("merge.after_gate")
                 if self._engine.renew_merge(ticket) < least_left_ms(ticket):
