@@ -1,5 +1,5 @@
 # Each target does its own set-up: a virtual environment in .venv, with uv when it is on PATH, else venv and pip.
-# Needed beforehand: Python 3.11 or newer (`make PYTHON=python3.12 …` chooses one) and git.
+# Needed beforehand: make, git and Python 3.11 or newer (`make PYTHON=python3.12 …` chooses one).
 
 PYTHON ?= python3
 VENV := .venv

@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from swarm.testing.repositories import make_repository
+from swarm.testing.repository import make_repository
 
 TASKS = 10_000
 
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        root = make_repository(Path(folder) / "repo", {"README.md": "bench\n"})
+        root = make_repository(Path(folder) / "repo", {"README.md": "bench\n"}).path
         plan = Path(folder) / "plan.json"
         plan.write_text(big_plan(TASKS), encoding="utf-8")
         small = Path(folder) / "small.json"

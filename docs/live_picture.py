@@ -1,9 +1,8 @@
-"""Draw docs/live.svg: run the demo, and export its live view in the middle of it.
+"""Draw docs/live.svg: run the demo, and export its live view while one task waits for another's lock.
 
-python docs/live_picture.py [--at SECONDS]
+python docs/live_picture.py
 """
 
-import argparse
 import subprocess
 import sys
 import tempfile
@@ -24,9 +23,6 @@ WIDTH = 104
 
 def main() -> None:
     """Write the picture beside this file."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--at", type=float, default=9.0, help="seconds after the run began")
-    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "tally"
         demo = subprocess.Popen(
@@ -34,17 +30,17 @@ def main() -> None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        snapshot = _snapshot_at(root, arguments.at)
+        snapshot = _snapshot_with_a_wait(root, demo)
         demo.wait()
     console = Console(record=True, width=WIDTH, file=open(Path("/dev/null"), "w", encoding="utf-8"))  # noqa: SIM115, PTH123
     console.print(render_live(snapshot, WIDTH))
     console.save_svg(str(Path(__file__).parent / "live.svg"), title="swarm demo")
 
 
-def _snapshot_at(root: Path, seconds: float) -> Snapshot:
-    """Wait for the demo's run, then until it is this old."""
-    while True:
-        time.sleep(0.2)
+def _snapshot_with_a_wait(root: Path, demo: "subprocess.Popen[bytes]") -> Snapshot:
+    """The first look at the demo's run in which a task is parked on a lock."""
+    while demo.poll() is None:
+        time.sleep(0.1)
         url = running_url(root / ".swarm")
         if url is None:
             continue
@@ -54,8 +50,9 @@ def _snapshot_at(root: Path, seconds: float) -> Snapshot:
             snapshot = take_snapshot(engine, runs[-1]) if runs else None
         except SwarmError:
             continue
-        if snapshot is not None and snapshot.elapsed_s >= seconds:
+        if snapshot is not None and any(task.parked_on for task in snapshot.tasks):
             return snapshot
+    raise SystemExit("the demo ended, and no task was seen to wait for a lock")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Every Redis key that swarm uses, spelled once.
 
 All keys of a project share the hash tag `{<project>}`, so that each script touches one slot of a
-Redis Cluster. The README documents them as API; `PARTS` is also what the Lua library is assembled
+Redis Cluster. docs/redis.md documents them as API; `PARTS` is also what the Lua library is assembled
 with, so no Lua file spells a key.
 """
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 PARTS: dict[str, str] = {
     # whole keys
-    "meta": "meta",  # HASH   schema, repository, fence (the counter that fencing tokens come from), tasks
+    "meta": "meta",  # HASH   schema, repository, fence (where tokens come from), types, tasks ever submitted
     "runs": "runs",  # ZSET   run -> submitted at, ms
     "active": "active",  # SET    runs that have not ended
     "types": "types",  # SET    every task type ever submitted
@@ -22,11 +22,11 @@ PARTS: dict[str, str] = {
     "wide": "wide",  # HASH   mode and node -> holds that cover everything under it
     "lots": "lots",  # ZSET   names of the lots that have tasks parked in them
     "workers": "workers",  # ZSET   worker -> last seen, ms; the agents that claim
-    "agents": "agents",  # ZSET   worker -> last seen, ms
+    "agents": "agents",  # ZSET   worker or supervisor -> last seen, ms
     "dead": "dead",  # ZSET   task -> failed at, ms
     "events": "events",  # STREAM everything that happened, in order
     "tick": "tick",  # HASH   last reclaim tick, grace
-    "work": "work",  # LIST   closures and walks that one script did not finish
+    "work": "work",  # LIST   what one script call left for the next
     "ops": "ops",  # HASH   caller -> its last op id and the answer to it
     # prefixes
     "queue": "queue:",  # ZSET   task -> dispatch score; one per type
@@ -40,7 +40,7 @@ PARTS: dict[str, str] = {
     "index": "index:",  # ZSET   one per run: task -> its place in the plan
     "lock": "lock:",  # STRING one per held path, for people; no script reads it
     "slot": "slot:",  # HASH   one per branch: who is merging, until when
-    "agent": "agent:",  # HASH   one per worker
+    "agent": "agent:",  # HASH   one per worker or supervisor
     "inbox": "inbox:",  # STREAM one per agent
 }
 

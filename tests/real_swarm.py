@@ -74,16 +74,25 @@ class Swarm:
         return loaded
 
     def start(self, *words: str, env: dict[str, str] | None = None) -> "subprocess.Popen[bytes]":
-        """Start a command and leave it running."""
-        process = subprocess.Popen(
-            self.argv(*words),
-            env={**self.environment, **(env or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        """Start a command and leave it running; `told` is what it has said so far."""
+        with self._told.open("ab") as told:
+            process = subprocess.Popen(
+                self.argv(*words),
+                env={**self.environment, **(env or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=told,
+            )
         self.started.append(process)
         return process
+
+    @property
+    def _told(self) -> Path:
+        return self.root.parent / "told.txt"
+
+    def told(self) -> str:
+        """What the commands that were started have written to stderr."""
+        return self._told.read_text(encoding="utf-8")
 
     def end(self) -> None:
         """End what a failed test left running, and the server."""

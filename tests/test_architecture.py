@@ -111,7 +111,7 @@ def test_every_package_has_a_layer() -> None:
         if "swarm" in path.parts
     }
 
-    assert rooms - layered - {"__init__", "__main__", "testing"} == set()
+    assert rooms - layered - {"__init__", "__main__"} == set()
 
 
 @every_module_but("swarm/settings.py")

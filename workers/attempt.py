@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from swarm.crashpoints import crashpoint, register
+from swarm.crashpoints import crashpoint
 from swarm.engine.engine import Engine
 from swarm.engine.records import Claim, Failure
 from swarm.plan.scope import WriteScope
@@ -18,10 +18,6 @@ from workers.agents.command import failure_of
 from workers.held import HeldSandbox
 from workers.lease import Lease
 from workers.outcome import Fail, Finish, HandIn, Outcome
-
-AFTER_START = register("worker.after_start", "the workspace is there and the task is running")
-AFTER_AGENT = register("worker.after_agent", "the agent has ended; its work is only in the workspace")
-AFTER_ATTEMPT = register("worker.after_attempt", "the attempt is durable in the hub")
 
 SHOWN_PATHS = 10
 
@@ -60,10 +56,10 @@ class Attempt:
         workspace = open_workspace(self.hub, self.claim.base, self.folder)
         self._check()
         self.engine.start(self.claim)
-        crashpoint(AFTER_START)
+        crashpoint("worker.after_start")
         if failure := self._in_sandbox(workspace, self._run_agent):
             return Fail(failure)
-        crashpoint(AFTER_AGENT)
+        crashpoint("worker.after_agent")
         return self._judge(workspace)
 
     def _find_durable_attempt(self) -> str | None:
@@ -105,7 +101,7 @@ class Attempt:
         )
         if failure := _unlandable(taken):
             return Fail(failure)
-        crashpoint(AFTER_ATTEMPT)
+        crashpoint("worker.after_attempt")
         if claim.task.acceptance and (failure := self._in_sandbox(workspace, self._accept)):
             # Otherwise the next attempt would take this one up as unfinished business.
             self.hub.reject_attempts(claim.run, claim.task.id)

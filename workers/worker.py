@@ -7,7 +7,7 @@ from pathlib import Path
 import structlog
 
 from swarm.clock import Clock, SystemClock
-from swarm.crashpoints import crashpoint, register
+from swarm.crashpoints import crashpoint
 from swarm.engine.engine import Engine
 from swarm.engine.records import Claim, Failure, WorkerProfile
 from swarm.errors import StaleTokenError, StoreUnreachableError, SwarmError
@@ -22,10 +22,6 @@ from workers.held import HeldSandbox
 from workers.lease import Lease, LeaseLostError
 from workers.outcome import Fail, HandIn, Outcome, Release, describe, tell
 from workers.stopping import Stopping
-
-AFTER_CLAIM = register("worker.after_claim", "a task is claimed; its locks and lease are held")
-BEFORE_HAND_IN = register("worker.before_hand_in", "the attempt passed; the engine does not know it yet")
-AFTER_HAND_IN = register("worker.after_hand_in", "the engine has the attempt; the worker has not tidied up")
 
 HEARTBEAT_S = 5.0
 RETRY_S = 1.0
@@ -128,14 +124,14 @@ class Worker:
     def _produce(self, claim: Claim, lease: Lease, folder: Path) -> Outcome | None:
         """Work on the claim; None when it was lost. Whatever goes wrong becomes an outcome."""
         try:
-            crashpoint(AFTER_CLAIM)
+            crashpoint("worker.after_claim")
             self._log.info("task claimed")
             self.engine.heartbeat(
                 self.profile, kind="worker", state="busy", task=f"{claim.run}/{claim.task.id}"
             )
             outcome = self._attempt(claim, lease, folder).produce()
             if isinstance(outcome, HandIn):
-                crashpoint(BEFORE_HAND_IN)
+                crashpoint("worker.before_hand_in")
         except (LeaseLostError, StaleTokenError) as error:
             self._log.warning("claim lost", reason=str(error))
             return None
@@ -196,7 +192,7 @@ class Worker:
                 continue
             self._log.info("attempt ended", outcome=describe(outcome), kind=type(outcome).__name__)
             if isinstance(outcome, HandIn):
-                crashpoint(AFTER_HAND_IN)
+                crashpoint("worker.after_hand_in")
             return
 
     def _check_stop(self) -> None:

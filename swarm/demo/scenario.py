@@ -6,7 +6,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from swarm.demo.script import demo_rules
-from swarm.testing.repositories import make_repository
+from swarm.testing.repository import make_repository
 from swarm.testing.script import ModelRequest, ScriptedReply, first_match
 
 
@@ -14,7 +14,7 @@ def demo_repository(folder: Path) -> Path:
     """Make the repository of `tally` in a new or empty folder; most tests fail until the work is done."""
     top = files("swarm.demo").joinpath("repository")
     contents = {name: file.read_text(encoding="utf-8") for name, file in _files_below(top, "")}
-    return make_repository(folder, contents, message="Agree on the data model and the tests")
+    return make_repository(folder, contents, message="Agree on the data model and the tests").path
 
 
 def demo_requirements() -> str:

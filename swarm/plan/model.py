@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 DEFAULT_TYPE = "general"
 DEFAULT_ESTIMATE_S = 300.0
-EXECUTORS = ("command", "messages", "claude-code", "plan")
 SERVED_EXECUTORS = ("command", "messages")
 MOST_PRIORITY = 49
 """The dispatch score has room for priorities from -49 to 49 between two ranks."""

@@ -1,4 +1,4 @@
-"""From a requirements file in a repository to a plan, with the settings in force."""
+"""From requirements and a repository to a plan, with the settings in force."""
 
 import itertools
 from pathlib import Path
@@ -6,27 +6,11 @@ from pathlib import Path
 from swarm.errors import UsageError
 from swarm.models.client import ModelClient
 from swarm.models.tiers import model_for
-from swarm.plan.model import Plan
 from swarm.planning.planner import PlannedResult, plan_requirements
 from swarm.planning.repo_map import repo_map
 from swarm.settings import Settings
 
 MAX_REQUIREMENTS_BYTES = 1024 * 1024
-
-
-def plan_file(settings: Settings, file: Path) -> Plan:
-    """Plan the requirements in this file.
-
-    Raises:
-        UsageError: the file cannot be read, is empty, or is not a text.
-        SwarmError: as `plan_requirements`.
-    """
-    try:
-        raw = file.read_bytes()
-        text = raw.decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: cannot be read: {error}", hint="give a UTF-8 text file") from error
-    return plan_text(settings, text, source=str(file)).plan
 
 
 def plan_text(settings: Settings, text: str, *, source: str = "requirements") -> PlannedResult:

@@ -10,19 +10,17 @@ from pathlib import Path
 from swarm.removal import remove_tree
 from swarm.repo.git import Git
 from swarm.repo.hub import Hub
-from swarm.repo.workspace import give_to
 
 GATES_NAME = "gates"
 
 
 @contextlib.contextmanager
-def clean_checkout(hub: Hub, tree: str, *, owner: tuple[int, int] | None = None) -> Iterator[Path]:
+def clean_checkout(hub: Hub, tree: str) -> Iterator[Path]:
     """Lay out a tree in a folder of its own, which is locked while in use and removed afterwards.
 
     Args:
         hub: where the tree is.
         tree: id of a tree or commit.
-        owner: (uid, gid) that the gate will run as, when it is not ours.
     """
     parent = hub.home / GATES_NAME
     parent.mkdir(exist_ok=True)
@@ -36,8 +34,6 @@ def clean_checkout(hub: Hub, tree: str, *, owner: tuple[int, int] | None = None)
             git = Git.at(hub.path, work_tree=checkout)
             git.run("read-tree", tree, env=index)
             git.run("checkout-index", "--all", "--force", "--quiet", env=index)
-            if owner:
-                give_to(checkout, *owner)
             yield checkout
         finally:
             remove_tree(folder)

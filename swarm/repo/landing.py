@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
-from swarm.crashpoints import crashpoint, register
+from swarm.crashpoints import crashpoint
 from swarm.engine.records import Failure, MergeTicket
 from swarm.errors import StaleTokenError
 from swarm.plan.scope import WriteScope
@@ -17,8 +17,6 @@ from swarm.repo.hub import Hub
 from swarm.repo.merge import MAX_EVIDENCE, Conflict, Violation, commit_landing, find_violations, merge_trees
 from swarm.repo.slot import LeashedLauncher
 from swarm.states import FailureKind
-
-AFTER_COMMIT = register("merge.after_commit", "F3: the merged commit exists; no ref points to it")
 
 
 class Outcome(StrEnum):
@@ -92,7 +90,7 @@ def merge_onto(hub: Hub, ticket: MergeTicket, tip: str) -> tuple[str, str]:
         attempt=ticket.attempt,
         merge_token=ticket.merge_token,
     )
-    crashpoint(AFTER_COMMIT)
+    crashpoint("merge.after_commit")
     return merged.tree, commit
 
 
@@ -104,7 +102,6 @@ def judge(
     base: str,
     leash: LeashedLauncher,
     home: Path,
-    owner: tuple[int, int] | None,
 ) -> GateReport:
     """F4: the task's acceptance and the project's gates, each on nothing but that tree."""
     gates = load_gates(hub, base)
@@ -114,7 +111,7 @@ def judge(
     log.parent.mkdir(parents=True, exist_ok=True)
     name = f"{ticket.run}/{ticket.task.id}/{ticket.attempt}"
     labels = {"swarm.run": ticket.run, "swarm.task": ticket.task.id, "swarm.attempt": name}
-    checkout = partial(clean_checkout, hub, tree, owner=owner)
+    checkout = partial(clean_checkout, hub, tree)
     report = run_gates(gates, ticket.task.acceptance, checkout, leash, labels=labels, log=log)
     if leash.is_cut:
         raise StaleTokenError(f"the merge slot of branch {ticket.branch!r} was lost while gates ran")

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import structlog
 
-from swarm.crashpoints import crashpoint, register
+from swarm.crashpoints import crashpoint
 from swarm.engine.engine import Engine
 from swarm.engine.records import Failure, MergeTicket, RunRecord
 from swarm.errors import ConfigError, StaleTokenError, StoreUnreachableError, UnreachableError
@@ -40,13 +40,6 @@ __all__ = ["Landing", "MergeQueue", "Outcome"]
 REDOS = 5
 """How often a landing starts over because somebody else moved the branch."""
 
-AFTER_BEGIN = register("merge.after_begin", "F1: the merge slot and its token are ours")
-AFTER_FENCE = register("merge.after_fence", "F2: the fence ref holds our token")
-AFTER_GATE = register("merge.after_gate", "F4: the gates passed on the merged tree")
-BEFORE_TX = register("merge.before_tx", "F5: the slot was renewed; nothing has landed yet")
-AFTER_TX = register("merge.after_tx", "F6: it has landed in git; Redis does not know")
-AFTER_COMPLETE = register("merge.after_complete", "F7: Redis knows; the attempt's refs are still there")
-
 
 class MergeQueue:
     """Lands handed-in attempts, one at a time. Any number may run at once; one slot a branch."""
@@ -59,14 +52,12 @@ class MergeQueue:
         *,
         merger_id: str,
         home: Path,
-        gate_owner: tuple[int, int] | None = None,
     ) -> None:
         self._engine = engine
         self._hub = hub
         self._launcher = launcher
         self._merger_id = merger_id
         self._home = home
-        self._gate_owner = gate_owner
         self._reconciler = Reconciler(engine, hub)
         self._log = structlog.get_logger().bind(worker=merger_id)
 
@@ -88,7 +79,7 @@ class MergeQueue:
         ticket = self._engine.begin_merge(self._merger_id)
         if ticket is None:
             return None
-        crashpoint(AFTER_BEGIN)
+        crashpoint("merge.after_begin")
         try:
             landing = self._land(ticket)
         except NotLandingError as verdict:
@@ -130,7 +121,7 @@ class MergeQueue:
             raise StaleTokenError(
                 f"merge token {ticket.merge_token} of branch {ticket.branch!r} is older than its fence"
             )
-        crashpoint(AFTER_FENCE)
+        crashpoint("merge.after_fence")
         return fence
 
     def _look_back(self, ticket: MergeTicket, record: RunRecord) -> Landing | None:
@@ -163,14 +154,13 @@ class MergeQueue:
                         base=record.base,
                         leash=leash,
                         home=self._home,
-                        owner=self._gate_owner,
                     )
-                crashpoint(AFTER_GATE)
+                crashpoint("merge.after_gate")
                 if self._engine.renew_merge(ticket) < least_left_ms(ticket):
                     raise StaleTokenError(f"too little is left of the merge slot of {ticket.branch!r}")
-                crashpoint(BEFORE_TX)
+                crashpoint("merge.before_tx")
                 if self._move(ticket, tip, commit, fence):
-                    crashpoint(AFTER_TX)
+                    crashpoint("merge.after_tx")
                     return Outcome.UNCHANGED if commit == tip else Outcome.LANDED, commit, judged[tree]
         reason = f"branch {ticket.branch!r} was moved by somebody else {REDOS} times while this was merged"
         raise _not_its_fault(reason)
@@ -218,7 +208,7 @@ class MergeQueue:
                 merge_token=ticket.merge_token,
                 commit=commit,
             )
-        crashpoint(AFTER_COMPLETE)
+        crashpoint("merge.after_complete")
         self._hub.sweep_attempts(ticket.run, ticket.task.id)
         return _verdict_on(ticket, outcome, commit=commit, newly_queued=queued, gates=gates)
 

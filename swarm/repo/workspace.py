@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
-from swarm.crashpoints import crashpoint, register
+from swarm.crashpoints import crashpoint
 from swarm.plan.scope import WriteScope
 from swarm.removal import remove_tree
 from swarm.repo.attempt import UNSTABLE, Changes, Comparison, Edit
@@ -21,8 +21,6 @@ from swarm.repo.template import copy_template
 from swarm.repo.tree import read_tree
 
 MAX_FILE_BYTES = 100 * 1024 * 1024
-
-AFTER_COMMIT = register("attempt.after_commit", "the attempt's commit and ref are in the hub")
 
 
 @dataclass(frozen=True)
@@ -45,14 +43,13 @@ class Taken:
     refused: tuple[str, ...] = ()  # `path: reason`
 
 
-def open_workspace(hub: Hub, base: str, folder: Path, *, owner: tuple[int, int] | None = None) -> Workspace:
+def open_workspace(hub: Hub, base: str, folder: Path) -> Workspace:
     """Make `folder` a fresh checkout of `base`, replacing what an earlier attempt left there.
 
     Args:
         hub: where `base` is.
         base: the commit to start from.
         folder: does not exist, or is a left-over; appears complete or not at all.
-        owner: (uid, gid) that the agent will run as, when it is not ours.
 
     Raises:
         GitError: the commit is not in the hub, or the copy failed (a full disk).
@@ -60,8 +57,6 @@ def open_workspace(hub: Hub, base: str, folder: Path, *, owner: tuple[int, int] 
     folder.parent.mkdir(parents=True, exist_ok=True)
     remove_tree(folder)
     copy_template(hub, base, folder)
-    if owner:
-        give_to(folder, *owner)
     os.utime(folder)  # the file system's own clock, which may differ from ours
     taken_ns = min(folder.stat().st_ctime_ns, time.time_ns())
     return Workspace(folder, base, snapshot_tree(folder), taken_ns)
@@ -106,7 +101,7 @@ def take_attempt(
         return Taken(None, refused=(f"{error}: {UNSTABLE}",))
     finally:
         os.close(root_fd)
-    crashpoint(AFTER_COMMIT)
+    crashpoint("attempt.after_commit")
     return Taken(commit, tuple(sorted(shown(edit.path) for edit in changes.edits)))
 
 
@@ -154,11 +149,3 @@ def _encoded(edit: Edit, root_fd: int) -> bytes:
 def remove_workspace(folder: Path) -> None:
     """Delete a workspace, whatever the agent did to it; nothing happens when it is not there."""
     remove_tree(folder)
-
-
-def give_to(folder: Path, uid: int, gid: int) -> None:
-    """Make another user own a whole tree; links themselves, not what they point to."""
-    os.chown(folder, uid, gid)
-    for path, names, files in os.walk(folder):
-        for name in (*names, *files):
-            os.chown(Path(path, name), uid, gid, follow_symlinks=False)

@@ -28,8 +28,3 @@ class SkewedClock:
     def advance(self, *, ms: int) -> None:
         """Let this many milliseconds pass at once."""
         self._store.call("INCRBY", self._key, ms)
-
-    def skew_ms(self) -> int:
-        """How far the clock is ahead of the server's."""
-        reply = self._store.call("GET", self._key)
-        return int(reply) if isinstance(reply, bytes) else 0

