@@ -35,9 +35,7 @@ def begun(engine: Engine, *, files: list[str] | None = None) -> tuple[str, Claim
 
 @pytest.mark.parametrize("name", sorted(ENDINGS))
 @pytest.mark.parametrize("files", [[], ["a.py"]])
-def test_the_next_task_comes_with_the_end_of_the_last(
-    engine: Engine, name: str, files: list[str]
-) -> None:
+def test_the_next_task_comes_with_the_end_of_the_last(engine: Engine, name: str, files: list[str]) -> None:
     """Whatever the ending, and even when the next task was blocked by the last one's lock."""
     ending, state = ENDINGS[name]
     run, claim = begun(engine, files=files)

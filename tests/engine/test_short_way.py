@@ -128,5 +128,3 @@ def _counters(store: Store) -> tuple[int, int]:
         line.split(":", 1) for line in text_of(store.call("INFO", "stats")).splitlines() if ":" in line
     )
     return int(fields["total_commands_processed"]), int(fields["total_reads_processed"])
-
-
