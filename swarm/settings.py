@@ -7,11 +7,9 @@ A plain dataclass instead of pydantic-settings: `swarm status` must start in und
 import alone takes longer.
 """
 
-import difflib
 import math
 import os
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -189,10 +187,16 @@ def _user_config_path() -> Path:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    import tomllib  # noqa: PLC0415  # 3 ms, for whoever has such a file
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
 
 
@@ -205,7 +209,9 @@ def _table(document: dict[str, Any], *names: str) -> dict[str, Any]:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
+    from difflib import get_close_matches  # noqa: PLC0415  # only a mistake pays for it
+
+    near = get_close_matches(name, known, n=1)
     listed = "`swarm config show` lists every setting"
     return f"did you mean {near[0]!r}? {listed}" if near else listed
 

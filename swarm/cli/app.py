@@ -14,7 +14,6 @@ import click
 from swarm import __version__
 from swarm.cli.context import Context
 from swarm.cli.failures import ReaderLeftError, end
-from swarm.settings import is_colour_refused
 
 
 @dataclass(frozen=True)
@@ -173,10 +172,13 @@ class LazyGroup(click.Group):
 def swarm(ctx: click.Context, directory: Path) -> None:
     """Turn a requirements file into a merged, tested branch, with many coding agents at once."""
     ctx.obj = Context(directory)
-    if is_colour_refused():
-        ctx.color = False
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
+        return
+    from swarm.settings import is_colour_refused
+
+    if is_colour_refused():
+        ctx.color = False
 
 
 def run_cli(arguments: Sequence[str]) -> int:

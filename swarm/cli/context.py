@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from swarm.errors import StoreUnreachableError, UnknownRunError, UnknownTaskError
-from swarm.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from swarm.engine.engine import Engine
+    from swarm.engine.questions import Questions
+    from swarm.settings import Settings
 
 LATEST = "latest"
 PATIENCE_S = 2.0
@@ -23,15 +24,38 @@ class Context:
 
     directory: Path = field(default_factory=Path)
 
-    def settings(self, **flags: object) -> Settings:
+    def settings(self, **flags: object) -> "Settings":
         """The settings in force here, with the command's own flags on top; None is not given."""
+        from swarm.settings import load_settings
+
         return load_settings(self.directory, flags)
 
     def engine(self, *, patience_s: float = PATIENCE_S) -> "Engine":
-        """The queue that this folder's settings name; its connection ends with the command."""
-        engine = open_engine(self.settings(), patience_s=patience_s)
+        """The queue that this folder's settings name; its connection ends with the command.
+
+        A call is repeated for `patience_s` while the server does not answer: a person who asks wants
+        to hear soon that it is away, a command that waits for hours outlives a restart.
+
+        Raises:
+            StoreUnreachableError: no server is configured, and none was ever started here.
+        """
+        settings = self.settings()
+        url = server_url(settings)
+        from swarm.engine.connect import engine_for
+
+        engine = engine_for(settings, url, patience_s=patience_s)
         click.get_current_context().call_on_close(engine.close)
         return engine
+
+    def reads(self, *, patience_s: float = PATIENCE_S) -> "Questions":
+        """As `engine`, for a command that only looks: it starts sooner."""
+        settings = self.settings()
+        url = server_url(settings)
+        from swarm.engine.connect import open_store, reads_for
+
+        store = open_store(url)
+        click.get_current_context().call_on_close(store.close)
+        return reads_for(store, settings.project, patience_s=patience_s)
 
 
 pass_context = click.make_pass_decorator(Context, ensure=True)
@@ -41,22 +65,7 @@ run_option = click.option(
 )
 
 
-def open_engine(settings: Settings, *, patience_s: float = PATIENCE_S) -> "Engine":
-    """Connect to the configured Redis, else to the running embedded server of this repository.
-
-    A call is repeated for `patience_s` while the server does not answer: a person who asks wants
-    to hear soon that it is away, a command that waits for hours outlives a restart.
-
-    Raises:
-        StoreUnreachableError: neither is there.
-    """
-    url = server_url(settings)
-    from swarm.engine.connect import engine_for
-
-    return engine_for(settings, url, patience_s=patience_s)
-
-
-def server_url(settings: Settings) -> str:
+def server_url(settings: "Settings") -> str:
     """The configured Redis, else the embedded server of this repository, started again if it has data.
 
     Raises:
@@ -77,13 +86,13 @@ def server_url(settings: Settings) -> str:
     return url
 
 
-def resolve_run(engine: "Engine", text: str) -> str:
+def resolve_run(reads: "Questions", text: str) -> str:
     """The run meant by an id, a unique beginning of one, or `latest`.
 
     Raises:
         UnknownRunError: none or several match.
     """
-    runs = engine.run_ids()
+    runs = reads.run_ids()
     if not runs:
         raise UnknownRunError("there is no run yet", hint="start one with `swarm run FILE`")
     if text in {"", LATEST}:
@@ -99,13 +108,13 @@ def resolve_run(engine: "Engine", text: str) -> str:
     raise UnknownRunError(f"no run {text!r}", hint="`swarm runs` lists them; `latest` is the newest")
 
 
-def resolve_task(engine: "Engine", run: str, text: str) -> str:
+def resolve_task(reads: "Questions", run: str, text: str) -> str:
     """The task meant by an id or a unique beginning of one.
 
     Raises:
         UnknownTaskError: none or several match; names what is near.
     """
-    tasks = [record.spec.id for record in engine.tasks(run)]
+    tasks = [record.spec.id for record in reads.tasks(run)]
     if text in tasks:
         return text
     matches = [task for task in tasks if task.startswith(text)]

@@ -12,7 +12,7 @@ from swarm.observe.wording import duration, plural
 from swarm.states import RunState
 
 if TYPE_CHECKING:
-    from swarm.engine.engine import Engine
+    from swarm.engine.questions import Questions
     from swarm.engine.records import RunRecord
 
 LOOK_EVERY_S = 0.2
@@ -61,7 +61,7 @@ def retry(context: Context, run: str, task: str | None, as_json: bool) -> None:
         as_json,
         lambda: f"{plural(moved, 'task')} of run {run} will be tried again",
     )
-    from swarm.engine.views import is_alive
+    from swarm.engine.snapshot import is_alive
 
     now_ms = engine.now_ms()
     if moved and not any(one.kind == "worker" and is_alive(one, now_ms) for one in engine.agents()):
@@ -79,8 +79,8 @@ def wait(context: Context, run: str, timeout_s: float | None, as_json: bool) -> 
     RUN is an id, the beginning of one, or `latest` (the default). Exit code 0: every task is done;
     1: it ended with failed, blocked or cancelled tasks; 8: it had not ended in time.
     """
-    engine = context.engine(patience_s=LONG_PATIENCE_S)
-    record = wait_for_end(engine, resolve_run(engine, run), timeout_s)
+    reads = context.reads(patience_s=LONG_PATIENCE_S)
+    record = wait_for_end(reads, resolve_run(reads, run), timeout_s)
     took = duration((record.ended_ms - record.submitted_ms) / 1000)
     emit(
         {"run": record.run, "state": record.state, "ended_ms": record.ended_ms},
@@ -90,7 +90,7 @@ def wait(context: Context, run: str, timeout_s: float | None, as_json: bool) -> 
     return exit_code(record.state)
 
 
-def wait_for_end(engine: "Engine", run: str, timeout_s: float | None) -> "RunRecord":
+def wait_for_end(reads: "Questions", run: str, timeout_s: float | None) -> "RunRecord":
     """The run's record once it has ended.
 
     Raises:
@@ -98,7 +98,7 @@ def wait_for_end(engine: "Engine", run: str, timeout_s: float | None) -> "RunRec
     """
     deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
     while True:
-        record = engine.run(run)
+        record = reads.run(run)
         if record.state.is_terminal:
             return record
         if deadline_s is not None and time.monotonic() >= deadline_s:

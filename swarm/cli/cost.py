@@ -22,9 +22,9 @@ def cost(context: Context, run: str, as_json: bool) -> None:
     RUN is an id, the beginning of one, or `latest` (the default). Wasted is what attempts spent
     that did not land.
     """
-    engine = context.engine()
-    run = resolve_run(engine, run)
-    tasks = engine.tasks(run)
+    reads = context.reads()
+    run = resolve_run(reads, run)
+    tasks = reads.tasks(run)
     total = sum(task.usage.cost_microusd for task in tasks)
     wasted = sum(task.wasted.cost_microusd for task in tasks)
     data = {

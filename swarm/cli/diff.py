@@ -22,9 +22,9 @@ def diff(context: Context, task: str, run: str, of_attempt: bool, as_json: bool)
     TASK is an id or the beginning of one: the commit that landed, else its last attempt.
     """
     settings = context.settings()
-    engine = context.engine()
-    run = resolve_run(engine, run)
-    record = engine.task(run, resolve_task(engine, run, task))
+    reads = context.reads()
+    run = resolve_run(reads, run)
+    record = reads.task(run, resolve_task(reads, run, task))
     from swarm.repo.hub import Hub
 
     landed = record.merged_commit and not of_attempt

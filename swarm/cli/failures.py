@@ -7,10 +7,7 @@ from pathlib import Path
 
 import click
 
-from swarm.cli.output import to_json
 from swarm.errors import PlanError, SwarmError, UsageError
-from swarm.observe.wording import printable
-from swarm.settings import HOME_NAME, find_main_worktree, find_root
 
 EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 130, 141
 
@@ -57,6 +54,9 @@ def _run(command: Callable[[], object], as_json: bool) -> int:
 
 def tell(error: SwarmError, as_json: bool) -> int:
     """Print an error the way the caller asked for; return its exit code."""
+    from swarm.cli.output import to_json
+    from swarm.observe.wording import printable
+
     problems = error.problems if isinstance(error, PlanError) else ()
     if as_json:
         body: dict[str, object] = {
@@ -98,6 +98,8 @@ def _keep_traceback(error: Exception) -> Path | None:
     import tempfile
     import time
     import traceback
+
+    from swarm.settings import HOME_NAME, find_main_worktree, find_root
 
     name = f"crash-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{os.getpid()}.txt"
     text = "".join(traceback.format_exception(error))

@@ -210,10 +210,10 @@ def _plan_or_run(context: Context, what: str) -> "tuple[Plan, dict[str, TaskStat
         from swarm.plan.document import parse_plan
 
         return parse_plan(read_text(Path(what)), source=what), None
-    engine = context.engine()
-    run = resolve_run(engine, what)
-    tasks = engine.tasks(run)
-    stored = Plan(tuple(task.spec for task in tasks), goal=engine.run(run).goal)
+    reads = context.reads()
+    run = resolve_run(reads, what)
+    tasks = reads.tasks(run)
+    stored = Plan(tuple(task.spec for task in tasks), goal=reads.run(run).goal)
     return stored, {task.spec.id: task.state for task in tasks}
 
 

@@ -27,12 +27,12 @@ def report(context: Context, run: str, form: str, output: Path | None, as_json: 
     RUN is an id, the beginning of one, or `latest` (the default). A run that goes on is measured
     up to now.
     """
-    engine = context.engine()
+    reads = context.reads()
     from swarm.engine.snapshot import take_snapshot
     from swarm.observe.report import build_report, render_report
 
     text = render_report(
-        build_report(take_snapshot(engine, resolve_run(engine, run))), "json" if as_json else form
+        build_report(take_snapshot(reads, resolve_run(reads, run))), "json" if as_json else form
     )
     if output is None:
         click.echo(text)

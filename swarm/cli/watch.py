@@ -21,15 +21,15 @@ def watch(context: Context, run: str, as_json: bool) -> int:
     RUN is an id, the beginning of one, or `latest` (the default). Ctrl-C stops watching, not the
     run. Without a terminal it writes one line an event; with --json only the report, at the end.
     """
-    engine = context.engine(patience_s=LONG_PATIENCE_S)
-    run = resolve_run(engine, run)
+    reads = context.reads(patience_s=LONG_PATIENCE_S)
+    run = resolve_run(reads, run)
     from swarm.engine.snapshot import take_snapshot
     from swarm.observe.report import build_report, render_report
     from swarm.observe.watcher import open_watcher
 
-    with open_watcher(engine, run, quiet=as_json) as watcher:
+    with open_watcher(reads, run, quiet=as_json) as watcher:
         while True:
-            snapshot = take_snapshot(engine, run)
+            snapshot = take_snapshot(reads, run)
             watcher.show(snapshot)
             if snapshot.run.state.is_terminal:
                 break

@@ -113,6 +113,11 @@ class Reads:
         entries = self._one("XREVRANGE", self._keys.of("events"), "+", "-", "COUNT", limit)
         return [decode_event(entry) for entry in reversed(entries)] if isinstance(entries, list) else []
 
+    def last_event_id(self) -> str:
+        """The id of the newest event, to ask for what comes after it; `0-0` before the first."""
+        newest = self.newest_events(1)
+        return newest[0].id if newest else "0-0"
+
     def _tasks(self, run: str, ids: Sequence[str]) -> list[TaskRecord]:
         commands: list[list[str | int]] = []
         for task in ids:
