@@ -59,6 +59,10 @@ class Settings:
         """The bare mirror that attempts and landings live in."""
         return self.home / "repo.git"
 
+    def run_folder(self, run: str) -> Path:
+        """Where a run's plan and reports are kept."""
+        return self.home / "runs" / run
+
     def flags_as_environment(self) -> dict[str, str]:
         """What was given on the command line, as the variables that a child process reads it from."""
         return {

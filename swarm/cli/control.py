@@ -9,11 +9,12 @@ from swarm.cli.context import LONG_PATIENCE_S, Context, pass_context, resolve_ru
 from swarm.cli.output import emit, json_option, say, state_word
 from swarm.errors import NotFinishedError
 from swarm.observe.wording import duration, plural
-from swarm.states import RunState
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from swarm.engine.questions import Questions
-    from swarm.engine.records import RunRecord
+    from swarm.engine.records import RunRecord, TaskRecord
 
 LOOK_EVERY_S = 0.2
 
@@ -77,7 +78,8 @@ def wait(context: Context, run: str, timeout_s: float | None, as_json: bool) -> 
     """Block until a run ends, and exit by how it ended.
 
     RUN is an id, the beginning of one, or `latest` (the default). Exit code 0: every task is done;
-    1: it ended with failed, blocked or cancelled tasks; 8: it had not ended in time.
+    1: it ended with failed, blocked or cancelled tasks; 7: for a quota or spend limit; 8: it had not
+    ended in time; 9: its branch could not be published here.
     """
     reads = context.reads(patience_s=LONG_PATIENCE_S)
     record = wait_for_end(reads, resolve_run(reads, run), timeout_s)
@@ -87,7 +89,17 @@ def wait(context: Context, run: str, timeout_s: float | None, as_json: bool) -> 
         as_json,
         lambda: f"run {record.run} {state_word(record.state)} after {took}",
     )
-    return exit_code(record.state)
+    return tell_verdict(context, record, reads.tasks(record.run))
+
+
+def tell_verdict(context: Context, record: "RunRecord", tasks: "Iterable[TaskRecord]") -> int:
+    """Publish the branch if that is left to do here, say what is left to a person; return the exit code."""
+    from swarm.verdict import publish_here, verdict_on
+
+    verdict = verdict_on(record, tasks, unpublished=publish_here(context.settings(), record.branch))
+    if verdict.remark:
+        say(verdict.remark)
+    return verdict.exit_code
 
 
 def wait_for_end(reads: "Questions", run: str, timeout_s: float | None) -> "RunRecord":
@@ -107,8 +119,3 @@ def wait_for_end(reads: "Questions", run: str, timeout_s: float | None) -> "RunR
                 hint=f"`swarm status {run}` shows where it stands",
             )
         time.sleep(LOOK_EVERY_S)
-
-
-def exit_code(state: RunState) -> int:
-    """0 for a run that is done, 1 for one that ended otherwise."""
-    return 0 if state is RunState.DONE else 1

@@ -28,12 +28,14 @@ def report(context: Context, run: str, form: str, output: Path | None, as_json: 
     up to now.
     """
     reads = context.reads()
+    from swarm.base_check import red_on_base
     from swarm.engine.snapshot import take_snapshot
     from swarm.observe.report import build_report, render_report
 
-    text = render_report(
-        build_report(take_snapshot(reads, resolve_run(reads, run))), "json" if as_json else form
-    )
+    run = resolve_run(reads, run)
+    red = red_on_base(context.settings().run_folder(run))
+    measured = build_report(take_snapshot(reads, run), red_on_base=red)
+    text = render_report(measured, "json" if as_json else form)
     if output is None:
         click.echo(text)
         return

@@ -5,7 +5,7 @@ import time
 import click
 
 from swarm.cli.context import LONG_PATIENCE_S, Context, pass_context, resolve_run, run_argument
-from swarm.cli.control import exit_code
+from swarm.cli.control import tell_verdict
 from swarm.cli.output import json_option
 
 LOOK_EVERY_S = 0.25
@@ -35,4 +35,4 @@ def watch(context: Context, run: str, as_json: bool) -> int:
                 break
             time.sleep(LOOK_EVERY_S)
     click.echo(render_report(build_report(snapshot), "json" if as_json else "text"))
-    return exit_code(snapshot.run.state)
+    return tell_verdict(context, snapshot.run, snapshot.tasks)

@@ -56,6 +56,7 @@ class Report:
     merges: int
     conflicts: int
     gate_failures: int
+    red_on_base: str  # the gate that was red before any work, and how; empty when none was
     human_interventions: int
     clean: bool
     tokens: Tokens

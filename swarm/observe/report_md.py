@@ -60,6 +60,7 @@ def measures(report: Report) -> list[tuple[str, str]]:
                 )
             ),
         ),
+        *([("red before any work", one_line(report.red_on_base))] if report.red_on_base else []),
         ("human interventions", f"{report.human_interventions}{', clean' if report.clean else ''}"),
         ("tokens", f"{tokens.input} in, {tokens.output} out, {tokens.cache_read} from cache"),
         ("cost", f"{_usd(report.cost_usd)}, of which {_usd(report.wasted_cost_usd)} did not land"),

@@ -31,7 +31,7 @@ class _Screen:
 
     def show(self, snapshot: Snapshot, note: str = "") -> None:
         if note:
-            self._console.print(note, style="yellow")
+            self._console.print(note, style="yellow", markup=False, highlight=False)
         self._live.update(render_live(snapshot, min(self._console.width, 120)), refresh=True)
 
 

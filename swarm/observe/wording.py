@@ -47,6 +47,7 @@ FAILURES: dict[str, str] = {
     FailureKind.CRASH: "its worker vanished",
     FailureKind.INFRASTRUCTURE: "the machine could not do it (disk, Docker, git)",
     FailureKind.PROVIDER: "the model API failed",
+    FailureKind.LIMIT: "a quota or spend limit was reached",
     FailureKind.POLICY: "it was refused by policy",
 }
 

@@ -69,6 +69,26 @@ def test_wait_exits_1_for_a_run_that_failed(swarm: Swarm, bench: Bench, task: Ta
     assert swarm("wait").code == 1
 
 
+def test_wait_exits_7_for_a_run_that_a_limit_stopped(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """Money that is gone is no task's failure: whoever raises the limit may go on."""
+    bench.submit(task("a"), task("b", "a"))
+    bench.engine.fail(bench.claim(), Failure(FailureKind.LIMIT, "no credit left", retryable=False))
+
+    ended = swarm("wait")
+
+    assert ended.code == 7
+    assert "no credit left" in ended.err
+
+
+def test_wait_exits_1_when_a_limit_was_not_all_that_failed(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """More money would not mend the rest."""
+    bench.submit(task("a"), task("b"))
+    bench.engine.fail(bench.claim(), Failure(FailureKind.LIMIT, "no credit left", retryable=False))
+    bench.engine.fail(bench.claim(), FATAL)
+
+    assert swarm("wait").code == 1
+
+
 def test_wait_gives_up_with_exit_8(swarm: Swarm, bench: Bench, task: Task) -> None:
     """Not finished is neither done nor failed."""
     run = bench.submit(task("a"))
