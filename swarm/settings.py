@@ -164,6 +164,13 @@ def scrubbed_environment(extra: Mapping[str, str] | None = None) -> dict[str, st
     return {**kept, "CI": "true", "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1", **(extra or {})}
 
 
+def has_other_model_credential() -> bool:
+    """The Anthropic SDK may find a credential that is no setting of ours: a profile, or a federated login."""
+    foreign = (name for name, value in os.environ.items() if name.startswith("ANTHROPIC_") and value)
+    profiles = Path(os.environ.get("HOME", "/")) / ".config" / "anthropic"
+    return any(name not in FOREIGN for name in foreign) or profiles.is_dir()
+
+
 def is_colour_refused() -> bool:
     """The NO_COLOR convention: set to anything but nothing."""
     return bool(os.environ.get("NO_COLOR"))

@@ -62,7 +62,7 @@ def tell(error: SwarmError, as_json: bool) -> int:
         body: dict[str, object] = {
             "code": error.code,
             "message": error.message,
-            "hint": error.hint,
+            "hint": error.help,
             "retryable": error.retryable,
         }
         if problems:
@@ -71,9 +71,8 @@ def tell(error: SwarmError, as_json: bool) -> int:
         return error.exit_code
     head = click.style(f"error[{error.code}]", fg="red", bold=True)
     lines = [f"{head}: {printable(error.message)}"]
-    lines += [f"  {printable(str(problem))}" for problem in problems]
-    if error.hint:
-        lines.append(f"{click.style('help', fg='cyan', bold=True)}: {printable(error.hint)}")
+    lines += [f"  {printable(str(one))}" for one in problems if str(one) not in error.message]
+    lines.append(f"{click.style('help', fg='cyan', bold=True)}: {printable(error.help)}")
     click.echo("\n".join(lines), err=True)
     return error.exit_code
 

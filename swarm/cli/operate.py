@@ -41,22 +41,16 @@ def supervisor(context: Context, lifeline: bool, as_json: bool) -> None:
     """Run one supervisor in the foreground: reclaim, merge, publish."""
     settings = context.settings()
     del as_json
-    from swarm import crashpoints
     from swarm.engine.connect import engine_for
     from swarm.fleet.launch import open_launcher
     from swarm.fleet.lifeline import watch_lifeline
-    from swarm.fleet.server import ensure_server, make_home
-    from swarm.logs import log_to_stderr
+    from swarm.fleet.server import ensure_server
+    from swarm.fleet.startup import become_daemon
     from swarm.repo.hub import Hub
     from swarm.repo.merge_queue import MergeQueue
-    from swarm.sandbox.processes import hide_from_own_user, leave_pid_1
     from swarm.supervisor import Supervisor
 
-    leave_pid_1()
-    crashpoints.arm(settings.crash)
-    log_to_stderr()
-    hide_from_own_user()
-    make_home(settings.home)
+    become_daemon(settings)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

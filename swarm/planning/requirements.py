@@ -6,27 +6,11 @@ from pathlib import Path
 from swarm.errors import UsageError
 from swarm.models.client import ModelClient
 from swarm.models.tiers import model_for
-from swarm.plan.model import Plan
 from swarm.planning.planner import PlannedResult, plan_requirements
 from swarm.planning.repo_map import repo_map
 from swarm.settings import Settings
 
 MAX_REQUIREMENTS_BYTES = 1024 * 1024
-
-
-def plan_file(settings: Settings, file: Path) -> Plan:
-    """Plan the requirements in this file.
-
-    Raises:
-        UsageError: the file cannot be read, is empty, or is not a text.
-        SwarmError: as `plan_requirements`.
-    """
-    try:
-        raw = file.read_bytes()
-        text = raw.decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: cannot be read: {error}", hint="give a UTF-8 text file") from error
-    return plan_text(settings, text, source=str(file)).plan
 
 
 def plan_text(settings: Settings, text: str, *, source: str = "requirements") -> PlannedResult:
@@ -41,6 +25,7 @@ def plan_text(settings: Settings, text: str, *, source: str = "requirements") ->
     if len(text.encode()) > MAX_REQUIREMENTS_BYTES:
         raise UsageError(f"{source}: the requirements are longer than {MAX_REQUIREMENTS_BYTES} bytes")
     with ModelClient(settings) as client:
+        client.require_credential()
         return plan_requirements(
             text,
             repo_map(settings.root),

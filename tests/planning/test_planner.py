@@ -1,6 +1,8 @@
 """Planning with a scripted model: good plans, repairs, and every way it can go wrong."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,8 @@ from scripted import KEY, Serve
 from swarm.errors import ModelUnreachableError, PlanError, UsageError
 from swarm.models.client import ModelClient
 from swarm.planning.planner import PlannedResult, plan_requirements
-from swarm.planning.requirements import plan_file
-from swarm.settings import Settings
+from swarm.planning.requirements import plan_text
+from swarm.settings import Settings, scrubbed_environment
 from swarm.testing.repositories import make_repository
 from swarm.testing.script import ModelRequest, ScriptedReply, failing, refusing, saying
 
@@ -197,25 +199,40 @@ def test_a_truncation_at_every_byte_ends_in_a_plan_or_a_plan_error(serve: Serve,
         assert plan(client, tmp_path / str(cut)).repairs == 1
 
 
-def test_a_file_of_requirements_becomes_a_plan(serve: Serve, tmp_path: Path) -> None:
+def test_requirements_become_a_plan(serve: Serve, tmp_path: Path) -> None:
     """With the settings in force, on a real repository, into the project's own folder."""
     model, _ = serve([saying(GOOD)])
-    root = make_repository(
-        tmp_path / "repo", {"app.py": "def main(): ...\n", "requirements.md": "Write a parser.\n"}
-    )
+    root = make_repository(tmp_path / "repo", {"app.py": "def main(): ...\n"})
     settings = Settings(root=root, home=root / ".swarm", anthropic_api_key=KEY, anthropic_base_url=model.url)
 
-    plan = plan_file(settings, root / "requirements.md")
+    plan = plan_text(settings, "Write a parser.\n").plan
 
     assert len(plan.tasks) == 2
     assert "app.py 0.0k: main()" in model.requests[0].prompt
     assert (root / ".swarm" / "planning" / "0001" / "reply-1.txt").exists()
 
 
-@pytest.mark.parametrize(("content", "reason"), [(b" \n", "empty"), (b"\xff", "cannot be read")])
-def test_requirements_that_are_no_text_are_refused(tmp_path: Path, content: bytes, reason: str) -> None:
-    """Nothing is sent for an empty or a binary file."""
-    (tmp_path / "requirements.md").write_bytes(content)
+def test_empty_requirements_are_refused(tmp_path: Path) -> None:
+    """Nothing is sent for an empty file."""
+    with pytest.raises(UsageError, match="empty"):
+        plan_text(Settings(root=tmp_path), " \n")
 
-    with pytest.raises(UsageError, match=reason):
-        plan_file(Settings(root=tmp_path), tmp_path / "requirements.md")
+
+def test_without_a_credential_the_repository_is_not_even_mapped(tmp_path: Path) -> None:
+    """The answer comes before anything that takes time: the SDK alone takes a second to import."""
+    code = (
+        "import sys; from pathlib import Path; from swarm.settings import Settings, scrubbed_environment\n"
+        "from swarm.errors import AuthenticationError; from swarm.planning.requirements import plan_text\n"
+        "try:\n    plan_text(Settings(root=Path('missing')), 'Write a parser.')\n"
+        "except AuthenticationError:\n    print('anthropic' in sys.modules)"
+    )
+
+    asked = subprocess.run(
+        [sys.executable, "-c", code],
+        env=scrubbed_environment({"HOME": str(tmp_path)}),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert asked.stdout == "False\n"
