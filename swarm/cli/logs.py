@@ -50,7 +50,11 @@ def logs(
     reads = context.reads(patience_s=LONG_PATIENCE_S if follow else PATIENCE_S)
     run = resolve_run(reads, run)
     task = resolve_task(reads, run, task)
-    number = attempt or reads.task(run, task).attempt
+    tried = reads.task(run, task).attempt
+    number = attempt or tried
+    if attempt and attempt > tried and not follow:
+        which = "it has not been tried yet" if not tried else "there is 1" if tried == 1 else f"1 to {tried}"
+        raise UsageError(f"task {task!r} has no attempt {attempt}: {which}", hint=f"`swarm why {task}`")
     if not number and not follow:
         raise UsageError(
             f"task {task!r} has not been tried yet", hint=f"`swarm why {task}` says what it waits for"

@@ -10,7 +10,7 @@ import click
 from swarm.cli.context import LATEST, Context, pass_context, resolve_run
 from swarm.cli.output import emit, json_option, say, table, to_json
 from swarm.errors import UsageError
-from swarm.observe.wording import duration, money, one_line, plural
+from swarm.observe.wording import duration, one_line, plural, price
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,13 +46,15 @@ def plan(context: Context, file: Path, output: Path | None, as_json: bool) -> No
         _write(output, document)
     if as_json:
         made = {"output": output, "repairs": result.repairs, "cost_usd": result.usage.cost_microusd / 1e6}
+        made["priced"] = result.usage.is_priced
         click.echo(to_json({**plan_data(result.plan), **made}))
         return
     say(summarise_plan(result.plan))
     if output is None:
         click.echo(document.rstrip("\n"))
         return
-    say(f"\nwrote {output}, for {money(result.usage.cost_microusd)}; next: `swarm run {output}`")
+    cost = price(result.usage.cost_microusd, is_priced=result.usage.is_priced)
+    say(f"\nwrote {output}, cost: {cost}; next: `swarm run {output}`")
 
 
 @click.command()

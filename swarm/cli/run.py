@@ -62,10 +62,12 @@ def run(
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--key", default="", help="Makes the same plan on the same commit a new run.")
+@click.option("-y", "--yes", is_flag=True, help="As for `run`; submit never asks.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else on stdout.")
 @pass_context
-def submit(context: Context, file: Path, key: str, as_json: bool) -> None:
+def submit(context: Context, file: Path, key: str, yes: bool, as_json: bool) -> None:
     """Queue a plan and print the run's id; workers elsewhere do it."""
+    del yes
     settings = context.settings()
     from swarm.local_run import open_queue, submit_plan
 

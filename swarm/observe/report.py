@@ -58,6 +58,7 @@ def build_report(snapshot: Snapshot, *, red_on_base: str = "") -> Report:
         clean=run.state is RunState.DONE and run.interventions == 0,
         tokens=_tokens(usage),
         cost_usd=usage.cost_microusd / 1e6,
+        priced=all(task.usage.is_priced for task in tasks),
         wasted_cost_usd=sum(task.wasted.cost_microusd for task in tasks) / 1e6,
         tasks=tuple(_row(task, work_s[task.spec.id]) for task in tasks),
     )
@@ -134,6 +135,7 @@ def _row(task: TaskRecord, work_s: float) -> TaskRow:
         failure_reason=task.failure_reason,
         tokens=_tokens(task.usage),
         cost_usd=task.usage.cost_microusd / 1e6,
+        priced=task.usage.is_priced,
         wasted_cost_usd=task.wasted.cost_microusd / 1e6,
     )
 

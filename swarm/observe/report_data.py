@@ -32,6 +32,7 @@ class TaskRow:
     failure_reason: str
     tokens: Tokens
     cost_usd: float
+    priced: bool  # False: a model without a known price was used, and counts as 0
     wasted_cost_usd: float
 
 
@@ -61,5 +62,6 @@ class Report:
     clean: bool
     tokens: Tokens
     cost_usd: float
+    priced: bool  # every task is
     wasted_cost_usd: float
     tasks: tuple[TaskRow, ...]

@@ -111,6 +111,11 @@ def money(microusd: int) -> str:
     return f"${microusd / 1e6:.4f}" if microusd else "$0"
 
 
+def price(microusd: int, *, is_priced: bool) -> str:
+    """The money, or that nobody knows it."""
+    return money(microusd) if is_priced else "price unknown"
+
+
 def lock_name(node: str) -> str:
     """The path of a lock as the engine names it, without the slash that ends every node."""
     return printable(node).rstrip("/") or "the whole repository"
