@@ -165,7 +165,7 @@ class LazyGroup(click.Group):
     "--directory",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=Path(),
-    help="The repository's folder; default is where you are.",
+    help="The repository's folder, and where relative FILEs are; default is where you are.",
 )
 @click.version_option(__version__, prog_name="swarm", message="%(prog)s %(version)s")
 @click.pass_context

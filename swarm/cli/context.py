@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from swarm.cli.complete import complete_run, complete_task
 from swarm.errors import StoreUnreachableError, UnknownRunError, UnknownTaskError
 
 if TYPE_CHECKING:
+    import os
+
     from swarm.engine.engine import Engine
     from swarm.engine.questions import Questions
     from swarm.settings import Settings
@@ -23,6 +26,10 @@ class Context:
     """Where the command was started; settings are read when a command asks for them."""
 
     directory: Path = field(default_factory=Path)
+
+    def path(self, file: "str | os.PathLike[str]") -> Path:
+        """A file named on the command line, which is relative to `directory`; `-` stays itself."""
+        return Path(file) if str(file) == "-" else self.directory / file
 
     def settings(self, **flags: object) -> "Settings":
         """The settings in force here, with the command's own flags on top; None is not given."""
@@ -59,10 +66,30 @@ class Context:
 
 
 pass_context = click.make_pass_decorator(Context, ensure=True)
-run_argument = click.argument("run", required=False, default=LATEST)
+run_argument = click.argument("run", required=False, default=LATEST, shell_complete=complete_run)
 run_option = click.option(
-    "--run", default=LATEST, metavar="RUN", help="Of which run; an id, the beginning of one, or `latest`."
+    "--run",
+    default=LATEST,
+    metavar="RUN",
+    help="Of which run; an id, the beginning of one, or `latest`.",
+    shell_complete=complete_run,
 )
+task_argument = click.argument("task", shell_complete=complete_task)
+
+
+class FilePath(click.Path):
+    """A file as the command line names it: relative to the folder of -C, as for git; `-` stays itself."""
+
+    def __init__(self, *, dir_okay: bool = True) -> None:
+        super().__init__(dir_okay=dir_okay, path_type=Path)
+
+    def convert(
+        self, value: "str | os.PathLike[str]", param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
+        """The path from where the command was started."""
+        context = ctx.find_object(Context) if ctx else None
+        path = value if context is None else context.path(value)
+        return Path(str(super().convert(path, param, ctx)))
 
 
 def server_url(settings: "Settings") -> str:

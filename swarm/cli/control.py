@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from swarm.cli.complete import complete_task
 from swarm.cli.context import LONG_PATIENCE_S, Context, pass_context, resolve_run, resolve_task, run_argument
 from swarm.cli.output import emit, json_option, say, state_word
 from swarm.errors import NotFinishedError
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_S = 0.2
 
-task_option = click.option("--task", help="Only this task; its id or the beginning of it.")
+task_option = click.option(
+    "--task", help="Only this task; its id or the beginning of it.", shell_complete=complete_task
+)
 
 
 @click.command()

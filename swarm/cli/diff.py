@@ -2,7 +2,7 @@
 
 import click
 
-from swarm.cli.context import Context, pass_context, resolve_run, resolve_task, run_option
+from swarm.cli.context import Context, pass_context, resolve_run, resolve_task, run_option, task_argument
 from swarm.cli.output import emit, json_option
 from swarm.errors import UsageError
 from swarm.observe.wording import printable
@@ -11,7 +11,7 @@ _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
 @click.command()
-@click.argument("task")
+@task_argument
 @run_option
 @click.option("--attempt", "of_attempt", is_flag=True, help="The last attempt, even when it did not land.")
 @json_option

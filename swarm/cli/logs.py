@@ -16,6 +16,7 @@ from swarm.cli.context import (
     resolve_task,
     run_argument,
     run_option,
+    task_argument,
 )
 from swarm.cli.output import emit, json_option, say, to_json
 from swarm.errors import UsageError
@@ -32,7 +33,7 @@ EVENTS_A_CALL = 1000
 
 
 @click.command()
-@click.argument("task")
+@task_argument
 @run_option
 @click.option("--attempt", type=click.IntRange(min=1), help="Which attempt; default is the last.")
 @click.option("--gate", is_flag=True, help="What its gate wrote, not its agent.")

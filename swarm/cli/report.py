@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from swarm.cli.context import Context, pass_context, resolve_run, run_argument
+from swarm.cli.context import Context, FilePath, pass_context, resolve_run, run_argument
 from swarm.cli.output import json_option, say
 
 
@@ -18,7 +18,7 @@ from swarm.cli.output import json_option, say
     show_default=True,
     help="How it is written.",
 )
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+@click.option("-o", "--output", type=FilePath(dir_okay=False), help="Write to this file.")
 @json_option
 @pass_context
 def report(context: Context, run: str, form: str, output: Path | None, as_json: bool) -> None:

@@ -2,12 +2,12 @@
 
 import click
 
-from swarm.cli.context import Context, pass_context, resolve_run, resolve_task, run_option
+from swarm.cli.context import Context, pass_context, resolve_run, resolve_task, run_option, task_argument
 from swarm.cli.output import emit, json_option, state_word
 
 
 @click.command()
-@click.argument("task")
+@task_argument
 @run_option
 @json_option
 @pass_context

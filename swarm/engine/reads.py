@@ -54,6 +54,10 @@ class Reads:
             for record in self._tasks(run, ids[start : start + PAGE])
         ]
 
+    def task_ids(self, run: str) -> list[str]:
+        """The ids of a run's tasks in the plan's order; none for an unknown run."""
+        return words_of(self._one("ZRANGE", self._keys.of("index", run), 0, -1))
+
     def queues(self) -> list[QueueRecord]:
         """Every type ever submitted with the number of tasks claimable now and parked on locks."""
         types = sorted(words_of(self._one("SMEMBERS", self._keys.of("types"))))
