@@ -11,9 +11,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from swarm.engine.connect import open_store
 from swarm.engine.engine import Engine
 from swarm.engine.snapshot import Snapshot, take_snapshot
-from swarm.engine.store import open_store
 from swarm.errors import SwarmError
 from swarm.fleet.server_file import running_url
 from swarm.observe.live import render_live

@@ -5,9 +5,11 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+from swarm.base_check import gates_on
 from swarm.engine.connect import engine_for
 from swarm.errors import SwarmError
 from swarm.fleet.docker import check_docker
+from swarm.fleet.launch import open_launcher
 from swarm.fleet.resources import available
 from swarm.fleet.server import Server, ensure_server
 from swarm.repo.gates import load_gates
@@ -41,7 +43,7 @@ class Finding:
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Run every check; none of them raises, and none of them changes anything but starting Redis."""
+    """Run every check, the gates of HEAD among them; none raises, or changes anything but starting Redis."""
     checks: tuple[tuple[str, bool, Callable[[Settings], Finding]], ...] = (
         ("git", True, _git),
         ("repository", True, _repository),
@@ -102,16 +104,28 @@ def _where(server: Server) -> str:
 
 def _gates(settings: Settings) -> Finding:
     hub = Hub.open_or_create(settings.hub)
-    gates = load_gates(hub, hub.import_base(settings.root))
-    if not gates:
+    commit = hub.import_base(settings.root)
+    names = ", ".join(gate.name for gate in load_gates(hub, commit))
+    if not names:
         return Finding(
             "gates",
             is_ok=False,
             is_needed=False,
-            found=f"none in swarm.toml at {commit_of(settings.root)[:12]}: only acceptance commands judge",
+            found=f"none in swarm.toml at {commit[:12]}: only acceptance commands judge",
             hint="`swarm init` writes one; commit it",
         )
-    return Finding("gates", is_ok=True, is_needed=False, found=", ".join(gate.name for gate in gates))
+    log = settings.home / "logs" / "doctor.gate.log"
+    red = gates_on(settings, commit, open_launcher(settings), log=log).failure
+    if red is None:
+        found = f"{names}: green on {commit[:12]}"
+        return Finding("gates", is_ok=True, is_needed=False, found=found)
+    return Finding(
+        "gates",
+        is_ok=False,
+        is_needed=False,
+        found=f"red on {commit[:12]} before any work: {red}",
+        hint=f"no task can land until one makes it green; its output is in {log}",
+    )
 
 
 def _model(settings: Settings) -> Finding:

@@ -33,16 +33,28 @@ from typing import ClassVar
 
 
 class SwarmError(Exception):
-    """Something that swarm reports to a person: what is wrong, and the next step."""
+    """Something inside swarm went wrong that it has no better name for.
+
+    The first paragraph of each class says what it means, `next_step` what to do when an error brings
+    no hint of its own: `swarm explain` prints both.
+    """
 
     code: ClassVar[str] = "SW000"
     exit_code: ClassVar[int] = 5
     retryable: ClassVar[bool] = False
+    next_step: ClassVar[str] = (
+        "Report it with the crash file that the message names; your repository and the run are as they were."
+    )
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    @property
+    def help(self) -> str:
+        """The next step in words: the hint of this error, else what helps with every error of its kind."""
+        return self.hint or self.next_step.removesuffix(".")
 
 
 class UsageError(SwarmError):
@@ -50,12 +62,14 @@ class UsageError(SwarmError):
 
     code = "SW001"
     exit_code = 2
+    next_step = "Read the message for the value, and `swarm COMMAND --help` for what fits."
 
 
 class ConfigError(UsageError):
     """A setting has a value that cannot be used."""
 
     code = "SW002"
+    next_step = "The message says where it came from; `swarm config show` lists every setting and its source."
 
 
 @dataclass(frozen=True)
@@ -74,6 +88,9 @@ class PlanError(UsageError):
     """The plan cannot be run; `problems` holds everything that is wrong with it."""
 
     code = "SW003"
+    next_step = (
+        "Mend the places that are named, then `swarm validate PLAN`; `swarm schema` prints the format."
+    )
 
     def __init__(self, message: str, problems: Sequence[Problem] = (), *, hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -84,24 +101,30 @@ class RepositoryError(UsageError):
     """The repository cannot be used as it is."""
 
     code = "SW004"
+    next_step = "swarm needs a git repository with at least one commit; `swarm doctor` checks it."
 
 
 class UnknownRunError(UsageError):
-    """No run has this id."""
+    """No run, or more than one, has this id."""
 
     code = "SW005"
+    next_step = (
+        "`swarm runs` lists them; an id may be shortened while it stays unique, `latest` is the newest."
+    )
 
 
 class UnknownTaskError(UsageError):
-    """No task has this id."""
+    """No task of the run, or more than one, has this id."""
 
     code = "SW006"
+    next_step = "`swarm tasks RUN` lists them; an id may be shortened while it stays unique."
 
 
 class ModelRequestError(UsageError):
     """The model API refused a request as wrong: an unknown model, or a prompt too long for it."""
 
     code = "SW007"
+    next_step = "Check the model's name in `swarm config show`; split a long requirements file."
 
 
 class UnreachableError(SwarmError):
@@ -110,18 +133,21 @@ class UnreachableError(SwarmError):
     code = "SW010"
     exit_code = 3
     retryable = True
+    next_step = "`swarm doctor` says what is missing; nothing was lost, try again."
 
 
 class StoreUnreachableError(UnreachableError):
     """Redis did not answer; whether the last call took effect is unknown."""
 
     code = "SW011"
+    next_step = "Start one with `swarm run`, or check REDIS_URL and that the server runs; then try again."
 
 
 class DockerUnreachableError(UnreachableError):
     """The Docker engine did not answer."""
 
     code = "SW012"
+    next_step = "Start it, check DOCKER_HOST and your right to its socket, or use `--isolation process`."
 
 
 class ModelUnreachableError(UnreachableError):
@@ -131,6 +157,7 @@ class ModelUnreachableError(UnreachableError):
     """
 
     code = "SW013"
+    next_step = "Check ANTHROPIC_BASE_URL and the network; tasks are not charged for it. Try again later."
 
     def __init__(self, message: str, *, hint: str = "", retry_after_s: float = 0.0) -> None:
         super().__init__(message, hint=hint)
@@ -142,13 +169,15 @@ class AuthenticationError(SwarmError):
 
     code = "SW020"
     exit_code = 4
+    next_step = "Set ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN; `command` tasks and `swarm demo` need none."
 
 
 class RefusedError(SwarmError):
-    """Refused for safety."""
+    """Refused for safety: going on could harm what is yours."""
 
     code = "SW030"
     exit_code = 6
+    next_step = "The message says what would have been harmed, the help line how to allow or avoid it."
 
 
 class LimitReachedError(SwarmError):
@@ -156,6 +185,7 @@ class LimitReachedError(SwarmError):
 
     code = "SW040"
     exit_code = 7
+    next_step = "Raise the limit that the message names, then `swarm retry RUN`; what landed stays landed."
 
 
 class NotFinishedError(SwarmError):
@@ -164,6 +194,7 @@ class NotFinishedError(SwarmError):
     code = "SW050"
     exit_code = 8
     retryable = True
+    next_step = "The run goes on; `swarm status` shows where it stands, `swarm wait` waits again."
 
 
 class WaitingForPersonError(SwarmError):
@@ -171,21 +202,25 @@ class WaitingForPersonError(SwarmError):
 
     code = "SW060"
     exit_code = 9
+    next_step = "`swarm tasks` marks what needs you, `swarm why TASK` says why."
 
 
 class StoreReplyError(SwarmError):
     """Redis answered a call with an error; the call changed nothing."""
 
     code = "SW080"
+    next_step = "Read what Redis said: it may be full, read-only or older than 7.0; `swarm doctor` checks."
 
 
 class StaleTokenError(SwarmError):
     """The caller's fencing token is no longer current: somebody else may hold the task."""
 
     code = "SW070"
+    next_step = "Nothing to do: its work was refused, and the task is tried again elsewhere."
 
 
 class RunCancelledError(StaleTokenError):
     """The run or the task was cancelled; its worker should stop."""
 
     code = "SW071"
+    next_step = "Nothing to do; `swarm retry RUN` queues cancelled tasks again."

@@ -1,29 +1,144 @@
-"""One run on this machine: hand the plan over, keep the processes alive, watch until it ends."""
+"""One run on this machine: hand the plan over, see it through, publish, report."""
 
-import signal
-import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from types import FrameType
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
+from swarm.base_check import BaseCheck, red_on_base
+from swarm.driving import Driven, drive
 from swarm.engine.connect import engine_for
 from swarm.engine.engine import Engine
-from swarm.engine.snapshot import Snapshot, take_snapshot
-from swarm.errors import AuthenticationError, RefusedError, StoreUnreachableError, UnknownRunError
-from swarm.fleet.local import Death, LocalFleet
+from swarm.engine.questions import Questions
+from swarm.engine.snapshot import take_snapshot
+from swarm.errors import AuthenticationError, UnknownRunError
+from swarm.fleet.local import LocalFleet
+from swarm.fleet.resources import Admission, choose_workers
 from swarm.fleet.server import Server, ensure_server, make_home
-from swarm.fleet.server_file import running_url
+from swarm.fleet.server_file import has_data
+from swarm.observe.report import build_report, render_report
+from swarm.observe.report_data import Report
+from swarm.observe.watcher import open_watcher
 from swarm.plan.document import dump_plan
 from swarm.plan.model import Plan, TaskSpec
+from swarm.repo.gates import load_gates
 from swarm.repo.hub import Hub
 from swarm.repo.user_repository import commit_of, repository_identity
 from swarm.settings import Settings
+from swarm.verdict import Verdict, publish_here, verdict_on
 
-LOOK_EVERY_S = 0.25
 PATIENCE_S = 2.0
+
+PROCESS_MEMORY_MB, PROCESS_CPUS = 512, 0.5
+"""What one worker without a container is counted as, when their number is chosen."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run on this machine ended: the report, the exit code, and what to say beside the report."""
+
+    report: Report
+    exit_code: int
+    remark: str = ""
+
+
+class LocalRun:
+    """One run with its processes on this machine: `begin` or `take_up`, then `see_through`.
+
+    Args:
+        tell: says to a person how it is going.
+        environment: what the workers get besides the settings.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        tell: Callable[[str], None],
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._tell = tell
+        self._environment = environment or {}
+        self._base_check: BaseCheck | None = None
+
+    def begin(self, plan: Plan, *, key: str = "") -> str:
+        """Submit a plan; return the run's id."""
+        check_executors(plan.tasks, self._settings)
+        self._connect()
+        run = submit_plan(self._settings, self._engine, plan, key=key)
+        record = self._engine.run(run)
+        self._tell(f"run {run}  branch {record.branch}  base {record.base[:12]}")
+        self._base_check = BaseCheck(self._settings, record.base, run_folder=self._settings.run_folder(run))
+        return run
+
+    def take_up(self, text: str, find: Callable[[Questions, str], str]) -> str:
+        """Go on with the run that `find` finds for `text`, once there is a queue to ask; return its id.
+
+        Raises:
+            UnknownRunError: nothing was ever run here.
+        """
+        if not self._settings.redis_url and not has_data(self._settings.home):
+            raise UnknownRunError(
+                f"no run {text!r}: nothing was ever run here", hint="`swarm run FILE` starts one"
+            )
+        self._connect()
+        run = find(self._engine, text)
+        record = self._engine.run(run)
+        open_tasks = [task.spec for task in self._engine.tasks(run) if not task.state.is_terminal]
+        check_executors(open_tasks, self._settings)
+        Hub.open_or_create(self._settings.hub).start_branch(record.branch, record.base)
+        self._tell(f"resuming run {run}  branch {record.branch}")
+        return run
+
+    def see_through(self, run: str, *, quiet: bool) -> Ended:
+        """Do the run's work, show it on stderr unless `quiet`, publish and report."""
+        if self._engine.run(run).state.is_terminal:
+            return self._finish(Driven(take_snapshot(self._engine, run)))
+        admission = self._admit()
+        if admission.reason:
+            self._tell(admission.reason)
+        fleet = LocalFleet(self._settings, self._server.url, admission.workers, self._environment)
+        fleet.start()
+        check = self._base_check
+        if check:
+            check.start()
+        try:
+            with open_watcher(self._engine, run, since=self._since, quiet=quiet) as watcher:
+                driven = drive(self._settings, self._engine, run, fleet, show=watcher.show, check=check)
+        finally:
+            fleet.stop()
+            if check:
+                check.end()
+        return self._finish(driven)
+
+    def _connect(self) -> None:
+        self._engine, self._server = open_queue(self._settings)
+        for warning in self._engine.check_server():
+            self._tell(f"warning: {warning}")
+        self._since = self._engine.last_event_id()
+
+    def _admit(self) -> Admission:
+        """How many workers to start; an agent that waits for a model leaves its CPU to others."""
+        settings = self._settings
+        if settings.isolation == "docker":
+            return choose_workers(
+                settings.workers, memory_mb_each=settings.memory_mb, cpus_each=settings.cpus
+            )
+        return choose_workers(settings.workers, memory_mb_each=PROCESS_MEMORY_MB, cpus_each=PROCESS_CPUS)
+
+    def _finish(self, driven: Driven) -> Ended:
+        record = driven.snapshot.run
+        unpublished = publish_here(self._settings, record.branch)
+        folder = self._settings.run_folder(record.run)
+        report = build_report(driven.snapshot, red_on_base=red_on_base(folder))
+        folder.mkdir(parents=True, exist_ok=True)
+        for form, name in (("json", "report.json"), ("md", "report.md"), ("junit", "report.xml")):
+            (folder / name).write_text(render_report(report, form), encoding="utf-8")
+        verdict = (
+            Verdict(128 + driven.stopped_by, f"stopped; go on with `swarm run --resume {record.run}`")
+            if driven.stopped_by
+            else verdict_on(record, driven.snapshot.tasks, unpublished=unpublished)
+        )
+        return Ended(report, verdict.exit_code, verdict.remark)
 
 
 def open_queue(settings: Settings) -> tuple[Engine, Server]:
@@ -59,116 +174,15 @@ def submit_plan(settings: Settings, engine: Engine, plan: Plan, *, key: str = ""
 
     Raises:
         RepositoryError: there is no commit to start from.
+        ConfigError: a gate in its swarm.toml is malformed: nothing could ever land.
     """
     make_home(settings.home)
     hub = Hub.open_or_create(settings.hub)
     base = hub.import_base(settings.root)
+    load_gates(hub, base)
     run = engine.submit(plan, base=base, key=key, repository=repository_identity(settings.root))
     hub.start_branch(engine.run(run).branch, base)
-    folder = run_folder(settings.home, run)
+    folder = settings.run_folder(run)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "plan.json").write_text(dump_plan(plan), encoding="utf-8")
     return run
-
-
-def run_folder(home: Path, run: str) -> Path:
-    """Where a run's plan and reports are kept."""
-    return home / "runs" / run
-
-
-@dataclass
-class StopRequests:
-    """How often a person asked to stop: once drains, twice stops."""
-
-    signals: list[int] = field(default_factory=list)
-    asked: threading.Event = field(default_factory=threading.Event)
-
-    @property
-    def count(self) -> int:
-        """How many requests there were."""
-        return len(self.signals)
-
-    def add(self, number: int, _frame: FrameType | None = None) -> None:
-        """Count one more request; a signal handler."""
-        self.signals.append(number)
-        self.asked.set()
-
-
-@contextmanager
-def stop_on_signals() -> Iterator[StopRequests]:
-    """Turn SIGINT and SIGTERM into stop requests for as long as the block runs."""
-    requests = StopRequests()
-    before = {number: signal.signal(number, requests.add) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield requests
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-class Show(Protocol):
-    """Takes a snapshot and, now and then, a line that a person should read beside it."""
-
-    def __call__(self, snapshot: Snapshot, note: str = "") -> None:
-        """Show them."""
-        ...
-
-
-@dataclass(frozen=True)
-class Driven:
-    """How driving a run ended: the last look at it, and the signal that stopped it (0 for none)."""
-
-    snapshot: Snapshot
-    stopped_by: int = 0
-
-
-def drive(settings: Settings, engine: Engine, run: str, fleet: LocalFleet, *, show: Show) -> Driven:
-    """Keep the fleet alive until the run ends or a person stops it.
-
-    A Redis that went away is started again at once when it is ours, and waited for when it is not.
-
-    Raises:
-        RefusedError: Redis answers, and has lost this run.
-    """
-    with stop_on_signals() as requests:
-        asked = 0
-        snapshot = _look(engine, run)
-        while True:
-            try:
-                _keep_server(settings)
-                snapshot, note = _look(engine, run), ""
-            except StoreUnreachableError as error:
-                note = f"{error.message}; waiting for it"
-            deaths = fleet.check() if not asked else []
-            notes = [note, *map(_obituary, deaths)]
-            if requests.count > asked:
-                asked = requests.count
-                fleet.drain()
-                notes.append("draining: tasks at work may finish; press Ctrl-C again to stop now")
-            show(snapshot, "; ".join(filter(None, notes)))
-            if snapshot.run.state.is_terminal:
-                return Driven(snapshot)
-            if requests.count > 1 or (asked and fleet.workers_have_ended()):
-                return Driven(_look(engine, run), stopped_by=requests.signals[0])
-            requests.asked.wait(LOOK_EVERY_S)
-            requests.asked.clear()
-
-
-def _keep_server(settings: Settings) -> None:
-    """Start the embedded server again as soon as its process is gone: every lease is running out."""
-    if not settings.redis_url and running_url(settings.home) is None:
-        ensure_server(settings)
-
-
-def _look(engine: Engine, run: str) -> Snapshot:
-    try:
-        return take_snapshot(engine, run)
-    except UnknownRunError as error:
-        raise RefusedError(
-            f"Redis has lost run {run}: somebody emptied it, or another database answers",
-            hint=f"run its plan again: what has landed is found in git (.swarm/runs/{run}/plan.json)",
-        ) from error
-
-
-def _obituary(death: Death) -> str:
-    return f"{death.name} (pid {death.pid}) ended with {death.exit_code}; starting it again"

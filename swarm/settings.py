@@ -7,11 +7,9 @@ A plain dataclass instead of pydantic-settings: `swarm status` must start in und
 import alone takes longer.
 """
 
-import difflib
 import math
 import os
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -60,6 +58,10 @@ class Settings:
     def hub(self) -> Path:
         """The bare mirror that attempts and landings live in."""
         return self.home / "repo.git"
+
+    def run_folder(self, run: str) -> Path:
+        """Where a run's plan and reports are kept."""
+        return self.home / "runs" / run
 
     def flags_as_environment(self) -> dict[str, str]:
         """What was given on the command line, as the variables that a child process reads it from."""
@@ -162,6 +164,13 @@ def scrubbed_environment(extra: Mapping[str, str] | None = None) -> dict[str, st
     return {**kept, "CI": "true", "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1", **(extra or {})}
 
 
+def has_other_model_credential() -> bool:
+    """The Anthropic SDK may find a credential that is no setting of ours: a profile, or a federated login."""
+    foreign = (name for name, value in os.environ.items() if name.startswith("ANTHROPIC_") and value)
+    profiles = Path(os.environ.get("HOME", "/")) / ".config" / "anthropic"
+    return any(name not in FOREIGN for name in foreign) or profiles.is_dir()
+
+
 def is_colour_refused() -> bool:
     """The NO_COLOR convention: set to anything but nothing."""
     return bool(os.environ.get("NO_COLOR"))
@@ -189,10 +198,16 @@ def _user_config_path() -> Path:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    import tomllib  # noqa: PLC0415  # 3 ms, for whoever has such a file
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
 
 
@@ -205,7 +220,9 @@ def _table(document: dict[str, Any], *names: str) -> dict[str, Any]:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
+    from difflib import get_close_matches  # noqa: PLC0415  # only a mistake pays for it
+
+    near = get_close_matches(name, known, n=1)
     listed = "`swarm config show` lists every setting"
     return f"did you mean {near[0]!r}? {listed}" if near else listed
 

@@ -65,12 +65,18 @@ class FailureKind(StrEnum):
     CRASH = "crash"  # the worker vanished
     INFRASTRUCTURE = "infrastructure"  # disk, Docker, git: not the task's fault
     PROVIDER = "provider"  # the model API: not the task's fault
+    LIMIT = "limit"  # a quota or spend limit of the model API: not the task's fault
     POLICY = "policy"  # straight to a person
 
     @property
     def is_charged(self) -> bool:
         """An attempt that fails this way counts against the task's `max_attempts`."""
-        return self not in {FailureKind.INFRASTRUCTURE, FailureKind.PROVIDER, FailureKind.CRASH}
+        return self not in {
+            FailureKind.INFRASTRUCTURE,
+            FailureKind.PROVIDER,
+            FailureKind.LIMIT,
+            FailureKind.CRASH,
+        }
 
 
 _S = TaskState

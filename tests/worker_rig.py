@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import IO
 
 import workers
+from swarm.engine.connect import open_store
 from swarm.engine.engine import Engine
 from swarm.engine.records import TaskRecord, WorkerProfile
-from swarm.engine.store import open_store
 from swarm.fleet.process import ProcessLauncher
 from swarm.plan.model import Plan, TaskSpec
 from swarm.repo.hub import Hub

@@ -5,16 +5,14 @@ import os
 import socket
 from pathlib import Path
 
-from swarm import crashpoints
 from swarm.engine.connect import engine_for
 from swarm.engine.records import WorkerProfile
 from swarm.errors import SwarmError
 from swarm.fleet.launch import open_launcher
 from swarm.fleet.lifeline import watch_lifeline
-from swarm.fleet.server import ensure_server, make_home
-from swarm.logs import log_to_stderr
+from swarm.fleet.server import ensure_server
+from swarm.fleet.startup import become_daemon
 from swarm.repo.hub import Hub
-from swarm.sandbox.processes import hide_from_own_user, leave_pid_1
 from swarm.settings import Settings, load_settings
 from workers.agents import known_agents
 from workers.leftovers import WorkerId, sweep_leftovers
@@ -30,17 +28,14 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         settings = load_settings(arguments.root)
-        leave_pid_1()
-        crashpoints.arm(settings.crash)
-        log_to_stderr()
-        hide_from_own_user()
+        become_daemon(settings)
         worker = open_worker(settings, types=tuple(filter(None, arguments.types.split(","))) or ("*",))
         worker.stopping.listen_to_signals()
         if arguments.lifeline:
             watch_lifeline(worker.stopping.stop_now)
         worker.run()
     except SwarmError as error:
-        parser.exit(error.exit_code, f"error[{error.code}]: {error.message}\n{_help(error)}")
+        parser.exit(error.exit_code, f"error[{error.code}]: {error.message}\nhelp: {error.help}\n")
     return 0
 
 
@@ -50,7 +45,6 @@ def open_worker(settings: Settings, *, types: tuple[str, ...] = ("*",)) -> Worke
     Raises:
         SwarmError: Redis, Docker or the hub cannot be used.
     """
-    make_home(settings.home)
     sweep_leftovers(settings.home / "workspaces")
     agents = known_agents(settings)
     return Worker(
@@ -67,10 +61,6 @@ def open_worker(settings: Settings, *, types: tuple[str, ...] = ("*",)) -> Worke
             pid=os.getpid(),
         ),
     )
-
-
-def _help(error: SwarmError) -> str:
-    return f"help: {error.hint}\n" if error.hint else ""
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import click
 from swarm import __version__
 from swarm.cli.context import Context
 from swarm.cli.failures import ReaderLeftError, end
-from swarm.settings import is_colour_refused
 
 
 @dataclass(frozen=True)
@@ -166,17 +165,20 @@ class LazyGroup(click.Group):
     "--directory",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=Path(),
-    help="The repository's folder; default is where you are.",
+    help="The repository's folder, and where relative FILEs are; default is where you are.",
 )
 @click.version_option(__version__, prog_name="swarm", message="%(prog)s %(version)s")
 @click.pass_context
 def swarm(ctx: click.Context, directory: Path) -> None:
     """Turn a requirements file into a merged, tested branch, with many coding agents at once."""
     ctx.obj = Context(directory)
-    if is_colour_refused():
-        ctx.color = False
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
+        return
+    from swarm.settings import is_colour_refused
+
+    if is_colour_refused():
+        ctx.color = False
 
 
 def run_cli(arguments: Sequence[str]) -> int:

@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from swarm.cli.complete import complete_run, complete_task
 from swarm.errors import StoreUnreachableError, UnknownRunError, UnknownTaskError
-from swarm.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    import os
+
     from swarm.engine.engine import Engine
+    from swarm.engine.questions import Questions
+    from swarm.settings import Settings
 
 LATEST = "latest"
 PATIENCE_S = 2.0
@@ -23,40 +27,72 @@ class Context:
 
     directory: Path = field(default_factory=Path)
 
-    def settings(self, **flags: object) -> Settings:
+    def path(self, file: "str | os.PathLike[str]") -> Path:
+        """A file named on the command line, which is relative to `directory`; `-` stays itself."""
+        return Path(file) if str(file) == "-" else self.directory / file
+
+    def settings(self, **flags: object) -> "Settings":
         """The settings in force here, with the command's own flags on top; None is not given."""
+        from swarm.settings import load_settings
+
         return load_settings(self.directory, flags)
 
     def engine(self, *, patience_s: float = PATIENCE_S) -> "Engine":
-        """The queue that this folder's settings name; its connection ends with the command."""
-        engine = open_engine(self.settings(), patience_s=patience_s)
+        """The queue that this folder's settings name; its connection ends with the command.
+
+        A call is repeated for `patience_s` while the server does not answer: a person who asks wants
+        to hear soon that it is away, a command that waits for hours outlives a restart.
+
+        Raises:
+            StoreUnreachableError: no server is configured, and none was ever started here.
+        """
+        settings = self.settings()
+        url = server_url(settings)
+        from swarm.engine.connect import engine_for
+
+        engine = engine_for(settings, url, patience_s=patience_s)
         click.get_current_context().call_on_close(engine.close)
         return engine
 
+    def reads(self, *, patience_s: float = PATIENCE_S) -> "Questions":
+        """As `engine`, for a command that only looks: it starts sooner."""
+        settings = self.settings()
+        url = server_url(settings)
+        from swarm.engine.connect import open_store, reads_for
+
+        store = open_store(url)
+        click.get_current_context().call_on_close(store.close)
+        return reads_for(store, settings.project, patience_s=patience_s)
+
 
 pass_context = click.make_pass_decorator(Context, ensure=True)
-run_argument = click.argument("run", required=False, default=LATEST)
+run_argument = click.argument("run", required=False, default=LATEST, shell_complete=complete_run)
 run_option = click.option(
-    "--run", default=LATEST, metavar="RUN", help="Of which run; an id, the beginning of one, or `latest`."
+    "--run",
+    default=LATEST,
+    metavar="RUN",
+    help="Of which run; an id, the beginning of one, or `latest`.",
+    shell_complete=complete_run,
 )
+task_argument = click.argument("task", shell_complete=complete_task)
 
 
-def open_engine(settings: Settings, *, patience_s: float = PATIENCE_S) -> "Engine":
-    """Connect to the configured Redis, else to the running embedded server of this repository.
+class FilePath(click.Path):
+    """A file as the command line names it: relative to the folder of -C, as for git; `-` stays itself."""
 
-    A call is repeated for `patience_s` while the server does not answer: a person who asks wants
-    to hear soon that it is away, a command that waits for hours outlives a restart.
+    def __init__(self, *, dir_okay: bool = True) -> None:
+        super().__init__(dir_okay=dir_okay, path_type=Path)
 
-    Raises:
-        StoreUnreachableError: neither is there.
-    """
-    url = server_url(settings)
-    from swarm.engine.connect import engine_for
+    def convert(
+        self, value: "str | os.PathLike[str]", param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
+        """The path from where the command was started."""
+        context = ctx.find_object(Context) if ctx else None
+        path = value if context is None else context.path(value)
+        return Path(str(super().convert(path, param, ctx)))
 
-    return engine_for(settings, url, patience_s=patience_s)
 
-
-def server_url(settings: Settings) -> str:
+def server_url(settings: "Settings") -> str:
     """The configured Redis, else the embedded server of this repository, started again if it has data.
 
     Raises:
@@ -77,13 +113,13 @@ def server_url(settings: Settings) -> str:
     return url
 
 
-def resolve_run(engine: "Engine", text: str) -> str:
+def resolve_run(reads: "Questions", text: str) -> str:
     """The run meant by an id, a unique beginning of one, or `latest`.
 
     Raises:
         UnknownRunError: none or several match.
     """
-    runs = engine.run_ids()
+    runs = reads.run_ids()
     if not runs:
         raise UnknownRunError("there is no run yet", hint="start one with `swarm run FILE`")
     if text in {"", LATEST}:
@@ -99,13 +135,13 @@ def resolve_run(engine: "Engine", text: str) -> str:
     raise UnknownRunError(f"no run {text!r}", hint="`swarm runs` lists them; `latest` is the newest")
 
 
-def resolve_task(engine: "Engine", run: str, text: str) -> str:
+def resolve_task(reads: "Questions", run: str, text: str) -> str:
     """The task meant by an id or a unique beginning of one.
 
     Raises:
         UnknownTaskError: none or several match; names what is near.
     """
-    tasks = [record.spec.id for record in engine.tasks(run)]
+    tasks = [record.spec.id for record in reads.tasks(run)]
     if text in tasks:
         return text
     matches = [task for task in tasks if task.startswith(text)]

@@ -5,19 +5,23 @@ from typing import TYPE_CHECKING
 
 import click
 
+from swarm.cli.complete import complete_task
 from swarm.cli.context import LONG_PATIENCE_S, Context, pass_context, resolve_run, resolve_task, run_argument
 from swarm.cli.output import emit, json_option, say, state_word
 from swarm.errors import NotFinishedError
 from swarm.observe.wording import duration, plural
-from swarm.states import RunState
 
 if TYPE_CHECKING:
-    from swarm.engine.engine import Engine
-    from swarm.engine.records import RunRecord
+    from collections.abc import Iterable
+
+    from swarm.engine.questions import Questions
+    from swarm.engine.records import RunRecord, TaskRecord
 
 LOOK_EVERY_S = 0.2
 
-task_option = click.option("--task", help="Only this task; its id or the beginning of it.")
+task_option = click.option(
+    "--task", help="Only this task; its id or the beginning of it.", shell_complete=complete_task
+)
 
 
 @click.command()
@@ -61,7 +65,7 @@ def retry(context: Context, run: str, task: str | None, as_json: bool) -> None:
         as_json,
         lambda: f"{plural(moved, 'task')} of run {run} will be tried again",
     )
-    from swarm.engine.views import is_alive
+    from swarm.engine.snapshot import is_alive
 
     now_ms = engine.now_ms()
     if moved and not any(one.kind == "worker" and is_alive(one, now_ms) for one in engine.agents()):
@@ -77,20 +81,31 @@ def wait(context: Context, run: str, timeout_s: float | None, as_json: bool) -> 
     """Block until a run ends, and exit by how it ended.
 
     RUN is an id, the beginning of one, or `latest` (the default). Exit code 0: every task is done;
-    1: it ended with failed, blocked or cancelled tasks; 8: it had not ended in time.
+    1: it ended with failed, blocked or cancelled tasks; 7: for a quota or spend limit; 8: it had not
+    ended in time; 9: its branch could not be published here.
     """
-    engine = context.engine(patience_s=LONG_PATIENCE_S)
-    record = wait_for_end(engine, resolve_run(engine, run), timeout_s)
+    reads = context.reads(patience_s=LONG_PATIENCE_S)
+    record = wait_for_end(reads, resolve_run(reads, run), timeout_s)
     took = duration((record.ended_ms - record.submitted_ms) / 1000)
     emit(
         {"run": record.run, "state": record.state, "ended_ms": record.ended_ms},
         as_json,
         lambda: f"run {record.run} {state_word(record.state)} after {took}",
     )
-    return exit_code(record.state)
+    return tell_verdict(context, record, reads.tasks(record.run))
 
 
-def wait_for_end(engine: "Engine", run: str, timeout_s: float | None) -> "RunRecord":
+def tell_verdict(context: Context, record: "RunRecord", tasks: "Iterable[TaskRecord]") -> int:
+    """Publish the branch if that is left to do here, say what is left to a person; return the exit code."""
+    from swarm.verdict import publish_here, verdict_on
+
+    verdict = verdict_on(record, tasks, unpublished=publish_here(context.settings(), record.branch))
+    if verdict.remark:
+        say(verdict.remark)
+    return verdict.exit_code
+
+
+def wait_for_end(reads: "Questions", run: str, timeout_s: float | None) -> "RunRecord":
     """The run's record once it has ended.
 
     Raises:
@@ -98,7 +113,7 @@ def wait_for_end(engine: "Engine", run: str, timeout_s: float | None) -> "RunRec
     """
     deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
     while True:
-        record = engine.run(run)
+        record = reads.run(run)
         if record.state.is_terminal:
             return record
         if deadline_s is not None and time.monotonic() >= deadline_s:
@@ -107,8 +122,3 @@ def wait_for_end(engine: "Engine", run: str, timeout_s: float | None) -> "RunRec
                 hint=f"`swarm status {run}` shows where it stands",
             )
         time.sleep(LOOK_EVERY_S)
-
-
-def exit_code(state: RunState) -> int:
-    """0 for a run that is done, 1 for one that ended otherwise."""
-    return 0 if state is RunState.DONE else 1

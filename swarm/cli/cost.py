@@ -6,7 +6,7 @@ import click
 
 from swarm.cli.context import Context, pass_context, resolve_run, run_argument
 from swarm.cli.output import emit, json_option, table
-from swarm.observe.wording import money, one_line
+from swarm.observe.wording import money, one_line, plural, price
 
 if TYPE_CHECKING:
     from swarm.engine.records import TaskRecord
@@ -22,15 +22,16 @@ def cost(context: Context, run: str, as_json: bool) -> None:
     RUN is an id, the beginning of one, or `latest` (the default). Wasted is what attempts spent
     that did not land.
     """
-    engine = context.engine()
-    run = resolve_run(engine, run)
-    tasks = engine.tasks(run)
+    reads = context.reads()
+    run = resolve_run(reads, run)
+    tasks = reads.tasks(run)
     total = sum(task.usage.cost_microusd for task in tasks)
     wasted = sum(task.wasted.cost_microusd for task in tasks)
     data = {
         "run": run,
         "cost_usd": total / 1e6,
         "wasted_cost_usd": wasted / 1e6,
+        "priced": all(task.usage.is_priced for task in tasks),
         "tokens": {
             "input": sum(task.usage.input_tokens for task in tasks),
             "output": sum(task.usage.output_tokens for task in tasks),
@@ -52,6 +53,7 @@ def _task_data(task: "TaskRecord") -> dict[str, object]:
             "cache_read": task.usage.cache_read_tokens,
         },
         "cost_usd": task.usage.cost_microusd / 1e6,
+        "priced": task.usage.is_priced,
         "wasted_cost_usd": task.wasted.cost_microusd / 1e6,
     }
 
@@ -66,8 +68,8 @@ def _text(tasks: "list[TaskRecord]", total: int, wasted: int) -> str:
             str(task.usage.input_tokens),
             str(task.usage.output_tokens),
             str(task.usage.cache_read_tokens),
-            money(task.usage.cost_microusd),
-            money(task.wasted.cost_microusd),
+            price(task.usage.cost_microusd, is_priced=task.usage.is_priced),
+            price(task.wasted.cost_microusd, is_priced=task.wasted.is_priced),
         )
         for task in spenders
         if task.usage.input_tokens or task.usage.cost_microusd
@@ -76,4 +78,6 @@ def _text(tasks: "list[TaskRecord]", total: int, wasted: int) -> str:
         return "no model was called"
     heads = ("TASK", "TIER", "ATTEMPTS", "INPUT", "OUTPUT", "CACHED", "COST", "WASTED")
     listed = table(heads, rows, right=(2, 3, 4, 5, 6, 7))
-    return f"{listed}\n\n{money(total)} in all, of which {money(wasted)} did not land"
+    unknown = sum(not task.usage.is_priced for task in tasks)
+    beside = f", and {plural(unknown, 'task')} whose price nobody knows" if unknown else ""
+    return f"{listed}\n\n{money(total)} in all, of which {money(wasted)} did not land{beside}"

@@ -2,7 +2,7 @@
 
 import click
 
-from swarm.cli.context import Context, pass_context, resolve_run, resolve_task, run_option
+from swarm.cli.context import Context, pass_context, resolve_run, resolve_task, run_option, task_argument
 from swarm.cli.output import emit, json_option
 from swarm.errors import UsageError
 from swarm.observe.wording import printable
@@ -11,7 +11,7 @@ _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
 @click.command()
-@click.argument("task")
+@task_argument
 @run_option
 @click.option("--attempt", "of_attempt", is_flag=True, help="The last attempt, even when it did not land.")
 @json_option
@@ -22,9 +22,9 @@ def diff(context: Context, task: str, run: str, of_attempt: bool, as_json: bool)
     TASK is an id or the beginning of one: the commit that landed, else its last attempt.
     """
     settings = context.settings()
-    engine = context.engine()
-    run = resolve_run(engine, run)
-    record = engine.task(run, resolve_task(engine, run, task))
+    reads = context.reads()
+    run = resolve_run(reads, run)
+    record = reads.task(run, resolve_task(reads, run, task))
     from swarm.repo.hub import Hub
 
     landed = record.merged_commit and not of_attempt

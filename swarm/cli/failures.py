@@ -7,10 +7,7 @@ from pathlib import Path
 
 import click
 
-from swarm.cli.output import to_json
 from swarm.errors import PlanError, SwarmError, UsageError
-from swarm.observe.wording import printable
-from swarm.settings import HOME_NAME, find_main_worktree, find_root
 
 EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 130, 141
 
@@ -57,12 +54,15 @@ def _run(command: Callable[[], object], as_json: bool) -> int:
 
 def tell(error: SwarmError, as_json: bool) -> int:
     """Print an error the way the caller asked for; return its exit code."""
+    from swarm.cli.output import to_json
+    from swarm.observe.wording import printable
+
     problems = error.problems if isinstance(error, PlanError) else ()
     if as_json:
         body: dict[str, object] = {
             "code": error.code,
             "message": error.message,
-            "hint": error.hint,
+            "hint": error.help,
             "retryable": error.retryable,
         }
         if problems:
@@ -71,9 +71,8 @@ def tell(error: SwarmError, as_json: bool) -> int:
         return error.exit_code
     head = click.style(f"error[{error.code}]", fg="red", bold=True)
     lines = [f"{head}: {printable(error.message)}"]
-    lines += [f"  {printable(str(problem))}" for problem in problems]
-    if error.hint:
-        lines.append(f"{click.style('help', fg='cyan', bold=True)}: {printable(error.hint)}")
+    lines += [f"  {printable(str(one))}" for one in problems if str(one) not in error.message]
+    lines.append(f"{click.style('help', fg='cyan', bold=True)}: {printable(error.help)}")
     click.echo("\n".join(lines), err=True)
     return error.exit_code
 
@@ -98,6 +97,8 @@ def _keep_traceback(error: Exception) -> Path | None:
     import tempfile
     import time
     import traceback
+
+    from swarm.settings import HOME_NAME, find_main_worktree, find_root
 
     name = f"crash-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{os.getpid()}.txt"
     text = "".join(traceback.format_exception(error))

@@ -16,6 +16,7 @@ from swarm.cli.context import (
     resolve_task,
     run_argument,
     run_option,
+    task_argument,
 )
 from swarm.cli.output import emit, json_option, say, to_json
 from swarm.errors import UsageError
@@ -24,7 +25,7 @@ from swarm.observe.wording import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from swarm.engine.engine import Engine
+    from swarm.engine.questions import Questions
     from swarm.engine.records import Event
 
 LOOK_EVERY_S = 0.2
@@ -32,7 +33,7 @@ EVENTS_A_CALL = 1000
 
 
 @click.command()
-@click.argument("task")
+@task_argument
 @run_option
 @click.option("--attempt", type=click.IntRange(min=1), help="Which attempt; default is the last.")
 @click.option("--gate", is_flag=True, help="What its gate wrote, not its agent.")
@@ -47,17 +48,21 @@ def logs(
     TASK is an id or the beginning of one. Terminal escapes are left out.
     """
     settings = context.settings()
-    engine = context.engine(patience_s=LONG_PATIENCE_S if follow else PATIENCE_S)
-    run = resolve_run(engine, run)
-    task = resolve_task(engine, run, task)
-    number = attempt or engine.task(run, task).attempt
+    reads = context.reads(patience_s=LONG_PATIENCE_S if follow else PATIENCE_S)
+    run = resolve_run(reads, run)
+    task = resolve_task(reads, run, task)
+    tried = reads.task(run, task).attempt
+    number = attempt or tried
+    if attempt and attempt > tried and not follow:
+        which = "it has not been tried yet" if not tried else "there is 1" if tried == 1 else f"1 to {tried}"
+        raise UsageError(f"task {task!r} has no attempt {attempt}: {which}", hint=f"`swarm why {task}`")
     if not number and not follow:
         raise UsageError(
             f"task {task!r} has not been tried yet", hint=f"`swarm why {task}` says what it waits for"
         )
     if follow:
         _follow(
-            engine,
+            reads,
             run,
             task,
             attempt,
@@ -86,12 +91,12 @@ def events(context: Context, *, run: str, all_runs: bool, after: str, follow: bo
     RUN is an id, the beginning of one, or `latest` (the default). With --json the same.
     """
     del as_json
-    engine = context.engine(patience_s=LONG_PATIENCE_S if follow else PATIENCE_S)
-    wanted = "" if all_runs else resolve_run(engine, run)
+    reads = context.reads(patience_s=LONG_PATIENCE_S if follow else PATIENCE_S)
+    wanted = "" if all_runs else resolve_run(reads, run)
     while True:
         # Look at the state before reading: what came before the end is then in what is read.
-        has_ended = bool(wanted) and engine.run(wanted).state.is_terminal
-        for event in _read_all(engine, after):
+        has_ended = bool(wanted) and reads.run(wanted).state.is_terminal
+        for event in _read_all(reads, after):
             after = event.id
             if event.run == wanted or not wanted:
                 click.echo(to_json(event_data(event), indent=None))
@@ -117,9 +122,9 @@ def log_path(home: Path, run: str, task: str, attempt: int, *, gate: bool = Fals
     return home / "logs" / run / f"{quote(task, safe='')}.{attempt}{'.gate' if gate else ''}.log"
 
 
-def _read_all(engine: "Engine", after: str) -> "Iterator[Event]":
+def _read_all(reads: "Questions", after: str) -> "Iterator[Event]":
     while True:
-        page = engine.events(after=after, limit=EVENTS_A_CALL)
+        page = reads.events(after=after, limit=EVENTS_A_CALL)
         yield from page
         if len(page) < EVENTS_A_CALL:
             return
@@ -127,7 +132,7 @@ def _read_all(engine: "Engine", after: str) -> "Iterator[Event]":
 
 
 def _follow(
-    engine: "Engine",
+    reads: "Questions",
     run: str,
     task: str,
     attempt: int | None,
@@ -138,7 +143,7 @@ def _follow(
     """Print each line once it is whole, through all later attempts, until the task ends."""
     shown, at, rest = 0, 0, ""
     while True:
-        record = engine.task(run, task)
+        record = reads.task(run, task)
         has_ended = record.state.is_terminal or bool(attempt and record.attempt > attempt)
         number = attempt or record.attempt
         if number != shown:

@@ -1,6 +1,7 @@
 """`swarm worker`, `swarm supervisor`, `swarm down`: the processes themselves."""
 
 import os
+import re
 import signal
 import socket
 import sys
@@ -9,7 +10,10 @@ import threading
 import click
 
 from swarm.cli.context import Context, pass_context
-from swarm.cli.output import emit
+from swarm.cli.output import emit, say
+from swarm.errors import UsageError
+
+_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @click.command()
@@ -18,17 +22,40 @@ from swarm.cli.output import emit
 @pass_context
 def worker(context: Context, types: str, as_json: bool) -> None:
     """Run one worker in the foreground until it is told to stop."""
+    del as_json
+    wanted = check_types(types)
     settings = context.settings()
+    from swarm.engine.connect import engine_for
     from swarm.fleet.server import ensure_server
     from swarm.settings import child_environment
 
-    del as_json
     url = ensure_server(settings).url
+    engine = engine_for(settings, url)
+    known = [queue.type for queue in engine.queues()]
+    engine.close()
+    if unknown := [name for name in wanted if name not in {"*", *known}]:
+        here = f"known here: {', '.join(known)}" if known else "nothing was submitted here yet"
+        say(f"warning: --types: no task of type {', '.join(map(repr, unknown))} was ever submitted; {here}")
     argv = [sys.executable, "-m", "workers", "-C", str(settings.root), "--types", types]
     # Become the worker: one process, one set of signals. `swarm` itself never imports `workers`.
     os.execve(  # noqa: S606  # an argv of our own, and no shell is what we want
         sys.executable, argv, child_environment({"REDIS_URL": url})
     )
+
+
+def check_types(types: str) -> list[str]:
+    """The task types in a comma-separated list.
+
+    Raises:
+        UsageError: one of them cannot be the type of any task.
+    """
+    names = types.split(",")
+    for name in names:
+        if name != "*" and not _TYPE.fullmatch(name):
+            raise UsageError(
+                f"--types: no task can have the type {name!r}", hint="such as --types frontend,docs; * is all"
+            )
+    return names
 
 
 @click.command()
@@ -41,22 +68,16 @@ def supervisor(context: Context, lifeline: bool, as_json: bool) -> None:
     """Run one supervisor in the foreground: reclaim, merge, publish."""
     settings = context.settings()
     del as_json
-    from swarm import crashpoints
     from swarm.engine.connect import engine_for
     from swarm.fleet.launch import open_launcher
     from swarm.fleet.lifeline import watch_lifeline
-    from swarm.fleet.server import ensure_server, make_home
-    from swarm.logs import log_to_stderr
+    from swarm.fleet.server import ensure_server
+    from swarm.fleet.startup import become_daemon
     from swarm.repo.hub import Hub
     from swarm.repo.merge_queue import MergeQueue
-    from swarm.sandbox.processes import hide_from_own_user, leave_pid_1
     from swarm.supervisor import Supervisor
 
-    leave_pid_1()
-    crashpoints.arm(settings.crash)
-    log_to_stderr()
-    hide_from_own_user()
-    make_home(settings.home)
+    become_daemon(settings)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from swarm.cli.context import LATEST, Context, pass_context, resolve_run
+from swarm.cli.context import LATEST, Context, FilePath, pass_context, resolve_run
 from swarm.cli.output import emit, json_option, say, table, to_json
 from swarm.errors import UsageError
-from swarm.observe.wording import duration, money, one_line, plural
+from swarm.observe.wording import duration, one_line, plural, price
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,8 +27,8 @@ MOST_DOUBTS = 8
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the plan here.")
+@click.argument("file", type=FilePath())
+@click.option("-o", "--output", type=FilePath(dir_okay=False), help="Write the plan here.")
 @json_option
 @pass_context
 def plan(context: Context, file: Path, output: Path | None, as_json: bool) -> None:
@@ -46,17 +46,19 @@ def plan(context: Context, file: Path, output: Path | None, as_json: bool) -> No
         _write(output, document)
     if as_json:
         made = {"output": output, "repairs": result.repairs, "cost_usd": result.usage.cost_microusd / 1e6}
+        made["priced"] = result.usage.is_priced
         click.echo(to_json({**plan_data(result.plan), **made}))
         return
     say(summarise_plan(result.plan))
     if output is None:
         click.echo(document.rstrip("\n"))
         return
-    say(f"\nwrote {output}, for {money(result.usage.cost_microusd)}; next: `swarm run {output}`")
+    cost = price(result.usage.cost_microusd, is_priced=result.usage.is_priced)
+    say(f"\nwrote {output}, cost: {cost}; next: `swarm run {output}`")
 
 
 @click.command()
-@click.argument("file", metavar="PLAN", type=click.Path(path_type=Path))
+@click.argument("file", metavar="PLAN", type=FilePath())
 @json_option
 def validate(file: Path, as_json: bool) -> None:
     """Check a plan and list everything that is wrong with it.
@@ -206,14 +208,15 @@ def read_text(file: Path) -> str:
 def _plan_or_run(context: Context, what: str) -> "tuple[Plan, dict[str, TaskState] | None]":
     from swarm.plan.model import Plan
 
-    if what == "-" or what.endswith(".json") or Path(what).is_file():
+    path = context.path(what)
+    if what == "-" or what.endswith(".json") or path.is_file():
         from swarm.plan.document import parse_plan
 
-        return parse_plan(read_text(Path(what)), source=what), None
-    engine = context.engine()
-    run = resolve_run(engine, what)
-    tasks = engine.tasks(run)
-    stored = Plan(tuple(task.spec for task in tasks), goal=engine.run(run).goal)
+        return parse_plan(read_text(path), source=str(path)), None
+    reads = context.reads()
+    run = resolve_run(reads, what)
+    tasks = reads.tasks(run)
+    stored = Plan(tuple(task.spec for task in tasks), goal=reads.run(run).goal)
     return stored, {task.spec.id: task.state for task in tasks}
 
 

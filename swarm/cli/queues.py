@@ -33,10 +33,10 @@ def queue(context: Context, explain: bool, as_json: bool) -> None:
     Ready tasks are claimable now, parked ones wait for a lock.
     """
     settings = context.settings()
-    engine = context.engine()
+    reads = context.reads()
     from swarm.engine.views import backlog
 
-    depths = backlog(engine)
+    depths = backlog(reads)
     commands = _commands(depths, Keys(settings.project), redis_cli(server_url(settings)))
     data = {
         "queues": [queue_data(one) for one in depths.queues],
@@ -58,10 +58,10 @@ def locks(context: Context, as_json: bool) -> None:
     A task holds its whole write scope (exclusive) and what it reads (shared) from the claim until
     it has landed.
     """
-    engine = context.engine()
+    reads = context.reads()
     from swarm.engine.views import held_locks
 
-    held, now_ms = held_locks(engine), engine.now_ms()
+    held, now_ms = held_locks(reads), reads.now_ms()
     emit(held, as_json, lambda: _locks_text(held, now_ms))
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from swarm.cli.context import Context, pass_context, resolve_run, run_argument
+from swarm.cli.context import Context, FilePath, pass_context, resolve_run, run_argument
 from swarm.cli.output import json_option, say
 
 
@@ -18,7 +18,7 @@ from swarm.cli.output import json_option, say
     show_default=True,
     help="How it is written.",
 )
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+@click.option("-o", "--output", type=FilePath(dir_okay=False), help="Write to this file.")
 @json_option
 @pass_context
 def report(context: Context, run: str, form: str, output: Path | None, as_json: bool) -> None:
@@ -27,13 +27,15 @@ def report(context: Context, run: str, form: str, output: Path | None, as_json: 
     RUN is an id, the beginning of one, or `latest` (the default). A run that goes on is measured
     up to now.
     """
-    engine = context.engine()
+    reads = context.reads()
+    from swarm.base_check import red_on_base
     from swarm.engine.snapshot import take_snapshot
     from swarm.observe.report import build_report, render_report
 
-    text = render_report(
-        build_report(take_snapshot(engine, resolve_run(engine, run))), "json" if as_json else form
-    )
+    run = resolve_run(reads, run)
+    red = red_on_base(context.settings().run_folder(run))
+    measured = build_report(take_snapshot(reads, run), red_on_base=red)
+    text = render_report(measured, "json" if as_json else form)
     if output is None:
         click.echo(text)
         return

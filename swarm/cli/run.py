@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from swarm.cli.context import Context, pass_context
+from swarm.cli.complete import complete_run
+from swarm.cli.context import Context, FilePath, pass_context
 from swarm.cli.output import emit
 from swarm.errors import UsageError
 
@@ -16,9 +17,12 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.argument("file", required=False, type=FilePath())
 @click.option(
-    "--resume", metavar="RUN", help="Go on with a run that was interrupted; `latest` is the newest."
+    "--resume",
+    metavar="RUN",
+    help="Go on with a run that was interrupted; `latest` is the newest.",
+    shell_complete=complete_run,
 )
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before starting.")
 @click.option("--workers", type=click.IntRange(min=0), help="Local workers; 0 chooses by CPU and memory.")
@@ -60,12 +64,14 @@ def run(
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FilePath())
 @click.option("--key", default="", help="Makes the same plan on the same commit a new run.")
+@click.option("-y", "--yes", is_flag=True, help="As for `run`; submit never asks.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else on stdout.")
 @pass_context
-def submit(context: Context, file: Path, key: str, as_json: bool) -> None:
+def submit(context: Context, file: Path, key: str, yes: bool, as_json: bool) -> None:
     """Queue a plan and print the run's id; workers elsewhere do it."""
+    del yes
     settings = context.settings()
     from swarm.local_run import open_queue, submit_plan
 

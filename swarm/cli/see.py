@@ -27,10 +27,10 @@ def status(context: Context, run: str, as_json: bool) -> None:
 
     RUN is an id, the beginning of one, or `latest` (the default).
     """
-    engine = context.engine()
+    reads = context.reads()
     from swarm.engine.snapshot import take_snapshot
 
-    snapshot = take_snapshot(engine, resolve_run(engine, run))
+    snapshot = take_snapshot(reads, resolve_run(reads, run))
     emit(_status_data(snapshot), as_json, lambda: _status_text(snapshot))
 
 
@@ -39,9 +39,9 @@ def status(context: Context, run: str, as_json: bool) -> None:
 @pass_context
 def runs(context: Context, as_json: bool) -> None:
     """List the runs of this project, oldest first."""
-    engine = context.engine()
-    records = [engine.run(run) for run in engine.run_ids()]
-    now_ms = engine.now_ms()
+    reads = context.reads()
+    records = [reads.run(run) for run in reads.run_ids()]
+    now_ms = reads.now_ms()
     rows = [
         (
             record.run,
@@ -73,9 +73,9 @@ def tasks(context: Context, run: str, states: tuple[str, ...], as_json: bool) ->
     unknown = sorted(set(states) - set(TaskState))
     if unknown:
         raise UsageError(f"--state: no state {unknown[0]!r}", hint=f"one of {', '.join(TaskState)}")
-    engine = context.engine()
-    records = [task for task in engine.tasks(resolve_run(engine, run)) if not states or task.state in states]
-    now_ms = engine.now_ms()
+    reads = context.reads()
+    records = [task for task in reads.tasks(resolve_run(reads, run)) if not states or task.state in states]
+    now_ms = reads.now_ms()
     emit([task_data(task) for task in records], as_json, lambda: _tasks_text(records, now_ms))
 
 
@@ -84,10 +84,10 @@ def tasks(context: Context, run: str, states: tuple[str, ...], as_json: bool) ->
 @pass_context
 def agents(context: Context, as_json: bool) -> None:
     """List workers and supervisors, and what each is doing."""
-    engine = context.engine()
-    from swarm.engine.views import is_alive
+    reads = context.reads()
+    from swarm.engine.snapshot import is_alive
 
-    records, now_ms = engine.agents(), engine.now_ms()
+    records, now_ms = reads.agents(), reads.now_ms()
     emit(
         [{**vars(agent), "alive": is_alive(agent, now_ms)} for agent in records],
         as_json,
@@ -191,7 +191,7 @@ def _note(task: "TaskRecord") -> str:
 
 
 def _agents_text(records: "list[AgentRecord]", now_ms: int) -> str:
-    from swarm.engine.views import is_alive
+    from swarm.engine.snapshot import is_alive
 
     rows = [
         (

@@ -5,7 +5,7 @@ import time
 import click
 
 from swarm.cli.context import LONG_PATIENCE_S, Context, pass_context, resolve_run, run_argument
-from swarm.cli.control import exit_code
+from swarm.cli.control import tell_verdict
 from swarm.cli.output import json_option
 
 LOOK_EVERY_S = 0.25
@@ -21,18 +21,18 @@ def watch(context: Context, run: str, as_json: bool) -> int:
     RUN is an id, the beginning of one, or `latest` (the default). Ctrl-C stops watching, not the
     run. Without a terminal it writes one line an event; with --json only the report, at the end.
     """
-    engine = context.engine(patience_s=LONG_PATIENCE_S)
-    run = resolve_run(engine, run)
+    reads = context.reads(patience_s=LONG_PATIENCE_S)
+    run = resolve_run(reads, run)
     from swarm.engine.snapshot import take_snapshot
     from swarm.observe.report import build_report, render_report
     from swarm.observe.watcher import open_watcher
 
-    with open_watcher(engine, run, quiet=as_json) as watcher:
+    with open_watcher(reads, run, quiet=as_json) as watcher:
         while True:
-            snapshot = take_snapshot(engine, run)
+            snapshot = take_snapshot(reads, run)
             watcher.show(snapshot)
             if snapshot.run.state.is_terminal:
                 break
             time.sleep(LOOK_EVERY_S)
     click.echo(render_report(build_report(snapshot), "json" if as_json else "text"))
-    return exit_code(snapshot.run.state)
+    return tell_verdict(context, snapshot.run, snapshot.tasks)

@@ -2,12 +2,12 @@
 
 import click
 
-from swarm.cli.context import Context, pass_context, resolve_run, resolve_task, run_option
+from swarm.cli.context import Context, pass_context, resolve_run, resolve_task, run_option, task_argument
 from swarm.cli.output import emit, json_option, state_word
 
 
 @click.command()
-@click.argument("task")
+@task_argument
 @run_option
 @json_option
 @pass_context
@@ -16,15 +16,15 @@ def why(context: Context, task: str, run: str, as_json: bool) -> None:
 
     TASK is an id or the beginning of one.
     """
-    engine = context.engine()
-    run = resolve_run(engine, run)
-    task = resolve_task(engine, run, task)
+    reads = context.reads()
+    run = resolve_run(reads, run)
+    task = resolve_task(reads, run, task)
     from swarm.engine.snapshot import take_snapshot
     from swarm.engine.views import held_locks
     from swarm.observe.why import causes, next_steps
 
-    snapshot = take_snapshot(engine, run)
-    chain = causes(snapshot, held_locks(engine), task)
+    snapshot = take_snapshot(reads, run)
+    chain = causes(snapshot, held_locks(reads), task)
     steps = next_steps(snapshot, task)
     state = next(record.state for record in snapshot.tasks if record.spec.id == task)
 

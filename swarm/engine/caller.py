@@ -1,22 +1,17 @@
 """Calls scripts with patience: a lost reply means unknown, so the call is sent again with its op id."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from itertools import count
 from random import Random
-from typing import TypeVar
 
-from swarm.clock import Clock, SystemClock
+from swarm.clock import Clock
+from swarm.engine.patience import Patience, patient_pipeline
 from swarm.engine.scripts import Library
 from swarm.engine.store import Reply, Store
 from swarm.engine.words import words_of
-from swarm.errors import StoreUnreachableError
 
-FIRST_PAUSE_S = 0.05
-LONGEST_PAUSE_S = 1.0
 BLOCK_SLACK_S = 5.0
-
-_T = TypeVar("_T")
 
 
 class Caller:
@@ -39,10 +34,10 @@ class Caller:
         self.store = store
         self.name = os.urandom(6).hex()
         self._library = Library(store, project, lua=lua)
-        self._patience_s = patience_s
-        self._clock = clock or SystemClock()
+        self._patience = Patience(patience_s, clock=clock)
+        self.ask = patient_pipeline(store, self._patience)
         self._numbers = count(1)
-        self._random = Random()  # noqa: S311  # spreads pauses; keeps no secret
+        self._random = Random()  # noqa: S311  # spreads backoffs; keeps no secret
 
     def new_op(self) -> str:
         """An id for one mutating call; a repetition carries the same one."""
@@ -58,11 +53,7 @@ class Caller:
         Raises:
             StoreUnreachableError: no answer within the patience; the outcome is unknown.
         """
-        return self._patiently(lambda: self._library.call(verb, *args))
-
-    def ask(self, commands: Sequence[Sequence[str | int]]) -> list[Reply]:
-        """Send plain reading commands together."""
-        return self._patiently(lambda: self.store.pipeline(commands))
+        return self._patience.repeat(lambda: self._library.call(verb, *args))
 
     def drain_work(self, *, at_most: int | None = None) -> tuple[int, list[str]]:
         """Do what scripts left over: how many tasks were cancelled or retried, and which ids were queued."""
@@ -78,18 +69,4 @@ class Caller:
 
     def block(self, seconds: float, *command: str | int) -> Reply:
         """Send a command that waits on the server for up to `seconds`."""
-        return self._patiently(lambda: self.store.call(*command, timeout_s=seconds + BLOCK_SLACK_S))
-
-    def _patiently(self, attempt: Callable[[], _T]) -> _T:
-        started_s: float | None = None
-        pause_s = FIRST_PAUSE_S
-        while True:
-            try:
-                return attempt()
-            except StoreUnreachableError:
-                now_s = self._clock.monotonic_s()
-                started_s = now_s if started_s is None else started_s
-                if now_s - started_s + pause_s > self._patience_s:
-                    raise
-            self._clock.sleep_s(pause_s * self._random.uniform(0.5, 1.0))
-            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+        return self._patience.repeat(lambda: self.store.call(*command, timeout_s=seconds + BLOCK_SLACK_S))

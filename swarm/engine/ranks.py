@@ -7,22 +7,10 @@ The dispatch score packs rank, priority and age into one whole number that a dou
 tasks submitted to the project, modulo a million.
 """
 
-from swarm.plan.model import MOST_PRIORITY, Plan
+from swarm.plan.model import MOST_PRIORITY
 
 MOST_TENTHS = 9_999_999
 AGES = 1_000_000
-
-
-def upward_ranks(plan: Plan) -> dict[str, float]:
-    """Task id -> seconds on the longest estimated path from its start to a leaf's end (as HEFT ranks)."""
-    longest_after: dict[str, float] = {}
-    ranks: dict[str, float] = {}
-    for task in reversed(plan.tasks):
-        rank = task.estimate_s + longest_after.get(task.id, 0.0)
-        ranks[task.id] = rank
-        for dependency in task.dependencies:
-            longest_after[dependency] = max(longest_after.get(dependency, 0.0), rank)
-    return ranks
 
 
 def urgency(rank_s: float, priority: int) -> int:

@@ -58,6 +58,10 @@ class Reads:
             for record in self._tasks(run, ids[start : start + PAGE])
         ]
 
+    def task_ids(self, run: str) -> list[str]:
+        """The ids of a run's tasks in the plan's order; none for an unknown run."""
+        return words_of(self._one("ZRANGE", self._keys.of("index", run), 0, -1))
+
     def queues(self) -> list[QueueRecord]:
         """Every type ever submitted with the number of tasks claimable now and parked on locks."""
         types = sorted(words_of(self._one("SMEMBERS", self._keys.of("types"))))
@@ -116,6 +120,11 @@ class Reads:
         """The last `limit` events, oldest first."""
         entries = self._one("XREVRANGE", self._keys.of("events"), "+", "-", "COUNT", limit)
         return [decode_event(entry) for entry in reversed(entries)] if isinstance(entries, list) else []
+
+    def last_event_id(self) -> str:
+        """The id of the newest event, to ask for what comes after it; `0-0` before the first."""
+        newest = self.newest_events(1)
+        return newest[0].id if newest else "0-0"
 
     def _tasks(self, run: str, ids: Sequence[str]) -> list[TaskRecord]:
         names = [member(run, task) for task in ids]

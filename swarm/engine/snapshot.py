@@ -1,10 +1,18 @@
 """One look at a run: its record, its tasks, who is alive, how deep the queues are, what just happened."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from swarm.engine.engine import Engine
 from swarm.engine.records import AgentRecord, Event, QueueRecord, RunRecord, TaskRecord
-from swarm.engine.views import is_alive, recent_events
+
+if TYPE_CHECKING:
+    from swarm.engine.questions import Questions
+
+RECENT = 12
+ALIVE_MS = 20_000
+"""Whoever was seen this lately counts as alive (heartbeats come every 5 s); it decides no lease."""
+
+_LOOK_BACK = 200
 
 
 @dataclass(frozen=True)
@@ -29,17 +37,27 @@ class Snapshot:
         return max(0, (self.run.ended_ms or self.taken_ms) - self.run.submitted_ms) / 1000
 
 
-def take_snapshot(engine: Engine, run: str) -> Snapshot:
+def take_snapshot(queue: "Questions", run: str) -> Snapshot:
     """Read everything that a screen or a report about this run needs.
 
     Raises:
         UnknownRunError: there is no such run.
     """
     return Snapshot(
-        run=engine.run(run),
-        tasks=tuple(engine.tasks(run)),
-        agents=tuple(engine.agents()),
-        queues=tuple(engine.queues()),
-        events=tuple(recent_events(engine, run)),
-        taken_ms=engine.now_ms(),
+        run=queue.run(run),
+        tasks=tuple(queue.tasks(run)),
+        agents=tuple(queue.agents()),
+        queues=tuple(queue.queues()),
+        events=tuple(_recent_events(queue, run)),
+        taken_ms=queue.now_ms(),
     )
+
+
+def is_alive(agent: AgentRecord, now_ms: int) -> bool:
+    """The agent was seen lately; one that was killed stays listed until its tasks are taken back."""
+    return now_ms - agent.seen_ms < ALIVE_MS
+
+
+def _recent_events(queue: "Questions", run: str) -> list[Event]:
+    """The newest events of a run, oldest first; looks at the last `_LOOK_BACK` of the project."""
+    return [event for event in queue.newest_events(_LOOK_BACK) if event.run == run][-RECENT:]

@@ -5,10 +5,11 @@ import json
 
 from swarm.engine.caller import Caller
 from swarm.engine.locks import compile_locks, lock_text
-from swarm.engine.ranks import upward_ranks, urgency
+from swarm.engine.ranks import urgency
 from swarm.engine.specs import encode_spec, spec_fields
 from swarm.engine.words import words_of
 from swarm.errors import RefusedError
+from swarm.plan.graph import upward_ranks
 from swarm.plan.model import Plan, TaskSpec
 
 TASKS = 150

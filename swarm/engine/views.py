@@ -1,19 +1,17 @@
-"""Reads for people that join several of the engine's answers; they change nothing and decide nothing."""
+"""Reads for people that join several answers of the queue; they change nothing and decide nothing."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from swarm.engine.engine import Engine
-from swarm.engine.records import AgentRecord, Event, LockRecord, QueueRecord, TaskRecord
+from swarm.engine.records import LockRecord, QueueRecord, TaskRecord
 from swarm.keys import member, split_member
 from swarm.states import TaskState
 
-RECENT = 12
-ALIVE_MS = 20_000
-"""Whoever was seen this lately counts as alive (heartbeats come every 5 s); it decides no lease."""
+if TYPE_CHECKING:
+    from swarm.engine.questions import Questions
 
-_LOOK_BACK = 200
 _MODES = {"X": "exclusive", "S": "shared"}
 
 
@@ -41,21 +39,16 @@ class HeldLock:
     waiters: tuple[str, ...] = ()  # <run>/<task> of those parked on it
 
 
-def is_alive(agent: AgentRecord, now_ms: int) -> bool:
-    """The agent was seen lately; one that was killed stays listed until its tasks are taken back."""
-    return now_ms - agent.seen_ms < ALIVE_MS
-
-
-def backlog(engine: Engine) -> Backlog:
+def backlog(queue: "Questions") -> Backlog:
     """All depths of a project."""
-    delayed, leased, merging, dead = (engine.depth(part) for part in ("delayed", "leases", "merging", "dead"))
-    return Backlog(tuple(engine.queues()), delayed, leased, merging, dead)
+    delayed, leased, merging, dead = (queue.depth(part) for part in ("delayed", "leases", "merging", "dead"))
+    return Backlog(tuple(queue.queues()), delayed, leased, merging, dead)
 
 
-def held_locks(engine: Engine) -> list[HeldLock]:
+def held_locks(queue: "Questions") -> list[HeldLock]:
     """Every lock held now, by path, with who holds it and who waits for it."""
-    live = [run for run in engine.run_ids() if not engine.run(run).state.is_terminal]
-    return join_locks(engine.locks(), [task for run in live for task in engine.tasks(run)])
+    live = [run for run in queue.run_ids() if not queue.run(run).state.is_terminal]
+    return join_locks(queue.locks(), [task for run in live for task in queue.tasks(run)])
 
 
 def join_locks(locks: Iterable[LockRecord], tasks: Iterable[TaskRecord]) -> list[HeldLock]:
@@ -66,12 +59,6 @@ def join_locks(locks: Iterable[LockRecord], tasks: Iterable[TaskRecord]) -> list
         if task.parked_on and task.state is TaskState.QUEUED:
             waiting[task.parked_on.strip("/")].append(name)
     return [_held(lock, by_member, waiting) for lock in locks]
-
-
-def recent_events(engine: Engine, run: str, limit: int = RECENT) -> list[Event]:
-    """The newest events of a run, oldest first; looks at the last `_LOOK_BACK` of the project."""
-    found = [event for event in engine.newest_events(_LOOK_BACK) if event.run == run]
-    return found[-limit:]
 
 
 def _held(lock: LockRecord, tasks: Mapping[str, TaskRecord], waiting: Mapping[str, list[str]]) -> HeldLock:

@@ -299,7 +299,8 @@ def _explained(image: str) -> Iterator[None]:
     except ImageNotFound as error:
         raise DockerUnreachableError(
             f"image {image!r} is not on this machine",
-            hint=f"docker build -t {image} -f docker/worker.Dockerfile . (or name another with --image)",
+            hint="name another with --image, or build it in a checkout of swarm itself:"
+            f" `docker build -t {image} -f docker/worker.Dockerfile .`",
         ) from error
     except (
         DockerException,
@@ -317,7 +318,10 @@ def _diagnose(error: BaseException) -> tuple[str, str]:
         if isinstance(cause, PermissionError):
             return "permission denied", "add yourself to the group docker, or use --isolation process"
         if isinstance(cause, FileNotFoundError | ConnectionRefusedError):
-            return "no engine answers", "start one (docker/engine.sh start DIR), or use --isolation process"
+            return (
+                "no engine answers",
+                "start it, check DOCKER_HOST, or use --isolation process",
+            )
     return str(error), "`docker info` says more"
 
 

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from swarm.engine.store import Store, open_store
+from swarm.engine.connect import open_store
 from swarm.errors import StoreReplyError, StoreUnreachableError
 from swarm.fleet.server_file import ServerRecord, read_server_file, write_server_file
 from swarm.settings import Settings, scrubbed_environment
@@ -225,7 +225,7 @@ def _answers(url: str) -> bool:
 
 
 def _ping(url: str, *, timeout_s: float) -> None:
-    store: Store = open_store(url, timeout_s=timeout_s)
+    store = open_store(url, timeout_s=timeout_s)
     try:
         store.call("PING")
     finally:

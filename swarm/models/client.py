@@ -20,7 +20,7 @@ from swarm.errors import (
     SwarmError,
 )
 from swarm.models.reply import Json, Reply, reply_of
-from swarm.settings import Settings
+from swarm.settings import Settings, has_other_model_credential
 
 if TYPE_CHECKING:
     import anthropic
@@ -93,6 +93,15 @@ class ModelClient:
             raise translated from error
         return reply_of(message.to_dict(warnings=False) if isinstance(message, Message) else message, model)
 
+    def require_credential(self) -> None:
+        """Say at once that there is none, without the second that the SDK takes to import.
+
+        Raises:
+            AuthenticationError: neither the settings nor the SDK's own places hold one.
+        """
+        if not self._settings.has_model_credential and not has_other_model_credential():
+            raise AuthenticationError("no key for the model API is set", hint=HOW_TO_SIGN_IN)
+
     def __enter__(self) -> Self:
         return self
 
@@ -106,6 +115,7 @@ class ModelClient:
 
     @cached_property
     def _client(self) -> "anthropic.Anthropic":
+        self.require_credential()
         # 0.5 to 2.5 seconds, which only a process that calls a model pays.
         import anthropic  # noqa: PLC0415
 

@@ -1,17 +1,8 @@
 """What tokens cost, from the price data that genai-prices ships; nothing is fetched."""
 
-from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
 _PROVIDER = "anthropic"
-
-
-@dataclass(frozen=True)
-class Price:
-    """Money for one call; 0 and `is_known` False when nobody has a price for the model."""
-
-    microusd: int
-    is_known: bool
 
 
 def price_of(
@@ -21,8 +12,11 @@ def price_of(
     output_tokens: int,
     cache_read_tokens: int = 0,
     cache_write_tokens: int = 0,
-) -> Price:
-    """The cost of one call. `input_tokens` are those neither read from nor written to the cache."""
+) -> int | None:
+    """Millionths of a US dollar for one call; None when nobody has a price for the model.
+
+    `input_tokens` are those neither read from nor written to the cache.
+    """
     # The price data takes a third of a second to import: only processes that call a model pay for it.
     from genai_prices import Usage, calc_price  # noqa: PLC0415
 
@@ -35,5 +29,5 @@ def price_of(
     try:
         total = calc_price(usage, model, provider_id=_PROVIDER).total_price
     except LookupError:
-        return Price(0, is_known=False)
-    return Price(int((Decimal(total) * 1_000_000).to_integral_value(ROUND_HALF_UP)), is_known=True)
+        return None
+    return int((Decimal(total) * 1_000_000).to_integral_value(ROUND_HALF_UP))

@@ -18,7 +18,6 @@ class Reply:
     content: list[Json]
     stop_reason: str
     usage: Usage
-    is_priced: bool = True  # False: nobody has a price for this model, and the cost counts as 0
     explanation: str = ""  # of a refusal, when the API gives one
 
     @property
@@ -41,14 +40,13 @@ def reply_of(body: object, model: str) -> Reply:
     tokens: Json = usage if isinstance(usage, dict) else {}
     fresh, written = _count(tokens, "input_tokens"), _count(tokens, "cache_creation_input_tokens")
     read, output = _count(tokens, "cache_read_input_tokens"), _count(tokens, "output_tokens")
-    price = price_of(
+    microusd = price_of(
         model, input_tokens=fresh, output_tokens=output, cache_read_tokens=read, cache_write_tokens=written
     )
     return Reply(
         content=content,
         stop_reason=reason,
-        usage=Usage(fresh + written, output, read, price.microusd),
-        is_priced=price.is_known,
+        usage=Usage(fresh + written, output, read, microusd or 0),
         explanation=str(details.get("explanation") or "") if isinstance(details, dict) else "",
     )
 

@@ -12,6 +12,13 @@ class Usage:
     cache_read_tokens: int = 0
     cost_microusd: int = 0  # millionths of a US dollar: integers do not drift
 
+    @property
+    def is_priced(self) -> bool:
+        """False: tokens were used that nobody has a price for, and they count as 0."""
+        return self.cost_microusd > 0 or not (
+            self.input_tokens or self.output_tokens or self.cache_read_tokens
+        )
+
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
             self.input_tokens + other.input_tokens,

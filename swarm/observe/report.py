@@ -21,8 +21,11 @@ _HELD = (TaskState.ACKED, TaskState.RUNNING)
 FORMS = ("text", "md", "json", "junit")
 
 
-def build_report(snapshot: Snapshot) -> Report:
-    """Measure a run from one snapshot; a run that goes on is measured up to the snapshot."""
+def build_report(snapshot: Snapshot, *, red_on_base: str = "") -> Report:
+    """Measure a run from one snapshot; a run that goes on is measured up to the snapshot.
+
+    `red_on_base` names the gate that was red before any work, and how it ended.
+    """
     run, tasks, now_ms = snapshot.run, snapshot.tasks, snapshot.taken_ms
     work_s = {task.spec.id: duration_s(task, now_ms) for task in tasks}
     path, path_s = critical_path(Plan(tuple(task.spec for task in tasks)), work_s)
@@ -50,10 +53,12 @@ def build_report(snapshot: Snapshot) -> Report:
         merges=sum(1 for task in tasks if task.merged_commit),
         conflicts=run.conflicts,
         gate_failures=run.gate_failures,
+        red_on_base=red_on_base,
         human_interventions=run.interventions,
         clean=run.state is RunState.DONE and run.interventions == 0,
         tokens=_tokens(usage),
         cost_usd=usage.cost_microusd / 1e6,
+        priced=all(task.usage.is_priced for task in tasks),
         wasted_cost_usd=sum(task.wasted.cost_microusd for task in tasks) / 1e6,
         tasks=tuple(_row(task, work_s[task.spec.id]) for task in tasks),
     )
@@ -130,6 +135,7 @@ def _row(task: TaskRecord, work_s: float) -> TaskRow:
         failure_reason=task.failure_reason,
         tokens=_tokens(task.usage),
         cost_usd=task.usage.cost_microusd / 1e6,
+        priced=task.usage.is_priced,
         wasted_cost_usd=task.wasted.cost_microusd / 1e6,
     )
 

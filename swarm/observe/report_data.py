@@ -32,6 +32,7 @@ class TaskRow:
     failure_reason: str
     tokens: Tokens
     cost_usd: float
+    priced: bool  # False: a model without a known price was used, and counts as 0
     wasted_cost_usd: float
 
 
@@ -56,9 +57,11 @@ class Report:
     merges: int
     conflicts: int
     gate_failures: int
+    red_on_base: str  # the gate that was red before any work, and how; empty when none was
     human_interventions: int
     clean: bool
     tokens: Tokens
     cost_usd: float
+    priced: bool  # every task is
     wasted_cost_usd: float
     tasks: tuple[TaskRow, ...]

@@ -3,7 +3,7 @@
 import re
 
 from swarm.observe.report_data import Report, TaskRow
-from swarm.observe.wording import SHAPES, duration, money, one_line, plural
+from swarm.observe.wording import SHAPES, duration, money, one_line, plural, price
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~])")
 _REFERENCE = re.compile(r"([@#])(?=\w)")
@@ -60,9 +60,10 @@ def measures(report: Report) -> list[tuple[str, str]]:
                 )
             ),
         ),
+        *([("red before any work", one_line(report.red_on_base))] if report.red_on_base else []),
         ("human interventions", f"{report.human_interventions}{', clean' if report.clean else ''}"),
         ("tokens", f"{tokens.input} in, {tokens.output} out, {tokens.cache_read} from cache"),
-        ("cost", f"{_usd(report.cost_usd)}, of which {_usd(report.wasted_cost_usd)} did not land"),
+        ("cost", _cost(report)),
     ]
 
 
@@ -70,6 +71,12 @@ def escape(text: str) -> str:
     """One line of text that Markdown shows as it is: no markup, links, mentions or HTML."""
     # GitHub looks for mentions and issue numbers after Markdown: only a character between hides them.
     return _REFERENCE.sub("\\1\u200b", _SPECIAL.sub(r"\\\1", one_line(text)))
+
+
+def _cost(report: Report) -> str:
+    unknown = sum(not row.priced for row in report.tasks)
+    beside = f", and {plural(unknown, 'task')} whose price nobody knows" if unknown else ""
+    return f"{_usd(report.cost_usd)}, of which {_usd(report.wasted_cost_usd)} did not land{beside}"
 
 
 def _usd(dollars: float) -> str:
@@ -81,5 +88,6 @@ def _row(row: TaskRow) -> str:
         f"| `{row.id}` | {SHAPES.get(row.state, '')} {row.state} | {row.attempts}"
         f" | {duration(row.duration_s) if row.duration_s else '-'}"
         f" | {duration(row.lock_wait_s) if row.lock_wait_s else '-'}"
-        f" | {f'`{row.commit[:12]}`' if row.commit else '-'} | {_usd(row.cost_usd)} |"
+        f" | {f'`{row.commit[:12]}`' if row.commit else '-'}"
+        f" | {price(round(row.cost_usd * 1e6), is_priced=row.priced)} |"
     )

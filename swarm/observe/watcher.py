@@ -8,10 +8,12 @@ from typing import Protocol
 from rich.console import Console
 from rich.live import Live
 
-from swarm.engine.engine import Engine
+from swarm.engine.questions import Questions
 from swarm.engine.snapshot import Snapshot
 from swarm.observe.live import render_live
 from swarm.observe.story import clock_time, tell_event
+
+EVENTS_A_LOOK = 1000
 
 
 class Watcher(Protocol):
@@ -29,24 +31,28 @@ class _Screen:
 
     def show(self, snapshot: Snapshot, note: str = "") -> None:
         if note:
-            self._console.print(note, style="yellow")
+            self._console.print(note, style="yellow", markup=False, highlight=False)
         self._live.update(render_live(snapshot, min(self._console.width, 120)), refresh=True)
 
 
 class _Lines:
     """One line an event, so that a CI log reads as a story."""
 
-    def __init__(self, engine: Engine, run: str) -> None:
-        self._engine = engine
+    def __init__(self, queue: Questions, run: str, since: str | None) -> None:
+        self._queue = queue
         self._run = run
-        self._after = engine.last_event_id()
-        self._is_first = True
+        self._after = queue.last_event_id() if since is None else since
+        self._begins_with_newest = since is None
 
     def show(self, snapshot: Snapshot, note: str = "") -> None:
         if note:
             print(note, file=sys.stderr)  # noqa: T201
-        events = snapshot.events if self._is_first else self._engine.events(after=self._after)
-        self._is_first = False
+        events = (
+            snapshot.events
+            if self._begins_with_newest
+            else self._queue.events(after=self._after, limit=EVENTS_A_LOOK)
+        )
+        self._begins_with_newest = False
         for event in events:
             self._after = event.id
             text = tell_event(event) if event.run == self._run else ""
@@ -60,8 +66,13 @@ class _Quiet:
 
 
 @contextmanager
-def open_watcher(engine: Engine, run: str, *, quiet: bool = False) -> Iterator[Watcher]:
-    """The watcher that fits stderr; `quiet` shows nothing."""
+def open_watcher(
+    queue: Questions, run: str, *, since: str | None = None, quiet: bool = False
+) -> Iterator[Watcher]:
+    """The watcher that fits stderr; `quiet` shows nothing.
+
+    Lines begin after the event `since`, or with the newest few of the run.
+    """
     console = Console(stderr=True)
     if quiet:
         yield _Quiet()
@@ -69,4 +80,4 @@ def open_watcher(engine: Engine, run: str, *, quiet: bool = False) -> Iterator[W
         with Live(console=console, auto_refresh=False, transient=False) as live:
             yield _Screen(live, console)
     else:
-        yield _Lines(engine, run)
+        yield _Lines(queue, run, since)

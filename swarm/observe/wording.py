@@ -47,6 +47,7 @@ FAILURES: dict[str, str] = {
     FailureKind.CRASH: "its worker vanished",
     FailureKind.INFRASTRUCTURE: "the machine could not do it (disk, Docker, git)",
     FailureKind.PROVIDER: "the model API failed",
+    FailureKind.LIMIT: "a quota or spend limit was reached",
     FailureKind.POLICY: "it was refused by policy",
 }
 
@@ -108,6 +109,11 @@ def duration(seconds: float) -> str:
 def money(microusd: int) -> str:
     """Millionths of a US dollar as `$0.0123`; `$0` for nothing."""
     return f"${microusd / 1e6:.4f}" if microusd else "$0"
+
+
+def price(microusd: int, *, is_priced: bool) -> str:
+    """The money, or that nobody knows it."""
+    return money(microusd) if is_priced else "price unknown"
 
 
 def lock_name(node: str) -> str:

@@ -1,4 +1,4 @@
-"""What a plan's graph says: order, waves, cycles, the critical path, and how fast it can be at best.
+"""What a plan's graph says: order, waves, cycles, ranks and the critical path.
 
 Nothing here recurses, so a chain of 10,000 tasks is as good as any. `dependencies` maps each task id
 to the ids that must be done before it.
@@ -84,22 +84,25 @@ def waves(plan: Plan) -> list[list[str]]:
     return levels
 
 
-def upward_ranks(plan: Plan, durations: Mapping[str, float] | None = None) -> dict[str, float]:
-    """Seconds of the longest path from a task's start to the end of the plan.
-
-    `durations` holds seconds by task id; a task it does not name counts with its estimate.
-    """
-    seconds = _seconds(plan, durations)
-    dependents = dependents_of({task.id: task.dependencies for task in plan.tasks})
+def upward_ranks(plan: Plan) -> dict[str, float]:
+    """Task id -> seconds on the longest estimated path from its start to a leaf's end (as HEFT ranks)."""
+    longest_after: dict[str, float] = {}
     ranks: dict[str, float] = {}
     for task in reversed(plan.tasks):
-        ranks[task.id] = seconds[task.id] + max((ranks[d] for d in dependents[task.id]), default=0.0)
+        rank = task.estimate_s + longest_after.get(task.id, 0.0)
+        ranks[task.id] = rank
+        for dependency in task.dependencies:
+            longest_after[dependency] = max(longest_after.get(dependency, 0.0), rank)
     return ranks
 
 
 def critical_path(plan: Plan, durations: Mapping[str, float] | None = None) -> tuple[tuple[str, ...], float]:
-    """The longest path through the plan, in order, and its seconds; no worker count makes a run shorter."""
-    seconds = _seconds(plan, durations)
+    """The longest path through the plan, in order, and its seconds; no worker count makes a run shorter.
+
+    `durations` holds seconds by task id; a task it does not name counts with its estimate.
+    """
+    known = durations or {}
+    seconds = {task.id: known.get(task.id, task.estimate_s) for task in plan.tasks}
     end: dict[str, float] = {}
     via: dict[str, str | None] = {}
     for task in plan.tasks:
@@ -113,14 +116,3 @@ def critical_path(plan: Plan, durations: Mapping[str, float] | None = None) -> t
         path.append(task_id)
         task_id = via[task_id]
     return tuple(reversed(path)), (end[last] if last is not None else 0.0)
-
-
-def lower_bound_s(plan: Plan, durations: Mapping[str, float] | None, workers: int) -> float:
-    """No schedule with this many workers ends sooner: the longer of the critical path and work ÷ workers."""
-    work = sum(_seconds(plan, durations).values())
-    return max(critical_path(plan, durations)[1], work / max(workers, 1))
-
-
-def _seconds(plan: Plan, durations: Mapping[str, float] | None) -> dict[str, float]:
-    known = durations or {}
-    return {task.id: known.get(task.id, task.estimate_s) for task in plan.tasks}

@@ -1,4 +1,4 @@
-"""Write scopes: what a task's `files` and `reads` name, which paths they cover, and which overlap.
+"""Write scopes: what a task's `files` and `reads` name, and which paths they cover.
 
 A pattern is a path or a gitignore-style glob, anchored at the repository's top and matched with
 case; a directory covers everything below it. A last part with an extension, such as `conf.d`, is a
@@ -149,21 +149,6 @@ def literal_prefix(pattern: str) -> str:
             break
         parts.append(_unescape(part))
     return "/".join(parts)
-
-
-def overlap(first: str, second: str) -> bool:
-    """Some path may be covered by both normalised patterns.
-
-    Conservative, and the same rule as the lock table's: a glob counts as its literal prefix, so
-    True may be wrong and False never is.
-    """
-    return _holds(literal_prefix(first), literal_prefix(second)) or _holds(
-        literal_prefix(second), literal_prefix(first)
-    )
-
-
-def _holds(folder: str, path: str) -> bool:
-    return not folder or path == folder or path.startswith(folder + "/")
 
 
 class WriteScope:

@@ -25,6 +25,7 @@ def plan_text(settings: Settings, text: str, *, source: str = "requirements") ->
     if len(text.encode()) > MAX_REQUIREMENTS_BYTES:
         raise UsageError(f"{source}: the requirements are longer than {MAX_REQUIREMENTS_BYTES} bytes")
     with ModelClient(settings) as client:
+        client.require_credential()
         return plan_requirements(
             text,
             repo_map(settings.root),

@@ -61,16 +61,14 @@ class GitError(SwarmError):
     """A git command failed; `argv`, `status` (its exit code) and `stderr` say which and how."""
 
     code: ClassVar[str] = "SW090"
+    next_step = "`swarm doctor` checks git and the disk; then `swarm run --resume RUN`."
 
     def __init__(self, argv: Sequence[str | bytes], status: int, stderr: bytes) -> None:
         self.argv = tuple(os.fsdecode(argument) for argument in argv)
         self.status = status
         self.stderr = stderr[-_STDERR_KEPT:].decode("utf-8", "replace").strip()
         shown = " ".join(self.argv)
-        super().__init__(
-            f"{shown!r} failed with exit code {status}: {self.stderr or 'it printed no reason'}",
-            hint="`swarm doctor` checks git and the disk",
-        )
+        super().__init__(f"{shown!r} failed with exit code {status}: {self.stderr or 'it printed no reason'}")
 
 
 @dataclass(frozen=True)

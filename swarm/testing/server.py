@@ -5,7 +5,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from swarm.engine.store import open_store
+from swarm.engine.connect import open_store
 from swarm.errors import StoreUnreachableError
 
 START_S = 10.0

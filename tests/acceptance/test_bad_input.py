@@ -112,6 +112,9 @@ def test_a_branch_that_cannot_be_published_waits_for_a_person(swarm: Swarm) -> N
 
     assert done.returncode == 9
     assert "swarm run --resume" in done.stderr
+    waited = swarm.call("wait")
+    assert waited.returncode == 9
+    assert "swarm run --resume" in waited.stderr
     swarm.git("branch", "-m", "swarm", "mine")
     report = swarm.json("run", "--resume", "latest")
     assert len(swarm.trailers(str(report["branch"]))) == len(DIAMOND)

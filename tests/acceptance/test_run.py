@@ -78,3 +78,52 @@ def test_without_a_terminal_and_without_yes_nothing_starts(swarm: Swarm) -> None
     assert done.returncode == 2
     assert "-y" in done.stderr
     assert not (swarm.root / ".swarm" / "repo.git").exists()
+
+
+RED = """[gate.lib]
+command = ["python3", "-c", "import lib, sys; print('VALUE is', lib.VALUE); sys.exit(lib.VALUE != 2)"]
+"""
+
+
+def test_a_gate_that_is_red_before_any_work_is_named(swarm: Swarm) -> None:
+    """Nothing can land, and the first lines of the run say why: the gate, its output, the next step."""
+    (swarm.root / "swarm.toml").write_text(RED, encoding="utf-8")
+    swarm.git("commit", "-qam", "break the gate")
+
+    done = swarm.call("run", swarm.plan([write_task("root") | {"max_attempts": 1}]), "-y", "--workers", "1")
+    report = swarm.json("report")
+    checked = swarm.json("doctor")
+
+    assert done.returncode == 1
+    assert "the gate 'lib' is red before any work" in done.stderr
+    assert "VALUE is 1" in done.stderr
+    assert "lib: exit code 1" in done.stdout
+    assert report["red_on_base"] == "lib: exit code 1"
+    gates = {check["name"]: check for check in checked["checks"]}["gates"]  # type: ignore[attr-defined]
+    assert (gates["is_ok"], gates["is_needed"]) == (False, False)
+    assert "red on" in gates["found"]
+
+
+def test_a_plan_may_make_a_red_gate_green(swarm: Swarm) -> None:
+    """That is what some plans are for, so nothing is refused."""
+    (swarm.root / "swarm.toml").write_text(RED, encoding="utf-8")
+    swarm.git("commit", "-qam", "break the gate")
+    mend = write_task("mend", files=("lib.py",)) | {
+        "command": ["python3", "-c", "open('lib.py', 'w').write('VALUE = 2\\n')"]
+    }
+
+    report = swarm.json("run", swarm.plan([mend]), "-y", "--workers", "1")
+
+    assert report["state"] == "done"
+
+
+def test_a_malformed_gate_is_refused_before_anything_starts(swarm: Swarm) -> None:
+    """No task could ever land, so none is queued."""
+    (swarm.root / "swarm.toml").write_text("[gate.tests]\ncommand = 'make test'\n", encoding="utf-8")
+    swarm.git("commit", "-qam", "break the config")
+
+    done = swarm.call("run", swarm.plan(DIAMOND), "-y", "--workers", "1")
+
+    assert done.returncode == 2
+    assert "gate.tests.command must be a list" in done.stderr
+    assert swarm.call("runs", "--json").stdout == "[]\n"

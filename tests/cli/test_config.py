@@ -1,15 +1,20 @@
 """`config show`, `completion`, `explain`: swarm about itself."""
 
+import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from swarm.cli.error_guide import GUIDE
+from swarm.cli.error_guide import explain_error
 from swarm.errors import SwarmError
+from swarm.plan.model import TaskSpec
 from swarm.repo.git import GitError
+
+ROOT = Path(__file__).parents[2]
 
 # Any: the fixture's own type, and a test cannot import from its conftest.
 Swarm = Callable[..., Any]
@@ -23,14 +28,15 @@ def subclasses(kind: type[SwarmError]) -> Iterator[type[SwarmError]]:
 
 
 def test_every_error_of_swarm_is_explained() -> None:
-    """Each code belongs to one class, and its page says what the class says."""
+    """Each code belongs to one class, which says what it means and what to do."""
     assert issubclass(GitError, SwarmError), "defined where it happens, so it has to be imported to be found"
     kinds = [kind for kind in subclasses(SwarmError) if "code" in vars(kind)]
 
-    guide = [(entry.code, entry.name, entry.exit_code, entry.retryable) for entry in GUIDE]
+    entries = explain_error("")
 
-    assert guide == sorted((kind.code, kind.__name__, kind.exit_code, kind.retryable) for kind in kinds)
-    assert len({kind.code for kind in kinds}) == len(kinds)
+    assert [entry.code for entry in entries] == sorted({kind.code for kind in kinds})
+    assert len(entries) == len(kinds)
+    assert all("next_step" in vars(kind) and kind.__doc__ for kind in kinds)
 
 
 def test_explain_takes_a_code_in_any_case(swarm: Swarm) -> None:
@@ -91,3 +97,40 @@ def test_the_bash_script_is_bash(swarm: Swarm) -> None:
     )
 
     assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def completions(folder: Path, *words: str) -> list[str]:
+    """What a shell is offered for the last of these words."""
+    done = subprocess.run(
+        [sys.executable, "-m", "swarm"],
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "_SWARM_COMPLETE": "bash_complete",
+            "COMP_WORDS": " ".join(["swarm", "-C", str(folder), *words]),
+            "COMP_CWORD": str(len(words) + 2),
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
+
+
+def test_tab_completes_runs_and_tasks(bench: Any, folder: Path) -> None:
+    """Ids are long, and known to the server."""
+    run = bench.submit(
+        TaskSpec("parse", "Write it"), TaskSpec("print", "Write it"), TaskSpec("docs", "Write it")
+    )
+
+    assert completions(folder, "status", run[:3]) == [run]
+    assert completions(folder, "why", "p") == ["parse", "print"]
+    assert completions(folder, "cancel", "--task", "d") == ["docs"]
+
+
+def test_tab_is_silent_when_no_server_answers(tmp_path: Path) -> None:
+    """Whoever presses Tab wants no error message in the command line."""
+    (tmp_path / "swarm.toml").write_text(f'redis_url = "unix://{tmp_path}/none.sock"\n')
+
+    assert completions(tmp_path, "status", "") == []

@@ -1,12 +1,18 @@
 """`cancel`, `retry`, `wait`, `watch`: act on a run without running it."""
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from swarm.engine.records import Failure
 from swarm.plan.model import TaskSpec
 from swarm.states import FailureKind
+
+ROOT = Path(__file__).parents[2]
 
 # Any: these are the fixtures' own types, and a test cannot import from its conftest.
 Swarm = Callable[..., Any]
@@ -69,6 +75,26 @@ def test_wait_exits_1_for_a_run_that_failed(swarm: Swarm, bench: Bench, task: Ta
     assert swarm("wait").code == 1
 
 
+def test_wait_exits_7_for_a_run_that_a_limit_stopped(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """Money that is gone is no task's failure: whoever raises the limit may go on."""
+    bench.submit(task("a"), task("b", "a"))
+    bench.engine.fail(bench.claim(), Failure(FailureKind.LIMIT, "no credit left", retryable=False))
+
+    ended = swarm("wait")
+
+    assert ended.code == 7
+    assert "no credit left" in ended.err
+
+
+def test_wait_exits_1_when_a_limit_was_not_all_that_failed(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """More money would not mend the rest."""
+    bench.submit(task("a"), task("b"))
+    bench.engine.fail(bench.claim(), Failure(FailureKind.LIMIT, "no credit left", retryable=False))
+    bench.engine.fail(bench.claim(), FATAL)
+
+    assert swarm("wait").code == 1
+
+
 def test_wait_gives_up_with_exit_8(swarm: Swarm, bench: Bench, task: Task) -> None:
     """Not finished is neither done nor failed."""
     run = bench.submit(task("a"))
@@ -125,3 +151,29 @@ def test_the_report_counts_the_workers_time_of_every_attempt(swarm: Swarm, bench
 
     assert row["busy_ms"] >= 50 + row["handed_in_ms"] - row["claimed_ms"]
     assert report["tasks"][0]["worker"] == "w-1"
+
+
+def test_a_type_that_no_task_can_have_is_refused(swarm: Swarm) -> None:
+    """A list with blanks in it would serve nothing, silently."""
+    refused = swarm("worker", "--types", "docs, frontend")
+
+    assert refused.code == 2
+    assert "--types: no task can have the type ' frontend'" in refused.err
+
+
+def test_a_worker_of_a_type_that_nothing_has_says_so(bench: Bench, task: Task, folder: Path) -> None:
+    """It may be early, so it starts; it may be a slip, so it says what is known."""
+    bench.submit(task("a", kind="docs"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "swarm", "-C", str(folder), "worker", "--types", "dosc"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+
+    said = process.stderr.readline()
+
+    process.terminate()
+    process.communicate(timeout=30)
+    assert said == "warning: --types: no task of type 'dosc' was ever submitted; known here: docs\n"

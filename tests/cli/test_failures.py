@@ -12,6 +12,7 @@ import pytest
 
 from swarm.cli.failures import end
 from swarm.errors import NotFinishedError, PlanError, Problem, StoreUnreachableError
+from swarm.plan.reading import problems_error
 
 ROOT = Path(__file__).parents[2]
 
@@ -81,6 +82,20 @@ def test_a_plan_error_lists_every_problem(capsys: pytest.CaptureFixture[str]) ->
         "  $.tasks[1].files[0]: absolute (drop the /)",
         "help: mend them",
     ]
+
+
+def test_a_single_problem_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """The message holds it already; the list below it would say it again."""
+    end(lambda: raising(problems_error("plan.json", [Problem("$[0].id", "missing")])), ["validate"])
+
+    assert capsys.readouterr().err.count("$[0].id: missing") == 1
+
+
+def test_an_error_without_a_hint_says_what_helps_with_its_kind(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every error ends in a next step."""
+    end(lambda: raising(PlanError("plan.json: line 1 column 2: not JSON")), ["validate"])
+
+    assert "swarm validate PLAN" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_a_plan_error_lists_every_problem_in_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -156,4 +171,4 @@ def test_escapes_in_a_name_do_not_reach_the_terminal(capsys: pytest.CaptureFixtu
     """A hostile file name cannot repaint the screen through an error message."""
     end(lambda: raising(StoreUnreachableError("no \x1b]0;owned\x07\x1b[2Jserver")), [])
 
-    assert capsys.readouterr().err == "error[SW011]: no server\n"
+    assert capsys.readouterr().err.splitlines()[0] == "error[SW011]: no server"

@@ -71,6 +71,17 @@ def test_logs_of_a_task_that_was_not_tried_name_the_next_step(swarm: Swarm, benc
     assert (early.code, early.err.splitlines()[0]) == (2, "error[SW001]: task 'a' has not been tried yet")
 
 
+def test_an_attempt_that_does_not_exist_is_a_usage_error(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """An empty log would look like an agent that said nothing."""
+    bench.submit(task("a"))
+    bench.claim()
+
+    wrong = swarm("logs", "a", "--attempt", "9")
+
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "task 'a' has no attempt 9: there is 1" in wrong.err
+
+
 def test_following_prints_whole_lines_until_the_task_ends(
     swarm: Swarm, bench: Bench, task: Task, write_log: WriteLog
 ) -> None:

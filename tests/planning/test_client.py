@@ -52,7 +52,7 @@ def test_an_answer_comes_with_its_text_and_its_cost(serve: Serve) -> None:
 
     reply = ask(client)
 
-    assert (reply.text, reply.stop_reason, reply.is_priced) == ("hello yourself", "end_turn", True)
+    assert (reply.text, reply.stop_reason, reply.usage.is_priced) == ("hello yourself", "end_turn", True)
     assert reply.usage.input_tokens > 0
     assert reply.usage.output_tokens > 0
     assert reply.usage.cost_microusd > 0
@@ -362,15 +362,15 @@ def test_a_model_without_a_price_costs_nothing_and_says_so(serve: Serve) -> None
 
     reply = ask(client, model="qwen3:8b")
 
-    assert (reply.usage.cost_microusd, reply.is_priced) == (0, False)
+    assert (reply.usage.cost_microusd, reply.usage.is_priced) == (0, False)
 
 
 def test_prices_are_in_millionths_of_a_dollar() -> None:
     """A million tokens in and out of each tier's model, as published."""
     million = {"input_tokens": 1_000_000, "output_tokens": 1_000_000}
 
-    assert price_of("claude-sonnet-5-5", **million).microusd == 12_000_000
-    assert price_of("claude-opus-5-5", **million).microusd == 24_000_000
+    assert price_of("claude-sonnet-5-5", **million) == 12_000_000
+    assert price_of("claude-opus-5-5", **million) == 24_000_000
 
 
 def test_a_tier_names_a_model_from_the_settings() -> None:

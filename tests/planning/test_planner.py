@@ -1,6 +1,8 @@
 """Planning with a scripted model: good plans, repairs, and every way it can go wrong."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from swarm.errors import ModelUnreachableError, PlanError, UsageError
 from swarm.models.client import ModelClient
 from swarm.planning.planner import PlannedResult, plan_requirements
 from swarm.planning.requirements import plan_text
-from swarm.settings import Settings
+from swarm.settings import Settings, scrubbed_environment
 from swarm.testing.repository import make_repository
 from swarm.testing.script import ModelRequest, ScriptedReply, failing, refusing, saying
 
@@ -215,3 +217,23 @@ def test_requirements_of_no_use_are_refused(tmp_path: Path, text: str, reason: s
     """Nothing is sent when nothing is asked for, or far too much."""
     with pytest.raises(UsageError, match=reason):
         plan_text(Settings(root=tmp_path), text)
+
+
+def test_without_a_credential_the_repository_is_not_even_mapped(tmp_path: Path) -> None:
+    """The answer comes before anything that takes time: the SDK alone takes a second to import."""
+    code = (
+        "import sys; from pathlib import Path; from swarm.settings import Settings, scrubbed_environment\n"
+        "from swarm.errors import AuthenticationError; from swarm.planning.requirements import plan_text\n"
+        "try:\n    plan_text(Settings(root=Path('missing')), 'Write a parser.')\n"
+        "except AuthenticationError:\n    print('anthropic' in sys.modules)"
+    )
+
+    asked = subprocess.run(
+        [sys.executable, "-c", code],
+        env=scrubbed_environment({"HOME": str(tmp_path)}),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert asked.stdout == "False\n"

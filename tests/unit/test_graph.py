@@ -3,14 +3,12 @@
 import itertools
 
 import networkx as nx
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from swarm.plan.graph import (
     critical_path,
     find_cycles,
-    lower_bound_s,
     topological_order,
     upward_ranks,
     waves,
@@ -57,12 +55,6 @@ def test_the_critical_path_is_the_longest_way_through() -> None:
 def test_ranks_count_from_the_start_of_a_task_to_the_end_of_the_plan() -> None:
     """What is claimed first is what most waits for."""
     assert upward_ranks(plan_of(DIAMOND, DIAMOND_S)) == {"a": 9.0, "b": 8.0, "c": 5.0, "d": 3.0}
-
-
-@pytest.mark.parametrize(("workers", "bound_s"), [(1, 11.0), (2, 9.0), (50, 9.0)])
-def test_no_schedule_beats_the_lower_bound(workers: int, bound_s: float) -> None:
-    """Work shared by workers, or the critical path, whichever is longer."""
-    assert lower_bound_s(plan_of(DIAMOND, DIAMOND_S), None, workers) == bound_s
 
 
 def test_an_empty_plan_takes_no_time() -> None:

@@ -7,11 +7,11 @@ import networkx as nx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from overlapping import overlap
 
 from swarm.plan.document import parse_plan
 from swarm.plan.lint import Finding, lint
 from swarm.plan.model import Plan
-from swarm.plan.scope import overlap
 
 
 def task(task_id: str, **fields: object) -> dict[str, object]:

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from overlapping import overlap
 from pathspec import GitIgnoreSpec
 
 from swarm.plan.scope import (
@@ -11,7 +12,6 @@ from swarm.plan.scope import (
     is_glob,
     literal_prefix,
     normalise_pattern,
-    overlap,
 )
 
 NAMES = st.text(alphabet="ab.", min_size=1, max_size=3).filter(lambda name: name not in {".", ".."})

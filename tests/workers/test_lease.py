@@ -8,9 +8,10 @@ import time
 import pytest
 from worker_rig import HandClock
 
+from swarm.engine.connect import open_store
 from swarm.engine.engine import Engine
 from swarm.engine.records import Claim, WorkerProfile
-from swarm.engine.store import Store, open_store
+from swarm.engine.store import Store
 from swarm.models.usage import Usage
 from swarm.testing.plans import BASE, make_plan
 from swarm.testing.server import RedisServer

@@ -252,4 +252,5 @@ def _provider_failure(error: SwarmError) -> Failure:
     """Not charged; a refused key, a wrong request or spent credit is not worth a second try."""
     reason = f"{error.message} ({error.hint})" if error.hint else error.message
     is_final = isinstance(error, AuthenticationError | ModelRequestError | LimitReachedError)
-    return Failure(FailureKind.PROVIDER, reason, retryable=not is_final)
+    kind = FailureKind.LIMIT if isinstance(error, LimitReachedError) else FailureKind.PROVIDER
+    return Failure(kind, reason, retryable=not is_final)

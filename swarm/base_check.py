@@ -1,0 +1,119 @@
+"""The project's gates, run once on the commit that work starts from.
+
+A gate that is red before any work keeps every task off the branch until one of them mends it. A plan
+may exist to do just that, so nothing is refused: whoever starts a run hears it while it begins.
+"""
+
+import json
+import shlex
+import threading
+from collections.abc import Mapping
+from functools import cached_property, partial
+from pathlib import Path
+
+from swarm.errors import SwarmError
+from swarm.fleet.launch import open_launcher
+from swarm.observe.wording import printable
+from swarm.repo.checkout import clean_checkout
+from swarm.repo.gates import GateReport, GateResult, load_gates, run_gates
+from swarm.repo.hub import Hub
+from swarm.repo.slot import LeashedLauncher
+from swarm.sandbox.protocol import Launcher, Sandbox, SandboxEndedError
+from swarm.settings import Settings
+
+LAST_LINES = 5
+FILE_NAME = "base.json"
+
+
+def gates_on(settings: Settings, commit: str, launcher: Launcher, *, log: Path) -> GateReport:
+    """Run the gates that the commit defines on the commit itself, each as the merge queue would.
+
+    Raises:
+        SwarmError: a gate is malformed, or git or Docker cannot be used.
+    """
+    hub = Hub.open_or_create(settings.hub)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    labels = {"swarm.attempt": f"base/{commit}"}
+    return run_gates(
+        load_gates(hub, commit), (), partial(clean_checkout, hub, commit), launcher, labels=labels, log=log
+    )
+
+
+def red_note(red: GateResult, commit: str) -> str:
+    """What a person should read about a gate that is red before any work."""
+    output = [line for line in printable(red.output).splitlines() if line.strip()]
+    shown = [f"$ {printable(shlex.join(red.argv))}", *output[-LAST_LINES:]]
+    lines = [
+        f"warning: the gate {red.name!r} is red before any work, on {commit[:12]}: {red}",
+        *(f"  | {line}" for line in shown),
+        "  no task can land until one makes it green; if the plan is not for that, stop with Ctrl-C,",
+        "  mend the gate, commit, and run again",
+    ]
+    return "\n".join(lines)
+
+
+def red_on_base(run_folder: Path) -> str:
+    """The gate that was red before this run did anything, and how; empty when none was, as far as known."""
+    try:
+        stored = json.loads((run_folder / FILE_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    red = stored.get("red") if isinstance(stored, dict) else None
+    return red if isinstance(red, str) else ""
+
+
+class BaseCheck:
+    """Runs the gates on a run's base beside the run itself, and keeps the verdict in the run's folder."""
+
+    def __init__(self, settings: Settings, commit: str, *, run_folder: Path) -> None:
+        self._settings = settings
+        self._commit = commit
+        self._folder = run_folder
+        self._leash = LeashedLauncher(_OpenedWhenUsed(settings))
+        self._notes: list[str] = []
+        self._thread = threading.Thread(target=self._check, name="base check", daemon=True)
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._thread.start()
+
+    def take_note(self) -> str:
+        """What there is to tell since the last time; mostly nothing."""
+        return self._notes.pop() if self._notes else ""
+
+    def end(self, *, patience_s: float = 0.0) -> None:
+        """Wait this long for the verdict, then end what still runs."""
+        self._thread.join(patience_s)
+        self._leash.cut()
+        self._thread.join()
+
+    def _check(self) -> None:
+        try:
+            log = self._folder / "base.gate.log"
+            report = gates_on(self._settings, self._commit, self._leash, log=log)
+        except (SwarmError, OSError, SandboxEndedError) as error:
+            if not self._leash.is_cut:
+                self._notes.append(f"warning: the gates could not be run on {self._commit[:12]}: {error}")
+            return
+        if self._leash.is_cut:
+            return
+        red = report.failure
+        stored = {"commit": self._commit, "red": str(red) if red else ""}
+        (self._folder / FILE_NAME).write_text(json.dumps(stored) + "\n", encoding="utf-8")
+        if red:
+            self._notes.append(red_note(red, self._commit))
+
+
+class _OpenedWhenUsed:
+    """The launcher of the settings, opened by the thread that uses it: Docker takes half a second."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @cached_property
+    def _launcher(self) -> Launcher:
+        return open_launcher(self._settings)
+
+    def open(self, tree: Path, *, labels: Mapping[str, str]) -> Sandbox:
+        """Start a tool host."""
+        return self._launcher.open(tree, labels=labels)

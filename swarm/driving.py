@@ -1,0 +1,138 @@
+"""Keeping one run going: its processes alive, its server up, its person informed, until it ends."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Protocol
+
+from swarm.base_check import BaseCheck
+from swarm.engine.engine import Engine
+from swarm.engine.snapshot import Snapshot, take_snapshot
+from swarm.errors import RefusedError, StoreUnreachableError, UnknownRunError
+from swarm.fleet.local import Death, LocalFleet
+from swarm.fleet.server import ensure_server
+from swarm.fleet.server_file import running_url
+from swarm.settings import Settings
+
+LOOK_EVERY_S = 0.25
+
+BASE_CHECK_PATIENCE_S = 60.0
+"""How long a run whose gates were red waits to hear whether they were so before it began."""
+
+
+@dataclass
+class StopRequests:
+    """How often a person asked to stop: once drains, twice stops."""
+
+    signals: list[int] = field(default_factory=list)
+    asked: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def count(self) -> int:
+        """How many requests there were."""
+        return len(self.signals)
+
+    def add(self, number: int, _frame: FrameType | None = None) -> None:
+        """Count one more request; a signal handler."""
+        self.signals.append(number)
+        self.asked.set()
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[StopRequests]:
+    """Turn SIGINT and SIGTERM into stop requests for as long as the block runs."""
+    requests = StopRequests()
+    before = {number: signal.signal(number, requests.add) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield requests
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Show(Protocol):
+    """Takes a snapshot and, now and then, a line that a person should read beside it."""
+
+    def __call__(self, snapshot: Snapshot, note: str = "") -> None:
+        """Show them."""
+        ...
+
+
+@dataclass(frozen=True)
+class Driven:
+    """How driving a run ended: the last look at it, and the signal that stopped it (0 for none)."""
+
+    snapshot: Snapshot
+    stopped_by: int = 0
+
+
+def drive(
+    settings: Settings,
+    engine: Engine,
+    run: str,
+    fleet: LocalFleet,
+    *,
+    show: Show,
+    check: BaseCheck | None = None,
+) -> Driven:
+    """Keep the fleet alive until the run ends or a person stops it.
+
+    A Redis that went away is started again at once when it is ours, and waited for when it is not.
+
+    Raises:
+        RefusedError: Redis answers, and has lost this run.
+    """
+    with stop_on_signals() as requests:
+        asked = 0
+        snapshot = _look(engine, run)
+        while True:
+            try:
+                _keep_server(settings)
+                snapshot, note = _look(engine, run), ""
+            except StoreUnreachableError as error:
+                note = f"{error.message}; waiting for it"
+            deaths = fleet.check() if not asked else []
+            notes = [note, *map(_obituary, deaths), check.take_note() if check else ""]
+            if requests.count > asked:
+                asked = requests.count
+                fleet.drain()
+                notes.append("draining: tasks at work may finish; press Ctrl-C again to stop now")
+            show(snapshot, "; ".join(filter(None, notes)))
+            if snapshot.run.state.is_terminal:
+                _hear_out(check, snapshot, show)
+                return Driven(snapshot)
+            if requests.count > 1 or (asked and fleet.workers_have_ended()):
+                return Driven(_look(engine, run), stopped_by=requests.signals[0])
+            requests.asked.wait(LOOK_EVERY_S)
+            requests.asked.clear()
+
+
+def _hear_out(check: BaseCheck | None, snapshot: Snapshot, show: Show) -> None:
+    """When gates stopped the run, say whether they were red before it; else nobody needs the verdict."""
+    if check and snapshot.run.gate_failures:
+        check.end(patience_s=BASE_CHECK_PATIENCE_S)
+        if note := check.take_note():
+            show(snapshot, note)
+
+
+def _keep_server(settings: Settings) -> None:
+    """Start the embedded server again as soon as its process is gone: every lease is running out."""
+    if not settings.redis_url and running_url(settings.home) is None:
+        ensure_server(settings)
+
+
+def _look(engine: Engine, run: str) -> Snapshot:
+    try:
+        return take_snapshot(engine, run)
+    except UnknownRunError as error:
+        raise RefusedError(
+            f"Redis has lost run {run}: somebody emptied it, or another database answers",
+            hint=f"run its plan again: what has landed is found in git (.swarm/runs/{run}/plan.json)",
+        ) from error
+
+
+def _obituary(death: Death) -> str:
+    return f"{death.name} (pid {death.pid}) ended with {death.exit_code}; starting it again"

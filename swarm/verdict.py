@@ -1,0 +1,69 @@
+"""How a run that has ended is told to a shell: its exit code, and what is left for a person to do."""
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from swarm.errors import LimitReachedError, WaitingForPersonError
+from swarm.states import FailureKind, RunState, TaskState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from swarm.engine.records import RunRecord, TaskRecord
+    from swarm.settings import Settings
+
+PUBLISH_PATIENCE_S = 2.0
+
+EXIT_DONE, EXIT_FAILED = 0, 1
+EXIT_LIMIT = LimitReachedError.exit_code
+EXIT_WAITING_FOR_PERSON = WaitingForPersonError.exit_code
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """An exit code, and the next step in words where the code alone does not say it."""
+
+    exit_code: int
+    remark: str = ""
+
+
+def verdict_on(record: "RunRecord", tasks: "Iterable[TaskRecord]", *, unpublished: str = "") -> Verdict:
+    """The verdict on a run that has ended; `unpublished` says why its branch is not where it belongs."""
+    if unpublished:
+        return Verdict(
+            EXIT_WAITING_FOR_PERSON, f"not published: {unpublished}; then `swarm run --resume {record.run}`"
+        )
+    if record.state is RunState.DONE:
+        return Verdict(EXIT_DONE)
+    failed = [task for task in tasks if task.state is TaskState.FAILED]
+    if failed and all(task.failure_kind == FailureKind.LIMIT for task in failed):
+        return Verdict(
+            EXIT_LIMIT,
+            f"stopped at a limit: {failed[0].failure_reason}; what landed stays landed",
+        )
+    return Verdict(EXIT_FAILED)
+
+
+def publish_here(settings: "Settings", branch: str) -> str:
+    """Bring the branch into this checkout if the run's hub is here; why not, or empty.
+
+    A client of a queue elsewhere has no hub, and its supervisors publish.
+    """
+    if not settings.hub.exists() or not (settings.root / ".git").exists():
+        return ""
+    from swarm.repo.git import GitError  # noqa: PLC0415  # `swarm wait` starts without them
+    from swarm.repo.hub import Hub  # noqa: PLC0415
+
+    hub = Hub.open_or_create(settings.hub)
+    if hub.tip(branch) is None:
+        return ""
+    deadline_s = time.monotonic() + PUBLISH_PATIENCE_S
+    while True:
+        try:
+            return hub.publish(settings.root, branch).reason
+        except GitError:
+            # A supervisor that publishes at this moment holds the ref's lock.
+            if time.monotonic() > deadline_s:
+                raise
+        time.sleep(0.1)
