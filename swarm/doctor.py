@@ -13,6 +13,7 @@ from swarm.fleet.server import Server, ensure_server
 from swarm.repo.gates import load_gates
 from swarm.repo.hub import Hub
 from swarm.repo.user_repository import commit_of
+from swarm.sandbox.landlock import describe_landlock
 from swarm.settings import Settings, scrubbed_environment
 
 MIN_GIT = (2, 38)  # the first with `merge-tree --write-tree`
@@ -49,6 +50,7 @@ def examine(settings: Settings) -> list[Finding]:
         ("gates", False, _gates),
         ("model", False, _model),
         ("docker", settings.isolation == "docker", _docker),
+        ("confinement", False, _confinement),
         ("resources", False, _resources),
     )
     findings: list[Finding] = []
@@ -130,6 +132,16 @@ def _model(settings: Settings) -> Finding:
 def _docker(settings: Settings) -> Finding:
     found = check_docker(settings.image)
     return Finding("docker", is_ok=True, is_needed=settings.isolation == "docker", found=found)
+
+
+def _confinement(settings: Settings) -> Finding:
+    """How far the commands of agents and gates are kept from the rest of this machine."""
+    if settings.isolation == "docker":
+        found = "each agent has a container of its own"
+        return Finding("confinement", is_ok=True, is_needed=False, found=found)
+    is_ok, how = describe_landlock()
+    hint = "" if is_ok else "agents can read and change what you can: use `--isolation docker`"
+    return Finding("confinement", is_ok=is_ok, is_needed=False, found=f"agents are {how}", hint=hint)
 
 
 def _resources(settings: Settings) -> Finding:

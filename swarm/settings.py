@@ -37,6 +37,12 @@ class Settings:
     memory_mb: int = field(default=4096, metadata={"help": "memory limit of one agent container, MiB"})
     cpus: float = field(default=2.0, metadata={"help": "CPU limit of one agent container"})
     pids: int = field(default=512, metadata={"help": "process limit of one agent container"})
+    readable: str = field(
+        default="", metadata={"help": "more of the home folder that agents may read, separated by ':'"}
+    )
+    writable: str = field(
+        default="", metadata={"help": "more folders that agents may change, separated by ':'"}
+    )
     lease_s: float = field(default=30.0, metadata={"help": "how long a claim holds without a renewal"})
     drain_s: float = field(default=120.0, metadata={"help": "how long a stopping worker may finish its task"})
     retry_base_s: float = field(default=2.0, metadata={"help": "backoff before the second attempt"})
@@ -160,6 +166,12 @@ def scrubbed_environment(extra: Mapping[str, str] | None = None) -> dict[str, st
     """
     kept = {name: os.environ[name] for name in _HARMLESS if name in os.environ}
     return {**kept, "CI": "true", "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1", **(extra or {})}
+
+
+def user_home() -> Path | None:
+    """The user's home folder, with no link on the way to it; None when there is none to speak of."""
+    home = Path(os.environ.get("HOME") or "/").resolve()
+    return home if home != Path("/") else None
 
 
 def is_colour_refused() -> bool:
