@@ -29,7 +29,7 @@ from swarm.errors import DockerUnreachableError
 from swarm.fleet.container import ContainerSandbox, ContainerState, RunningContainer
 from swarm.fleet.frames import StdinWriter, StdoutReader
 from swarm.fleet.handover import hand_over
-from swarm.fleet.owners import is_owner_dead, owner_labels
+from swarm.fleet.process_id import ProcessId
 from swarm.fleet.resources import await_room
 from swarm.sandbox.client import MAX_LOG_BYTES
 from swarm.sandbox.protocol import Sandbox, SandboxEndedError, ToolError
@@ -41,6 +41,7 @@ HOME = "/home/agent"
 TMPFS_MB = 512
 MAX_OPEN_FILES = 4096
 PROJECT_LABEL = "swarm.project"
+OWNER_LABEL = "swarm.process"
 MEMORY_LABEL = "swarm.memory_mb"
 ROOM_WAIT_S = 600.0
 _ENVIRONMENT = {
@@ -146,7 +147,7 @@ class DockerLauncher:
             labels={
                 **self._labels,
                 **labels,
-                **owner_labels(),
+                OWNER_LABEL: str(ProcessId.mine()),
                 MEMORY_LABEL: str(self._memory_mb),
             },
             mounts=[
@@ -266,12 +267,18 @@ def sweep(project: str) -> list[str]:
         client = _connect()
         try:
             found = client.containers.list(all=True, filters={"label": f"{PROJECT_LABEL}={project}"})
-            dead = [each for each in found if is_owner_dead(each.labels)]
+            dead = [each for each in found if _is_owner_dead(each)]
             for each in dead:
                 each.remove(force=True, v=True)
             return [str(each.name) for each in dead]
         finally:
             client.close()
+
+
+def _is_owner_dead(container: Container) -> bool:
+    """The process that started it ran here and has ended."""
+    owner = ProcessId.parse(container.labels.get(OWNER_LABEL, ""))
+    return owner is not None and owner.is_dead()
 
 
 def _connect() -> DockerClient:

@@ -1,8 +1,6 @@
 """One tick of a supervisor: what ends it, what it forgets, and what its heartbeat survives."""
 
-import socket
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pytest
 from swarm.engine.engine import Engine
 from swarm.engine.records import WorkerProfile
 from swarm.engine.wire import HiredisStore
+from swarm.fleet.process_id import ProcessId
 from swarm.plan.model import Plan, TaskSpec
 from swarm.plan.scope import WriteScope
 from swarm.repo.hub import Hub
@@ -77,9 +76,10 @@ def test_a_tick_stops_between_landings(
 
 def test_a_dead_worker_is_reclaimed_once(supervisor: Supervisor, engine: Engine) -> None:
     """After that it is on the list no longer."""
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    profile = WorkerProfile("worker-1", host=socket.gethostname(), pid=dead.pid)
+    process = subprocess.Popen(["sleep", "60"])
+    profile = WorkerProfile(str(ProcessId.running(process.pid)))
+    process.kill()
+    process.wait()
     engine.submit(Plan((TaskSpec(id="one", description="Do one", files=("src/**",)),)), base="1" * 40)
     engine.heartbeat(profile, kind="worker", state="idle")
     assert engine.claim(profile, "claim-1") is not None
