@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from swarm.errors import ConfigError
 
@@ -152,6 +153,11 @@ def find_main_worktree(root: Path) -> Path:
     except (OSError, UnicodeDecodeError):  # a folder, or a submodule's pointer
         return root
     return common.parent if common.name == ".git" else root
+
+
+def attempt_log(home: Path, run: str, task: str, attempt: int, *, gate: bool = False) -> Path:
+    """Where the worker writes what an attempt prints, or the merge queue what its gate does."""
+    return home / "logs" / run / f"{quote(task, safe='')}.{attempt}{'.gate' if gate else ''}.log"
 
 
 def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -6,7 +6,6 @@ from swarm.engine.engine import Engine
 from swarm.engine.records import Claim, Failure
 from swarm.models.usage import Usage
 
-MAX_EVIDENCE_BYTES = 64 * 1024
 MAX_REASON_CHARS = 500
 
 
@@ -52,7 +51,7 @@ def tell(engine: Engine, claim: Claim, outcome: Outcome, usage: Usage) -> None:
         case Finish():
             engine.finish(claim, usage=usage)
         case Fail(failure):
-            engine.fail(claim, bounded(failure), usage=usage)
+            engine.fail(claim, _on_one_line(failure), usage=usage)
         case Release(reason):
             engine.release(claim, reason=reason, usage=usage)
 
@@ -70,8 +69,6 @@ def describe(outcome: Outcome) -> str:
             return f"released: {reason}"
 
 
-def bounded(failure: Failure) -> Failure:
-    """The failure with its reason on one line and the end of its evidence, within what is stored."""
-    reason = " ".join(failure.reason.split())[:MAX_REASON_CHARS]
-    evidence = failure.evidence.encode("utf-8", "replace")[-MAX_EVIDENCE_BYTES:].decode("utf-8", "ignore")
-    return replace(failure, reason=reason, evidence=evidence)
+def _on_one_line(failure: Failure) -> Failure:
+    """The failure with a reason that fits a line; the engine bounds the evidence."""
+    return replace(failure, reason=" ".join(failure.reason.split())[:MAX_REASON_CHARS])

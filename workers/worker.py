@@ -14,7 +14,7 @@ from swarm.errors import StaleTokenError, StoreUnreachableError, SwarmError
 from swarm.repo.hub import Hub
 from swarm.repo.workspace import remove_workspace
 from swarm.sandbox.protocol import Launcher
-from swarm.settings import Settings
+from swarm.settings import Settings, attempt_log
 from swarm.states import FailureKind
 from workers.agents.agent import Agent
 from workers.attempt import Attempt, StoppedError
@@ -158,7 +158,6 @@ class Worker:
         return Fail(Failure(FailureKind.INFRASTRUCTURE, reason))
 
     def _attempt(self, claim: Claim, lease: Lease, folder: Path) -> Attempt:
-        logs = self.settings.home / "logs" / claim.run
         return Attempt(
             claim=claim,
             lease=lease,
@@ -168,7 +167,7 @@ class Worker:
             agents=self.agents,
             held=self._held,
             folder=folder,
-            log=logs / f"{claim.task.id}.{claim.attempt}.log",
+            log=attempt_log(self.settings.home, claim.run, claim.task.id, claim.attempt),
             check_stop=self._check_stop,
             labels={
                 "swarm.project": self.settings.project,

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from swarm.settings import Settings, child_environment
 
@@ -131,8 +130,3 @@ class LocalFleet:
         if child.process is not None and child.process.stdin is not None:
             child.process.stdin.close()
         child.process = None
-
-
-def log_paths(home: Path) -> list[Path]:
-    """The logs of the local processes, for `doctor` and crash reports."""
-    return sorted((home / "logs").glob("*.log"))
