@@ -217,6 +217,10 @@ class Engine:
         self._queued(answer)
         return True
 
+    def raise_fence(self, token: int) -> int:
+        """Make every later token higher than `token`, which git has seen; returns the counter."""
+        return int(words_of(self._caller.call("raise_fence", token))[1])
+
     # upkeep ---------------------------------------------------------------------------------
     def reclaim_expired(self) -> list[Requeued]:
         """One tick of the reaper: requeue what outlived its lease; nothing after a gap in ticks (grace).

@@ -14,6 +14,8 @@ import pytest
 from swarm.crashpoints import POINTS
 from swarm.engine.engine import Engine
 from swarm.engine.records import Claim, WorkerProfile
+from swarm.engine.store import Store
+from swarm.engine.words import words_of
 from swarm.plan.model import Plan, TaskSpec
 from swarm.plan.scope import WriteScope
 from swarm.repo.hub import Hub, find_attempt
@@ -394,6 +396,29 @@ def test_a_stale_merge_is_refused_by_git(board: Board) -> None:
     assert "older than its fence" in landing.reason
     assert board.hub.tip(board.branch) == board.user.head()
     assert board.state("one") == TaskState.MERGING
+
+
+def test_a_redis_restored_from_an_older_copy_is_counted_up_at_once(board: Board, store: Store) -> None:
+    """Its counter is behind git's fence: the next merge is refused once, not once a number."""
+    gate_that(board, "test -e $0/green")
+    board.submit(task("one"))
+    board.hand_in(write("src/a.py", "a = 2\n"))
+    names = words_of(store.call("KEYS", "*"))
+    older = [
+        value for value in store.pipeline([["DUMP", name] for name in names]) if isinstance(value, bytes)
+    ]
+    store.call("INCRBY", board.engine.keys.of("fence"), 500)
+    red = board.land()
+    store.call("FLUSHDB")
+    store.pipeline([["RESTORE", name, 0, value] for name, value in zip(names, older, strict=True)])
+    (board.hub.path / "green").touch()
+
+    outcomes = [board.land().outcome, board.land().outcome]
+
+    assert red.outcome == Outcome.GATE_FAILED
+    assert outcomes == [Outcome.STALE, Outcome.LANDED]
+    assert board.hub.fence(board.branch) > 500
+    assert board.violations() == []
 
 
 def test_a_fence_raised_while_gates_ran_stops_the_transaction(board: Board) -> None:
