@@ -107,8 +107,10 @@ class Attempt:
             return Fail(failure)
         crashpoint(AFTER_ATTEMPT)
         if claim.task.acceptance and (failure := self._in_sandbox(workspace, self._accept)):
-            # Otherwise the next attempt would take this one up as unfinished business.
-            self.hub.reject_attempts(claim.run, claim.task.id)
+            # Otherwise the next attempt would take this one up as unfinished business, which it is when
+            # nothing was found wrong with it.
+            if failure.kind.is_charged:
+                self.hub.reject_attempts(claim.run, claim.task.id)
             return Fail(failure)
         return HandIn(taken.commit) if taken.commit else Finish()
 
@@ -143,10 +145,12 @@ class Attempt:
 
 
 def _ended(sandbox: Sandbox, error: SandboxEndedError) -> Failure:
-    """A sandbox that neither we nor a lost lease ended: something in it did, and that is charged."""
+    """A sandbox that neither we nor a lost lease ended: it was killed, or something in it is charged."""
     ending = sandbox.ending()
     if ending is not None and ending.ran_out_of_memory:
         return Failure(FailureKind.OOM, ending.reason or "the sandbox ran out of memory")
+    if ending is not None and ending.was_killed:
+        return Failure(FailureKind.INFRASTRUCTURE, f"the sandbox was killed during the attempt: {error}")
     return Failure(FailureKind.TASK_ERROR, f"the sandbox ended during the attempt: {error}")
 
 

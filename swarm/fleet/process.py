@@ -119,7 +119,9 @@ class _ProcessHost:
         kill_tagged(self._tag)
         if code_before is None:
             return Ending(-signal.SIGKILL, ran_out_of_memory=False, reason="the sandbox was ended")
-        return Ending(code_before, ran_out_of_memory=False)
+        # Commands that are confined cannot signal their tool host; those that are not may have done it.
+        was_killed = code_before in {-signal.SIGKILL, -signal.SIGTERM}
+        return Ending(code_before, ran_out_of_memory=False, was_killed=was_killed)
 
 
 def kill_tagged(tag: str) -> None:

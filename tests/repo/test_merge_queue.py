@@ -16,6 +16,7 @@ from swarm.engine.engine import Engine
 from swarm.engine.records import Claim, WorkerProfile
 from swarm.engine.store import Store
 from swarm.engine.words import words_of
+from swarm.fleet.process import ProcessLauncher
 from swarm.plan.model import Plan, TaskSpec
 from swarm.plan.scope import WriteScope
 from swarm.repo.hub import Hub, find_attempt
@@ -396,6 +397,22 @@ def test_a_stale_merge_is_refused_by_git(board: Board) -> None:
     assert "older than its fence" in landing.reason
     assert board.hub.tip(board.branch) == board.user.head()
     assert board.state("one") == TaskState.MERGING
+
+
+def test_a_gate_whose_sandbox_is_killed_charges_nobody(board: Board) -> None:
+    """The attempt stays as it is, and is judged the next time."""
+    gate_that(board, "test -e $0/calm || { touch $0/calm; kill -9 $PPID; sleep 60; }")
+    board.submit(task("one"))
+    board.hand_in(write("src/a.py", "a = 2\n"))
+    queue = MergeQueue(board.engine, board.hub, ProcessLauncher(), merger_id="merger-1", home=board.hub.home)
+
+    killed = queue.land_next()
+
+    record = board.engine.task(board.run, "one")
+    assert killed is not None
+    assert (killed.outcome, killed.requeued) == (Outcome.INFRASTRUCTURE, True)
+    assert (record.failures, record.setbacks) == (0, 1)
+    assert find_attempt(board.hub, board.run, "one") is not None
 
 
 def test_a_redis_restored_from_an_older_copy_is_counted_up_at_once(board: Board, store: Store) -> None:

@@ -85,11 +85,6 @@ def test_a_change_outside_the_write_scope_is_charged_and_named(rig: Rig) -> None
             "gate_failed",
             "acceptance: command not found: 'no-such-program'",
         ),
-        (
-            sh("t", "sleep 0.2; kill -9 $PPID; sleep 60"),
-            "task_error",
-            "the sandbox ended during the attempt: the tool host ended with exit code -9",
-        ),
     ],
 )
 def test_what_goes_wrong_is_charged_to_the_task(rig: Rig, task: TaskSpec, kind: str, reason: str) -> None:
@@ -101,6 +96,32 @@ def test_what_goes_wrong_is_charged_to_the_task(rig: Rig, task: TaskSpec, kind: 
     record = rig.task(run, "t")
     assert outcome(record) == (TaskState.QUEUED, kind, 1)
     assert record.failure_reason == reason
+
+
+KILLS_ITS_HOST = ("sh", "-c", "sleep 0.2; kill -9 $PPID; sleep 60")
+"""What somebody outside would do, from an inside that is not confined."""
+
+
+def test_a_sandbox_that_was_killed_is_charged_to_nobody(rig: Rig) -> None:
+    """It says nothing about the task, which is tried again."""
+    run = rig.submit(sh("t", "true", executor="command", command=KILLS_ITS_HOST))
+
+    rig.worker().work_once()
+
+    record = rig.task(run, "t")
+    assert outcome(record) == (TaskState.QUEUED, "infrastructure", 0)
+    assert record.setbacks == 1
+    assert record.failure_reason.startswith("the sandbox was killed during the attempt")
+
+
+def test_an_attempt_whose_acceptance_was_killed_is_taken_up_again(rig: Rig) -> None:
+    """The work is durable, and nothing was found wrong with it: the merge queue will judge."""
+    run = rig.submit(sh("t", "echo x > f", files=("f",), acceptance=(KILLS_ITS_HOST,)))
+
+    rig.worker().work_once()
+
+    assert outcome(rig.task(run, "t")) == (TaskState.QUEUED, "infrastructure", 0)
+    assert rig.hub.find_attempt(run, "t") is not None
 
 
 def test_an_attempt_that_fails_its_acceptance_is_not_taken_up_again(rig: Rig) -> None:
