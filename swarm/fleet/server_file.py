@@ -43,7 +43,7 @@ def write_server_file(home: Path, record: ServerRecord) -> None:
     """Replace the note in one step."""
     path = home / "server" / FILE_NAME
     draft = path.with_suffix(".tmp")
-    draft.write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
+    draft.write_text(json.dumps({**asdict(record), "pid": record.pid}, indent=2) + "\n", encoding="utf-8")
     draft.replace(path)
 
 
