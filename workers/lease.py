@@ -23,6 +23,7 @@ FENCE_SHARE = 0.27
 RENEW_SHARE = 1 / 3
 JITTER = 0.2
 RETRY_AFTER_S = 1.0
+NOT_RENEWED = "the lease could not be renewed in time"
 
 
 class LeaseLostError(Exception):
@@ -91,6 +92,11 @@ class Lease:
         return self._lost_because
 
     @property
+    def is_overdue(self) -> bool:
+        """It ended here for want of an answer: the claim may still be ours, as far as Redis knows."""
+        return self._lost_because == NOT_RENEWED or self.fence_in_s() <= 0
+
+    @property
     def usage(self) -> Usage:
         """What the attempt has spent so far."""
         return self._usage
@@ -111,7 +117,7 @@ class Lease:
             LeaseLostError: it is not, or may not be.
         """
         if not self._lost_because and self.fence_in_s() <= 0:
-            self._lose("the lease could not be renewed in time")
+            self._lose(NOT_RENEWED)
         if self._lost_because:
             raise LeaseLostError(self._lost_because)
 
@@ -167,7 +173,7 @@ class Lease:
     def _fence_until_stopped(self) -> None:
         while not self._stopped.wait(max(0.0, self.fence_in_s())) and not self._lost_because:
             if self.fence_in_s() <= 0:
-                self._lose("the lease could not be renewed in time")
+                self._lose(NOT_RENEWED)
 
     def _lose(self, because: str) -> None:
         with self._lock:

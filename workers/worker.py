@@ -118,8 +118,9 @@ class Worker:
         try:
             with lease:
                 outcome = self._produce(claim, lease, folder)
-                if outcome is not None:
-                    self._settle(claim, lease, outcome)
+                is_told = outcome is not None and self._settle(claim, lease, outcome)
+            if not is_told and lease.is_overdue:
+                self._give_back(claim, lease)
         finally:
             self._claim = self._lease = None
             self._beat_at_s = float("-inf")
@@ -178,25 +179,44 @@ class Worker:
             },
         )
 
-    def _settle(self, claim: Claim, lease: Lease, outcome: Outcome) -> None:
-        """Tell the engine, for as long as the claim can still be ours."""
+    def _settle(self, claim: Claim, lease: Lease, outcome: Outcome) -> bool:
+        """Tell the engine, for as long as the claim can still be ours; False when nothing was told."""
         lease.stop()
         while not lease.lost_because:
             try:
                 tell(self.engine, claim, outcome, lease.usage)
             except StaleTokenError as error:
                 self._log.warning("outcome refused", outcome=describe(outcome), reason=error.message)
-                return
+                return True
             except StoreUnreachableError as error:
                 self._log.warning("outcome not told yet", outcome=describe(outcome), error=error.message)
                 if lease.fence_in_s() <= 0:
-                    return
+                    return False
                 self.clock.sleep_s(RETRY_S)
                 continue
             self._log.info("attempt ended", outcome=describe(outcome), kind=type(outcome).__name__)
             if isinstance(outcome, HandIn):
                 crashpoint(AFTER_HAND_IN)
-            return
+            return True
+        return False
+
+    def _give_back(self, claim: Claim, lease: Lease) -> None:
+        """Redis was away for a lease: give the task back when it returns, before that counts as a crash.
+
+        The agent is dead by now, and whoever has taken the task meanwhile makes our token a stale one.
+        """
+        while True:
+            try:
+                tell(self.engine, claim, Release("Redis did not answer for as long as a lease"), lease.usage)
+            except StaleTokenError:
+                return
+            except StoreUnreachableError as error:
+                self._log.warning("task not given back yet", error=error.message)
+            else:
+                self._log.info("task given back")
+                return
+            if self.stopping.is_draining.wait(RETRY_S):
+                return
 
     def _check_stop(self) -> None:
         if self.stopping.is_stopping.is_set():

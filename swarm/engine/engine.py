@@ -35,10 +35,13 @@ from swarm.errors import RunCancelledError, UnknownRunError, UnknownTaskError
 from swarm.keys import Keys, member
 from swarm.models.usage import Usage
 from swarm.plan.model import Plan
+from swarm.states import FailureKind
 
 LONGEST_WAIT_S = 2.0
 MERGE_DISPLAY_MS = 24 * 3600 * 1000
 WORK_A_TICK = 20
+PROVIDER_BASE, PROVIDER_CAP = 15, 2
+"""How much longer than others a task waits that a provider failed: outages last for minutes, not seconds."""
 
 _NOTHING = Usage()
 
@@ -338,7 +341,10 @@ class Engine:
         return answer
 
     def _failure_arguments(self, failure: Failure) -> list[str | int]:
-        return [*failure_arguments(failure), *self._backoff, self._caller.spread()]
+        base_ms, cap_ms = self._backoff
+        if failure.kind is FailureKind.PROVIDER:
+            base_ms, cap_ms = base_ms * PROVIDER_BASE, cap_ms * PROVIDER_CAP
+        return [*failure_arguments(failure), base_ms, cap_ms, self._caller.spread()]
 
     def _queued(self, answer: Sequence[str]) -> list[str]:
         """The newly queued ids of an answer, and of the work it left."""
