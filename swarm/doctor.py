@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 from swarm.engine.connect import engine_for
 from swarm.errors import SwarmError
-from swarm.fleet.docker import check_docker
+from swarm.fleet.docker_engine import check_docker
 from swarm.fleet.resources import available
 from swarm.fleet.server import Server, ensure_server
 from swarm.repo.gates import load_gates

@@ -11,7 +11,8 @@ def open_launcher(settings: Settings) -> Launcher:
         DockerUnreachableError: docker was asked for, and there is no engine or no image.
     """
     if settings.isolation == "docker":
-        from swarm.fleet.docker import DockerLauncher, check_docker, sweep  # noqa: PLC0415  # half a second
+        from swarm.fleet.docker import DockerLauncher  # noqa: PLC0415  # half a second
+        from swarm.fleet.docker_engine import check_docker, sweep  # noqa: PLC0415
 
         check_docker(settings.image)
         sweep(settings.project)
