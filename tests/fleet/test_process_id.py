@@ -9,6 +9,9 @@ from dataclasses import replace
 import pytest
 from real_swarm import wait_for
 
+from swarm.engine.records import AgentRecord
+from swarm.engine.replies import decode_agent
+from swarm.fleet.liveness import is_dead_here, supervisor_id
 from swarm.fleet.process_id import ProcessId
 
 PRINT_NAME = """
@@ -86,6 +89,30 @@ def test_a_container_numbers_its_processes_anew() -> None:
     process.communicate()
 
     assert judged == (True, False, False)
+
+
+@pytest.mark.parametrize("prefix", ["", "supervisor-"])
+def test_an_agent_is_dead_when_the_process_in_its_id_is(prefix: str) -> None:
+    """Workers and supervisors are judged alike; an id that names no process is nobody's to judge."""
+    process, name = start_process()
+
+    def agent(worker_id: str) -> AgentRecord:
+        return decode_agent(worker_id, {}, 0)
+
+    before = is_dead_here(agent(f"{prefix}{name}"))
+    process.kill()
+    process.communicate()
+    after = is_dead_here(agent(f"{prefix}{name}"))
+
+    assert (before, after, is_dead_here(agent(f"{prefix}1"))) == (False, True, False)
+
+
+def test_two_supervisors_of_one_number_have_two_ids() -> None:
+    """The id of one that ended is not used again, nor that of one in another container."""
+    own = supervisor_id()
+
+    assert own == f"supervisor-{ProcessId.mine()}"
+    assert own.endswith(ProcessId.mine().mark)
 
 
 @pytest.mark.parametrize(
