@@ -1,23 +1,23 @@
 """What `swarm doctor` looks at: is everything here that a run needs, and what to do if not."""
 
 import shutil
-import subprocess
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from swarm.base_check import gates_on
 from swarm.engine.connect import engine_for
 from swarm.errors import SwarmError
-from swarm.fleet.docker import check_docker
+from swarm.fleet.docker_engine import check_docker
 from swarm.fleet.launch import open_launcher
 from swarm.fleet.resources import available
 from swarm.fleet.server import Server, ensure_server
 from swarm.repo.gates import load_gates
+from swarm.repo.git import OLDEST_GIT, git_version
 from swarm.repo.hub import Hub
 from swarm.repo.user_repository import commit_of
-from swarm.settings import Settings, scrubbed_environment
+from swarm.sandbox.landlock import describe_landlock
+from swarm.settings import Settings
 
-MIN_GIT = (2, 38)  # the first with `merge-tree --write-tree`
 LOW_DISK_MB = 1024
 _INSIDE = ("redis", "gates")
 
@@ -51,6 +51,7 @@ def examine(settings: Settings) -> list[Finding]:
         ("gates", False, _gates),
         ("model", False, _model),
         ("docker", settings.isolation == "docker", _docker),
+        ("confinement", False, _confinement),
         ("resources", False, _resources),
     )
     findings: list[Finding] = []
@@ -71,18 +72,15 @@ def _guarded(
 
 
 def _git(_settings: Settings) -> Finding:
-    path = shutil.which("git")
-    if path is None:
-        return Finding(
-            "git", is_ok=False, is_needed=True, found="not on PATH", hint="install git 2.38 or newer"
-        )
-    text = subprocess.run(
-        ["git", "version"], capture_output=True, text=True, check=True, env=scrubbed_environment()
-    ).stdout.strip()
-    numbers = tuple(int(part) for part in text.split()[2].split(".")[:2])
-    is_new_enough = numbers >= MIN_GIT
-    hint = "" if is_new_enough else "git 2.38 or newer is needed"
-    return Finding("git", is_ok=is_new_enough, is_needed=True, found=text, hint=hint)
+    needed = ".".join(map(str, OLDEST_GIT))
+    if shutil.which("git") is None:
+        found = "not on PATH"
+        return Finding("git", is_ok=False, is_needed=True, found=found, hint=f"install git {needed} or newer")
+    version = git_version()
+    is_new_enough = version >= OLDEST_GIT
+    hint = "" if is_new_enough else f"git {needed} or newer is needed"
+    found = f"git version {'.'.join(map(str, version))}"
+    return Finding("git", is_ok=is_new_enough, is_needed=True, found=found, hint=hint)
 
 
 def _repository(settings: Settings) -> Finding:
@@ -144,6 +142,16 @@ def _model(settings: Settings) -> Finding:
 def _docker(settings: Settings) -> Finding:
     found = check_docker(settings.image)
     return Finding("docker", is_ok=True, is_needed=settings.isolation == "docker", found=found)
+
+
+def _confinement(settings: Settings) -> Finding:
+    """How far the commands of agents and gates are kept from the rest of this machine."""
+    if settings.isolation == "docker":
+        found = "each agent has a container of its own"
+        return Finding("confinement", is_ok=True, is_needed=False, found=found)
+    is_ok, how = describe_landlock()
+    hint = "" if is_ok else "agents can read and change what you can: use `--isolation docker`"
+    return Finding("confinement", is_ok=is_ok, is_needed=False, found=f"agents are {how}", hint=hint)
 
 
 def _resources(settings: Settings) -> Finding:

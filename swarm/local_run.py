@@ -7,7 +7,7 @@ from swarm.base_check import BaseCheck, red_on_base
 from swarm.driving import Driven, drive
 from swarm.engine.connect import engine_for
 from swarm.engine.engine import Engine
-from swarm.engine.questions import Questions
+from swarm.engine.reads import Reads
 from swarm.engine.snapshot import take_snapshot
 from swarm.errors import AuthenticationError, UnknownRunError
 from swarm.fleet.local import LocalFleet
@@ -70,7 +70,7 @@ class LocalRun:
         self._base_check = BaseCheck(self._settings, record.base, run_folder=self._settings.run_folder(run))
         return run
 
-    def take_up(self, text: str, find: Callable[[Questions, str], str]) -> str:
+    def take_up(self, text: str, find: Callable[[Reads, str], str]) -> str:
         """Go on with the run that `find` finds for `text`, once there is a queue to ask; return its id.
 
         Raises:

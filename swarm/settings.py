@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from swarm.errors import ConfigError
 
@@ -35,6 +36,12 @@ class Settings:
     memory_mb: int = field(default=4096, metadata={"help": "memory limit of one agent container, MiB"})
     cpus: float = field(default=2.0, metadata={"help": "CPU limit of one agent container"})
     pids: int = field(default=512, metadata={"help": "process limit of one agent container"})
+    readable: str = field(
+        default="", metadata={"help": "more of the home folder that agents may read, separated by ':'"}
+    )
+    writable: str = field(
+        default="", metadata={"help": "more folders that agents may change, separated by ':'"}
+    )
     lease_s: float = field(default=30.0, metadata={"help": "how long a claim holds without a renewal"})
     drain_s: float = field(default=120.0, metadata={"help": "how long a stopping worker may finish its task"})
     retry_base_s: float = field(default=2.0, metadata={"help": "backoff before the second attempt"})
@@ -150,6 +157,11 @@ def find_main_worktree(root: Path) -> Path:
     return common.parent if common.name == ".git" else root
 
 
+def attempt_log(home: Path, run: str, task: str, attempt: int, *, gate: bool = False) -> Path:
+    """Where the worker writes what an attempt prints, or the merge queue what its gate does."""
+    return home / "logs" / run / f"{quote(task, safe='')}.{attempt}{'.gate' if gate else ''}.log"
+
+
 def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of a process that swarm starts for itself: ours, and `extra`."""
     return {**os.environ, **(extra or {})}
@@ -169,6 +181,12 @@ def has_other_model_credential() -> bool:
     foreign = (name for name, value in os.environ.items() if name.startswith("ANTHROPIC_") and value)
     profiles = Path(os.environ.get("HOME", "/")) / ".config" / "anthropic"
     return any(name not in FOREIGN for name in foreign) or profiles.is_dir()
+
+
+def user_home() -> Path | None:
+    """The user's home folder, with no link on the way to it; None when there is none to speak of."""
+    home = Path(os.environ.get("HOME") or "/").resolve()
+    return home if home != Path("/") else None
 
 
 def is_colour_refused() -> bool:

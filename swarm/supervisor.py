@@ -20,6 +20,7 @@ from swarm.errors import StoreUnreachableError, SwarmError
 from swarm.fleet.liveness import is_dead_here
 from swarm.repo.hub import Hub
 from swarm.repo.merge_queue import Landing, MergeQueue, Outcome
+from swarm.repo.refs import RefsBusyError
 
 TICK_S = 1.0
 HEARTBEAT_S = 5.0
@@ -60,7 +61,7 @@ class Supervisor:
         )
 
     def run_until(self, should_stop: Callable[[], bool]) -> None:
-        """Tick until told to stop; an unreachable Redis is waited for, not died of."""
+        """Tick until told to stop; an unreachable Redis, or a held lock, is waited for, not died of."""
         beat = threading.Event()
         heart = threading.Thread(target=self._beat_until, args=(beat,), name="heartbeat", daemon=True)
         heart.start()
@@ -73,8 +74,8 @@ class Supervisor:
                         beat.wait(TICK_S)
                     elif not report.landings:
                         last_event = self._wait(last_event)
-                except StoreUnreachableError as error:
-                    self._log.warning("redis does not answer", error=error.message)
+                except (StoreUnreachableError, RefsBusyError) as error:
+                    self._log.warning("tick put off", error=error.message)
                     beat.wait(TICK_S)
                 except Exception:  # noqa: BLE001
                     # The loop that must survive: a landing that breaks must not stop the others.
@@ -108,8 +109,8 @@ class Supervisor:
                 for frozen in self._merge_queue.reconcile():
                     self._log.error("branch is frozen", branch=frozen.branch, reason=frozen.reason)
                 return self._engine.last_event_id()
-            except StoreUnreachableError as error:
-                self._log.warning("redis does not answer", error=error.message)
+            except (StoreUnreachableError, RefsBusyError) as error:
+                self._log.warning("beginning put off", error=error.message)
         return "0-0"
 
     def _wait(self, last_event: str) -> str:

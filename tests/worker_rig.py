@@ -69,6 +69,8 @@ class Rig:
 
     def __post_init__(self) -> None:
         self.home = self.user.path / ".swarm"
+        self.shared = self.user.path.parent / "shared"  # where agents may write beside their workspace
+        self.shared.mkdir(exist_ok=True)
         self.hub = Hub.open_or_create(self.home / "repo.git")
         self.engine = self.make_engine()
         self.engines.append(self.engine)
@@ -139,6 +141,7 @@ class Rig:
                     "SWARM_PROJECT": self.project,
                     "SWARM_LEASE_S": str(self.lease_s),
                     "SWARM_DRAIN_S": str(self.drain_s),
+                    "SWARM_WRITABLE": str(self.shared),
                     "SWARM_RETRY_BASE_S": "0.01",
                     "SWARM_RETRY_CAP_S": "0.01",
                     "PYTHONPATH": str(root),

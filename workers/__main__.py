@@ -10,12 +10,13 @@ from swarm.engine.records import WorkerProfile
 from swarm.errors import SwarmError
 from swarm.fleet.launch import open_launcher
 from swarm.fleet.lifeline import watch_lifeline
+from swarm.fleet.process_id import ProcessId
 from swarm.fleet.server import ensure_server
 from swarm.fleet.startup import become_daemon
 from swarm.repo.hub import Hub
 from swarm.settings import Settings, load_settings
 from workers.agents import known_agents
-from workers.leftovers import WorkerId, sweep_leftovers
+from workers.leftovers import sweep_leftovers
 from workers.worker import Worker
 
 
@@ -54,7 +55,7 @@ def open_worker(settings: Settings, *, types: tuple[str, ...] = ("*",)) -> Worke
         agents=agents,
         settings=settings,
         profile=WorkerProfile(
-            worker_id=str(WorkerId.mine()),
+            worker_id=str(ProcessId.mine()),
             types=types,
             executors=tuple(agents),
             host=socket.gethostname(),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from swarm.crashpoints import crashpoint
 from swarm.engine.engine import Engine
-from swarm.engine.records import Claim, Failure
+from swarm.engine.records import Claim, Ending, Fail, Failure, Finish, HandIn
 from swarm.plan.scope import WriteScope
 from swarm.repo.hub import Hub
 from swarm.repo.refs import attempt_ref
@@ -17,7 +17,6 @@ from workers.agents.agent import Agent, AgentContext
 from workers.agents.command import failure_of
 from workers.held import HeldSandbox
 from workers.lease import Lease
-from workers.outcome import Fail, Finish, HandIn, Outcome
 
 SHOWN_PATHS = 10
 
@@ -42,7 +41,7 @@ class Attempt:
     check_stop: Callable[[], None]
     labels: Mapping[str, str] = field(default_factory=dict)
 
-    def produce(self) -> Outcome:
+    def produce(self) -> Ending:
         """Do the work; return how it ended.
 
         Raises:
@@ -88,7 +87,7 @@ class Attempt:
         self.lease.report_usage(result.usage)
         return result.failure
 
-    def _judge(self, workspace: Workspace) -> Outcome:
+    def _judge(self, workspace: Workspace) -> Ending:
         """Take what changed and hold it to the write scope and the acceptance commands."""
         claim = self.claim
         self._check()
@@ -103,8 +102,10 @@ class Attempt:
             return Fail(failure)
         crashpoint("worker.after_attempt")
         if claim.task.acceptance and (failure := self._in_sandbox(workspace, self._accept)):
-            # Otherwise the next attempt would take this one up as unfinished business.
-            self.hub.reject_attempts(claim.run, claim.task.id)
+            # Otherwise the next attempt would take this one up as unfinished business, which it is when
+            # nothing was found wrong with it.
+            if failure.kind.is_charged:
+                self.hub.reject_attempts(claim.run, claim.task.id)
             return Fail(failure)
         return HandIn(taken.commit) if taken.commit else Finish()
 
@@ -139,10 +140,12 @@ class Attempt:
 
 
 def _ended(sandbox: Sandbox, error: SandboxEndedError) -> Failure:
-    """A sandbox that neither we nor a lost lease ended: something in it did, and that is charged."""
+    """A sandbox that neither we nor a lost lease ended: it was killed, or something in it is charged."""
     ending = sandbox.ending()
     if ending is not None and ending.ran_out_of_memory:
         return Failure(FailureKind.OOM, ending.reason or "the sandbox ran out of memory")
+    if ending is not None and ending.was_killed:
+        return Failure(FailureKind.INFRASTRUCTURE, f"the sandbox was killed during the attempt: {error}")
     return Failure(FailureKind.TASK_ERROR, f"the sandbox ended during the attempt: {error}")
 
 

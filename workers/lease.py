@@ -13,7 +13,7 @@ import structlog
 
 from swarm.clock import Clock, SystemClock
 from swarm.engine.engine import Engine
-from swarm.engine.records import Claim, WorkerProfile
+from swarm.engine.records import Claim
 from swarm.errors import RunCancelledError, StaleTokenError, SwarmError
 from swarm.models.usage import Usage
 
@@ -23,6 +23,7 @@ FENCE_SHARE = 0.27
 RENEW_SHARE = 1 / 3
 JITTER = 0.2
 RETRY_AFTER_S = 1.0
+NOT_RENEWED = "the lease could not be renewed in time"
 
 
 class LeaseLostError(Exception):
@@ -40,7 +41,7 @@ class Lease:
         claim: what to keep.
         sent_at_s: `clock.monotonic_s()` just before the claim was asked for.
         on_lost: ends whatever works on the task.
-        profile: sends a heartbeat with each renewal when given.
+        beat: called after each renewal, with the engine of the renewing thread.
     """
 
     def __init__(
@@ -51,14 +52,14 @@ class Lease:
         sent_at_s: float,
         on_lost: Callable[[], None],
         clock: Clock | None = None,
-        profile: WorkerProfile | None = None,
+        beat: Callable[[Engine], None] | None = None,
         random_between: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._engine = engine
         self._claim = claim
         self._on_lost = on_lost
         self._clock = clock or SystemClock()
-        self._profile = profile
+        self._beat_with = beat
         self._random_between = random_between
         self._lease_s = claim.lease_ms / 1000
         self._good_at_s = sent_at_s
@@ -91,6 +92,11 @@ class Lease:
         return self._lost_because
 
     @property
+    def is_overdue(self) -> bool:
+        """It ended here for want of an answer: the claim may still be ours, as far as Redis knows."""
+        return self._lost_because == NOT_RENEWED or self.fence_in_s() <= 0
+
+    @property
     def usage(self) -> Usage:
         """What the attempt has spent so far."""
         return self._usage
@@ -111,7 +117,7 @@ class Lease:
             LeaseLostError: it is not, or may not be.
         """
         if not self._lost_because and self.fence_in_s() <= 0:
-            self._lose("the lease could not be renewed in time")
+            self._lose(NOT_RENEWED)
         if self._lost_because:
             raise LeaseLostError(self._lost_because)
 
@@ -137,11 +143,10 @@ class Lease:
         return self._lease_s * RENEW_SHARE * self._random_between(1 - JITTER, 1 + JITTER)
 
     def _beat(self, engine: Engine) -> None:
-        if self._profile is None:
+        if self._beat_with is None:
             return
-        task = f"{self._claim.run}/{self._claim.task.id}"
         try:
-            engine.heartbeat(self._profile, kind="worker", state="busy", task=task)
+            self._beat_with(engine)
         except SwarmError as error:
             # A heartbeat is for people to see: one that fails takes nothing from the renewal before it.
             self._log.warning("heartbeat failed", error=error.message)
@@ -167,7 +172,7 @@ class Lease:
     def _fence_until_stopped(self) -> None:
         while not self._stopped.wait(max(0.0, self.fence_in_s())) and not self._lost_because:
             if self.fence_in_s() <= 0:
-                self._lose("the lease could not be renewed in time")
+                self._lose(NOT_RENEWED)
 
     def _lose(self, because: str) -> None:
         with self._lock:

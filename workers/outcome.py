@@ -1,63 +1,13 @@
-"""How an attempt can end, and telling the engine."""
+"""How an attempt ended, in words and within what is stored."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from swarm.engine.engine import Engine
-from swarm.engine.records import Claim, Failure
-from swarm.models.usage import Usage
+from swarm.engine.records import Ending, Fail, Finish, HandIn, Release
 
-MAX_EVIDENCE_BYTES = 64 * 1024
 MAX_REASON_CHARS = 500
 
 
-@dataclass(frozen=True)
-class HandIn:
-    """The attempt is durable in the hub and waits for its merge."""
-
-    commit: str
-
-
-@dataclass(frozen=True)
-class Finish:
-    """There is nothing to merge, and what was asked for holds."""
-
-
-@dataclass(frozen=True)
-class Fail:
-    """The attempt did not work out."""
-
-    failure: Failure
-
-
-@dataclass(frozen=True)
-class Release:
-    """Somebody else should do it; the task is not to blame."""
-
-    reason: str
-
-
-Outcome = HandIn | Finish | Fail | Release
-
-
-def tell(engine: Engine, claim: Claim, outcome: Outcome, usage: Usage) -> None:
-    """Tell the engine how the attempt ended.
-
-    Raises:
-        StaleTokenError: the claim is no longer ours, so it does not count.
-        StoreUnreachableError: whether it was told is unknown; telling again is safe.
-    """
-    match outcome:
-        case HandIn(commit):
-            engine.hand_in(claim, commit=commit, usage=usage)
-        case Finish():
-            engine.finish(claim, usage=usage)
-        case Fail(failure):
-            engine.fail(claim, bounded(failure), usage=usage)
-        case Release(reason):
-            engine.release(claim, reason=reason, usage=usage)
-
-
-def describe(outcome: Outcome) -> str:
+def describe(outcome: Ending) -> str:
     """The outcome as one line for a log."""
     match outcome:
         case HandIn(commit):
@@ -70,8 +20,9 @@ def describe(outcome: Outcome) -> str:
             return f"released: {reason}"
 
 
-def bounded(failure: Failure) -> Failure:
-    """The failure with its reason on one line and the end of its evidence, within what is stored."""
-    reason = " ".join(failure.reason.split())[:MAX_REASON_CHARS]
-    evidence = failure.evidence.encode("utf-8", "replace")[-MAX_EVIDENCE_BYTES:].decode("utf-8", "ignore")
-    return replace(failure, reason=reason, evidence=evidence)
+def bounded(outcome: Ending) -> Ending:
+    """The outcome with a reason that fits a line; the engine bounds the evidence."""
+    if not isinstance(outcome, Fail):
+        return outcome
+    reason = " ".join(outcome.failure.reason.split())[:MAX_REASON_CHARS]
+    return Fail(replace(outcome.failure, reason=reason))

@@ -9,18 +9,18 @@ import structlog
 from swarm.clock import Clock, SystemClock
 from swarm.crashpoints import crashpoint
 from swarm.engine.engine import Engine
-from swarm.engine.records import Claim, Failure, WorkerProfile
+from swarm.engine.records import Claim, Ending, Fail, Failure, HandIn, Release, WorkerProfile
 from swarm.errors import StaleTokenError, StoreUnreachableError, SwarmError
 from swarm.repo.hub import Hub
 from swarm.repo.workspace import remove_workspace
 from swarm.sandbox.protocol import Launcher
-from swarm.settings import Settings
+from swarm.settings import Settings, attempt_log
 from swarm.states import FailureKind
 from workers.agents.agent import Agent
 from workers.attempt import Attempt, StoppedError
 from workers.held import HeldSandbox
 from workers.lease import Lease, LeaseLostError
-from workers.outcome import Fail, HandIn, Outcome, Release, describe, tell
+from workers.outcome import bounded, describe
 from workers.stopping import Stopping
 
 HEARTBEAT_S = 5.0
@@ -45,6 +45,8 @@ class Worker:
         self._claim: Claim | None = None
         self._lease: Lease | None = None
         self._claims = 0
+        self._taken: tuple[Claim, float] | None = None
+        self._done = self._failed = 0
         self._beat_at_s = float("-inf")
         self._pause_s = 0.0
         self._log = structlog.get_logger().bind(worker=self.profile.worker_id)
@@ -64,6 +66,8 @@ class Worker:
                 self.stopping.is_draining.wait(RETRY_S)
         self.stopping.ended()
         try:
+            if self._taken is not None:
+                self.engine.release(self._taken[0], reason="the worker was told to stop")
             self.engine.sign_off(self.profile.worker_id)
         except SwarmError as error:
             self._log.warning("could not sign off", error=error.message)
@@ -72,10 +76,8 @@ class Worker:
 
     def work_once(self) -> bool:
         """Claim a task and work on it; False when there was none, after waiting a moment for one."""
-        sent_at_s = self.clock.monotonic_s()
-        # The same id until there is an answer: a claim whose reply was lost is given out again.
-        claim = self.engine.claim(self.profile, f"{self.profile.worker_id}-{self._claims}")
-        self._claims += 1
+        claim, sent_at_s = self._taken or self._claim_next()
+        self._taken = None
         if claim is None:
             self._idle()
             return False
@@ -86,12 +88,30 @@ class Worker:
             self.stopping.is_draining.wait(self._pause_s)
         return True
 
+    def _claim_next(self) -> tuple[Claim | None, float]:
+        """A claim, and when it was asked for."""
+        sent_at_s = self.clock.monotonic_s()
+        claim = self.engine.claim(self.profile, self._claim_id)
+        self._claims += 1
+        return claim, sent_at_s
+
+    @property
+    def _claim_id(self) -> str:
+        """The same until there is an answer: a claim whose reply was lost is given out again."""
+        return f"{self.profile.worker_id}-{self._claims}"
+
     def _beat(self) -> None:
         """Show that we are here and idle, now and then."""
         now_s = self.clock.monotonic_s()
         if now_s - self._beat_at_s >= HEARTBEAT_S:
-            self.engine.heartbeat(self.profile, kind="worker", state="idle")
+            self._show(self.engine, "idle")
             self._beat_at_s = now_s
+
+    def _show(self, engine: Engine, state: str) -> None:
+        task = f"{self._claim.run}/{self._claim.task.id}" if self._claim else ""
+        engine.heartbeat(
+            self.profile, kind="worker", state=state, task=task, done=self._done, failed=self._failed
+        )
 
     def _idle(self) -> None:
         # Every process that has time looks for what dead workers held.
@@ -108,27 +128,26 @@ class Worker:
             sent_at_s=sent_at_s,
             on_lost=self._held.kill,
             clock=self.clock,
-            profile=self.profile,
+            beat=lambda engine: self._show(engine, "busy"),
         )
         self._lease = lease
         try:
             with lease:
                 outcome = self._produce(claim, lease, folder)
-                if outcome is not None:
-                    self._settle(claim, lease, outcome)
+                is_told = outcome is not None and self._settle(claim, lease, outcome)
+            if not is_told and lease.is_overdue:
+                self._give_back(claim, lease)
         finally:
             self._claim = self._lease = None
             self._beat_at_s = float("-inf")
             remove_workspace(folder)
 
-    def _produce(self, claim: Claim, lease: Lease, folder: Path) -> Outcome | None:
+    def _produce(self, claim: Claim, lease: Lease, folder: Path) -> Ending | None:
         """Work on the claim; None when it was lost. Whatever goes wrong becomes an outcome."""
         try:
             crashpoint("worker.after_claim")
             self._log.info("task claimed")
-            self.engine.heartbeat(
-                self.profile, kind="worker", state="busy", task=f"{claim.run}/{claim.task.id}"
-            )
+            self._show(self.engine, "busy")
             outcome = self._attempt(claim, lease, folder).produce()
             if isinstance(outcome, HandIn):
                 crashpoint("worker.before_hand_in")
@@ -147,14 +166,13 @@ class Worker:
         self._pause_s = 0.0
         return outcome
 
-    def _infrastructure(self, error: Exception) -> Outcome:
+    def _infrastructure(self, error: Exception) -> Ending:
         """Not the task's fault, so not charged; and not at once again, here or elsewhere."""
         self._pause_s = min(MAX_PAUSE_S, max(RETRY_S, self._pause_s * 2))
         reason = f"{type(error).__name__}: {error}"
         return Fail(Failure(FailureKind.INFRASTRUCTURE, reason))
 
     def _attempt(self, claim: Claim, lease: Lease, folder: Path) -> Attempt:
-        logs = self.settings.home / "logs" / claim.run
         return Attempt(
             claim=claim,
             lease=lease,
@@ -164,7 +182,7 @@ class Worker:
             agents=self.agents,
             held=self._held,
             folder=folder,
-            log=logs / f"{claim.task.id}.{claim.attempt}.log",
+            log=attempt_log(self.settings.home, claim.run, claim.task.id, claim.attempt),
             check_stop=self._check_stop,
             labels={
                 "swarm.project": self.settings.project,
@@ -175,25 +193,57 @@ class Worker:
             },
         )
 
-    def _settle(self, claim: Claim, lease: Lease, outcome: Outcome) -> None:
-        """Tell the engine, for as long as the claim can still be ours."""
+    def _settle(self, claim: Claim, lease: Lease, outcome: Ending) -> bool:
+        """Tell the engine, for as long as the claim can still be ours; False when nothing was told."""
         lease.stop()
         while not lease.lost_because:
             try:
-                tell(self.engine, claim, outcome, lease.usage)
+                self._tell(claim, outcome, lease)
             except StaleTokenError as error:
                 self._log.warning("outcome refused", outcome=describe(outcome), reason=error.message)
-                return
+                return True
             except StoreUnreachableError as error:
                 self._log.warning("outcome not told yet", outcome=describe(outcome), error=error.message)
                 if lease.fence_in_s() <= 0:
-                    return
+                    return False
                 self.clock.sleep_s(RETRY_S)
                 continue
             self._log.info("attempt ended", outcome=describe(outcome), kind=type(outcome).__name__)
             if isinstance(outcome, HandIn):
                 crashpoint("worker.after_hand_in")
-            return
+            return True
+        return False
+
+    def _tell(self, claim: Claim, outcome: Ending, lease: Lease) -> None:
+        """Tell the engine how the attempt ended, and take the next task in the same call."""
+        ending, sent_at_s = bounded(outcome), self.clock.monotonic_s()
+        if isinstance(outcome, Release) or self._pause_s or self.stopping.is_draining.is_set():
+            self.engine.end(claim, ending, usage=lease.usage)
+        else:
+            taken = self.engine.end_and_claim(claim, ending, self.profile, self._claim_id, usage=lease.usage)
+            self._claims += 1
+            self._taken = (taken, sent_at_s) if taken else None
+        self._failed += isinstance(outcome, Fail)
+        self._done += not isinstance(outcome, Fail | Release)
+
+    def _give_back(self, claim: Claim, lease: Lease) -> None:
+        """Redis was away for a lease: give the task back when it returns, before that counts as a crash.
+
+        The agent is dead by now, and whoever has taken the task meanwhile makes our token a stale one.
+        """
+        while True:
+            try:
+                reason = "Redis did not answer for as long as a lease"
+                self.engine.release(claim, reason=reason, usage=lease.usage)
+            except StaleTokenError:
+                return
+            except StoreUnreachableError as error:
+                self._log.warning("task not given back yet", error=error.message)
+            else:
+                self._log.info("task given back")
+                return
+            if self.stopping.is_draining.wait(RETRY_S):
+                return
 
     def _check_stop(self) -> None:
         if self.stopping.is_stopping.is_set():
@@ -205,7 +255,7 @@ class Worker:
         try:
             engine = self.engine.clone()
             if claim is not None and lease is not None:
-                tell(engine, claim, Release("the worker was told to stop"), lease.usage)
+                engine.release(claim, reason="the worker was told to stop", usage=lease.usage)
             engine.sign_off(self.profile.worker_id)
         except SwarmError as error:
             self._log.warning("could not let go", error=error.message)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import os
 
     from swarm.engine.engine import Engine
-    from swarm.engine.questions import Questions
+    from swarm.engine.reads import Reads
     from swarm.settings import Settings
 
 LATEST = "latest"
@@ -54,7 +54,7 @@ class Context:
         click.get_current_context().call_on_close(engine.close)
         return engine
 
-    def reads(self, *, patience_s: float = PATIENCE_S) -> "Questions":
+    def reads(self, *, patience_s: float = PATIENCE_S) -> "Reads":
         """As `engine`, for a command that only looks: it starts sooner."""
         settings = self.settings()
         url = server_url(settings)
@@ -113,7 +113,7 @@ def server_url(settings: "Settings") -> str:
     return url
 
 
-def resolve_run(reads: "Questions", text: str) -> str:
+def resolve_run(reads: "Reads", text: str) -> str:
     """The run meant by an id, a unique beginning of one, or `latest`.
 
     Raises:
@@ -135,7 +135,7 @@ def resolve_run(reads: "Questions", text: str) -> str:
     raise UnknownRunError(f"no run {text!r}", hint="`swarm runs` lists them; `latest` is the newest")
 
 
-def resolve_task(reads: "Questions", run: str, text: str) -> str:
+def resolve_task(reads: "Reads", run: str, text: str) -> str:
     """The task meant by an id or a unique beginning of one.
 
     Raises:

@@ -14,7 +14,7 @@ from swarm.observe.wording import duration, plural
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from swarm.engine.questions import Questions
+    from swarm.engine.reads import Reads
     from swarm.engine.records import RunRecord, TaskRecord
 
 LOOK_EVERY_S = 0.2
@@ -105,7 +105,7 @@ def tell_verdict(context: Context, record: "RunRecord", tasks: "Iterable[TaskRec
     return verdict.exit_code
 
 
-def wait_for_end(reads: "Questions", run: str, timeout_s: float | None) -> "RunRecord":
+def wait_for_end(reads: "Reads", run: str, timeout_s: float | None) -> "RunRecord":
     """The run's record once it has ended.
 
     Raises:

@@ -3,7 +3,6 @@
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import click
 
@@ -21,11 +20,12 @@ from swarm.cli.context import (
 from swarm.cli.output import emit, json_option, say, to_json
 from swarm.errors import UsageError
 from swarm.observe.wording import printable
+from swarm.settings import attempt_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from swarm.engine.questions import Questions
+    from swarm.engine.reads import Reads
     from swarm.engine.records import Event
 
 LOOK_EVERY_S = 0.2
@@ -66,11 +66,11 @@ def logs(
             run,
             task,
             attempt,
-            path_of=lambda number: log_path(settings.home, run, task, number, gate=gate),
+            path_of=lambda number: attempt_log(settings.home, run, task, number, gate=gate),
             as_json=as_json,
         )
         return
-    path = log_path(settings.home, run, task, number, gate=gate)
+    path = attempt_log(settings.home, run, task, number, gate=gate)
     text = printable(path.read_text(encoding="utf-8", errors="replace")) if path.exists() else ""
     data = {"run": run, "task": task, "attempt": number, "path": str(path), "text": text}
     emit(data, as_json, lambda: text.rstrip("\n"))
@@ -117,12 +117,7 @@ def event_data(event: "Event") -> dict[str, object]:
     }
 
 
-def log_path(home: Path, run: str, task: str, attempt: int, *, gate: bool = False) -> Path:
-    """Where the worker writes what an attempt prints, or the merge queue what its gate does."""
-    return home / "logs" / run / f"{quote(task, safe='')}.{attempt}{'.gate' if gate else ''}.log"
-
-
-def _read_all(reads: "Questions", after: str) -> "Iterator[Event]":
+def _read_all(reads: "Reads", after: str) -> "Iterator[Event]":
     while True:
         page = reads.events(after=after, limit=EVENTS_A_CALL)
         yield from page
@@ -132,7 +127,7 @@ def _read_all(reads: "Questions", after: str) -> "Iterator[Event]":
 
 
 def _follow(
-    reads: "Questions",
+    reads: "Reads",
     run: str,
     task: str,
     attempt: int | None,

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import sys
 import threading
 
@@ -71,6 +70,7 @@ def supervisor(context: Context, lifeline: bool, as_json: bool) -> None:
     from swarm.engine.connect import engine_for
     from swarm.fleet.launch import open_launcher
     from swarm.fleet.lifeline import watch_lifeline
+    from swarm.fleet.liveness import supervisor_id
     from swarm.fleet.server import ensure_server
     from swarm.fleet.startup import become_daemon
     from swarm.repo.hub import Hub
@@ -83,7 +83,7 @@ def supervisor(context: Context, lifeline: bool, as_json: bool) -> None:
         signal.signal(number, lambda *_: stop.set())
     if lifeline:
         watch_lifeline(stop.set)
-    worker_id = f"supervisor-{socket.gethostname()}-{os.getpid()}"
+    worker_id = supervisor_id()
     engine = engine_for(settings, ensure_server(settings).url)
     hub = Hub.open_or_create(settings.hub)
     merge_queue = MergeQueue(engine, hub, open_launcher(settings), merger_id=worker_id, home=settings.home)

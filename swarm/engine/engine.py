@@ -6,7 +6,6 @@ from swarm.clock import Clock
 from swarm.engine.caller import Caller
 from swarm.engine.reads import Reads
 from swarm.engine.records import (
-    AgentRecord,
     Claim,
     Ending,
     Event,
@@ -14,14 +13,10 @@ from swarm.engine.records import (
     Failure,
     Finish,
     HandIn,
-    LockRecord,
     MergeTicket,
-    QueueRecord,
     Release,
     Renewal,
     Requeued,
-    RunRecord,
-    TaskRecord,
     WorkerProfile,
 )
 from swarm.engine.replies import (
@@ -40,15 +35,18 @@ from swarm.errors import RunCancelledError, UnknownRunError, UnknownTaskError
 from swarm.keys import Keys, member
 from swarm.models.usage import Usage
 from swarm.plan.model import Plan
+from swarm.states import FailureKind
 
 LONGEST_WAIT_S = 2.0
 MERGE_DISPLAY_MS = 24 * 3600 * 1000
 WORK_A_TICK = 20
+PROVIDER_BASE, PROVIDER_CAP = 15, 2
+"""How much longer than others a task waits that a provider failed: outages last for minutes, not seconds."""
 
 _NOTHING = Usage()
 
 
-class Engine:
+class Engine(Reads):
     """One project's queue. Not shared between threads: give each thread its own (`clone`).
 
     Args:
@@ -72,7 +70,6 @@ class Engine:
         lua: Mapping[str, str] | None = None,
     ) -> None:
         self.project = project
-        self.keys = Keys(project)
         self.lease_ms = lease_ms
         self._store = store
         self._patience_s = patience_s
@@ -80,7 +77,7 @@ class Engine:
         self._clock = clock
         self._lua = lua
         self._caller = Caller(store, project, patience_s=patience_s, clock=clock, lua=lua)
-        self._reads = Reads(self._caller.ask, self.keys)
+        super().__init__(self._caller.ask, Keys(project))
         self._known_types: list[str] = []
 
     def clone(self) -> "Engine":
@@ -165,6 +162,10 @@ class Engine:
         self._queued(answer)
         return answer[1] == "queued"
 
+    def end(self, claim: Claim, ending: Ending, *, usage: Usage = _NOTHING) -> None:
+        """End an attempt in whichever way it ended. Raises StaleTokenError / RunCancelledError."""
+        self._queued(self._end(claim, ending, usage))
+
     def end_and_claim(
         self, claim: Claim, ending: Ending, worker: WorkerProfile, claim_id: str, *, usage: Usage = _NOTHING
     ) -> Claim | None:
@@ -230,6 +231,10 @@ class Engine:
         self._queued(answer)
         return True
 
+    def raise_fence(self, token: int) -> int:
+        """Make every later token higher than `token`, which git has seen; returns the counter."""
+        return int(words_of(self._caller.call("raise_fence", token))[1])
+
     # upkeep ---------------------------------------------------------------------------------
     def reclaim_expired(self) -> list[Requeued]:
         """One tick of the reaper: requeue what outlived its lease; nothing after a gap in ticks (grace).
@@ -284,60 +289,15 @@ class Engine:
         return self._across("retry", run, task)
 
     # see ------------------------------------------------------------------------------------
-    def run_ids(self) -> list[str]:
-        """All runs, oldest first."""
-        return self._reads.run_ids()
-
-    def run(self, run: str) -> RunRecord:
-        """One run. Raises UnknownRunError."""
-        return self._reads.run(run)
-
-    def task(self, run: str, task: str) -> TaskRecord:
-        """One task. Raises UnknownTaskError."""
-        return self._reads.task(run, task)
-
-    def tasks(self, run: str) -> list[TaskRecord]:
-        """All tasks of a run, in the plan's order. Raises UnknownRunError."""
-        return self._reads.tasks(run)
-
-    def queues(self) -> list[QueueRecord]:
-        """Every task type with how many tasks are claimable now and parked on locks."""
-        return self._reads.queues()
-
-    def locks(self) -> list[LockRecord]:
-        """Every lock held now."""
-        return self._reads.locks()
-
-    def agents(self) -> list[AgentRecord]:
-        """Every worker and supervisor that has not signed off, by name."""
-        return self._reads.agents()
-
     def events(self, *, after: str = "0-0", limit: int = 1000, block_ms: int = 0) -> list[Event]:
         """Up to `limit` events later than the entry `after`; waits up to `block_ms` (2 s at most)."""
-        found = self._reads.events(after, limit)
+        found = super().events(after=after, limit=limit)
         if found or block_ms <= 0:
             return found
         wait_ms = min(block_ms, int(LONGEST_WAIT_S * 1000))
         stream = self.keys.of("events")
         self._caller.block(wait_ms / 1000, "XREAD", "COUNT", 1, "BLOCK", wait_ms, "STREAMS", stream, after)
-        return self._reads.events(after, limit)
-
-    def newest_events(self, limit: int) -> list[Event]:
-        """The last `limit` events of the project, oldest first."""
-        return self._reads.newest_events(limit)
-
-    def last_event_id(self) -> str:
-        """The id of the newest event, to ask for what comes after it; `0-0` before the first."""
-        newest = self._reads.newest_events(1)
-        return newest[0].id if newest else "0-0"
-
-    def depth(self, part: str) -> int:
-        """How many tasks one of the project's sorted sets holds: `delayed`, `leases`, `merging`, `dead`."""
-        return self._reads.depth(part)
-
-    def now_ms(self) -> int:
-        """Redis' clock."""
-        return self._reads.now_ms()
+        return super().events(after=after, limit=limit)
 
     # ----------------------------------------------------------------------------------------
     def _held(self, verb: str, claim: Claim, *args: str | int) -> list[str]:
@@ -357,7 +317,7 @@ class Engine:
         places = ["*"] if "*" in worker.types else [part for name in worker.types for part in (name, "0")]
         return [worker.worker_id, claim_id, self.lease_ms, f",{','.join(worker.executors)},", *places]
 
-    def _claimed(self, worker: WorkerProfile, claim_id: str, answer: Sequence[Reply]) -> Claim | None:
+    def _claimed(self, worker: WorkerProfile, claim_id: str, answer: list[Reply]) -> Claim | None:
         """What a claim was answered; goes on from the places reached while a budget of looks is spent."""
         while True:
             word = text_of(answer[0])
@@ -389,7 +349,10 @@ class Engine:
                 return "release", [op, spent, reason]
 
     def _failure_arguments(self, failure: Failure) -> list[str | int]:
-        return [*failure_arguments(failure), *self._backoff, self._caller.spread()]
+        base_ms, cap_ms = self._backoff
+        if failure.kind is FailureKind.PROVIDER:
+            base_ms, cap_ms = base_ms * PROVIDER_BASE, cap_ms * PROVIDER_CAP
+        return [*failure_arguments(failure), base_ms, cap_ms, self._caller.spread()]
 
     def _queued(self, answer: Sequence[str]) -> list[str]:
         """The newly queued ids of an answer, and of the work it left."""

@@ -20,19 +20,19 @@ _TRIGGERING = {TaskState.DONE.value, TaskState.SKIPPED.value}
 
 
 class Reads:
-    """Questions about one project's queue."""
+    """Reads about one project's queue."""
 
     def __init__(self, ask: Ask, keys: Keys) -> None:
+        self.keys = keys
         self._ask = ask
-        self._keys = keys
 
     def run_ids(self) -> list[str]:
         """All runs, oldest first."""
-        return words_of(self._one("ZRANGE", self._keys.of("runs"), 0, -1))
+        return words_of(self._one("ZRANGE", self.keys.of("runs"), 0, -1))
 
     def run(self, run: str) -> RunRecord:
         """One run. Raises UnknownRunError."""
-        stored = hash_of(self._one("HGETALL", self._keys.of("run", run)))
+        stored = hash_of(self._one("HGETALL", self.keys.of("run", run)))
         if "state" not in stored:
             raise UnknownRunError(f"no run {run!r}", hint="`swarm runs` lists them")
         return decode_run(run, stored)
@@ -47,7 +47,7 @@ class Reads:
     def tasks(self, run: str) -> list[TaskRecord]:
         """All tasks of a run, in the plan's order. Raises UnknownRunError."""
         names, known = self._ask(
-            [["ZRANGE", self._keys.of("index", run), 0, -1], ["EXISTS", self._keys.of("run", run)]]
+            [["ZRANGE", self.keys.of("index", run), 0, -1], ["EXISTS", self.keys.of("run", run)]]
         )
         if not known:
             raise UnknownRunError(f"no run {run!r}", hint="`swarm runs` lists them")
@@ -60,12 +60,12 @@ class Reads:
 
     def task_ids(self, run: str) -> list[str]:
         """The ids of a run's tasks in the plan's order; none for an unknown run."""
-        return words_of(self._one("ZRANGE", self._keys.of("index", run), 0, -1))
+        return words_of(self._one("ZRANGE", self.keys.of("index", run), 0, -1))
 
     def queues(self) -> list[QueueRecord]:
         """Every type ever submitted with the number of tasks claimable now and parked on locks."""
-        types = sorted(words_of(self._one("SMEMBERS", self._keys.of("types"))))
-        commands = [["ZCARD", self._keys.of(part, name)] for name in types for part in ("queue", "parked")]
+        types = sorted(words_of(self._one("SMEMBERS", self.keys.of("types"))))
+        commands = [["ZCARD", self.keys.of(part, name)] for name in types for part in ("queue", "parked")]
         counts = [_int(reply) for reply in self._ask(commands)] if commands else []
         return [
             QueueRecord(name, queued, parked)
@@ -74,18 +74,18 @@ class Reads:
 
     def depth(self, part: str) -> int:
         """How many members one of the project's sorted sets has."""
-        return _int(self._one("ZCARD", self._keys.of(part)))
+        return _int(self._one("ZCARD", self.keys.of(part)))
 
     def locks(self) -> list[LockRecord]:
         """Every lock held now, by the tasks that hold a token."""
         holders = [
-            *words_of(self._one("ZRANGE", self._keys.of("leases"), 0, -1)),
-            *words_of(self._one("ZRANGE", self._keys.of("merging"), 0, -1)),
+            *words_of(self._one("ZRANGE", self.keys.of("leases"), 0, -1)),
+            *words_of(self._one("ZRANGE", self.keys.of("merging"), 0, -1)),
         ]
         if not holders:
             return []
         replies = self._ask(
-            [["HMGET", self._keys.of("task", name), "locks", "token", "claimed_ms"] for name in holders]
+            [["HMGET", self.keys.of("task", name), "locks", "token", "claimed_ms"] for name in holders]
         )
         found = []
         for name, reply in zip(holders, replies, strict=True):
@@ -97,10 +97,10 @@ class Reads:
 
     def agents(self) -> list[AgentRecord]:
         """Every worker and supervisor that has not signed off, by name."""
-        words = words_of(self._one("ZRANGE", self._keys.of("agents"), 0, -1, "WITHSCORES"))
+        words = words_of(self._one("ZRANGE", self.keys.of("agents"), 0, -1, "WITHSCORES"))
         seen = dict(zip(words[::2], words[1::2], strict=True))
         names = sorted(seen)
-        replies = self._ask([["HGETALL", self._keys.of("agent", name)] for name in names]) if names else []
+        replies = self._ask([["HGETALL", self.keys.of("agent", name)] for name in names]) if names else []
         return [
             decode_agent(name, hash_of(reply), int(float(seen[name])))
             for name, reply in zip(names, replies, strict=True)
@@ -111,14 +111,14 @@ class Reads:
         seconds, micros = words_of(self._one("TIME"))
         return int(seconds) * 1000 + int(micros) // 1000
 
-    def events(self, after: str, limit: int) -> list[Event]:
+    def events(self, *, after: str = "0-0", limit: int = 1000) -> list[Event]:
         """Up to `limit` events later than the entry id `after`."""
-        entries = self._one("XRANGE", self._keys.of("events"), f"({after}", "+", "COUNT", limit)
+        entries = self._one("XRANGE", self.keys.of("events"), f"({after}", "+", "COUNT", limit)
         return [decode_event(entry) for entry in entries] if isinstance(entries, list) else []
 
     def newest_events(self, limit: int) -> list[Event]:
         """The last `limit` events, oldest first."""
-        entries = self._one("XREVRANGE", self._keys.of("events"), "+", "-", "COUNT", limit)
+        entries = self._one("XREVRANGE", self.keys.of("events"), "+", "-", "COUNT", limit)
         return [decode_event(entry) for entry in reversed(entries)] if isinstance(entries, list) else []
 
     def last_event_id(self) -> str:
@@ -128,8 +128,8 @@ class Reads:
 
     def _tasks(self, run: str, ids: Sequence[str]) -> list[TaskRecord]:
         names = [member(run, task) for task in ids]
-        commands: list[list[str | int]] = [["HGETALL", self._keys.of("task", name)] for name in names]
-        commands += [["ZSCORE", self._keys.of("leases"), name] for name in names]
+        commands: list[list[str | int]] = [["HGETALL", self.keys.of("task", name)] for name in names]
+        commands += [["ZSCORE", self.keys.of("leases"), name] for name in names]
         replies = self._ask(commands)
         records = []
         for name, stored, lease in zip(names, replies, replies[len(names) :], strict=False):
@@ -144,7 +144,7 @@ class Reads:
         needed = sorted({name for record in pending for name in record.spec.dependencies})
         if not needed:
             return records
-        replies = self._ask([["HGET", self._keys.of("task", member(run, name)), "state"] for name in needed])
+        replies = self._ask([["HGET", self.keys.of("task", member(run, name)), "state"] for name in needed])
         is_open = {
             name for name, reply in zip(needed, replies, strict=True) if text_of(reply) not in _TRIGGERING
         }

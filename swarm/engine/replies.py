@@ -43,7 +43,7 @@ def refuse(answer: Sequence[str], name: str, token: int) -> None:
     raise UnknownTaskError(f"no task {name!r}")
 
 
-def decode_claim(answer: Sequence[Reply], worker_id: str) -> Claim:
+def decode_claim(answer: list[Reply], worker_id: str) -> Claim:
     """The answer OK of the claim script."""
     _, member, spec, attempt, token, base, branch, lease_ms, evidence = words_of(answer)
     return Claim(

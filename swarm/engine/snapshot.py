@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from swarm.engine.records import AgentRecord, Event, QueueRecord, RunRecord, TaskRecord
 
 if TYPE_CHECKING:
-    from swarm.engine.questions import Questions
+    from swarm.engine.reads import Reads
 
 RECENT = 12
 ALIVE_MS = 20_000
@@ -37,7 +37,7 @@ class Snapshot:
         return max(0, (self.run.ended_ms or self.taken_ms) - self.run.submitted_ms) / 1000
 
 
-def take_snapshot(queue: "Questions", run: str) -> Snapshot:
+def take_snapshot(queue: "Reads", run: str) -> Snapshot:
     """Read everything that a screen or a report about this run needs.
 
     Raises:
@@ -58,6 +58,6 @@ def is_alive(agent: AgentRecord, now_ms: int) -> bool:
     return now_ms - agent.seen_ms < ALIVE_MS
 
 
-def _recent_events(queue: "Questions", run: str) -> list[Event]:
+def _recent_events(queue: "Reads", run: str) -> list[Event]:
     """The newest events of a run, oldest first; looks at the last `_LOOK_BACK` of the project."""
     return [event for event in queue.newest_events(_LOOK_BACK) if event.run == run][-RECENT:]

@@ -10,7 +10,7 @@ from swarm.keys import member, split_member
 from swarm.states import TaskState
 
 if TYPE_CHECKING:
-    from swarm.engine.questions import Questions
+    from swarm.engine.reads import Reads
 
 _MODES = {"X": "exclusive", "S": "shared"}
 
@@ -39,13 +39,13 @@ class HeldLock:
     waiters: tuple[str, ...] = ()  # <run>/<task> of those parked on it
 
 
-def backlog(queue: "Questions") -> Backlog:
+def backlog(queue: "Reads") -> Backlog:
     """All depths of a project."""
     delayed, leased, merging, dead = (queue.depth(part) for part in ("delayed", "leases", "merging", "dead"))
     return Backlog(tuple(queue.queues()), delayed, leased, merging, dead)
 
 
-def held_locks(queue: "Questions") -> list[HeldLock]:
+def held_locks(queue: "Reads") -> list[HeldLock]:
     """Every lock held now, by path, with who holds it and who waits for it."""
     live = [run for run in queue.run_ids() if not queue.run(run).state.is_terminal]
     return join_locks(queue.locks(), [task for run in live for task in queue.tasks(run)])

@@ -96,7 +96,7 @@ class RunningContainer:
                 state = self._await_end(END_LIMIT_S)
             return self._explain(state, was_ended=was_ended)
         except DockerUnreachableError as error:
-            return Ending(KILLED, ran_out_of_memory=False, reason=error.message)
+            return Ending(KILLED, ran_out_of_memory=False, reason=error.message, was_killed=True)
 
     def _await_end(self, limit_s: float) -> ContainerState | None:
         deadline_s = time.monotonic() + limit_s
@@ -108,7 +108,9 @@ class RunningContainer:
 
     def _explain(self, state: ContainerState | None, *, was_ended: bool) -> Ending:
         if state is None:
-            return Ending(KILLED, ran_out_of_memory=False, reason="its container was removed")
+            return Ending(
+                KILLED, ran_out_of_memory=False, reason="its container was removed", was_killed=True
+            )
         if state.is_running:
             return Ending(KILLED, ran_out_of_memory=False, reason="its container could not be killed")
         if state.exit_code == KILLED and not was_ended:
@@ -116,7 +118,10 @@ class RunningContainer:
         if state.was_out_of_memory:
             return Ending(state.exit_code, ran_out_of_memory=True, reason=out_of_memory(self._memory_mb))
         return Ending(
-            state.exit_code, ran_out_of_memory=False, reason=self._reason(state, was_ended=was_ended)
+            state.exit_code,
+            ran_out_of_memory=False,
+            reason=self._reason(state, was_ended=was_ended),
+            was_killed=state.exit_code == KILLED and not was_ended,
         )
 
     def _await_oom_notice(self, state: ContainerState) -> ContainerState:

@@ -1,8 +1,8 @@
 """Agents and gates in hardened containers: one container per attempt, removed with it.
 
-The only importer of the docker SDK. A container runs the tool host (standard library only), so any
-image with python3 >= 3.9 will do. It holds no credential, no network and nothing but its own tree;
-an image that is not there is an error with the next step, never a download.
+A container runs the tool host (standard library only), so any image with python3 will do. It holds
+no credential, no network and nothing but its own tree; an image that is not there is an error with
+the next step, never a download.
 
 Labels say whose a container is: what the caller gives (swarm.project, swarm.run, swarm.attempt,
 swarm.worker) and which process started it, so that `sweep` can tell what a dead worker left behind.
@@ -11,25 +11,22 @@ The tree is mounted from this machine, so the engine must run here too.
 
 import io
 import os
-import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
-from http import HTTPStatus
 from pathlib import Path
 
 from docker import DockerClient
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
 from docker.types import LogConfig, Mount, Ulimit
-from docker.utils import kwargs_from_env
 
 from swarm import sandbox
 from swarm.errors import DockerUnreachableError
-from swarm.fleet.container import ContainerSandbox, ContainerState, RunningContainer
+from swarm.fleet.container import ContainerSandbox, RunningContainer
+from swarm.fleet.docker_engine import OWNER_LABEL, StartedContainer, attach, connect, explained
 from swarm.fleet.frames import StdinWriter, StdoutReader
 from swarm.fleet.handover import hand_over
-from swarm.fleet.owners import is_owner_dead, owner_labels
+from swarm.fleet.process_id import ProcessId
 from swarm.fleet.resources import await_room
 from swarm.sandbox.client import MAX_LOG_BYTES
 from swarm.sandbox.protocol import Sandbox, SandboxEndedError, ToolError
@@ -40,7 +37,6 @@ TOOLS = "/opt/swarm-sandbox"
 HOME = "/home/agent"
 TMPFS_MB = 512
 MAX_OPEN_FILES = 4096
-PROJECT_LABEL = "swarm.project"
 MEMORY_LABEL = "swarm.memory_mb"
 ROOM_WAIT_S = 600.0
 _ENVIRONMENT = {
@@ -106,7 +102,7 @@ class DockerLauncher:
         await_room(self._memory_mb, promised_mb=self._promised_mb, limit_s=self._room_wait_s)
         if os.geteuid() == 0 and self._uid != 0:
             hand_over(tree, uid=self._uid, gid=self._gid)
-        with _explained(self._image):
+        with explained(self._image):
             container = self._create(tree, labels)
             try:
                 opened = self._start(container, tree)
@@ -123,11 +119,11 @@ class DockerLauncher:
 
     @cached_property
     def _client(self) -> DockerClient:
-        return _connect()
+        return connect()
 
     def _promised_mb(self) -> int:
         """What the running containers of all projects may grow to."""
-        with _explained(self._image):
+        with explained(self._image):
             found = self._client.api.containers(filters={"label": MEMORY_LABEL})
         return sum(int(each["Labels"][MEMORY_LABEL]) for each in found)
 
@@ -146,7 +142,7 @@ class DockerLauncher:
             labels={
                 **self._labels,
                 **labels,
-                **owner_labels(),
+                OWNER_LABEL: str(ProcessId.mine()),
                 MEMORY_LABEL: str(self._memory_mb),
             },
             mounts=[
@@ -175,7 +171,7 @@ class DockerLauncher:
         return int(self._client.info()["NCPU"])
 
     def _start(self, container: Container, tree: Path) -> ContainerSandbox:
-        connection = _attach(container)
+        connection = attach(container)
         try:
             container.start()
         except BaseException:
@@ -186,7 +182,7 @@ class DockerLauncher:
             tree,
             requests=io.BufferedWriter(StdinWriter(connection)),
             replies=io.BufferedReader(stdout, 65536),
-            host=RunningContainer(_Container(container), stdout, memory_mb=self._memory_mb),
+            host=RunningContainer(StartedContainer(container), stdout, memory_mb=self._memory_mb),
             memory_mb=self._memory_mb,
             max_log_bytes=self._max_log_bytes,
         )
@@ -200,132 +196,8 @@ class DockerLauncher:
             opened.close()
             raise DockerUnreachableError(
                 f"the tool host does not run in image {self._image!r}: {error}",
-                hint="the image needs python3 >= 3.9",
+                hint="the image needs python3 >= 3.10",
             ) from error
         except BaseException:
             opened.close()
             raise
-
-
-class _Container:
-    """An `EngineContainer` by the SDK."""
-
-    def __init__(self, container: Container) -> None:
-        self._container = container
-
-    def state(self) -> ContainerState | None:
-        """How it is, or None when it was removed."""
-        with _explained(""):
-            try:
-                self._container.reload()
-            except NotFound:
-                return None
-        state = self._container.attrs["State"]
-        return ContainerState(
-            is_running=state["Running"],
-            exit_code=state["ExitCode"],
-            was_out_of_memory=state["OOMKilled"],
-            error=state["Error"],
-        )
-
-    def kill(self) -> None:
-        """Send it SIGKILL."""
-        with _explained(""):
-            try:
-                self._container.kill()
-            except APIError as error:
-                if error.status_code not in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}:
-                    raise
-
-    def remove(self) -> None:
-        """Remove it and its volumes."""
-        with _explained(""), suppress(NotFound):
-            self._container.remove(force=True, v=True)
-
-
-def check_docker(image: str = "") -> str:
-    """Say which engine answers, and that it has `image` (when one is named).
-
-    Raises:
-        DockerUnreachableError: no engine or no image; the hint is the next step.
-    """
-    with _explained(image):
-        client = _connect()
-        try:
-            engine = f"engine {client.version()['Version']}"
-            if not image:
-                return engine
-            return f"{engine}, image {image} {client.images.get(image).short_id}"
-        finally:
-            client.close()
-
-
-def sweep(project: str) -> list[str]:
-    """Remove the containers of `project` whose worker ran here and is dead; returns their names."""
-    with _explained(""):
-        client = _connect()
-        try:
-            found = client.containers.list(all=True, filters={"label": f"{PROJECT_LABEL}={project}"})
-            dead = [each for each in found if is_owner_dead(each.labels)]
-            for each in dead:
-                each.remove(force=True, v=True)
-            return [str(each.name) for each in dead]
-        finally:
-            client.close()
-
-
-def _connect() -> DockerClient:
-    with _explained(""):
-        return DockerClient.from_env()
-
-
-def _attach(container: Container) -> socket.socket:
-    """A socket of our own on the container's stdin, stdout and stderr."""
-    attached = container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
-    if not isinstance(attached, socket.SocketIO):
-        raise DockerException("agents need an engine on a unix socket: their trees are on this machine")
-    # The SDK hands out its own, read-only and with a time limit; the connection below serves both ways.
-    connection = socket.socket(fileno=os.dup(attached.fileno()))
-    connection.settimeout(None)
-    getattr(attached, "_response", attached).close()  # the SDK keeps the original alive there
-    return connection
-
-
-@contextmanager
-def _explained(image: str) -> Iterator[None]:
-    """Turn what the SDK raises into an error with a next step."""
-    try:
-        yield
-    except ImageNotFound as error:
-        raise DockerUnreachableError(
-            f"image {image!r} is not on this machine",
-            hint="name another with --image, or build it in a checkout of swarm itself:"
-            f" `docker build -t {image} -f docker/worker.Dockerfile .`",
-        ) from error
-    except (
-        DockerException,
-        OSError,
-    ) as error:  # the SDK lets errors of its HTTP library through; they are OSErrors
-        where = kwargs_from_env().get("base_url", "the default socket")
-        message, hint = _diagnose(error)
-        raise DockerUnreachableError(f"Docker at {where}: {message}", hint=hint) from error
-
-
-def _diagnose(error: BaseException) -> tuple[str, str]:
-    if isinstance(error, APIError):
-        return str(error.explanation), "`docker info` says more"
-    for cause in _causes(error):
-        if isinstance(cause, PermissionError):
-            return "permission denied", "add yourself to the group docker, or use --isolation process"
-        if isinstance(cause, FileNotFoundError | ConnectionRefusedError):
-            return (
-                "no engine answers",
-                "start it, check DOCKER_HOST, or use --isolation process",
-            )
-    return str(error), "`docker info` says more"
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__

@@ -1,7 +1,7 @@
 """Which launcher a setting means."""
 
 from swarm.sandbox.protocol import Launcher
-from swarm.settings import Settings
+from swarm.settings import Settings, scrubbed_environment, user_home
 
 
 def open_launcher(settings: Settings) -> Launcher:
@@ -11,7 +11,8 @@ def open_launcher(settings: Settings) -> Launcher:
         DockerUnreachableError: docker was asked for, and there is no engine or no image.
     """
     if settings.isolation == "docker":
-        from swarm.fleet.docker import DockerLauncher, check_docker, sweep  # noqa: PLC0415  # half a second
+        from swarm.fleet.docker import DockerLauncher  # noqa: PLC0415  # half a second
+        from swarm.fleet.docker_engine import check_docker, sweep  # noqa: PLC0415
 
         check_docker(settings.image)
         sweep(settings.project)
@@ -23,6 +24,8 @@ def open_launcher(settings: Settings) -> Launcher:
             labels={"swarm.project": settings.project},
             max_log_bytes=settings.max_output_kb * 1024,
         )
+    from swarm.fleet.confinement import open_confinement  # noqa: PLC0415
     from swarm.fleet.process import ProcessLauncher  # noqa: PLC0415
 
-    return ProcessLauncher(max_log_bytes=settings.max_output_kb * 1024)
+    confinement = open_confinement(settings, home=user_home(), environment=scrubbed_environment())
+    return ProcessLauncher(max_log_bytes=settings.max_output_kb * 1024, confinement=confinement)

@@ -2,9 +2,11 @@
 
 Its environment is scrubbed and HOME and TMPDIR are its own. What it starts is found in three ways:
 as a descendant of the tool host, which adopts orphans; by process group; and, once the tool host is
-dead, by a tag in the environment.
+dead, by a tag in the environment. Its commands are confined by Landlock; where the kernel cannot, the
+attempt's log says so.
 """
 
+import json
 import signal
 import subprocess
 import sys
@@ -13,13 +15,16 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
 import psutil
 
+from swarm.fleet.confinement import with_writable
 from swarm.removal import remove_tree
 from swarm.sandbox import tool_host
 from swarm.sandbox.client import MAX_LOG_BYTES, HostedSandbox
+from swarm.sandbox.landlock import Confinement, describe_landlock
 from swarm.sandbox.protocol import Ending, SandboxEndedError
 from swarm.settings import scrubbed_environment
 
@@ -30,35 +35,48 @@ _SWEEP_LIMIT_S = 5.0
 
 
 class ProcessLauncher:
-    """Starts tool hosts as subprocesses. The thread that opens a sandbox must outlive it."""
+    """Starts tool hosts as subprocesses. The thread that opens a sandbox must outlive it.
 
-    def __init__(self, *, max_log_bytes: int = MAX_LOG_BYTES) -> None:
+    Args:
+        max_log_bytes: what one command adds to its log at most.
+        confinement: what commands may see and change beside their tree; None confines nothing.
+    """
+
+    def __init__(self, *, max_log_bytes: int = MAX_LOG_BYTES, confinement: Confinement | None = None) -> None:
         self._max_log_bytes = max_log_bytes
+        can_confine, how = describe_landlock()
+        self._confinement = confinement if can_confine else None
+        self._notice = how if confinement and not can_confine else ""
 
     def open(self, tree: Path, *, labels: Mapping[str, str]) -> HostedSandbox:
         """Start a tool host on `tree`; the labels `swarm.worker` and `swarm.attempt` go into its tag."""
         label = f"{labels.get('swarm.worker', '')}:{labels.get('swarm.attempt', '')}"
-        host = _ProcessHost(tree, label=label)
+        host = _ProcessHost(tree, label=label, confinement=self._confinement)
         return HostedSandbox(
             tree,
             requests=host.stdin,
             replies=host.stdout,
             host=host,
             max_log_bytes=self._max_log_bytes,
+            notice=self._notice,
         )
 
 
 class _ProcessHost:
     """One tool host, its private folders beside the tree, and the tag on all it starts."""
 
-    def __init__(self, tree: Path, *, label: str) -> None:
+    def __init__(self, tree: Path, *, label: str, confinement: Confinement | None) -> None:
         self._tag = f"{label}:{uuid.uuid4().hex}"
         self._folders = [tree.parent / f"{tree.name}.home", tree.parent / f"{tree.name}.tmp"]
         for folder in self._folders:
             folder.mkdir(mode=0o700, exist_ok=True)
         home, tmp = map(str, self._folders)
+        argv = [sys.executable, "-I", tool_host.__file__, "--tree", str(tree)]
+        if confinement is not None:
+            own = with_writable(confinement, (tree, *self._folders))
+            argv += ["--confine", json.dumps(asdict(own))]
         self._process = subprocess.Popen(
-            [sys.executable, "-I", tool_host.__file__, "--tree", str(tree)],
+            argv,
             env=scrubbed_environment({"HOME": home, "TMPDIR": tmp, TAG: self._tag}),
             cwd=tree,
             stdin=subprocess.PIPE,
@@ -101,7 +119,9 @@ class _ProcessHost:
         kill_tagged(self._tag)
         if code_before is None:
             return Ending(-signal.SIGKILL, ran_out_of_memory=False, reason="the sandbox was ended")
-        return Ending(code_before, ran_out_of_memory=False)
+        # Commands that are confined cannot signal their tool host; those that are not may have done it.
+        was_killed = code_before in {-signal.SIGKILL, -signal.SIGTERM}
+        return Ending(code_before, ran_out_of_memory=False, was_killed=was_killed)
 
 
 def kill_tagged(tag: str) -> None:

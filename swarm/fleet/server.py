@@ -6,12 +6,10 @@ the command that started it until `swarm down`.
 """
 
 import fcntl
-import hashlib
 import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,11 +18,12 @@ from pathlib import Path
 
 from swarm.engine.connect import open_store
 from swarm.errors import StoreReplyError, StoreUnreachableError
+from swarm.fleet.process_id import ProcessId
 from swarm.fleet.server_file import ServerRecord, read_server_file, write_server_file
+from swarm.fleet.socket_place import check_peer, socket_path
 from swarm.settings import Settings, scrubbed_environment
 
 START_TIMEOUT_S = 20.0
-MAX_SOCKET_PATH = 100  # sockaddr_un holds 108 bytes
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,7 @@ def ensure_server(settings: Settings) -> Server:
     with _only_one(folder / "start.lock"):
         record = read_server_file(settings.home)
         if record is not None and record.is_running() and _answers(record.url):
+            check_peer(Path(record.url.removeprefix("unix://")))
             return Server(record.url, is_embedded=True, pid=record.pid, binary=record.binary)
         return _adopt(folder, settings.home) or _start(folder, settings.home, previous=record)
 
@@ -106,9 +106,11 @@ def _adopt(folder: Path, home: Path) -> Server | None:
 
     A second server on the same files would corrupt them.
     """
-    url = f"unix://{_socket_path(folder)}"
-    if not _socket_path(folder).exists() or not _answers(url):
+    socket = socket_path(folder)
+    url = f"unix://{socket}"
+    if not _answers(url):
         return None
+    process = check_peer(socket)
     store = open_store(url, timeout_s=5.0)
     info = store.call("INFO", "server")
     store.close()
@@ -116,7 +118,7 @@ def _adopt(folder: Path, home: Path) -> Server | None:
     facts = dict(line.split(":", 1) for line in lines.splitlines() if ":" in line)
     record = ServerRecord(
         url=url,
-        pid=int(facts["process_id"]),
+        process=str(process or ""),
         binary=facts.get("executable", ""),
         log=str(folder / "server.log"),
     )
@@ -126,7 +128,7 @@ def _adopt(folder: Path, home: Path) -> Server | None:
 
 def _start(folder: Path, home: Path, *, previous: ServerRecord | None) -> Server:
     binary = _find_binary(folder, previous)
-    socket = _socket_path(folder)
+    socket = socket_path(folder)
     log = folder / "server.log"
     socket.unlink(missing_ok=True)
     argv = [binary, *_options(folder, socket, log)]
@@ -144,7 +146,7 @@ def _start(folder: Path, home: Path, *, previous: ServerRecord | None) -> Server
         raise StoreUnreachableError(f"cannot start {binary}: {error}") from error
     url = f"unix://{socket}"
     _wait_ready(process, url, log)
-    record = ServerRecord(url=url, pid=process.pid, binary=binary, log=str(log))
+    record = ServerRecord(url=url, process=str(ProcessId.running(process.pid)), binary=binary, log=str(log))
     write_server_file(home, record)
     return Server(url, is_embedded=True, pid=process.pid, binary=binary)
 
@@ -190,14 +192,6 @@ def _bundled_binary() -> str | None:
         return str(get_binary_path())
     except ValkeyServerError:
         return None
-
-
-def _socket_path(folder: Path) -> Path:
-    path = folder / "redis.sock"
-    if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
-        return path
-    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"swarm-{digest}.sock"
 
 
 def _wait_ready(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:

@@ -1,9 +1,10 @@
 """The note that an embedded server leaves beside its data: where it listens, and as which process."""
 
 import json
-import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+
+from swarm.fleet.process_id import ProcessId
 
 FILE_NAME = "server.json"
 
@@ -13,28 +14,27 @@ class ServerRecord:
     """One embedded server as it was started."""
 
     url: str
-    pid: int
+    process: str  # a `ProcessId`
     binary: str
     log: str
 
+    @property
+    def pid(self) -> int:
+        """The process's number; 0 when the note does not name one."""
+        process = ProcessId.parse(self.process)
+        return process.pid if process else 0
+
     def is_running(self) -> bool:
-        """A process of this id lives, and it is the server (ids are used again)."""
-        try:
-            command = Path(f"/proc/{self.pid}/cmdline").read_bytes()
-            state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except FileNotFoundError:
-            return not Path("/proc/self").exists() and _is_alive(self.pid)
-        # The server rewrites its own command line to `redis-server unixsocket:...`.
-        return state != "Z" and (b"redis" in command or b"valkey" in command)
+        """That very process lives, here."""
+        process = ProcessId.parse(self.process)
+        return process is not None and process.is_alive()
 
 
 def read_server_file(home: Path) -> ServerRecord | None:
     """The last server started for this home, running or not; None if there is no readable note."""
     try:
         data = json.loads((home / "server" / FILE_NAME).read_text(encoding="utf-8"))
-        return ServerRecord(
-            url=str(data["url"]), pid=int(data["pid"]), binary=str(data["binary"]), log=str(data["log"])
-        )
+        return ServerRecord(**{each.name: str(data[each.name]) for each in fields(ServerRecord)})
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -43,7 +43,7 @@ def write_server_file(home: Path, record: ServerRecord) -> None:
     """Replace the note in one step."""
     path = home / "server" / FILE_NAME
     draft = path.with_suffix(".tmp")
-    draft.write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
+    draft.write_text(json.dumps({**asdict(record), "pid": record.pid}, indent=2) + "\n", encoding="utf-8")
     draft.replace(path)
 
 
@@ -56,13 +56,3 @@ def running_url(home: Path) -> str | None:
 def has_data(home: Path) -> bool:
     """An embedded server has stored something for this home."""
     return (home / "server" / "appendonlydir").exists()
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -8,7 +8,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.live import Live
 
-from swarm.engine.questions import Questions
+from swarm.engine.reads import Reads
 from swarm.engine.snapshot import Snapshot
 from swarm.observe.live import render_live
 from swarm.observe.story import clock_time, tell_event
@@ -38,7 +38,7 @@ class _Screen:
 class _Lines:
     """One line an event, so that a CI log reads as a story."""
 
-    def __init__(self, queue: Questions, run: str, since: str | None) -> None:
+    def __init__(self, queue: Reads, run: str, since: str | None) -> None:
         self._queue = queue
         self._run = run
         self._after = queue.last_event_id() if since is None else since
@@ -67,7 +67,7 @@ class _Quiet:
 
 @contextmanager
 def open_watcher(
-    queue: Questions, run: str, *, since: str | None = None, quiet: bool = False
+    queue: Reads, run: str, *, since: str | None = None, quiet: bool = False
 ) -> Iterator[Watcher]:
     """The watcher that fits stderr; `quiet` shows nothing.
 

@@ -17,6 +17,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
+from swarm.sandbox.git_names import HFS_IGNORES, is_git_name
+
 WHOLE_REPOSITORY = "**"
 MAX_PATH_BYTES = 4096
 MAX_NAME_BYTES = 255
@@ -32,9 +34,6 @@ _ORDINARY = re.compile(r"(?:[A-Za-z0-9_*+-][A-Za-z0-9_*+.-]*/)*[A-Za-z0-9_*+-][A
 _BIDI = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u2028\u2029"
 )
-# Code points that macOS ignores in file names, so that `.g\u200dit` opens `.git` there.
-_IGNORED = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
-_GIT_NAME = re.compile(r"\.git[ .]*(:.*)?|git~[0-9]+[ .]*", re.IGNORECASE)
 
 
 class PatternError(ValueError):
@@ -120,14 +119,9 @@ def _bracket_fault(part: str) -> str:
     return ""
 
 
-def is_git_name(name: str) -> bool:
-    """Some file system takes this name for `.git`: any case, Windows' and macOS' spellings too."""
-    return _GIT_NAME.fullmatch(_IGNORED.sub("", name)) is not None
-
-
 def is_home_name(name: str) -> bool:
     """Where swarm keeps its state, at a repository's top; what landed there would be taken for its own."""
-    return _IGNORED.sub("", name).casefold().rstrip(". ") == ".swarm"
+    return HFS_IGNORES.sub("", name).casefold().rstrip(". ") == ".swarm"
 
 
 def is_glob(pattern: str) -> bool:

@@ -2,13 +2,12 @@
 
 import ast
 import stat
-import subprocess
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
 from swarm.errors import RepositoryError
-from swarm.settings import scrubbed_environment
+from swarm.repo.git import Git
 
 LIMIT_CHARACTERS = 30_000
 _PARSED_BYTES = 200_000
@@ -24,16 +23,13 @@ def tracked_files(root: Path) -> list[str]:
     Raises:
         RepositoryError: git cannot list them.
     """
-    environment = scrubbed_environment({"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"})
-    options = ("core.fsmonitor=false", "core.hooksPath=/dev/null", "safe.directory=*")
-    argv = ["git", *(part for option in options for part in ("-c", option)), "ls-files", "-z"]
-    done = subprocess.run(argv, cwd=root, env=environment, capture_output=True, check=False)
-    if done.returncode:
-        reason = done.stderr.decode("utf-8", "replace").strip()
+    answer = Git.around(root).ask("ls-files", "-z")
+    if not answer.succeeded:
+        reason = answer.stderr.decode("utf-8", "replace").strip()
         raise RepositoryError(
             f"{root}: git cannot list its files: {reason}", hint="run it in a git repository"
         )
-    paths = (raw.decode("utf-8", "replace") for raw in done.stdout.split(b"\0") if raw)
+    paths = (raw.decode("utf-8", "replace") for raw in answer.stdout.split(b"\0") if raw)
     return [path for path in paths if path.isprintable() and "\ufffd" not in path]
 
 

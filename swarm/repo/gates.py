@@ -113,6 +113,9 @@ def run_gates(
 
     `checkout` lays out the tree that may land: no gate judges what another command has
     written. A command that cannot be started, or that ends its sandbox, has failed.
+
+    Raises:
+        SandboxEndedError: a sandbox was killed from outside; that says nothing about the tree.
     """
     own = [Gate(f"acceptance {n}", tuple(argv), acceptance_timeout_s) for n, argv in enumerate(acceptance, 1)]
     report = GateReport()
@@ -155,7 +158,11 @@ def _run_gate(gate: Gate, sandbox: Sandbox, log: Path | None) -> GateResult:
 
 
 def _run_to_its_end(gate: Gate, sandbox: Sandbox, env: Mapping[str, str], log: Path | None) -> Finished:
-    """Run the command; what keeps it from ending by itself is its result too, and never a 0."""
+    """Run the command; what keeps it from ending by itself is its result too, and never a 0.
+
+    Raises:
+        SandboxEndedError: somebody else killed the sandbox: nobody knows how the command would have ended.
+    """
     started = time.monotonic()
     try:
         return sandbox.run(gate.command, timeout_s=gate.timeout_s, env=env, log=log)
@@ -163,6 +170,8 @@ def _run_to_its_end(gate: Gate, sandbox: Sandbox, env: Mapping[str, str], log: P
         return Finished(NOT_STARTED, str(error), time.monotonic() - started)
     except SandboxEndedError as error:
         ending = sandbox.ending()
+        if ending is not None and ending.was_killed:
+            raise
         return Finished(
             -signal.SIGKILL,
             f"the sandbox ended while this ran: {error}",

@@ -12,7 +12,16 @@ from pathlib import Path
 
 from swarm.errors import RepositoryError
 from swarm.repo.git import FETCH_ONLY, Git, GitError
-from swarm.repo.refs import RefChange, RefWriter, base_ref, branch_ref, fence_ref, task_ref, writing_refs
+from swarm.repo.refs import (
+    PATIENCE_S,
+    RefChange,
+    RefWriter,
+    base_ref,
+    branch_ref,
+    fence_ref,
+    task_ref,
+    writing_refs,
+)
 from swarm.repo.trailers import Landed, parse_landed
 from swarm.repo.user_repository import Published, commit_of, publish_branch
 
@@ -32,8 +41,9 @@ class AttemptRef:
 class Hub:
     """The bare repository `.swarm/repo.git`. Safe to use from several threads and processes."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, patience_s: float = PATIENCE_S) -> None:
         self.path = path
+        self._patience_s = patience_s
         self.git = Git.at(path)
 
     @classmethod
@@ -146,18 +156,26 @@ class Hub:
 
     @contextlib.contextmanager
     def writing_refs(self) -> Iterator[RefWriter]:
-        """Hold the one lock of all ref writers; every write below takes it."""
-        with writing_refs(self.git, self.path) as writer:
+        """Hold the one lock of all ref writers; every write below takes it.
+
+        Raises:
+            RefsBusyError: somebody else held it for all of the hub's patience.
+        """
+        with writing_refs(self.git, self.path, patience_s=self._patience_s) as writer:
             yield writer
+
+    def fence(self, branch: str) -> int:
+        """The highest merge token that has begun on the branch; 0 before the first."""
+        blob = self.resolve(fence_ref(branch))
+        return int(self.git.run("cat-file", "blob", blob)) if blob else 0
 
     def raise_fence(self, branch: str, merge_token: int) -> str | None:
         """Write the token to the branch's fence and return its blob, or None: a higher one is there."""
         ref = fence_ref(branch)
         with self.writing_refs() as writer:
-            blob = self.resolve(ref)
-            stored = int(self.git.run("cat-file", "blob", blob)) if blob else 0
-            if stored > merge_token:
+            if self.fence(branch) > merge_token:
                 return None
+            blob = self.resolve(ref)
             content = f"{merge_token}\n".encode()
             new = self.git.run("hash-object", "-w", "--stdin", stdin=content).decode().strip()
             if new != blob:

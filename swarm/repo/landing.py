@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from urllib.parse import quote
 
 from swarm.crashpoints import crashpoint
 from swarm.engine.records import Failure, MergeTicket
@@ -16,6 +15,7 @@ from swarm.repo.gates import GateReport, GateResult, load_gates, run_gates
 from swarm.repo.hub import Hub
 from swarm.repo.merge import MAX_EVIDENCE, Conflict, Violation, commit_landing, find_violations, merge_trees
 from swarm.repo.slot import LeashedLauncher
+from swarm.settings import attempt_log
 from swarm.states import FailureKind
 
 
@@ -107,7 +107,7 @@ def judge(
     gates = load_gates(hub, base)
     if not gates and not ticket.task.acceptance:
         return GateReport()
-    log = home / "logs" / ticket.run / f"{quote(ticket.task.id, safe='')}.{ticket.attempt}.gate.log"
+    log = attempt_log(home, ticket.run, ticket.task.id, ticket.attempt, gate=True)
     log.parent.mkdir(parents=True, exist_ok=True)
     name = f"{ticket.run}/{ticket.task.id}/{ticket.attempt}"
     labels = {"swarm.run": ticket.run, "swarm.task": ticket.task.id, "swarm.attempt": name}

@@ -30,7 +30,7 @@ from swarm.repo.git import GitError
 from swarm.repo.hub import Hub
 from swarm.repo.landing import Landing, NotLandingError, Outcome, judge, merge_onto
 from swarm.repo.reconcile import Frozen, Reconciler
-from swarm.repo.refs import RefChange, branch_ref, fence_ref, task_ref
+from swarm.repo.refs import RefChange, RefsBusyError, branch_ref, fence_ref, task_ref
 from swarm.repo.slot import LeashedLauncher, kept_slot, least_left_ms
 from swarm.sandbox.protocol import Launcher, SandboxEndedError
 from swarm.states import FailureKind
@@ -73,7 +73,8 @@ class MergeQueue:
         """Judge the best handed-in attempt whose branch is free, or return None when there is none.
 
         Raises:
-            StoreUnreachableError: Redis did not answer; whatever was begun is taken up again later.
+            StoreUnreachableError, RefsBusyError: Redis did not answer, or no ref can be written now;
+                whatever was begun is taken up again later.
         """
         started = time.monotonic()
         ticket = self._engine.begin_merge(self._merger_id)
@@ -98,7 +99,7 @@ class MergeQueue:
                 return earlier
             fence = self._raise_fence(ticket)
             outcome, commit, gates = self._merge_and_move(ticket, record, fence)
-        except (NotLandingError, StaleTokenError, StoreUnreachableError):
+        except (NotLandingError, StaleTokenError, StoreUnreachableError, RefsBusyError):
             raise
         except ConfigError as error:
             raise NotLandingError(
@@ -115,9 +116,14 @@ class MergeQueue:
         return self._complete(ticket, outcome, commit, gates)
 
     def _raise_fence(self, ticket: MergeTicket) -> str:
-        """F2: put our token into the fence ref; returns what the ref then points to."""
+        """F2: put our token into the fence ref; returns what the ref then points to.
+
+        A higher one there is a newer merge's, or Redis came back from an older copy of itself and counts
+        below what git has seen. Its counter is raised, so that the next token passes.
+        """
         fence = self._hub.raise_fence(ticket.branch, ticket.merge_token)
         if fence is None:
+            self._engine.raise_fence(self._hub.fence(ticket.branch))
             raise StaleTokenError(
                 f"merge token {ticket.merge_token} of branch {ticket.branch!r} is older than its fence"
             )

@@ -3,20 +3,9 @@
 import os
 from collections.abc import Collection, Mapping
 
+from swarm.sandbox.git_names import is_git_name
+
 MAX_LINK_HOPS = 40  # as Linux resolves them
-
-_HFS_IGNORED = dict.fromkeys([*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF])
-
-
-def is_dot_git(name: bytes) -> bool:
-    """Some file system would take this path component for `.git`.
-
-    Covers letter case, the code points that HFS+ ignores, and NTFS' trailing dots and spaces,
-    streams and short name, as git's own `is_hfs_dotgit` and `is_ntfs_dotgit` do.
-    """
-    plain = name.decode("utf-8", "replace").translate(_HFS_IGNORED).lower()
-    stem = plain.split(":", 1)[0].rstrip(". ")
-    return stem in {".git", "git~1"}
 
 
 def escaping_links(links: Mapping[bytes, bytes], changed: Collection[bytes]) -> list[bytes]:
@@ -40,7 +29,7 @@ def _stays_inside(link: bytes, links: Mapping[bytes, bytes]) -> bool:
                 return False
             reached.pop()
             continue
-        if is_dot_git(step) or step == b"/":
+        if is_git_name(shown(step)) or step == b"/":
             return False
         reached.append(step)
         target = links.get(b"/".join(reached))

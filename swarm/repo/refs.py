@@ -19,13 +19,22 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from swarm.errors import UnreachableError
 from swarm.repo.git import Answer, Git
 
 LOCK_NAME = "swarm.lock"
+PATIENCE_S = 30.0
+"""How long to wait for the lock: a transaction takes milliseconds, a fetch of a large history seconds."""
+POLL_S = 0.01
+
+
+class RefsBusyError(UnreachableError):
+    """Somebody else, stopped perhaps, holds the right to write refs; trying again later is safe."""
 
 
 def branch_ref(branch: str) -> str:
@@ -100,11 +109,33 @@ class RefWriter:
 
 
 @contextlib.contextmanager
-def writing_refs(git: Git, git_dir: Path) -> Iterator[RefWriter]:
-    """Hold the flock of all ref writers."""
-    lock_fd = os.open(git_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def writing_refs(git: Git, git_dir: Path, *, patience_s: float = PATIENCE_S) -> Iterator[RefWriter]:
+    """Hold the flock of all ref writers.
+
+    Raises:
+        RefsBusyError: somebody else held it for all of `patience_s`.
+    """
+    path = git_dir / LOCK_NAME
+    lock_fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(lock_fd, fcntl.LOCK_EX)
+        _lock(lock_fd, path, patience_s=patience_s)
+        os.pwrite(lock_fd, f"{os.getpid():<10}\n".encode(), 0)  # for people, and for the error below
         yield RefWriter(git, git_dir, lock_fd)
     finally:
         os.close(lock_fd)
+
+
+def _lock(lock_fd: int, path: Path, *, patience_s: float) -> None:
+    deadline_s = time.monotonic() + patience_s
+    while True:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        if time.monotonic() > deadline_s:
+            holder = os.pread(lock_fd, 10, 0).decode("ascii", "replace").strip()
+            raise RefsBusyError(
+                f"{path}: process {holder or 'unknown'} has held the lock of all ref writers"
+                f" for {patience_s:g} s",
+                hint=f"if it is stopped, `kill -CONT {holder}` lets it go on; work goes on by itself then",
+            )
+        time.sleep(POLL_S)

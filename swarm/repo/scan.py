@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from swarm.repo.paths import is_dot_git
+from swarm.sandbox.git_names import is_git_name
 
 MAX_DEPTH = 256
 _READ_TRIES = 3
@@ -136,7 +136,7 @@ def _scan(
             if path == b".git":
                 continue  # the workspace's own; its content is never read
             status = entry.stat(follow_symlinks=False)
-            if is_dot_git(name):
+            if is_git_name(entry.name):
                 survey.refused[path] = "git data may not be nested"
             elif not stat.S_ISDIR(status.st_mode):
                 _record(path, status, survey, submodules)

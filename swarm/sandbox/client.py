@@ -47,6 +47,7 @@ class HostedSandbox:
         replies: the tool host's stdout; must reach its end once the host is dead.
         host: ends it, and says how it ended.
         max_log_bytes: what one `run` adds to its log at most.
+        notice: what a reader of the log should know of this sandbox; stands before the first output.
     """
 
     def __init__(
@@ -57,12 +58,14 @@ class HostedSandbox:
         replies: IO[bytes],
         host: Host,
         max_log_bytes: int = MAX_LOG_BYTES,
+        notice: str = "",
     ) -> None:
         self.tree = tree
         self._requests = requests
         self._replies = replies
         self._host = host
         self._max_log_bytes = max_log_bytes
+        self._notice = notice
         self._turn = threading.Lock()
         self._number = 0
         self._is_closed = False
@@ -88,6 +91,9 @@ class HostedSandbox:
             "max_output_bytes": self._max_log_bytes,
         }
         with _Log(log, self._max_log_bytes) as sink:
+            if log is not None and self._notice:
+                sink.add(f"[swarm: {self._notice}]\n")
+                self._notice = ""
             result = self._exchange(
                 "run_command", arguments, limit_s=timeout_s + COMMAND_SLACK_S, on_output=sink.add
             )

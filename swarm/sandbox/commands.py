@@ -39,6 +39,7 @@ class Command:
     timeout_s: float
     env: Mapping[str, str]  # added to the tool host's own
     max_output_bytes: int = MAX_OUTPUT_BYTES
+    restrict: Callable[[], None] | None = None  # called before exec; see `landlock.make_restriction`
 
 
 class Output:
@@ -124,7 +125,7 @@ def _start(command: Command) -> subprocess.Popen[bytes]:
             stderr=subprocess.STDOUT,
             bufsize=0,
             start_new_session=True,
-            preexec_fn=before_exec(command.env),  # noqa: PLW1509
+            preexec_fn=before_exec(command.env, command.restrict),  # noqa: PLW1509
         )
     except FileNotFoundError:
         raise ToolError(f"command not found: {command.argv[0]!r}") from None

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from .paths import is_git_name, open_file, open_folder
+from .git_names import is_git_name
+from .paths import open_file, open_folder
 from .protocol import ToolError
 
 MAX_READ_BYTES = 256 * 1024

@@ -9,9 +9,9 @@ import contextlib
 import errno
 import os
 import stat
-import unicodedata
 from collections.abc import Iterator
 
+from .git_names import is_git_name
 from .protocol import ToolError
 
 MAX_PATH_CHARS = 4096
@@ -19,13 +19,6 @@ MAX_NAME_BYTES = 255
 MAX_LINKS = 40
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-
-
-def is_git_name(name: str) -> bool:
-    """Some file system would take this name for `.git` (case, trailing dots, short names, ignorables)."""
-    plain = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
-    plain = plain.casefold().split(":")[0].rstrip(". ")
-    return plain == ".git" or (plain.startswith("git~") and plain[4:].isdigit())
 
 
 def split_path(path: str) -> list[str]:

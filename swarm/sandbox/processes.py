@@ -54,10 +54,11 @@ def hide_from_own_user() -> None:
     _prctl(PR_SET_DUMPABLE, 0)
 
 
-def before_exec(env: Mapping[str, str]) -> Callable[[], None]:
+def before_exec(env: Mapping[str, str], restrict: Callable[[], None] | None = None) -> Callable[[], None]:
     """What a new child calls before exec: die with the parent's thread, go first without memory, take `env`.
 
-    The library is loaded here, in the parent: between fork and exec as little as possible happens.
+    `restrict` comes last, because what it forbids we may still need. The library is loaded here, in the
+    parent: between fork and exec as little as possible happens.
     """
     prctl = _library_prctl()
 
@@ -68,6 +69,8 @@ def before_exec(env: Mapping[str, str]) -> Callable[[], None]:
             Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE), encoding="ascii")
         for name, value in env.items():
             os.putenv(name, value)
+        if restrict is not None:
+            restrict()
 
     return prepare
 

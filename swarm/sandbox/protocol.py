@@ -42,6 +42,7 @@ class Ending:
     exit_code: int
     ran_out_of_memory: bool
     reason: str = ""
+    was_killed: bool = False  # by somebody else: neither by us, nor for its use of memory
 
 
 class Sandbox(Protocol):

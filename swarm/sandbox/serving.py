@@ -10,6 +10,7 @@ from typing import Any  # JSON values come in; `_argument` narrows them
 
 from . import files
 from .commands import MAX_OUTPUT_BYTES, AbandonedError, Command, run_command
+from .landlock import Confinement, make_restriction
 from .processes import adopt_orphans, end_descendants, hide_from_own_user
 from .protocol import ToolError
 
@@ -25,14 +26,15 @@ _FILE_TOOLS: dict[str, tuple[Callable[..., str], tuple[str, ...], tuple[str, ...
 """Tool -> what does it, the arguments it needs, and those it may have; all of them text."""
 
 
-def serve(tree: Path) -> int:
-    """Answer requests from stdin on stdout until stdin closes."""
+def serve(tree: Path, confinement: Confinement | None = None) -> int:
+    """Answer requests from stdin on stdout until stdin closes; commands run under `confinement`."""
     # What a library prints must not come between our replies: fd 1 is stderr from here on.
     replies_fd = os.dup(1)
     os.dup2(2, 1)
     adopt_orphans()
     hide_from_own_user()
-    host = _ToolHost(tree, requests_fd=0, replies_fd=replies_fd)
+    restrict = make_restriction(confinement) if confinement else None
+    host = _ToolHost(tree, requests_fd=0, replies_fd=replies_fd, restrict=restrict)
     try:
         while (line := host.next_line()) is not None:
             host.answer(line)
@@ -44,11 +46,14 @@ def serve(tree: Path) -> int:
 
 
 class _ToolHost:
-    def __init__(self, tree: Path, *, requests_fd: int, replies_fd: int) -> None:
+    def __init__(
+        self, tree: Path, *, requests_fd: int, replies_fd: int, restrict: Callable[[], None] | None
+    ) -> None:
         self._tree = tree.resolve()
         self._root_fd = os.open(self._tree, os.O_RDONLY | os.O_DIRECTORY)
         self._requests_fd = requests_fd
         self._replies_fd = replies_fd
+        self._restrict = restrict
         self._received = bytearray()
 
     def next_line(self) -> bytes | None:
@@ -75,7 +80,7 @@ class _ToolHost:
 
     def _do(self, number: int, tool: str, arguments: Mapping[str, Any]) -> object:
         if tool == "run_command":
-            command = _command(self._tree, arguments)
+            command = _command(self._tree, arguments, self._restrict)
             emit = _Emitter(number, self._send)
             return asdict(run_command(command, emit, self._is_abandoned))
         if tool not in _FILE_TOOLS:
@@ -114,7 +119,7 @@ class _Emitter:
         self._send({"id": self._number, "output": text})
 
 
-def _command(tree: Path, arguments: Mapping[str, Any]) -> Command:
+def _command(tree: Path, arguments: Mapping[str, Any], restrict: Callable[[], None] | None) -> Command:
     argv = arguments.get("argv")
     if not isinstance(argv, list) or not argv or not all(isinstance(word, str) for word in argv):
         raise ToolError(f"run_command: argv must be a list of words, got {argv!r}")
@@ -127,6 +132,7 @@ def _command(tree: Path, arguments: Mapping[str, Any]) -> Command:
         timeout_s=float(timeout_s),
         env=dict(arguments.get("env") or {}),
         max_output_bytes=int(arguments.get("max_output_bytes", MAX_OUTPUT_BYTES)),
+        restrict=restrict,
     )
 
 

@@ -7,6 +7,7 @@ and stdout, does one request at a time, and ends with all its descendants when s
 
 import argparse
 import importlib.util
+import json
 import sys
 from pathlib import Path
 
@@ -17,11 +18,13 @@ def main() -> int:
     """Serve until stdin closes; returns the exit code."""
     parser = argparse.ArgumentParser(prog="tool_host", description=__doc__)
     parser.add_argument("--tree", type=Path, required=True, help="the folder to work in")
+    parser.add_argument("--confine", type=json.loads, help="the fields of a `landlock.Confinement`, as JSON")
     arguments = parser.parse_args()
     if not arguments.tree.is_dir():
         parser.error(f"--tree: {str(arguments.tree)!r} is not a folder")
     serving = importlib.import_module(".serving", _package())
-    code: int = serving.serve(arguments.tree)
+    confinement = serving.Confinement(**arguments.confine) if arguments.confine else None
+    code: int = serving.serve(arguments.tree, confinement)
     return code
 
 

@@ -95,6 +95,7 @@ CALLS: dict[str, Callable[[Stage], object]] = {
     "complete": lambda s: s.engine.complete(s.ticket, commit="landed2"),
     "send_back": lambda s: s.engine.send_back(s.ticket, TASK_ERROR),
     "reconcile": lambda s: s.engine.reconcile(s.run, "task", attempt=1, merge_token=50, commit="landed3"),
+    "raise_fence": lambda s: s.engine.raise_fence(70),
     "reap": _reap,
     "reclaim_worker": lambda s: s.engine.reclaim_worker("worker-a"),
     "cancel": lambda s: s.engine.cancel(s.run, "task"),

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import time
 from pathlib import Path
 from subprocess import Popen
 
@@ -12,6 +13,7 @@ import pytest
 from real_swarm import DIAMOND, Swarm, wait_for, write_task
 
 from swarm.crashpoints import POINTS, REACHED
+from swarm.testing.server import RedisServer
 
 EXPECTED_JOIN = "join left middle right"
 
@@ -144,10 +146,35 @@ def test_a_run_goes_on_when_the_embedded_server_is_killed_under_it(swarm: Swarm)
     run = swarm.start("run", swarm.plan(slow_diamond()), "-y", "--workers", "2")
     wait_for(lambda: is_running(swarm, "root"), "the first task to run")
 
-    os.kill(_server_pid(swarm.root), signal.SIGKILL)
+    killed = _server_pid(swarm.root)
+    os.kill(killed, signal.SIGKILL)
 
+    # Before the leases (4 s here) are over.
+    wait_for(lambda: _server_pid(swarm.root) != killed, "a new server", timeout_s=4)
     assert run.wait(60) == 0
     assert_right_history(swarm, swarm.json("report", "--format", "json"))
+
+
+def test_a_run_waits_for_a_redis_that_is_not_its_own(swarm: Swarm, tmp_path: Path) -> None:
+    """REDIS_URL is away for some seconds and comes back with its data: the run goes on by itself."""
+    server = RedisServer(tmp_path, settings=("--appendonly", "yes"))
+    server.start()
+    swarm.environment["REDIS_URL"] = server.url
+    run = swarm.start("run", swarm.plan(slow_diamond()), "-y", "--workers", "2")
+    wait_for(lambda: is_running(swarm, "root"), "the first task to run")
+
+    server.stop()
+    gone_s = time.monotonic()
+    wait_for(lambda: time.monotonic() > gone_s + 2, "two seconds without Redis")
+    still_there = run.poll() is None
+    server.start()
+    code = run.wait(90)
+
+    report = swarm.json("report", "--format", "json")
+    server.stop()
+    assert still_there
+    assert code == 0
+    assert_right_history(swarm, report)
 
 
 def _server_pid(root: Path) -> int:

@@ -1,6 +1,7 @@
 """`status`, `runs`, `tasks`, `agents`, `queue`, `locks`: where things stand, for people and programs."""
 
 import shlex
+import socket
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from swarm.engine.records import WorkerProfile
+from swarm.fleet.process_id import ProcessId
 from swarm.fleet.server_file import ServerRecord, write_server_file
 from swarm.plan.model import TaskSpec
 from swarm.testing.server import RedisServer
@@ -173,12 +175,12 @@ def test_the_embedded_server_of_the_folder_is_found(
     """Without any setting, `swarm status` asks the server that `swarm run` left running here."""
     (folder / "swarm.toml").write_text('project = "shop"\n')
     (folder / ".swarm" / "server").mkdir(parents=True)
-    note = ServerRecord(redis_server.url, redis_server.pid, "redis-server", "")
+    note = ServerRecord(redis_server.url, str(ProcessId.running(redis_server.pid)), "redis-server", "")
     run = bench.submit(task("a"))
 
     write_server_file(folder / ".swarm", note)
     found = swarm("status", "--json")
-    write_server_file(folder / ".swarm", replace(note, pid=2**22 - 1))
+    write_server_file(folder / ".swarm", replace(note, process=f"{socket.gethostname()}-1-00000000"))
     gone = swarm("status")
 
     assert found.json()["run"]["run"] == run

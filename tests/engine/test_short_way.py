@@ -12,7 +12,6 @@ from swarm.engine.words import hash_of, text_of, words_of
 from swarm.plan.model import Plan, TaskSpec
 from swarm.states import FailureKind
 from swarm.testing.checker import violations
-from swarm.testing.clock import SkewedClock
 from swarm.testing.engines import make_engine
 from swarm.testing.plans import BASE, make_plan, make_task
 
@@ -36,7 +35,7 @@ def mixed_plan(random: Random) -> Plan:
 
 
 def work_through(engine: Engine, seed: int) -> list[tuple[str, int]]:
-    """Go through a plan by finish-and-claim, seldom in another way; which tasks were claimed, with which token."""
+    """Go through a plan by finish-and-claim, seldom in another way; each claim and its token."""
     random = Random(seed)
     engine.submit(mixed_plan(random), base=BASE)
     claimed: list[tuple[str, int]] = []
@@ -92,7 +91,7 @@ def contents(store: Store, engine: Engine) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_both_ways_leave_the_same_keys(store: Store, clock: SkewedClock, seed: int) -> None:
+def test_both_ways_leave_the_same_keys(store: Store, seed: int) -> None:
     """The same plan, the same claims, the same events and the same fields, with the short way and without."""
     outcomes = []
     for lua in ({}, {"_short": GENERAL_ONLY}):

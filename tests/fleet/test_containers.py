@@ -14,7 +14,8 @@ from real_docker import BARE_IMAGE, FAST_IMAGE, labelled
 from real_swarm import wait_for
 
 from swarm.errors import DockerUnreachableError, LimitReachedError
-from swarm.fleet.docker import AGENT_UID, check_docker, sweep
+from swarm.fleet.docker import AGENT_UID
+from swarm.fleet.docker_engine import check_docker, sweep
 from swarm.fleet.resources import available
 from swarm.sandbox.protocol import Sandbox, SandboxEndedError
 
@@ -300,7 +301,7 @@ def test_a_machine_without_an_engine_is_told_how_to_start_one(tmp_path: Path) ->
     socket = f"unix://{tmp_path}/none.sock"
     program = """
         from swarm.errors import DockerUnreachableError
-        from swarm.fleet.docker import check_docker
+        from swarm.fleet.docker_engine import check_docker
         try:
             check_docker("any")
         except DockerUnreachableError as error:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from swarm.errors import RepositoryError
 from swarm.plan.model import TaskSpec
 from swarm.repo.hub import Hub
-from swarm.repo.refs import LOCK_NAME, attempt_ref, fence_ref
+from swarm.repo.refs import LOCK_NAME, RefsBusyError, attempt_ref, fence_ref
 from swarm.repo.trailers import Landed, landing_message, parse_landed
 from swarm.testing.repository import UserRepository
 
@@ -120,6 +121,47 @@ def test_a_writer_waits_for_the_git_of_a_killed_one(hub: Hub) -> None:
         assert is_held == 1
         assert not was_done
         assert waiting.result(timeout=30)
+
+
+HOLD = """
+import sys, pathlib
+from swarm.repo.hub import Hub
+with Hub(pathlib.Path(sys.argv[1])).writing_refs():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder(hub: Hub) -> Iterator["subprocess.Popen[str]"]:
+    """A process that holds the right to write refs, and was stopped."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(hub.path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    process.send_signal(signal.SIGSTOP)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_a_stopped_writer_blocks_nobody_without_end(hub: Hub, holder: "subprocess.Popen[str]") -> None:
+    """The next writer is told who holds the lock; once that one is gone, it goes on."""
+    impatient = Hub(hub.path, patience_s=0.2)
+
+    with pytest.raises(RefsBusyError, match=f"process {holder.pid} has held") as refused:
+        impatient.raise_fence(BRANCH, 7)
+    holder.kill()
+    holder.wait()
+    fence = hub.raise_fence(BRANCH, 7)
+
+    assert refused.value.retryable
+    assert fence is not None
+    assert hub.fence(BRANCH) == 7
 
 
 def test_rejected_attempts_are_kept_but_not_found_again(user: UserRepository, hub: Hub) -> None:

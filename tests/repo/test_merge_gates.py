@@ -2,7 +2,9 @@
 
 from merge_board import Board, gate_that, task, write
 
-from swarm.repo.merge_queue import Outcome
+from swarm.fleet.process import ProcessLauncher
+from swarm.repo.hub import find_attempt
+from swarm.repo.merge_queue import MergeQueue, Outcome
 from swarm.states import TaskState
 
 
@@ -108,3 +110,19 @@ def test_a_broken_gate_definition_is_for_a_person(board: Board) -> None:
 
     assert (landing.outcome, landing.requeued) == (Outcome.REFUSED, False)
     assert "gate.tests.command must be a list" in landing.reason
+
+
+def test_a_gate_whose_sandbox_is_killed_charges_nobody(board: Board) -> None:
+    """The attempt stays as it is, and is judged the next time."""
+    gate_that(board, "test -e $0/calm || { touch $0/calm; kill -9 $PPID; sleep 60; }")
+    board.submit(task("one"))
+    board.hand_in(write("src/a.py", "a = 2\n"))
+    queue = MergeQueue(board.engine, board.hub, ProcessLauncher(), merger_id="merger-1", home=board.hub.home)
+
+    killed = queue.land_next()
+
+    record = board.engine.task(board.run, "one")
+    assert killed is not None
+    assert (killed.outcome, killed.requeued) == (Outcome.INFRASTRUCTURE, True)
+    assert (record.failures, record.setbacks) == (0, 1)
+    assert find_attempt(board.hub, board.run, "one") is not None

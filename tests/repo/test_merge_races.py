@@ -4,6 +4,8 @@ import threading
 
 from merge_board import Board, gate_that, task, write
 
+from swarm.engine.store import Store
+from swarm.engine.words import words_of
 from swarm.repo.hub import find_attempt
 from swarm.repo.merge_queue import Outcome
 from swarm.states import TaskState
@@ -144,3 +146,26 @@ def test_the_slot_is_kept_while_a_slow_gate_runs(board: Board) -> None:
     assert landing is not None
     assert landing.outcome == Outcome.LANDED
     assert given == [None]
+
+
+def test_a_redis_restored_from_an_older_copy_is_counted_up_at_once(board: Board, store: Store) -> None:
+    """Its counter is behind git's fence: the next merge is refused once, not once a number."""
+    gate_that(board, "test -e $0/green")
+    board.submit(task("one"))
+    board.hand_in(write("src/a.py", "a = 2\n"))
+    names = words_of(store.call("KEYS", "*"))
+    older = [
+        value for value in store.pipeline([["DUMP", name] for name in names]) if isinstance(value, bytes)
+    ]
+    store.call("HINCRBY", board.engine.keys.of("meta"), "fence", 500)
+    red = board.land()
+    store.call("FLUSHDB")
+    store.pipeline([["RESTORE", name, 0, value] for name, value in zip(names, older, strict=True)])
+    (board.hub.path / "green").touch()
+
+    outcomes = [board.land().outcome, board.land().outcome]
+
+    assert red.outcome == Outcome.GATE_FAILED
+    assert outcomes == [Outcome.STALE, Outcome.LANDED]
+    assert board.hub.fence(board.branch) > 500
+    assert board.violations() == []

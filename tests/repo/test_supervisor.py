@@ -1,8 +1,6 @@
 """One tick of a supervisor: what ends it, what it forgets, and what its heartbeat survives."""
 
-import socket
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -11,11 +9,12 @@ import pytest
 from swarm.engine.engine import Engine
 from swarm.engine.records import WorkerProfile
 from swarm.engine.wire import HiredisStore
+from swarm.fleet.process_id import ProcessId
 from swarm.plan.model import Plan, TaskSpec
 from swarm.plan.scope import WriteScope
 from swarm.repo.hub import Hub
 from swarm.repo.merge_queue import MergeQueue, Outcome
-from swarm.repo.refs import attempt_ref
+from swarm.repo.refs import RefsBusyError, attempt_ref
 from swarm.repo.workspace import open_workspace, take_attempt
 from swarm.supervisor import Supervisor
 from swarm.testing.launcher import SubprocessLauncher
@@ -75,11 +74,29 @@ def test_a_tick_stops_between_landings(
     assert len(supervisor.tick(lambda: False).landings) == 1
 
 
+def test_a_held_lock_puts_a_tick_off_and_charges_nobody(
+    engine: Engine, hub: Hub, user: UserRepository, tmp_path: Path
+) -> None:
+    """A stopped process that holds the refs is waited for; what was handed in lands afterwards."""
+    hand_in_run(engine, hub, user, "src/a.py", tmp_path / "work")
+    impatient = Hub(hub.path, patience_s=0.05)
+    queue = MergeQueue(engine, impatient, SubprocessLauncher(), merger_id=NAME, home=hub.home)
+    supervisor = Supervisor(engine, impatient, queue, worker_id=NAME, publish_to=None)
+
+    with hub.writing_refs(), pytest.raises(RefsBusyError):
+        supervisor.tick(lambda: False)
+    report = supervisor.tick(lambda: False)
+
+    assert [landing.outcome for landing in report.landings] == [Outcome.LANDED]
+    assert [task.setbacks for run in engine.run_ids() for task in engine.tasks(run)] == [0]
+
+
 def test_a_dead_worker_is_reclaimed_once(supervisor: Supervisor, engine: Engine) -> None:
     """After that it is on the list no longer."""
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    profile = WorkerProfile("worker-1", host=socket.gethostname(), pid=dead.pid)
+    process = subprocess.Popen(["sleep", "60"])
+    profile = WorkerProfile(str(ProcessId.running(process.pid)))
+    process.kill()
+    process.wait()
     engine.submit(Plan((TaskSpec(id="one", description="Do one", files=("src/**",)),)), base="1" * 40)
     engine.heartbeat(profile, kind="worker", state="idle")
     assert engine.claim(profile, "claim-1") is not None

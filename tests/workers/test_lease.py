@@ -49,7 +49,7 @@ def lease(engine: Engine, hand_clock: HandClock, losses: list[str]) -> Lease:
         sent_at_s=0.0,
         on_lost=lambda: losses.append("lost"),
         clock=hand_clock,
-        profile=WORKER,
+        beat=lambda engine: engine.heartbeat(WORKER, kind="worker", state="busy", task="here"),
         random_between=lambda low, high: (low + high) / 2,
     )
 

@@ -33,7 +33,7 @@ def wait_for(condition: Callable[[], bool], what: str, *, within_s: float = 60) 
 
 def marker(rig: Rig, name: str) -> Path:
     """A file outside every workspace, by which a task shows that it runs."""
-    return rig.user.path.parent / name
+    return rig.shared / name
 
 
 def endless(rig: Rig) -> str:
