@@ -38,6 +38,10 @@ TERMINAL = frozenset(
 )
 
 
+ALIVE_MS = 20_000
+"""Whoever was seen this lately counts as alive (heartbeats come every 5 s); it decides no lease."""
+
+
 class RunState(StrEnum):
     """Where a run is."""
 

@@ -46,6 +46,7 @@ class Worker:
         self._lease: Lease | None = None
         self._claims = 0
         self._taken: tuple[Claim, float] | None = None
+        self._goes_on = False
         self._done = self._failed = 0
         self._beat_at_s = float("-inf")
         self._pause_s = 0.0
@@ -60,7 +61,7 @@ class Worker:
         while not self.stopping.is_draining.is_set():
             try:
                 self._beat()
-                self.work_once()
+                self.work_once(go_on=True)
             except SwarmError as error:
                 self._log.warning("cannot work now", error=error.message)
                 self.stopping.is_draining.wait(RETRY_S)
@@ -74,8 +75,11 @@ class Worker:
         remove_workspace(self._workspaces)
         self._log.info("worker ended")
 
-    def work_once(self) -> bool:
-        """Claim a task and work on it; False when there was none, after waiting a moment for one."""
+    def work_once(self, *, go_on: bool = False) -> bool:
+        """Claim a task and work on it; False when there was none, after waiting a moment for one.
+
+        With `go_on` the next task is taken in the call that ends this one.
+        """
         claim, sent_at_s = self._taken or self._claim_next()
         self._taken = None
         if claim is None:
@@ -83,7 +87,7 @@ class Worker:
             return False
         fields = {"run": claim.run, "task": claim.task.id, "attempt": claim.attempt, "token": claim.token}
         with structlog.contextvars.bound_contextvars(**fields):
-            self._work_on(claim, sent_at_s)
+            self._work_on(claim, sent_at_s, go_on=go_on)
         if self._pause_s:
             self.stopping.is_draining.wait(self._pause_s)
         return True
@@ -118,8 +122,9 @@ class Worker:
         self.engine.reclaim_expired()
         self.engine.wait(self.profile)
 
-    def _work_on(self, claim: Claim, sent_at_s: float) -> None:
+    def _work_on(self, claim: Claim, sent_at_s: float, *, go_on: bool) -> None:
         self._held.reset()
+        self._goes_on = go_on
         self._claim = claim
         folder = self._workspaces / str(claim.token)
         lease = Lease(
@@ -217,7 +222,8 @@ class Worker:
     def _tell(self, claim: Claim, outcome: Ending, lease: Lease) -> None:
         """Tell the engine how the attempt ended, and take the next task in the same call."""
         ending, sent_at_s = bounded(outcome), self.clock.monotonic_s()
-        if isinstance(outcome, Release) or self._pause_s or self.stopping.is_draining.is_set():
+        is_last = self.stopping.is_draining.is_set() or not self._goes_on
+        if is_last or self._pause_s or isinstance(outcome, Release):
             self.engine.end(claim, ending, usage=lease.usage)
         else:
             taken = self.engine.end_and_claim(claim, ending, self.profile, self._claim_id, usage=lease.usage)

@@ -13,6 +13,7 @@ from pathlib import Path
 from swarm.engine.store import Reply, Store
 from swarm.errors import StoreReplyError
 from swarm.keys import PARTS, Keys
+from swarm.states import ALIVE_MS, TERMINAL
 
 FRAGMENTS = (
     "_clock",
@@ -82,7 +83,8 @@ def assemble(replaced: tuple[tuple[str, str], ...] = ()) -> tuple[str, str]:
     """The hash and the text of the library; `replaced` are (name, Lua text) to use instead of the shipped."""
     instead = dict(replaced)
     parts = ", ".join(f"{name} = '{text}'" for name, text in PARTS.items())
-    sources = [f"local PARTS = {{{parts}}}\n"]
+    terminal = ", ".join(f"{state} = true" for state in sorted(TERMINAL))
+    sources = [f"local PARTS, IS_TERMINAL, ALIVE_MS = {{{parts}}}, {{{terminal}}}, {ALIVE_MS}\n"]
     sources.extend(instead.get(name) or read_script(name) for name in FRAGMENTS)
     sources.extend(_function(verb, instead.get(verb) or read_script(verb)) for verb in verbs())
     body = f"#!lua name=swarm_{_HASH}\n" + "\n".join(sources)

@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from swarm.engine.records import AgentRecord, Event, QueueRecord, RunRecord, TaskRecord
+from swarm.states import ALIVE_MS
 
 if TYPE_CHECKING:
     from swarm.engine.reads import Reads
 
 RECENT = 12
-ALIVE_MS = 20_000
-"""Whoever was seen this lately counts as alive (heartbeats come every 5 s); it decides no lease."""
 
 _LOOK_BACK = 200
 

@@ -5,7 +5,6 @@ a container numbers its processes anew. So a name is `<host>-<pid>-<mark>`, the 
 hexadecimal digits of the space that the number counts in and four of the moment at which it started.
 """
 
-import hashlib
 import os
 import socket
 from contextlib import suppress
@@ -81,4 +80,6 @@ def _start_of(pid: int) -> str | None:
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+    from hashlib import sha256  # noqa: PLC0415  # a command that only looks needs no such name
+
+    return sha256(text.encode()).hexdigest()[:_DIGITS]

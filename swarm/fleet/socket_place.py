@@ -1,6 +1,5 @@
 """Where the embedded server's socket lies, and whether who answers there is to be trusted."""
 
-import hashlib
 import os
 import socket
 import stat
@@ -31,7 +30,9 @@ def socket_path(folder: Path, *, temporary: Path | None = None) -> Path:
     path = folder / "redis.sock"
     if len(os.fsencode(path)) <= MAX_PATH:
         return path
-    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    from hashlib import sha256  # noqa: PLC0415  # few paths are long, and every command comes through here
+
+    digest = sha256(os.fsencode(path)).hexdigest()[:16]
     return _private_folder(temporary or Path(tempfile.gettempdir())) / f"{digest}.sock"
 
 

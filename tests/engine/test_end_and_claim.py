@@ -83,7 +83,7 @@ def test_a_stale_caller_claims_nothing(engine: Engine, name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(ENDINGS))
 def test_each_half_is_done_wholly_or_not_at_all(engine: Engine, store: Store, name: str) -> None:
-    """For every key there is, of another type or gone: an error leaves all as it was, but for an end done before."""
+    """For every key there is, of another type or gone: what errs changes nothing, or only the end."""
     _run, claim = begun(engine)
     sane = dump(store)
     errors = 0

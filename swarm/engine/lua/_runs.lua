@@ -6,7 +6,6 @@ local RUN_FIELDS = {
   'done', 'failed', 'upstream_failed', 'cancelled', 'skipped',
 }
 local IS_LIVE = {pending = true, queued = true, acked = true, running = true, merging = true}
-local IS_TERMINAL = {done = true, failed = true, upstream_failed = true, cancelled = true, skipped = true}
 
 -- The fields of a run as this call has left them; empty of fields when there is no such run.
 local function read_run(run)

@@ -1,9 +1,11 @@
 -- End an attempt that went wrong: queue the task again with backoff, or fail it and doom its dependents.
 -- KEYS[1]  the project's key prefix
 -- ARGV     member, token, op_id, usage, kind, reason, evidence, charged (1 or 0), retryable (1 or 0),
---          backoff base ms, backoff cap ms, backoff spread (0..1)
--- Writes   task, leases, locks, reading, readers, wide, lock, lot, lots, parked, queue, delayed, bell, dead, work, run, ops, events
--- Returns  {'OK', state}, {'STALE', current token} or {'CANCELLED'}
+--          backoff base ms, backoff cap ms, backoff spread (0..1); then, to take the next task in the same call, what `claim` takes
+-- Writes   task, leases, locks, reading, readers, wide, lock, lot, lots, parked, queue, delayed, bell, dead, work, run, ops, events;
+--          with a claim, what `claim` writes
+-- Returns  {'OK', state}, {'STALE', current token}, {'CANCELLED'} or {'UNKNOWN'};
+--          with a claim, {that, what `claim` returns} once it is OK, or {that, {'FAILED'}} when only the claim erred
 -- Flags: allow-oom
 -- Moves: acked -> queued, running -> queued, acked -> failed, running -> failed, pending -> upstream_failed
 local member, token, op, spent = unpack(args, 1, 4)

@@ -16,7 +16,7 @@ if not known then
   emit('worker_joined', '', '', {'worker', worker, 'kind_of_worker', kind, 'host', host, 'pid', pid})
 end
 if kind == 'worker' then
-  local alive = read('ZCOUNT', key('workers'), number_text(now - 30000), '+inf')
+  local alive = read('ZCOUNT', key('workers'), number_text(now - ALIVE_MS), '+inf')
   if not read('ZSCORE', key('workers'), worker) then
     alive = alive + 1
   end

@@ -15,7 +15,7 @@ local stored = read('HMGET', run_key, 'state', 'chunks')
 if stored[1] then
   return {'OK', stored[1], stored[2]}
 end
-local workers = read('ZCOUNT', key('workers'), number_text(now - 30000), '+inf')
+local workers = read('ZCOUNT', key('workers'), number_text(now - ALIVE_MS), '+inf')
 write_fields(meta, {'schema', schema, 'repository', known[1] or repository})
 write_fields(run_key, {'state', 'loading', 'goal', goal, 'branch', branch, 'base', base, 'tip', base,
   'tip_token', '0', 'submitted_ms', now_text, 'ended_ms', '0', 'workers', number_text(workers), 'chunks', '0',

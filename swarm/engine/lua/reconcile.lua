@@ -3,7 +3,7 @@
 -- ARGV     member, attempt, merge token, op_id, commit
 -- Writes   task, queue, delayed, leases, merging, slot, locks, reading, readers, wide, lock, lot, lots, parked, bell,
 --          waiting, work, dead, fence, run, ops, events
--- Returns  {'OK', newly queued ids...} or {'KNOWN'}
+-- Returns  {'OK', newly queued ids...} , {'KNOWN'} or {'UNKNOWN'}
 -- Flags: allow-oom
 -- Moves: pending -> done, queued -> done, acked -> done, running -> done, merging -> done, failed -> done,
 --        upstream_failed -> done, cancelled -> done, skipped -> done, pending -> queued

@@ -1,8 +1,10 @@
 -- Put a held task back at once, no attempt charged.
 -- KEYS[1]  the project's key prefix
--- ARGV     member, token, op_id, usage, reason
--- Writes   task, leases, locks, reading, readers, wide, lock, lot, lots, parked, queue, bell, run, ops, events
--- Returns  {'OK'}, {'STALE', current token} or {'CANCELLED'}
+-- ARGV     member, token, op_id, usage, reason; then, to take the next task in the same call, what `claim` takes
+-- Writes   task, leases, locks, reading, readers, wide, lock, lot, lots, parked, queue, bell, run, ops, events;
+--          with a claim, what `claim` writes
+-- Returns  {'OK'}, {'STALE', current token}, {'CANCELLED'} or {'UNKNOWN'};
+--          with a claim, {that, what `claim` returns} once it is OK, or {that, {'FAILED'}} when only the claim erred
 -- Flags: allow-oom
 -- Moves: acked -> queued, running -> queued
 local member, token, op, spent, reason = unpack(args, 1, 5)

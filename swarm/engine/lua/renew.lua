@@ -2,7 +2,7 @@
 -- KEYS[1]  the project's key prefix
 -- ARGV     member, token, lease ms, usage
 -- Writes   leases, task, lock
--- Returns  {'OK', remaining ms}, {'STALE', current token} or {'CANCELLED'}
+-- Returns  {'OK', remaining ms}, {'STALE', current token}, {'CANCELLED'} or {'UNKNOWN'}
 -- Flags: allow-oom
 -- Moves: none
 local member, token, lease_ms, spent = unpack(args)

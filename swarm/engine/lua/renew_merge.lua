@@ -2,7 +2,7 @@
 -- KEYS[1]  the project's key prefix
 -- ARGV     member, merge token, lease ms
 -- Writes   slot, lock
--- Returns  {'OK', remaining ms}, {'STALE', current merge token} or {'CANCELLED'}
+-- Returns  {'OK', remaining ms}, {'STALE', current merge token}, {'CANCELLED'} or {'UNKNOWN'}
 -- Flags: allow-oom
 -- Moves: none
 local member, merge_token, lease_ms = unpack(args)

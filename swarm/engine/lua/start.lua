@@ -2,7 +2,7 @@
 -- KEYS[1]  the project's key prefix
 -- ARGV     member, token
 -- Writes   task, run, events
--- Returns  {'OK'}, {'STALE', current token} or {'CANCELLED'}
+-- Returns  {'OK'}, {'STALE', current token}, {'CANCELLED'} or {'UNKNOWN'}
 -- Flags: allow-oom
 -- Moves: acked -> running
 local task, refusal = held_task(nil, args[1], args[2], {acked = true, running = true})
