@@ -28,9 +28,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import floor
 
+from swarm.engine.claims import Finish, WorkerProfile
 from swarm.engine.connect import open_store
 from swarm.engine.engine import Engine
-from swarm.engine.records import Finish, WorkerProfile
 from swarm.plan.model import Plan, TaskSpec
 from swarm.testing.server import RedisServer
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import structlog
 
+from swarm.engine.claims import WorkerProfile
 from swarm.engine.engine import Engine
-from swarm.engine.records import AgentRecord, WorkerProfile
+from swarm.engine.records import AgentRecord
 from swarm.errors import StoreUnreachableError, SwarmError
 from swarm.fleet.liveness import is_dead_here
 from swarm.repo.hub import Hub

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from swarm.engine.claims import WorkerProfile
 from swarm.engine.connect import open_store
 from swarm.engine.engine import Engine
-from swarm.engine.records import WorkerProfile
 from swarm.engine.store import Store
 from swarm.testing.checker import assert_sound
 from swarm.testing.clock import SkewedClock

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from swarm.engine.claims import Claim, WorkerProfile
 from swarm.engine.engine import Engine
-from swarm.engine.records import Claim, WorkerProfile
 from swarm.plan.model import Plan, TaskSpec
 from swarm.plan.scope import WriteScope
 from swarm.repo.hub import Hub

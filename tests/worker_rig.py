@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import IO
 
 import workers
+from swarm.engine.claims import WorkerProfile
 from swarm.engine.connect import open_store
 from swarm.engine.engine import Engine
-from swarm.engine.records import TaskRecord, WorkerProfile
+from swarm.engine.records import TaskRecord
 from swarm.fleet.process import ProcessLauncher
 from swarm.plan.model import Plan, TaskSpec
 from swarm.repo.hub import Hub

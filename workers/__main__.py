@@ -5,8 +5,8 @@ import os
 import socket
 from pathlib import Path
 
+from swarm.engine.claims import WorkerProfile
 from swarm.engine.connect import engine_for
-from swarm.engine.records import WorkerProfile
 from swarm.errors import SwarmError
 from swarm.fleet.launch import open_launcher
 from swarm.fleet.lifeline import watch_lifeline

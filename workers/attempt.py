@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from swarm.crashpoints import crashpoint
+from swarm.engine.claims import Claim, Ending, Fail, Failure, Finish, HandIn
 from swarm.engine.engine import Engine
-from swarm.engine.records import Claim, Ending, Fail, Failure, Finish, HandIn
 from swarm.plan.scope import WriteScope
 from swarm.repo.hub import Hub
 from swarm.repo.refs import attempt_ref

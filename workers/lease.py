@@ -12,8 +12,8 @@ from typing import Self
 import structlog
 
 from swarm.clock import Clock, SystemClock
+from swarm.engine.claims import Claim
 from swarm.engine.engine import Engine
-from swarm.engine.records import Claim
 from swarm.errors import RunCancelledError, StaleTokenError, SwarmError
 from swarm.models.usage import Usage
 

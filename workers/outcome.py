@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from swarm.engine.records import Ending, Fail, Finish, HandIn, Release
+from swarm.engine.claims import Ending, Fail, Finish, HandIn, Release
 
 MAX_REASON_CHARS = 500
 

@@ -8,8 +8,8 @@ import structlog
 
 from swarm.clock import Clock, SystemClock
 from swarm.crashpoints import crashpoint
+from swarm.engine.claims import Claim, Ending, Fail, Failure, HandIn, Release, WorkerProfile
 from swarm.engine.engine import Engine
-from swarm.engine.records import Claim, Ending, Fail, Failure, HandIn, Release, WorkerProfile
 from swarm.errors import StaleTokenError, StoreUnreachableError, SwarmError
 from swarm.repo.hub import Hub
 from swarm.repo.workspace import remove_workspace

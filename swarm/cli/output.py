@@ -24,22 +24,32 @@ def say(text: str) -> None:
 
 
 def to_json(data: object, *, indent: int | None = 2) -> str:
-    """JSON of plain values, dataclasses, paths and sets; NDJSON lines with `indent=None`."""
+    """JSON of plain values, records, paths and sets; NDJSON lines with `indent=None`."""
     import json
 
-    return json.dumps(data, indent=indent, ensure_ascii=False, default=_plain)
+    return json.dumps(_plain(data), indent=indent, ensure_ascii=False)
 
 
 def _plain(value: object) -> object:
+    fields = _fields(value)
+    if fields is not None:
+        return {str(name): _plain(item) for name, item in fields.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted(map(str, value))
+    return str(value) if isinstance(value, Path) else value
+
+
+def _fields(value: object) -> Mapping[Any, object] | None:
+    """What becomes a JSON object: mappings and records."""
+    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, tuple):
+        return value._asdict() if hasattr(value, "_asdict") else None
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, set | frozenset):
-        return sorted(value)
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(f"no JSON for {type(value).__name__}")
+    return None
 
 
 def state_word(state: str, *, styled: bool = True) -> str:

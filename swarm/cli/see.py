@@ -89,7 +89,7 @@ def agents(context: Context, as_json: bool) -> None:
 
     records, now_ms = reads.agents(), reads.now_ms()
     emit(
-        [{**vars(agent), "alive": is_alive(agent, now_ms)} for agent in records],
+        [{**agent._asdict(), "alive": is_alive(agent, now_ms)} for agent in records],
         as_json,
         lambda: _agents_text(records, now_ms),
     )
@@ -97,7 +97,7 @@ def agents(context: Context, as_json: bool) -> None:
 
 def task_data(task: "TaskRecord") -> dict[str, object]:
     """A task as JSON: its record, with the fields of its spec beside them."""
-    record = {name: value for name, value in vars(task).items() if name != "spec"}
+    record = {name: value for name, value in task._asdict().items() if name != "spec"}
     return {"id": task.spec.id, **record, "spec": task.spec}
 
 
@@ -107,7 +107,7 @@ def queue_data(queue: "QueueRecord") -> dict[str, object]:
 
 
 def _run_data(record: "RunRecord") -> dict[str, object]:
-    return {**vars(record), "counts": {str(state): count for state, count in record.counts.items()}}
+    return {**record._asdict(), "counts": {str(state): count for state, count in record.counts.items()}}
 
 
 def _status_data(snapshot: "Snapshot") -> dict[str, object]:

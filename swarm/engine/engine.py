@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from swarm.clock import Clock
 from swarm.engine.caller import Caller
-from swarm.engine.reads import Reads
-from swarm.engine.records import (
+from swarm.engine.claims import (
     Claim,
     Ending,
-    Event,
     Fail,
     Failure,
     Finish,
@@ -19,6 +17,8 @@ from swarm.engine.records import (
     Requeued,
     WorkerProfile,
 )
+from swarm.engine.reads import Reads
+from swarm.engine.records import Event
 from swarm.engine.replies import (
     decode_claim,
     decode_requeued,

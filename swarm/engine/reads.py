@@ -1,11 +1,10 @@
 """The read side of the engine: plain commands, no script, one or two round trips a question."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from swarm.engine.records import AgentRecord, Event, LockRecord, QueueRecord, RunRecord, TaskRecord
-from swarm.engine.replies import decode_agent, decode_event, decode_run, decode_task
 from swarm.engine.store import Reply
+from swarm.engine.stored import decode_agent, decode_event, decode_run, decode_task
 from swarm.engine.words import hash_of, text_of, words_of
 from swarm.errors import UnknownRunError, UnknownTaskError
 from swarm.keys import Keys, member
@@ -149,7 +148,7 @@ class Reads:
             name for name, reply in zip(needed, replies, strict=True) if text_of(reply) not in _TRIGGERING
         }
         return [
-            replace(record, waiting_for=tuple(sorted(is_open.intersection(record.spec.dependencies))))
+            record._replace(waiting_for=tuple(sorted(is_open.intersection(record.spec.dependencies))))
             if record.state is not TaskState.DONE
             else record
             for record in records

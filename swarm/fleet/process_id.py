@@ -7,6 +7,7 @@ hexadecimal digits of the space that the number counts in and four of the moment
 
 import os
 import socket
+import zlib
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +81,5 @@ def _start_of(pid: int) -> str | None:
 
 
 def _digest(text: str) -> str:
-    from hashlib import sha256  # noqa: PLC0415  # a command that only looks needs no such name
-
-    return sha256(text.encode()).hexdigest()[:_DIGITS]
+    # A checksum is enough to tell apart what one machine has, and every command comes through here.
+    return f"{zlib.crc32(text.encode()):08x}"[:_DIGITS]

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from swarm.crashpoints import crashpoint
-from swarm.engine.records import Failure, MergeTicket
+from swarm.engine.claims import Failure, MergeTicket
 from swarm.errors import StaleTokenError
 from swarm.plan.scope import WriteScope
 from swarm.repo.checkout import clean_checkout

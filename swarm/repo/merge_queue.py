@@ -21,8 +21,9 @@ from pathlib import Path
 import structlog
 
 from swarm.crashpoints import crashpoint
+from swarm.engine.claims import Failure, MergeTicket
 from swarm.engine.engine import Engine
-from swarm.engine.records import Failure, MergeTicket, RunRecord
+from swarm.engine.records import RunRecord
 from swarm.errors import ConfigError, StaleTokenError, StoreUnreachableError, UnreachableError
 from swarm.repo.checkout import sweep_checkouts
 from swarm.repo.gates import GateReport

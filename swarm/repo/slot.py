@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from swarm.engine.claims import MergeTicket
 from swarm.engine.engine import Engine
-from swarm.engine.records import MergeTicket
 from swarm.errors import StaleTokenError, StoreUnreachableError
 from swarm.sandbox.protocol import Launcher, Sandbox
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
+from swarm.engine.claims import Claim, Failure, MergeTicket, WorkerProfile
 from swarm.engine.engine import Engine
-from swarm.engine.records import Claim, Failure, MergeTicket, WorkerProfile
 from swarm.engine.store import Store
 from swarm.keys import member
 from swarm.states import FailureKind, TaskState

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from swarm.cli.app import run_cli
+from swarm.engine.claims import Claim, WorkerProfile
 from swarm.engine.connect import open_store
 from swarm.engine.engine import Engine
-from swarm.engine.records import Claim, WorkerProfile
 from swarm.plan.model import Plan, TaskSpec
 
 PROJECT = "shop"

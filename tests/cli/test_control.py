@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from swarm.engine.records import Failure
+from swarm.engine.claims import Failure
 from swarm.plan.model import TaskSpec
 from swarm.states import FailureKind
 

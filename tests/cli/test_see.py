@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from swarm.engine.records import WorkerProfile
+from swarm.engine.claims import WorkerProfile
 from swarm.fleet.process_id import ProcessId
 from swarm.fleet.server_file import ServerRecord, write_server_file
 from swarm.plan.model import TaskSpec

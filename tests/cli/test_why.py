@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from swarm.engine.records import Failure, WorkerProfile
+from swarm.engine.claims import Failure, WorkerProfile
 from swarm.plan.model import TaskSpec
 from swarm.states import FailureKind
 

@@ -2,8 +2,8 @@
 
 from itertools import count
 
+from swarm.engine.claims import Failure, WorkerProfile
 from swarm.engine.engine import Engine
-from swarm.engine.records import Failure, WorkerProfile
 from swarm.states import FailureKind, TaskState
 from swarm.testing.clock import SkewedClock
 from swarm.testing.plans import BASE, make_plan, make_task

@@ -3,8 +3,9 @@
 import threading
 import time
 
+from swarm.engine.claims import Failure, WorkerProfile
 from swarm.engine.engine import Engine
-from swarm.engine.records import Failure, QueueRecord, WorkerProfile
+from swarm.engine.records import QueueRecord
 from swarm.states import FailureKind
 from swarm.testing.clock import SkewedClock
 from swarm.testing.plans import BASE, make_plan, make_task

@@ -2,8 +2,8 @@
 
 import pytest
 
+from swarm.engine.claims import Claim, Ending, Fail, Failure, Finish, HandIn, Release, WorkerProfile
 from swarm.engine.engine import Engine
-from swarm.engine.records import Claim, Ending, Fail, Failure, Finish, HandIn, Release, WorkerProfile
 from swarm.engine.store import Store
 from swarm.errors import StaleTokenError, StoreReplyError, UnknownTaskError
 from swarm.states import FailureKind, TaskState

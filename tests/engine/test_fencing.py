@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from swarm.engine.claims import Claim, Failure, MergeTicket, WorkerProfile
 from swarm.engine.engine import Engine
-from swarm.engine.records import Claim, Failure, MergeTicket, WorkerProfile
 from swarm.engine.store import Store
 from swarm.engine.words import words_of
 from swarm.errors import StaleTokenError

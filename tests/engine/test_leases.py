@@ -2,8 +2,8 @@
 
 import pytest
 
+from swarm.engine.claims import Claim, Failure, WorkerProfile
 from swarm.engine.engine import Engine
-from swarm.engine.records import Claim, Failure, WorkerProfile
 from swarm.errors import RunCancelledError, StaleTokenError
 from swarm.models.usage import Usage
 from swarm.states import FailureKind, RunState, TaskState

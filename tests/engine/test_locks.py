@@ -4,9 +4,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from swarm.engine.claims import WorkerProfile
 from swarm.engine.engine import Engine
 from swarm.engine.locks import compile_locks, lock_text
-from swarm.engine.records import WorkerProfile
 from swarm.engine.store import Store
 from swarm.plan.model import TaskSpec
 from swarm.testing.checker import assert_sound, overlap

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from swarm.engine.claims import Claim, WorkerProfile
 from swarm.engine.engine import Engine
-from swarm.engine.records import Claim, WorkerProfile
 from swarm.engine.store import Store
 from swarm.errors import StaleTokenError, StoreUnreachableError
 from swarm.states import TaskState

@@ -5,8 +5,8 @@ from random import Random
 
 import pytest
 
+from swarm.engine.claims import Claim, Failure, MergeTicket, WorkerProfile
 from swarm.engine.engine import Engine
-from swarm.engine.records import Claim, Failure, MergeTicket, WorkerProfile
 from swarm.engine.store import Store
 from swarm.errors import StaleTokenError
 from swarm.models.usage import Usage

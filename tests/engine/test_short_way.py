@@ -4,8 +4,8 @@ from random import Random
 
 import pytest
 
+from swarm.engine.claims import Claim, Fail, Failure, Finish, HandIn, WorkerProfile
 from swarm.engine.engine import Engine
-from swarm.engine.records import Claim, Fail, Failure, Finish, HandIn, WorkerProfile
 from swarm.engine.scripts import read_script
 from swarm.engine.store import Store
 from swarm.engine.words import hash_of, text_of, words_of

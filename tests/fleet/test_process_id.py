@@ -10,7 +10,7 @@ import pytest
 from real_swarm import wait_for
 
 from swarm.engine.records import AgentRecord
-from swarm.engine.replies import decode_agent
+from swarm.engine.stored import decode_agent
 from swarm.fleet.liveness import is_dead_here, supervisor_id
 from swarm.fleet.process_id import ProcessId
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from swarm.engine.claims import Failure, WorkerProfile
 from swarm.engine.engine import Engine
-from swarm.engine.records import Failure, WorkerProfile
 from swarm.errors import StaleTokenError
 from swarm.states import FailureKind, RunState, TaskState
 from swarm.testing.clock import SkewedClock

@@ -34,7 +34,7 @@ def make_task() -> MakeTask:
     ) -> TaskRecord:
         own = TaskSpec(id=task_id, description=f"Do {task_id}", dependencies=after, files=(f"{task_id}.py",))
         record = TaskRecord(run=RUN, spec=replace(own, **(spec or {})), state=TaskState(state))  # type: ignore[arg-type]  # a builder's keywords are the record's
-        return replace(record, **stored)  # type: ignore[arg-type]  # the same
+        return record._replace(**stored)  # type: ignore[arg-type]  # the same
 
     return make
 
@@ -56,7 +56,7 @@ def make_snapshot() -> MakeSnapshot:
             workers=2,
         )
         return Snapshot(
-            run=replace(record, **run),  # type: ignore[arg-type]  # a builder's keywords are the record's
+            run=record._replace(**run),  # type: ignore[arg-type]  # a builder's keywords are the record's
             tasks=tasks,
             agents=agents,
             queues=(QueueRecord("general", 1, 1),),

@@ -81,7 +81,7 @@ def test_a_worker_that_was_not_seen_lately_has_no_lane(
     make_task: Make, make_snapshot: MakeSnapshot, make_agent: MakeAgent, now_ms: int
 ) -> None:
     """The dead are not shown at work."""
-    gone = dataclasses.replace(make_agent("w-1"), seen_ms=now_ms - 60_000)
+    gone = make_agent("w-1")._replace(seen_ms=now_ms - 60_000)
 
     assert "  no worker is alive" in draw(make_snapshot(make_task("a", "queued"), agents=(gone,)))
 

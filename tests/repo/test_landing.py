@@ -3,7 +3,7 @@
 import pytest
 from merge_board import NOBODY, Board, task, write
 
-from swarm.engine.records import Claim
+from swarm.engine.claims import Claim
 from swarm.repo.hub import find_attempt
 from swarm.repo.merge_queue import Outcome
 from swarm.repo.refs import fence_ref

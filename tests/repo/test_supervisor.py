@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from swarm.engine.claims import WorkerProfile
 from swarm.engine.engine import Engine
-from swarm.engine.records import WorkerProfile
 from swarm.engine.wire import HiredisStore
 from swarm.fleet.process_id import ProcessId
 from swarm.plan.model import Plan, TaskSpec

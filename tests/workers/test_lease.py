@@ -8,9 +8,9 @@ import time
 import pytest
 from worker_rig import HandClock
 
+from swarm.engine.claims import Claim, WorkerProfile
 from swarm.engine.connect import open_store
 from swarm.engine.engine import Engine
-from swarm.engine.records import Claim, WorkerProfile
 from swarm.engine.store import Store
 from swarm.models.usage import Usage
 from swarm.testing.plans import BASE, make_plan

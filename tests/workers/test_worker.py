@@ -12,7 +12,8 @@ from real_swarm import wait_for
 from worker_rig import Doing, Rig, sh
 
 from swarm import crashpoints
-from swarm.engine.records import Failure, TaskRecord
+from swarm.engine.claims import Failure
+from swarm.engine.records import TaskRecord
 from swarm.models.usage import Usage
 from swarm.plan.model import TaskSpec
 from swarm.repo.refs import attempt_ref

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from swarm.clock import Clock, SystemClock
-from swarm.engine.records import Failure
+from swarm.engine.claims import Failure
 from swarm.models.usage import Usage
 from swarm.plan.model import TaskSpec
 from swarm.sandbox.protocol import Sandbox

@@ -1,6 +1,6 @@
 """The agent `command`: the task's own argv is all there is to do."""
 
-from swarm.engine.records import Failure
+from swarm.engine.claims import Failure
 from swarm.plan.model import TaskSpec
 from swarm.sandbox.protocol import Finished, Sandbox, ToolError
 from swarm.states import FailureKind

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol  # content blocks are JSON from outside; each is checked before use
 
-from swarm.engine.records import Failure
+from swarm.engine.claims import Failure
 from swarm.errors import (
     AuthenticationError,
     LimitReachedError,

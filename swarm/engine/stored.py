@@ -1,0 +1,100 @@
+"""Decodes what the hashes and the stream hold into records."""
+
+from collections.abc import Mapping
+
+from swarm.engine.records import AgentRecord, Event, RunRecord, TaskRecord
+from swarm.engine.specs import decode_spec
+from swarm.engine.store import Reply
+from swarm.engine.words import hash_of, text_of
+from swarm.keys import split_member
+from swarm.models.usage import Usage
+from swarm.states import RunState, TaskState
+
+
+def decode_usage(text: str) -> Usage:
+    """Usage from its stored form; nothing stored is nothing spent."""
+    return Usage(*map(int, text.split())) if text else Usage()
+
+
+def decode_task(member: str, stored: Mapping[str, str], lease_ends: Reply) -> TaskRecord:
+    """A task's record from its hash and its lease; what it waits for is not among them."""
+
+    def number(name: str) -> int:
+        return int(stored.get(name) or 0)
+
+    return TaskRecord(
+        run=split_member(member)[0],
+        spec=decode_spec(stored["spec"]),
+        state=TaskState(stored["state"]),
+        attempt=number("attempt"),
+        failures=number("failures"),
+        setbacks=number("setbacks"),
+        crashes=number("crashes"),
+        token=number("token"),
+        worker_id=stored.get("worker", ""),
+        parked_on=stored.get("parked_on", ""),
+        not_before_ms=number("not_before_ms"),
+        lease_ends_ms=int(float(text_of(lease_ends) or 0)),
+        queued_ms=number("queued_ms"),
+        claimed_ms=number("claimed_ms"),
+        started_ms=number("started_ms"),
+        handed_in_ms=number("handed_in_ms"),
+        merge_begun_ms=number("merge_begun_ms"),
+        ended_ms=number("ended_ms"),
+        lock_wait_ms=number("lock_wait_ms"),
+        busy_ms=number("busy_ms"),
+        base=stored.get("base", ""),
+        attempt_commit=stored.get("attempt_commit", ""),
+        merged_commit=stored.get("merged_commit", ""),
+        failure_kind=stored.get("failure_kind", ""),
+        failure_reason=stored.get("failure_reason", ""),
+        evidence=stored.get("evidence", ""),
+        usage=decode_usage(stored.get("usage", "")),
+        wasted=decode_usage(stored.get("wasted", "")),
+        needs_person=stored.get("needs_person") == "1",
+    )
+
+
+def decode_run(run: str, stored: Mapping[str, str]) -> RunRecord:
+    """A run's record from its hash."""
+    return RunRecord(
+        run=run,
+        state=RunState(stored["state"]),
+        goal=stored["goal"],
+        branch=stored["branch"],
+        base=stored["base"],
+        tip=stored["tip"],
+        submitted_ms=int(stored["submitted_ms"]),
+        ended_ms=int(stored["ended_ms"]),
+        workers=int(stored["workers"]),
+        counts={state: int(stored.get(state.value) or 0) for state in TaskState},
+        conflicts=int(stored["conflicts"]),
+        gate_failures=int(stored["gate_failures"]),
+        interventions=int(stored["interventions"]),
+        usage=decode_usage(stored["usage"]),
+        wasted=decode_usage(stored["wasted"]),
+    )
+
+
+def decode_agent(worker_id: str, stored: Mapping[str, str], seen_ms: int) -> AgentRecord:
+    """A worker's record from its hash."""
+    return AgentRecord(
+        worker_id=worker_id,
+        kind=stored.get("kind", ""),
+        types=tuple(filter(None, stored.get("types", "").split(","))),
+        host=stored.get("host", ""),
+        pid=int(stored.get("pid") or 0),
+        state=stored.get("state", ""),
+        task=stored.get("task", ""),
+        seen_ms=seen_ms,
+        done=int(stored.get("done") or 0),
+        failed=int(stored.get("failed") or 0),
+        executors=tuple(filter(None, stored.get("executors", "").split(","))),
+    )
+
+
+def decode_event(entry: Reply) -> Event:
+    """One entry of the event stream."""
+    assert isinstance(entry, list)  # noqa: S101  # XRANGE answers pairs
+    fields = hash_of(entry[1])
+    return Event(text_of(entry[0]), fields.pop("kind"), fields.pop("run"), fields.pop("task"), fields)
