@@ -28,9 +28,10 @@ def mixed_plan(random: Random) -> Plan:
     for number in range(30):
         earlier = [task.id for task in tasks]
         after = random.sample(earlier, min(len(earlier), random.choice((0, 1, 1, 2, 3))))
-        files = random.choice(([], [], [], ["a.py"], ["b/"]))
+        files = random.choice(([], [], [], ["a.py"], ["b/"], ["c/d.py", f"e/{number}.py"]))
+        reads = random.choice(([], [], ["docs/x.md", f"docs/{number % 3}.md"], ["docs/"]))
         kind = random.choice(("red", "blue"))
-        tasks.append(make_task(f"t{number}", after=after, files=files, type=kind))
+        tasks.append(make_task(f"t{number}", after=after, files=files, reads=reads, type=kind))
     return make_plan(*tasks, goal=str(random.random()))
 
 
