@@ -34,13 +34,22 @@ local function store_task(id, spec, type, executor, urgency, locks, max_attempts
     all_types = all_types .. type .. '\n'
     ring('*', '*')
   end
-  count_move(run, nil, 'pending')
   ids[#ids + 1] = id
   places[#places + 1] = number_text(place)
   places[#places + 1] = id
   place = place + 1
 end
 
+-- New keys cannot have a wrong type: one look at all of them spares a proof of each.
+local members = {}
+for i = 4, #args, 10 do
+  members[#members + 1] = key('task', run .. '/' .. args[i])
+end
+if #members > 0 and redis.call('EXISTS', unpack(members)) == 0 then
+  for _, name in ipairs(members) do
+    probed[name] = true
+  end
+end
 for i = 4, #args, 10 do
   local id, spec, more = args[i], args[i + 1], args[i + 9]
   if spec ~= '' then
@@ -60,6 +69,7 @@ local chunks = number_text(tonumber(chunk) + 1)
 write_fields(run_key, {'chunks', chunks, 'tasks', number_text(place), 'age', number_text(age)})
 write_fields(meta, {'tasks', number_text(age + place), 'types', all_types})
 if #ids > 0 then
+  tallies[run] = {pending = #ids}
   emit('tasks_added', run, '', {'state', 'pending', 'ids', table.concat(ids, '\n')})
 end
 return settle({'OK', chunks, 'loading'})
