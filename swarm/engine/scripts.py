@@ -19,6 +19,7 @@ FRAGMENTS = (
     "_clock",
     "_writes",
     "_events",
+    "_left",
     "_runs",
     "_queue",
     "_locks",

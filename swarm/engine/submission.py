@@ -42,6 +42,11 @@ def submit_plan(caller: Caller, project: str, plan: Plan, *, base: str, key: str
             f"project {project!r} on this server belongs to repository {answer[1]!r}",
             hint="set another `project` in swarm.toml",
         )
+    if answer[0] == "SCHEMA":
+        raise RefusedError(
+            f"project {project!r} on this server has data of another version of swarm (schema {answer[1]})",
+            hint="finish its runs with that version, or set another `project` in swarm.toml",
+        )
     if answer[1] == "loading":
         stored = _store(caller, run, plan, specs, int(answer[2]))
         caller.call("activate", run, stored)

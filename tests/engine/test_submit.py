@@ -8,7 +8,7 @@ from swarm.engine.claims import WorkerProfile
 from swarm.engine.engine import Engine
 from swarm.engine.specs import encode_spec
 from swarm.engine.store import Store
-from swarm.engine.submission import plan_chunks, run_id
+from swarm.engine.submission import SCHEMA, plan_chunks, run_id
 from swarm.engine.words import words_of
 from swarm.errors import RefusedError, UnknownRunError, UnknownTaskError
 from swarm.plan.model import Plan
@@ -62,7 +62,7 @@ def test_a_run_that_was_loaded_halfway_is_not_claimable_and_can_be_resumed(
     """The submitter dies between two chunks; submitting again goes on from there."""
     plan = make_plan(*(f"t{n}" for n in range(200)))
     run = run_id(engine.project, plan, specs_of(plan), base=BASE, key="")
-    engine._caller.call("open_run", run, "", f"swarm/{run}", BASE, "", "1")
+    engine._caller.call("open_run", run, "", f"swarm/{run}", BASE, "", SCHEMA)
     engine._caller.call("submit", run, 0, *next(plan_chunks(plan, specs_of(plan))))
 
     while_loading = (engine.run(run).state, engine.claim(worker, "claim-1"))
@@ -78,7 +78,7 @@ def test_activation_goes_on_without_its_submitter(engine: Engine) -> None:
     """What one script does not activate is left as work, and a reclaim tick does it."""
     plan = make_plan(*(f"t{n}" for n in range(200)))
     run = run_id(engine.project, plan, specs_of(plan), base=BASE, key="")
-    engine._caller.call("open_run", run, "", f"swarm/{run}", BASE, "", "1")
+    engine._caller.call("open_run", run, "", f"swarm/{run}", BASE, "", SCHEMA)
     for number, chunk in enumerate(plan_chunks(plan, specs_of(plan))):
         engine._caller.call("submit", run, number, *chunk)
     engine._caller.call("activate", run, 2)

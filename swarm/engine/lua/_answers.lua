@@ -1,6 +1,6 @@
 -- The last answer given to each caller. A caller makes one call at a time, so one answer is enough: a
 -- repeated op id gets it again, and an older one comes from a call that nobody waits for any more.
-local operation
+local operation, is_repetition
 
 local function first_answer(op, worker)
   local caller, count = string.match(op, '^(.*):(%d+)$')
@@ -17,7 +17,7 @@ local function first_answer(op, worker)
   if tonumber(count) > last then
     return nil
   end
-  operation = nil
+  operation, is_repetition = nil, true
   if tonumber(count) < last then
     return {'STALE', '0'}
   end
@@ -89,8 +89,10 @@ local function settle(answer)
   return answer
 end
 
+-- A repetition may have been overtaken by later calls: it gets the claim that it made, and none of its own.
 local function claim_and_probe(answer, from)
-  local claimed = claim_next(read_request(from))
+  local request = read_request(from)
+  local claimed = is_repetition and (last_claim(request) or look_again(request)) or claim_next(request)
   settle_locks()
   settle_lots()
   settle_bells()
@@ -118,12 +120,15 @@ local function settle_and_claim(answer, from)
   end
   commit_writes()
   reset_locks()
+  local bells = copy_bells()
   local is_sound, claimed = pcall(claim_and_probe, answer, from)
   if not is_sound then
     drop_writes()
     if claiming_run then
       count_move(claiming_run, 'acked', 'queued')
     end
+    rung = bells
+    pcall(settle_bells)
     remember(answer)
     claimed = {'FAILED'}
   end

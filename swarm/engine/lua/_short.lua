@@ -26,7 +26,8 @@ local function split_member(member)
   return string.match(member, '^([^/]*)/(.*)$')
 end
 
--- Dependents that wait for nothing else, as tasks to queue; and the counts of all of them as they will be.
+-- The counts of all dependents as they will be, and those that wait for nothing else, as tasks to queue; nil when one
+-- of these cannot be queued.
 local function ready_dependents(run, ids)
   local counts = call('HMGET', key('waiting', run), unpack(ids))
   local left_now, ready = {}, {}
@@ -37,6 +38,9 @@ local function ready_dependents(run, ids)
       local member = run .. '/' .. ids[i]
       local stored = call('HMGET', key('task', member), 'state', 'type', 'executor', 'score')
       if stored[1] == 'pending' then
+        if not (stored[2] and stored[3] and tonumber(stored[4])) then
+          return nil
+        end
         stored.member, stored.id = member, ids[i]
         ready[#ready + 1] = stored
       end
@@ -52,18 +56,21 @@ local function finish_shortly(member, token, spent)
     'dependents', 'worker')
   local state, dependents = task[1], task[8] or ''
   if task[2] ~= token or (state ~= 'acked' and state ~= 'running') or task[4] ~= '1' or task[7]
-    or (task[5] or '') ~= '' or spent ~= NOTHING_SPENT or dependents == MANY then
+    or (task[5] or '') ~= '' or spent ~= NOTHING_SPENT or dependents == MANY or not tonumber(task[6]) then
     return nil
   end
   local run, id = split_member(member)
   local counts = read_short_run(run)
-  if counts[1] ~= 'active' or counts[4] == '1' then
+  if counts[1] ~= 'active' or not tonumber(counts[4]) or tonumber(counts[4]) <= 1 then
     return nil -- it would end the run
   end
   local ids, left_now, ready = nil, nil, {}
   if dependents ~= '' then
     ids = split_lines(dependents)
     left_now, ready = ready_dependents(run, ids)
+    if not left_now then
+      return nil
+    end
   end
   local told_queued, zsets = {}, {prefix, key('leases')}
   for i = 1, #ready do
@@ -113,7 +120,8 @@ end
 -- The second half: the head of the most urgent queue, if it is as plain; else nil, with nothing written.
 local function claim_shortly(answer, from)
   local worker, claim_id, lease_ms, executors, first_type = unpack(args_of_call, from, from + 4)
-  if string.sub(claimed_last, 1, #claim_id + 1) == claim_id .. ' ' then
+  local last_id = string.match(claimed_last, '^(%S+)')
+  if last_id == claim_id or is_older(claim_id, last_id) then
     return nil -- it was answered before
   end
   local known = read_meta()
@@ -168,7 +176,7 @@ local function claim_shortly(answer, from)
   call('HSET', task_key, 'state', 'acked', 'token', token, 'attempt', '1', 'worker', worker, 'base', tip,
     'claimed_ms', now_text)
   call('HSET', key('meta'), 'fence', token)
-  call('HSET', key('ops'), operation.caller, remembered(answer), 'claim:' .. worker, claim_id .. ' ' .. token .. ' ' .. member)
+  call('HSET', key('ops'), operation.caller, remembered(answer), 'claim:' .. worker, claim_line(claim_id, token, member))
   call('HSET', key('run', run), 'queued', add(counts, 'queued', -1), 'acked', add(counts, 'acked', 1))
   execute_writes()
   was_short = #entries == 0
@@ -177,6 +185,7 @@ end
 
 -- The next claim in the same call, after a first half that went the short way.
 local function claim_after(answer, from)
+  local bells = copy_bells()
   local is_sound, claimed = pcall(claim_shortly, answer, from)
   if is_sound and claimed then
     return {answer, claimed}
@@ -184,6 +193,8 @@ local function claim_after(answer, from)
     return settle_and_claim(answer, from)
   end
   drop_writes()
+  rung = bells
+  pcall(settle_bells)
   remember(answer)
   commit_writes()
   return {answer, {'FAILED'}}
@@ -195,6 +206,7 @@ local function begin(keys, args)
   args_of_call = args
   begin_writes(keys[1])
   operation, claiming_run, claimed_last, meta_read, short_run = nil, nil, nil, nil, nil
+  is_repetition = false
   if was_short then
     was_short = false
     for name in pairs(probed) do

@@ -3,7 +3,7 @@
 -- Backoffs that have come due are queued as well.
 -- KEYS[1]  the project's key prefix
 -- ARGV     op_id, lease ms
--- Writes   tick, leases, task, locks, reading, readers, wide, lock, lot, lots, parked, queue, delayed, bell, dead, work, run, ops, events
+-- Writes   tick, leases, task, locks, reading, readers, wide, lock, lot, lots, parked, queue, delayed, bell, dead, work, run, active, ops, events
 -- Returns  {'OK' or 'MORE', then for each task: member, worker, state} or {'GRACE', until ms}
 -- Flags: allow-oom
 -- Moves: acked -> queued, running -> queued, acked -> failed, running -> failed, pending -> upstream_failed

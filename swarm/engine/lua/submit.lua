@@ -4,7 +4,7 @@
 --          (empty: more dependents of a task that an earlier entry stored), type, executor, urgency (the
 --          score without age), locks, max_attempts, how many dependencies, dependents (`*`: a list) and
 --          those of the list that this entry brings; both one a line
--- Writes   run, meta, index, types, task, waiting, dependents, bell, events
+-- Writes   run, meta, index, task, waiting, dependents, bell, events
 -- Returns  {'OK', chunks stored so far, run state} or {'UNKNOWN'}
 -- Moves: none -> pending
 local run, chunk = args[1], args[2]
@@ -18,7 +18,10 @@ if stored[1] ~= 'loading' or stored[2] ~= chunk then
 end
 local known = read('HMGET', meta, 'tasks', 'types')
 local age, all_types = tonumber(stored[3] or known[1] or 0), known[2] or ''
-local place, ids, places, waits, types = tonumber(args[3]), {}, {}, {}, {}
+local place, ids, places, waits, is_known = tonumber(args[3]), {}, {}, {}, {}
+for _, type in ipairs(split_lines(all_types)) do
+  is_known[type] = true
+end
 
 local function store_task(id, spec, type, executor, urgency, locks, max_attempts, waiting, dependents)
   local score = number_text(tonumber(urgency) + (age + place) % 1000000)
@@ -28,9 +31,8 @@ local function store_task(id, spec, type, executor, urgency, locks, max_attempts
     waits[#waits + 1] = id
     waits[#waits + 1] = waiting
   end
-  if not types[type] and read('SISMEMBER', key('types'), type) == 0 then
-    types[type] = true
-    write('SADD', key('types'), type)
+  if not is_known[type] then
+    is_known[type] = true
     all_types = all_types .. type .. '\n'
     ring('*', '*')
   end
