@@ -26,6 +26,24 @@ local function first_answer(op, worker)
   return answer
 end
 
+-- Answers that nobody has asked for again within the hour are for nobody: a few are looked at in every tick.
+local FORGET_MS = 3600000
+
+local function prune_answers(tick)
+  local page = read('HSCAN', key('ops'), read('HGET', tick, 'pruned_to') or '0', 'COUNT', 20)
+  local old = {}
+  for i = 1, #page[2], 2 do
+    local told_ms = string.match(page[2][i + 1], '^%S+ (%d+)\n') or string.match(page[2][i + 1], '^%S+ %d+ (%d+) ')
+    if not told_ms or now - tonumber(told_ms) > FORGET_MS then
+      old[#old + 1] = page[2][i]
+    end
+  end
+  if #old > 0 then
+    write_many('HDEL', key('ops'), old)
+  end
+  write_fields(tick, {'pruned_to', page[1]})
+end
+
 -- The task that a call is about, if its caller still holds it: else nil and the answer to give, which is the first
 -- answer when the call is a repetition.
 local function held_task(repeated, member, token, may_be)

@@ -30,6 +30,7 @@ write_fields(tick, {'last_ms', now_text, 'grace_until_ms', number_text(grace_unt
 if now < grace_until then
   return settle({'GRACE', number_text(grace_until)})
 end
+prune_answers(tick)
 queue_due()
 local expired = read('ZRANGEBYSCORE', key('leases'), '-inf', now_text, 'LIMIT', 0, BATCH)
 local answer = {#expired == BATCH and 'MORE' or 'OK'}
