@@ -17,6 +17,7 @@ from swarm.states import ALIVE_MS, TERMINAL
 
 FRAGMENTS = (
     "_clock",
+    "_call",
     "_writes",
     "_events",
     "_left",
@@ -30,6 +31,7 @@ FRAGMENTS = (
     "_claim",
     "_answers",
     "_short",
+    "_begin",
 )
 """Shared local functions, in the order in which each needs the ones before it."""
 

@@ -1,7 +1,6 @@
 -- The end of an attempt that did not land: back to the queue, or failed with its dependents.
 local CRASH_CAP = 3
 local SETBACK_CAP = 8
-local args_of_call
 
 -- What the caller of `fail` and `send_back` says about a failure.
 local function read_failure(from)

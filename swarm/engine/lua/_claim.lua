@@ -1,6 +1,5 @@
 -- The claim: alone, or in the same call as the end of the attempt before it.
 local TRIES, LOOKS, DUE = 16, 300, 50
-local claiming_run, claimed_last
 
 -- Who claims, and from where in each queue: worker, claim id, lease ms, executors (`,a,b,`), then pairs: type,
 -- place. One pair with type `*` stands for every known type.

@@ -2,7 +2,6 @@
 -- first attempts, few dependents, and for the claim no lock in the way. In straight lines, every read before the first
 -- write of its half, it does what `finish_task` and `grant` do in general; a test holds both ways to the same keys.
 -- It takes a third of the time.
-local call
 local short_run, short_counts, was_short
 
 local SHORT_FIELDS = {'state', 'tip', 'branch', 'live', 'pending', 'queued', 'acked', 'running', 'done'}
@@ -198,26 +197,4 @@ local function claim_after(answer, from)
   remember(answer)
   commit_writes()
   return {answer, {'FAILED'}}
-end
-
--- Every call begins with nothing collected. After a short call there is nothing to forget.
-local function begin(keys, args)
-  call = call or redis.call
-  args_of_call = args
-  begin_writes(keys[1])
-  operation, claiming_run, claimed_last, meta_read, short_run = nil, nil, nil, nil, nil
-  is_repetition = false
-  if was_short then
-    was_short = false
-    for name in pairs(probed) do
-      probed[name] = nil
-    end
-    return
-  end
-  probed, runs_read = {}, {}
-  drop_writes()
-  tallies, restated, rung = emptied(tallies), emptied(restated), emptied(rung)
-  run_spending, visited = emptied(run_spending), emptied(visited)
-  reset_locks()
-  budget, has_left_work = BUDGET, false
 end
