@@ -72,7 +72,7 @@ def test_a_lost_reply_ends_once_and_claims_once(store: Store, name: str) -> None
 
 
 def test_a_late_repetition_claims_nothing(engine: Engine, store: Store) -> None:
-    """A call that was sent twice, and once of it arrives after the worker has gone on, holds no task for nobody."""
+    """A call that arrives a second time after its worker has gone on holds no task for nobody."""
     run, claim = begun(engine)
     caller, op = engine._caller, engine._caller.new_op()
     name, profile = f"{run}/a", (WORKER.worker_id, "w-1", 30_000, ",command,messages,", "*")
