@@ -86,12 +86,15 @@ class Reads:
         replies = self._ask(
             [["HMGET", self.keys.of("task", name), "locks", "token", "claimed_ms"] for name in holders]
         )
-        found = []
+        from swarm.engine.locks import read_locks  # noqa: PLC0415  # most commands that look need no locks
+
+        found: list[LockRecord] = []
         for name, reply in zip(holders, replies, strict=True):
             locks, token, since = words_of(reply)
-            for entry in filter(None, locks.split("\n")):
-                path = (entry[2:] if entry[1] == "*" else entry[2:-1]) or "/"
-                found.append(LockRecord(path, entry[0], name, int(token or 0), int(since or 0)))
+            found += [
+                LockRecord(lock.path, lock.mode, name, int(token or 0), int(since or 0))
+                for lock in read_locks(locks)
+            ]
         return sorted(found, key=lambda lock: (lock.path, lock.holder))
 
     def agents(self) -> list[AgentRecord]:

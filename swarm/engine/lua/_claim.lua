@@ -84,9 +84,8 @@ local function grant(request, task, entries, run)
   if attempt ~= '1' then
     write_fields(task_key, {'spent', '', 'started_ms', '0', 'handed_in_ms', '0', 'merge_begun_ms', '0'})
   end
-  if #entries > 0 then
+  if #entries.n > 0 then
     acquire_locks(entries)
-    show_locks(entries, task.member, token, request.lease_ms)
   end
   if task.baton ~= '' then
     write_fields(task_key, {'baton', ''})

@@ -77,7 +77,7 @@ local function finish_shortly(member, token, spent)
     zsets[#zsets + 1] = key('queue', ready[i][2])
   end
   if task[3] ~= '' then
-    release_locks(parse_locks(task[3]))
+    release_locks(parse_locks(task[3]), state ~= 'acked')
     settle_locks()
     settle_lots()
     probe_writes()
@@ -161,9 +161,8 @@ local function claim_shortly(answer, from)
     settle_bells()
   end
   local token = number_text((known[1] or 0) + 1)
-  if #entries > 0 then
+  if #entries.n > 0 then
     acquire_locks(entries)
-    show_locks(entries, member, token, lease_ms)
   end
   probe_writes()
   local tip = counts[2]
@@ -178,7 +177,7 @@ local function claim_shortly(answer, from)
   call('HSET', key('ops'), operation.caller, remembered(answer), 'claim:' .. worker, claim_line(claim_id, token, member))
   call('HSET', key('run', run), 'queued', add(counts, 'queued', -1), 'acked', add(counts, 'acked', 1))
   execute_writes()
-  was_short = #entries == 0
+  was_short = #entries.n == 0
   return {'OK', member, task[8], '1', token, tip, counts[3], lease_ms, ''}
 end
 

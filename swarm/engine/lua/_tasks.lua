@@ -78,7 +78,7 @@ end
 local function void_token(task)
   write('ZREM', key('leases'), task.member)
   if task.locks ~= '' then
-    release_locks(parse_locks(task.locks))
+    release_locks(parse_locks(task.locks), task.state ~= 'acked')
   end
   if task.state == 'merging' then
     write('ZREM', key('merging'), task.member)
