@@ -46,7 +46,7 @@ def compile_locks(spec: TaskSpec) -> tuple[LockEntry, ...]:
 
 
 def lock_text(entries: tuple[LockEntry, ...]) -> str:
-    """A lock set as it is stored: JSON of all nodes, the exclusive, the shared, and wide holds; or nothing."""
+    """A lock set as it is stored: JSON of all nodes, exclusive, shared, and wide holds; or nothing."""
     if not entries:
         return ""
     lists = {
