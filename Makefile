@@ -10,7 +10,7 @@ FLOOR = $(if $(filter tests,$(TESTS)),--fail-under=70)
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench soak clean
+.PHONY: help demo test lint format bench soak mutants clean
 
 help:
 	@echo "make demo    the whole way on an example: no key, no Docker, no Redis needed"
@@ -19,6 +19,7 @@ help:
 	@echo "make format  let ruff format and fix"
 	@echo "make bench   engine throughput and latency, into benchmarks/results/"
 	@echo "make soak    kill processes at random for MINUTES=$(MINUTES)"
+	@echo "make mutants break the engine's rules one by one, and see the tests fail"
 	@echo "make clean   remove what the others made"
 
 demo: $(VENV)/.ready
@@ -52,6 +53,9 @@ bench: $(VENV)/.ready-dev
 
 soak: $(VENV)/.ready-dev
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/soak.py --minutes $(MINUTES)
+
+mutants: $(VENV)/.ready-dev
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/mutants.py
 
 clean:
 	rm -rf $(VENV) .coverage .coverage.* htmlcov dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
