@@ -175,7 +175,8 @@ def test_the_embedded_server_of_the_folder_is_found(
     """Without any setting, `swarm status` asks the server that `swarm run` left running here."""
     (folder / "swarm.toml").write_text('project = "shop"\n')
     (folder / ".swarm" / "server").mkdir(parents=True)
-    note = ServerRecord(redis_server.url, str(ProcessId.running(redis_server.pid)), "redis-server", "")
+    process = str(ProcessId.running(redis_server.pid))
+    note = ServerRecord(str(redis_server.socket), process, "redis-server", str(folder / "server.log"))
     run = bench.submit(task("a"))
 
     write_server_file(folder / ".swarm", note)
