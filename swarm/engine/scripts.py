@@ -18,6 +18,7 @@ from swarm.states import ALIVE_MS, TERMINAL
 FRAGMENTS = (
     "_clock",
     "_writes",
+    "_durations",
     "_events",
     "_left",
     "_runs",
