@@ -127,7 +127,7 @@ def _adopt(folder: Path, home: Path) -> Server | None:
 
 
 def _start(folder: Path, home: Path, *, previous: ServerRecord | None) -> Server:
-    binary = _find_binary(folder, previous)
+    binary = find_binary(folder, previous)
     socket = socket_path(folder)
     log = folder / "server.log"
     socket.unlink(missing_ok=True)
@@ -145,7 +145,7 @@ def _start(folder: Path, home: Path, *, previous: ServerRecord | None) -> Server
     except OSError as error:
         raise StoreUnreachableError(f"cannot start {binary}: {error}") from error
     url = f"unix://{socket}"
-    _wait_ready(process, url, log)
+    wait_ready(process, url, log)
     record = ServerRecord(url=url, process=str(ProcessId.running(process.pid)), binary=binary, log=str(log))
     write_server_file(home, record)
     return Server(url, is_embedded=True, pid=process.pid, binary=binary)
@@ -167,8 +167,12 @@ def _options(folder: Path, socket: Path, log: Path) -> list[str]:
     return [word for name, value in options.items() for word in (f"--{name}", value)]
 
 
-def _find_binary(folder: Path, previous: ServerRecord | None) -> str:
-    """The server that wrote the data, if it is still here: Redis cannot read a newer Valkey's files."""
+def find_binary(folder: Path, previous: ServerRecord | None = None) -> str:
+    """The server that wrote the data, if it is still here: Redis cannot read a newer Valkey's files.
+
+    Raises:
+        StoreUnreachableError: there is none.
+    """
     on_path = map(shutil.which, ("redis-server", "valkey-server"))
     # Only what we would start anyway: the note lies in the repository's folder, where others may write.
     known = [binary for binary in (*on_path, _bundled_binary()) if binary]
@@ -194,7 +198,12 @@ def _bundled_binary() -> str | None:
         return None
 
 
-def _wait_ready(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
+def wait_ready(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
+    """Return once the server answers.
+
+    Raises:
+        StoreUnreachableError: it ended, or took too long.
+    """
     deadline = time.monotonic() + START_TIMEOUT_S
     while not _answers(url):
         if process.poll() is not None or time.monotonic() > deadline:
