@@ -10,7 +10,7 @@ FLOOR = $(if $(filter tests,$(TESTS)),--fail-under=70)
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench soak mutants clean
+.PHONY: help demo test lint format bench bench-scheduling soak mutants clean
 
 help:
 	@echo "make demo    the whole way on an example: no key, no Docker, no Redis needed"
@@ -18,6 +18,7 @@ help:
 	@echo "make lint    style, types, layers, dependencies, spelling"
 	@echo "make format  let ruff format and fix"
 	@echo "make bench   engine throughput and latency, into benchmarks/results/"
+	@echo "make bench-scheduling  makespans of measured workflows, into docs/benchmarks.md"
 	@echo "make soak    kill processes at random for MINUTES=$(MINUTES)"
 	@echo "make mutants break the engine's rules one by one, and see the tests fail"
 	@echo "make clean   remove what the others made"
@@ -50,6 +51,11 @@ bench: $(VENV)/.ready-dev
 	@mkdir -p benchmarks/results
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/engine.py --out benchmarks/results/engine.json
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/commands.py --out benchmarks/results/commands.json
+
+bench-scheduling: $(VENV)/.ready-dev
+	@mkdir -p benchmarks/results
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/scheduling.py \
+	  --out benchmarks/results/scheduling.json --page docs/benchmarks.md
 
 soak: $(VENV)/.ready-dev
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/soak.py --minutes $(MINUTES)

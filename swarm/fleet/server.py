@@ -139,7 +139,7 @@ def _adopt(folder: Path, home: Path) -> Server | None:
 
 
 def _start(folder: Path, home: Path, *, previous: ServerRecord | None) -> Server:
-    binary = _find_binary(folder, previous)
+    binary = find_binary(folder, previous)
     socket = socket_path(folder)
     log = folder / "server.log"
     socket.unlink(missing_ok=True)
@@ -161,7 +161,7 @@ def _start(folder: Path, home: Path, *, previous: ServerRecord | None) -> Server
     assert process.stdin is not None  # noqa: S101  # asked for above
     with suppress(BrokenPipeError), process.stdin as configuration:
         configuration.write(f"requirepass {password}\n".encode("ascii"))
-    _wait_ready(process, f"unix://:{password}@{socket}", log)
+    wait_ready(process, f"unix://:{password}@{socket}", log)
     started = str(ProcessId.running(process.pid))
     record = ServerRecord(socket=str(socket), process=started, binary=binary, log=str(log))
     write_server_file(home, record)
@@ -196,8 +196,12 @@ def _options(folder: Path, socket: Path, log: Path) -> list[str]:
     return [word for name, value in options.items() for word in (f"--{name}", value)]
 
 
-def _find_binary(folder: Path, previous: ServerRecord | None) -> str:
-    """The server that wrote the data, if it is still here: Redis cannot read a newer Valkey's files."""
+def find_binary(folder: Path, previous: ServerRecord | None = None) -> str:
+    """The server that wrote the data, if it is still here: Redis cannot read a newer Valkey's files.
+
+    Raises:
+        StoreUnreachableError: there is none.
+    """
     on_path = map(shutil.which, ("redis-server", "valkey-server"))
     # Only what we would start anyway: the note lies in the repository's folder, where others may write.
     known = [binary for binary in (*on_path, _bundled_binary()) if binary]
@@ -223,7 +227,12 @@ def _bundled_binary() -> str | None:
         return None
 
 
-def _wait_ready(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
+def wait_ready(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
+    """Return once the server answers.
+
+    Raises:
+        StoreUnreachableError: it ended, or took too long.
+    """
     deadline = time.monotonic() + START_TIMEOUT_S
     while not _answers(url):
         if process.poll() is not None or time.monotonic() > deadline:

@@ -104,6 +104,7 @@ CALLS: dict[str, Callable[[Stage], object]] = {
     "reclaim_worker": lambda s: s.engine.reclaim_worker("worker-a"),
     "cancel": lambda s: s.engine.cancel(s.run, "task"),
     "retry": lambda s: s.engine.retry(s.run, "task"),
+    "rerank": lambda s: s.engine.rerank(s.run, {"task": 7_000_000, "last": 9_000_000}),
     "work": lambda s: s.engine._caller.call("work", s.engine._caller.new_op()),
     "heartbeat": lambda s: s.engine.heartbeat(WORKER, kind="worker", state="busy"),
     "sign_off": lambda s: s.engine.sign_off("worker-a"),

@@ -87,6 +87,7 @@ local function remember(answer)
 end
 
 local function settle_all()
+  settle_durations()
   settle_locks()
   settle_lots()
   settle_runs()
@@ -148,6 +149,7 @@ local function settle_and_claim(answer, from)
     remember(answer)
     claimed = {'FAILED'}
   end
+  settle_durations()
   settle_runs()
   commit_writes()
   return {answer, claimed}

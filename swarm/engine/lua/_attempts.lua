@@ -75,6 +75,7 @@ end
 -- The landing of an attempt, or the end of one that had nothing to land.
 local function finish_task(task, spent, commit, merge_token)
   if is_held_state(task.state) then
+    learn(task.type, tonumber(busy_ms(task)))
     void_token(task)
   elseif task.state == 'queued' then
     leave_queue(task)

@@ -4,7 +4,7 @@ local function begin(keys, args)
   args_of_call = args
   begin_writes(keys[1])
   operation, claiming_run, claimed_last, meta_read, short_run = nil, nil, nil, nil, nil
-  is_repetition = false
+  is_repetition, has_learnt = false, false
   if was_short then
     was_short = false
     for name in pairs(probed) do

@@ -52,7 +52,7 @@ end
 local function finish_shortly(member, token, spent)
   local task_key = key('task', member)
   local task = call('HMGET', task_key, 'state', 'token', 'locks', 'attempt', 'spent', 'claimed_ms', 'busy_ms',
-    'dependents', 'worker')
+    'dependents', 'worker', 'type')
   local state, dependents = task[1], task[8] or ''
   if task[2] ~= token or (state ~= 'acked' and state ~= 'running') or task[4] ~= '1' or task[7]
     or (task[5] or '') ~= '' or spent ~= NOTHING_SPENT or dependents == MANY or not tonumber(task[6]) then
@@ -83,6 +83,7 @@ local function finish_shortly(member, token, spent)
     probe_writes()
   end
   call('ZINTERCARD', #zsets, unpack(zsets))
+  learn(task[10], now - task[6])
 
   if #ready > 0 then
     call('XADD', key('events'), '*', 'kind', 'task_done', 'run', run, 'task', id, 'state', 'done', 'attempt', '1',
@@ -173,7 +174,8 @@ local function claim_shortly(answer, from)
   call('ZADD', key('leases'), number_text(now + lease_ms), member)
   call('HSET', task_key, 'state', 'acked', 'token', token, 'attempt', '1', 'worker', worker, 'base', tip,
     'claimed_ms', now_text)
-  call('HSET', key('meta'), 'fence', token)
+  call('HSET', key('meta'), 'fence', token, 'durations', known[3])
+  has_learnt = false
   call('HSET', key('ops'), operation.caller, remembered(answer), 'claim:' .. worker, claim_line(claim_id, token, member))
   call('HSET', key('run', run), 'queued', add(counts, 'queued', -1), 'acked', add(counts, 'acked', 1))
   execute_writes()
@@ -194,6 +196,7 @@ local function claim_after(answer, from)
   rung = bells
   pcall(settle_bells)
   remember(answer)
+  settle_durations()
   commit_writes()
   return {answer, {'FAILED'}}
 end
