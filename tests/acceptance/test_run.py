@@ -135,7 +135,8 @@ def test_an_agent_cannot_speak_to_the_embedded_server(swarm: Swarm) -> None:
     program = (
         "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]);"
         "s.sendall(b'FLUSHALL\\r\\n'); answer = s.recv(99).decode()\n"
-        "try:\n    secret = open(sys.argv[2]).read()\nexcept OSError as error:\n    secret = type(error).__name__\n"
+        "try:\n    secret = open(sys.argv[2]).read()\n"
+        "except OSError as error:\n    secret = type(error).__name__\n"
         "open('answer.txt', 'w').write(answer.split()[0] + ' ' + secret)"
     )
     argv = ["python3", "-c", program, str(server / "redis.sock"), str(server / "password")]
