@@ -23,7 +23,7 @@ class TaskState(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """No script but `retry` moves a task out of this state."""
+        """Only `retry`, `skip` and `reconcile` move a task out of this state."""
         return self in TERMINAL
 
 
@@ -115,7 +115,9 @@ MOVES: dict[str, frozenset[tuple[TaskState | None, TaskState]]] = {
     "reap": _BACK | _DOOM,
     "reclaim_worker": _BACK | _DOOM,
     "cancel": _CANCEL,
-    "retry": _REVIVE,
+    "retry": _REVIVE | {(_S.SKIPPED, _S.QUEUED), (_S.SKIPPED, _S.PENDING)},  # the latter only by name
+    "skip": frozenset((state, _S.SKIPPED) for state in TaskState if state not in {_S.DONE, _S.SKIPPED})
+    | _TRIGGER,
     "work": _TRIGGER | _DOOM | _CANCEL | _REVIVE,  # what the others left over
 }
 """Script name -> the (from, to) moves it may make; from None means the task did not exist.

@@ -69,6 +69,9 @@ VERBS: tuple[Verb, ...] = (
     Verb("run", "wait", "swarm.cli.control:wait", "Block until a run ends, and exit by how it ended."),
     Verb("run", "cancel", "swarm.cli.control:cancel", "Stop a run, or one task and what depends on it."),
     Verb("run", "retry", "swarm.cli.control:retry", "Queue failed and cancelled tasks again."),
+    Verb(
+        "run", "skip", "swarm.cli.control:skip", "Go on without a task: what depends on it counts it as done."
+    ),
     Verb("see", "status", "swarm.cli.see:status", "Show where a run stands."),
     Verb("see", "runs", "swarm.cli.see:runs", "List the runs of this project, oldest first."),
     Verb("see", "tasks", "swarm.cli.see:tasks", "List a run's tasks."),

@@ -1,12 +1,20 @@
-"""`cancel`, `retry`, `wait`: act on a run without running it."""
+"""`cancel`, `retry`, `skip`, `wait`: act on a run without running it."""
 
 import time
 from typing import TYPE_CHECKING
 
 import click
 
-from swarm.cli.complete import complete_task
-from swarm.cli.context import LONG_PATIENCE_S, Context, pass_context, resolve_run, resolve_task, run_argument
+from swarm.cli.complete import complete_run, complete_task
+from swarm.cli.context import (
+    LONG_PATIENCE_S,
+    Context,
+    pass_context,
+    resolve_run,
+    resolve_task,
+    run_argument,
+    task_argument,
+)
 from swarm.cli.output import emit, json_option, say, state_word
 from swarm.errors import NotFinishedError
 from swarm.observe.wording import duration, plural
@@ -14,6 +22,7 @@ from swarm.observe.wording import duration, plural
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from swarm.engine.engine import Engine
     from swarm.engine.reads import Reads
     from swarm.engine.records import RunRecord, TaskRecord
 
@@ -65,10 +74,40 @@ def retry(context: Context, run: str, task: str | None, as_json: bool) -> None:
         as_json,
         lambda: f"{plural(moved, 'task')} of run {run} will be tried again",
     )
+    if moved:
+        _say_if_nobody_works(engine, run)
+
+
+@click.command()
+@click.argument("run", shell_complete=complete_run)
+@task_argument
+@json_option
+@pass_context
+def skip(context: Context, run: str, task: str, as_json: bool) -> None:
+    """Go on without a task: what depends on it counts it as done.
+
+    RUN is an id, the beginning of one, or `latest`. What failed because of the task comes back. A skipped
+    task is never run, unless `swarm retry` names it.
+    """
+    engine = context.engine()
+    run = resolve_run(engine, run)
+    task = resolve_task(engine, run, task)
+    is_skipped = engine.skip(run, task)
+    record = engine.run(run)
+    emit(
+        {"run": run, "task": task, "skipped": is_skipped, "state": record.state},
+        as_json,
+        lambda: f"run {run} goes on without {task}" if is_skipped else f"{task} is done or skipped already",
+    )
+    if is_skipped and not record.state.is_terminal:
+        _say_if_nobody_works(engine, run)
+
+
+def _say_if_nobody_works(engine: "Engine", run: str) -> None:
     from swarm.engine.snapshot import is_alive
 
     now_ms = engine.now_ms()
-    if moved and not any(one.kind == "worker" and is_alive(one, now_ms) for one in engine.agents()):
+    if not any(one.kind == "worker" and is_alive(one, now_ms) for one in engine.agents()):
         say(f"no worker is alive: `swarm run --resume {run}` starts some")
 
 

@@ -17,7 +17,6 @@ from swarm.engine.claims import (
     Requeued,
     WorkerProfile,
 )
-from swarm.engine.reads import Reads
 from swarm.engine.records import Event
 from swarm.engine.replies import (
     decode_claim,
@@ -28,10 +27,11 @@ from swarm.engine.replies import (
     usage_text,
 )
 from swarm.engine.server_check import check_server
+from swarm.engine.steering import Steering
 from swarm.engine.store import Reply, Store
 from swarm.engine.submission import submit_plan
 from swarm.engine.words import text_of, words_of
-from swarm.errors import RunCancelledError, UnknownRunError, UnknownTaskError
+from swarm.errors import RunCancelledError
 from swarm.keys import Keys, member
 from swarm.models.usage import Usage
 from swarm.plan.model import Plan
@@ -46,7 +46,7 @@ PROVIDER_BASE, PROVIDER_CAP = 15, 2
 _NOTHING = Usage()
 
 
-class Engine(Reads):
+class Engine(Steering):
     """One project's queue. Not shared between threads: give each thread its own (`clone`).
 
     Args:
@@ -76,8 +76,7 @@ class Engine(Reads):
         self._backoff = (retry_base_ms, retry_cap_ms)
         self._clock = clock
         self._lua = lua
-        self._caller = Caller(store, project, patience_s=patience_s, clock=clock, lua=lua)
-        super().__init__(self._caller.ask, Keys(project))
+        super().__init__(Caller(store, project, patience_s=patience_s, clock=clock, lua=lua), Keys(project))
         self._known_types: list[str] = []
 
     def clone(self) -> "Engine":
@@ -277,17 +276,6 @@ class Engine(Reads):
         """Remove a worker that has ended in good order."""
         self._caller.call("sign_off", worker_id)
 
-    def cancel(self, run: str, task: str = "") -> int:
-        """Cancel a run, or one task and what depends on it; returns how many tasks moved."""
-        return self._across("cancel", run, task)
-
-    def retry(self, run: str, task: str = "") -> int:
-        """Queue failed, cancelled and upstream_failed tasks again.
-
-        All of the run, or one task with its dependents and the dependencies it needs.
-        """
-        return self._across("retry", run, task)
-
     # see ------------------------------------------------------------------------------------
     def events(self, *, after: str = "0-0", limit: int = 1000, block_ms: int = 0) -> list[Event]:
         """Up to `limit` events later than the entry `after`; waits up to `block_ms` (2 s at most)."""
@@ -360,12 +348,3 @@ class Engine(Reads):
         if answer[0] == "MORE":
             queued += self._caller.drain_work()[1]
         return queued
-
-    def _across(self, verb: str, run: str, task: str) -> int:
-        answer = words_of(self._caller.call(verb, run, task, self._caller.new_op()))
-        if answer[0] == "UNKNOWN":
-            if task:
-                raise UnknownTaskError(f"no task {task!r} in run {run!r}")
-            raise UnknownRunError(f"no run {run!r}", hint="`swarm runs` lists them")
-        moved = int(answer[1])
-        return moved + self._caller.drain_work()[0] if answer[0] == "MORE" else moved

@@ -15,8 +15,6 @@ Ask = Callable[[Sequence[Sequence[str | int]]], list[Reply]]
 
 PAGE = 500
 
-_TRIGGERING = {TaskState.DONE.value, TaskState.SKIPPED.value}
-
 
 class Reads:
     """Reads about one project's queue."""
@@ -143,10 +141,10 @@ class Reads:
         needed = sorted({name for record in pending for name in record.spec.dependencies})
         if not needed:
             return records
-        replies = self._ask([["HGET", self.keys.of("task", member(run, name)), "state"] for name in needed])
-        is_open = {
-            name for name, reply in zip(needed, replies, strict=True) if text_of(reply) not in _TRIGGERING
-        }
+        replies = self._ask(
+            [["HMGET", self.keys.of("task", member(run, name)), "state", "skipped_ms"] for name in needed]
+        )
+        is_open = {name for name, reply in zip(needed, replies, strict=True) if _is_awaited(*words_of(reply))}
         return [
             record._replace(waiting_for=tuple(sorted(is_open.intersection(record.spec.dependencies))))
             if record.state is not TaskState.DONE
@@ -156,6 +154,11 @@ class Reads:
 
     def _one(self, *command: str | int) -> Reply:
         return self._ask([command])[0]
+
+
+def _is_awaited(state: str, skipped_ms: str) -> bool:
+    """Dependents wait for what is not done, unless a person ever said to go on without it."""
+    return state != TaskState.DONE and not skipped_ms
 
 
 def _int(reply: Reply) -> int:

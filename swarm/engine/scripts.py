@@ -26,6 +26,7 @@ FRAGMENTS = (
     "_tasks",
     "_work",
     "_attempts",
+    "_skip",
     "_claim",
     "_answers",
     "_short",

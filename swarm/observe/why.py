@@ -10,7 +10,7 @@ from swarm.observe.wording import FAILURES, duration, lock_name, one_line, plura
 from swarm.states import FailureKind, RunState, TaskState
 
 MOST_LINKS = 24
-_BLOCKED = (TaskState.FAILED, TaskState.CANCELLED, TaskState.SKIPPED, TaskState.UPSTREAM_FAILED)
+_BLOCKED = (TaskState.FAILED, TaskState.CANCELLED, TaskState.UPSTREAM_FAILED)
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,11 @@ def next_steps(snapshot: Snapshot, task: str) -> tuple[str, ...]:
     record = next(one for one in snapshot.tasks if one.spec.id == task)
     if record.state is TaskState.FAILED:
         gate = " --gate" if record.failure_kind == FailureKind.GATE_FAILED else ""
-        return (f"swarm logs {task} --run {run}{gate}", f"swarm retry {run} --task {task}")
+        return (
+            f"swarm logs {task} --run {run}{gate}",
+            f"swarm retry {run} --task {task}",
+            f"swarm skip {run} {task}",
+        )
     if record.state in {TaskState.UPSTREAM_FAILED, TaskState.CANCELLED}:
         return (f"swarm retry {run}",)
     if record.state is TaskState.DONE:

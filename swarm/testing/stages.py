@@ -39,9 +39,11 @@ class Stage:
             return
         self.engine.start(first)
         self.engine.finish(first)
-        if state in {TaskState.QUEUED, TaskState.CANCELLED}:
-            if state is TaskState.CANCELLED:
-                self.engine.cancel(self.run, "task")
+        if state is TaskState.CANCELLED:
+            self.engine.cancel(self.run, "task")
+        if state is TaskState.SKIPPED:
+            self.engine.skip(self.run, "task")
+        if state in {TaskState.QUEUED, TaskState.CANCELLED, TaskState.SKIPPED}:
             return
         self.claim = self._claim()
         if state is TaskState.ACKED:
@@ -100,6 +102,7 @@ CALLS: dict[str, Callable[[Stage], object]] = {
     "reclaim_worker": lambda s: s.engine.reclaim_worker("worker-a"),
     "cancel": lambda s: s.engine.cancel(s.run, "task"),
     "retry": lambda s: s.engine.retry(s.run, "task"),
+    "skip": lambda s: s.engine.skip(s.run, "task"),
     "work": lambda s: s.engine._caller.call("work", s.engine._caller.new_op()),
     "heartbeat": lambda s: s.engine.heartbeat(WORKER, kind="worker", state="busy"),
     "sign_off": lambda s: s.engine.sign_off("worker-a"),

@@ -57,6 +57,21 @@ def test_retry_queues_what_failed_and_says_when_nobody_is_there_to_do_it(
     assert swarm("status", "--json").json()["run"]["interventions"] == 1
 
 
+def test_skip_goes_on_without_a_task(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """What failed because of it comes back, and the next step is printed where it is needed."""
+    run = bench.submit(task("a"), task("b", "a"))
+    bench.engine.fail(bench.claim(), FATAL)
+
+    skipped = swarm("skip", "latest", "a")
+
+    assert skipped.out == f"run {run} goes on without a\n"
+    assert skipped.err == f"no worker is alive: `swarm run --resume {run}` starts some\n"
+    states = {row["id"]: row["state"] for row in swarm("tasks", "--json").json()}
+    assert states == {"a": "skipped", "b": "queued"}
+    again = swarm("skip", run, "a", "--json").json()
+    assert again == {"run": run, "task": "a", "skipped": False, "state": "active"}
+
+
 def test_wait_exits_0_for_a_run_that_is_done(swarm: Swarm, bench: Bench, task: Task) -> None:
     """A CI job goes on."""
     run = bench.submit(task("a"))

@@ -152,6 +152,7 @@ def test_a_failed_task_shows_its_reason_and_the_end_of_its_evidence(
     assert swarm("why", "build", "--json").json()["next"] == [
         f"swarm logs build --run {run}",
         f"swarm retry {run} --task build",
+        f"swarm skip {run} build",
     ]
 
 

@@ -21,6 +21,7 @@ STATES = {
     "complete": TaskState.MERGING,
     "send_back": TaskState.MERGING,
     "retry": TaskState.FAILED,
+    "skip": TaskState.FAILED,
     "activate": TaskState.PENDING,
     "submit": TaskState.PENDING,
 }
@@ -83,6 +84,6 @@ def _call(stage: Stage, verb: str) -> object:
         return caller.call("reap", caller.new_op(), stage.engine.lease_ms)
     if verb == "reclaim_worker":
         return caller.call("reclaim_worker", "worker-a", caller.new_op(), 0)
-    if verb == "retry":
-        return caller.call("retry", stage.run, "task", caller.new_op())
+    if verb in {"retry", "skip"}:
+        return caller.call(verb, stage.run, "task", caller.new_op())
     return CALLS[verb](stage)

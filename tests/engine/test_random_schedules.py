@@ -66,7 +66,7 @@ class Schedule:
     def step(self) -> None:
         """One random call; a stale caller's refusal is part of the game."""
         steps = [self.claim] * 6 + [self.start, self.end, self.end, self.begin_merge, self.end_merge] * 2
-        steps += [self.crash, self.cancel, self.retry, self.pass_time, self.renew, self.reconcile]
+        steps += [self.crash, self.cancel, self.retry, self.skip, self.pass_time, self.renew, self.reconcile]
         chosen = self.random.choice(steps)
         self.log.append(chosen.__name__)
         with contextlib.suppress(StaleTokenError):
@@ -145,6 +145,12 @@ class Schedule:
         """Retry a task or a run."""
         run = self.random.choice(self.runs)
         self.engine.retry(run, "" if self.random.random() < 0.5 else self.some_task(run))
+
+    def skip(self) -> None:
+        """Go on without a task."""
+        if self.random.random() < 0.3:
+            run = self.random.choice(self.runs)
+            self.engine.skip(run, self.some_task(run))
 
     def pass_time(self) -> None:
         """Let backoffs come due."""

@@ -16,7 +16,9 @@ local function fail_for_good(task)
   end_task(task, 'failed')
   write_fields(key('task', task.member), {'token', '0'})
   bury(task)
-  doom_dependents(task.member, 0)
+  if task.skipped_ms == '0' then
+    doom_dependents(task.member, 0)
+  end
 end
 
 local function count_on_run(run, field)
@@ -94,7 +96,7 @@ local function finish_task(task, spent, commit, merge_token)
     write_run(task.run, 'tip_token', merge_token)
   end
   -- What was skipped has triggered its dependents already.
-  local queued = task.state == 'skipped' and {} or trigger_dependents(task.run, task.id, 0, task.dependents)
+  local queued = task.skipped_ms ~= '0' and {} or trigger_dependents(task.run, task.id, 0, task.dependents)
   if #queued > 0 then
     emit('task_done', task.run, task.id, {'state', 'done', 'attempt', task.attempt, 'commit', commit,
       'worker', task.worker, 'queued', table.concat(queued, '\n')})

@@ -48,10 +48,10 @@ end
 local function finish_shortly(member, token, spent)
   local task_key = key('task', member)
   local task = call('HMGET', task_key, 'state', 'token', 'locks', 'attempt', 'spent', 'claimed_ms', 'busy_ms',
-    'dependents', 'worker')
+    'dependents', 'worker', 'skipped_ms')
   local state, dependents = task[1], task[8] or ''
   if task[2] ~= token or (state ~= 'acked' and state ~= 'running') or task[3] ~= '' or task[4] ~= '1'
-    or task[7] or (task[5] or '') ~= '' or spent ~= NOTHING_SPENT or dependents == MANY then
+    or task[7] or task[10] or (task[5] or '') ~= '' or spent ~= NOTHING_SPENT or dependents == MANY then
     return nil
   end
   local run, id = split_member(member)

@@ -97,7 +97,7 @@ local function doom_dependents(member, from)
     end_task(task, 'upstream_failed')
     write_fields(key('task', task.member), {'failure_reason', 'dependency failed: ' .. string.match(cause, '/(.*)$')})
     emit('task_upstream_failed', task.run, task.id, {'state', 'upstream_failed', 'cause', cause})
-    return true
+    return task.skipped_ms == '0'
   end)
 end
 
@@ -116,7 +116,7 @@ local function cancel_dependents(member, from)
     end
     cancel_task(task)
     count = count + 1
-    return true
+    return task.skipped_ms == '0'
   end)
   return count
 end
@@ -137,6 +137,7 @@ local function cancel_run_tasks(run, from)
 end
 
 local CAN_RETRY = {failed = true, upstream_failed = true, cancelled = true}
+local CAN_RETRY_BY_NAME = {failed = true, upstream_failed = true, cancelled = true, skipped = true}
 
 -- A run that has ended, or was cancelled, has work again.
 local function reopen_run(run)
@@ -201,9 +202,9 @@ local function revive_around(member, from)
   return count
 end
 
-local function revive_one(member)
+local function revive_one(member, may_be)
   local task = read_task(member)
-  if not task or not CAN_RETRY[task.state] then
+  if not task or not may_be[task.state] then
     return 0
   end
   revive_task(task)
@@ -228,7 +229,8 @@ local function undoom_dependents(member, from)
     local doubtful = {}
     for _, id in ipairs(dependencies_of(task.member)) do
       local dependency = task.run .. '/' .. id
-      local state = redis.call('HGET', key('task', dependency), 'state')
+      local stored = redis.call('HMGET', key('task', dependency), 'state', 'skipped_ms')
+      local state = not stored[2] and stored[1]
       if state == 'failed' or state == 'cancelled' then
         return false
       elseif state == 'upstream_failed' then
@@ -246,7 +248,8 @@ local function undoom_dependents(member, from)
 end
 
 local function redoom_dependents(member)
-  local state = read('HGET', key('task', member), 'state')
+  local stored = read('HMGET', key('task', member), 'state', 'skipped_ms')
+  local state = not stored[2] and stored[1]
   if state == 'failed' or state == 'upstream_failed' or state == 'cancelled' then
     doom_dependents(member, 0)
   end

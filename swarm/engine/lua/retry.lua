@@ -4,7 +4,7 @@
 -- Writes   task, queue, bell, dead, work, active, run, ops, events
 -- Returns  {'OK', tasks moved} or {'UNKNOWN'}
 -- Moves: failed -> queued, cancelled -> queued, cancelled -> pending, upstream_failed -> pending,
---        upstream_failed -> queued
+--        upstream_failed -> queued, skipped -> queued, skipped -> pending
 local run, id, op = unpack(args)
 local repeated = first_answer(op)
 if repeated then
@@ -20,7 +20,7 @@ local moved
 if id == '' then
   moved = retry_run_tasks(run, 0)
 else
-  moved = revive_one(task.member)
+  moved = revive_one(task.member, CAN_RETRY_BY_NAME)
 end
 if moved > 0 or id == '' then
   write_fields(run_key, {'interventions', number_text(tonumber(stored[2] or 0) + 1)})

@@ -33,7 +33,7 @@ elseif kind == 'cancel_below' then
 elseif kind == 'retry' then
   moved = retry_run_tasks(name, place)
 elseif kind == 'revive' then
-  moved = revive_one(name)
+  moved = revive_one(name, CAN_RETRY)
 elseif kind == 'revive_below' then
   moved = revive_around(name, place)
 elseif kind == 'undoom' then

@@ -1,0 +1,51 @@
+"""What a person decides about runs and tasks: cancel, retry, skip."""
+
+from swarm.engine.caller import Caller
+from swarm.engine.reads import Reads
+from swarm.engine.words import words_of
+from swarm.errors import RefusedError, UnknownRunError, UnknownTaskError
+from swarm.keys import Keys
+
+
+class Steering(Reads):
+    """Steers one project's runs."""
+
+    def __init__(self, caller: Caller, keys: Keys) -> None:
+        super().__init__(caller.ask, keys)
+        self._caller = caller
+
+    def cancel(self, run: str, task: str = "") -> int:
+        """Cancel a run, or one task and what depends on it; returns how many tasks moved."""
+        return self._steer("cancel", run, task)
+
+    def retry(self, run: str, task: str = "") -> int:
+        """Queue failed, cancelled and upstream_failed tasks again; returns how many.
+
+        All of the run, or one task with its dependents and the dependencies it needs. A skipped task comes
+        back only when it is the one that is named; its dependents do not wait for it any more.
+        """
+        return self._steer("retry", run, task)
+
+    def skip(self, run: str, task: str) -> bool:
+        """Go on without a task: its dependents count it as done. False when it is done or skipped already.
+
+        Whatever it was doing is voided. What failed because of it comes back; what was cancelled does not.
+        """
+        return self._steer("skip", run, task) > 0
+
+    def _steer(self, verb: str, run: str, task: str) -> int:
+        """Call a script about a run or a task, and do what it leaves over; how many tasks moved.
+
+        Raises:
+            UnknownRunError, UnknownTaskError: there is no such thing.
+            RefusedError: the plan is still being stored.
+        """
+        answer = words_of(self._caller.call(verb, run, task, self._caller.new_op()))
+        if answer[0] == "LOADING":
+            raise RefusedError(f"run {run!r} is still being stored", hint="try again in a moment")
+        if answer[0] == "UNKNOWN":
+            if task:
+                raise UnknownTaskError(f"no task {task!r} in run {run!r}")
+            raise UnknownRunError(f"no run {run!r}", hint="`swarm runs` lists them")
+        moved = int(answer[1])
+        return moved + self._caller.drain_work()[0] if answer[0] == "MORE" else moved
