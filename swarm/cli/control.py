@@ -16,7 +16,7 @@ from swarm.cli.context import (
     task_argument,
 )
 from swarm.cli.output import emit, json_option, say, state_word
-from swarm.errors import NotFinishedError
+from swarm.errors import NotFinishedError, UsageError
 from swarm.observe.wording import duration, plural
 
 if TYPE_CHECKING:
@@ -56,19 +56,30 @@ def cancel(context: Context, run: str, task: str | None, as_json: bool) -> None:
 
 @click.command()
 @run_argument
+@click.argument("only", metavar="[TASK]", required=False, shell_complete=complete_task)
 @task_option
+@click.option("--failed", is_flag=True, help="Leave alone what a person cancelled.")
+@click.option("--fresh", is_flag=True, help="Forget the task's earlier attempts: the next begins anew.")
 @json_option
 @pass_context
-def retry(context: Context, run: str, task: str | None, as_json: bool) -> None:
+def retry(
+    context: Context, run: str, only: str | None, task: str | None, failed: bool, fresh: bool, as_json: bool
+) -> None:
     """Queue failed and cancelled tasks again.
 
     RUN is an id, the beginning of one, or `latest` (the default). Tasks that were blocked by them
-    come back as well.
+    come back as well. TASK, or --task, is an id or the beginning of one: only this one, with what it
+    needs and what needs it.
     """
+    task = only or task
+    if failed and task:
+        raise UsageError("--failed is about a whole run", hint="leave out either --failed or the task")
+    if fresh and not task:
+        raise UsageError("--fresh is about one task", hint="name it: `swarm retry RUN TASK --fresh`")
     engine = context.engine()
     run = resolve_run(engine, run)
     name = resolve_task(engine, run, task) if task else ""
-    moved = engine.retry(run, name)
+    moved = engine.retry_failed(run) if failed else engine.retry(run, name, fresh=fresh)
     emit(
         {"run": run, "task": name or None, "queued": moved, "state": engine.run(run).state},
         as_json,

@@ -30,6 +30,7 @@ class Claim:
     lease_ms: int
     worker_id: str
     evidence: str = ""  # what earlier attempts failed with, for the agent's context
+    fresh_after: int = 0  # attempts up to this one are not to be gone on with: a person wants a fresh one
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,18 @@ class Steering(Reads):
         """Cancel a run, or one task and what depends on it; returns how many tasks moved."""
         return self._steer("cancel", run, task)
 
-    def retry(self, run: str, task: str = "") -> int:
+    def retry(self, run: str, task: str = "", *, fresh: bool = False) -> int:
         """Queue failed, cancelled and upstream_failed tasks again; returns how many.
 
         All of the run, or one task with its dependents and the dependencies it needs. A skipped task comes
-        back only when it is the one that is named; its dependents do not wait for it any more.
+        back only when it is the one that is named; its dependents do not wait for it any more. `fresh`, of
+        one task, forgets its attempts and what they failed with: the next begins anew.
         """
-        return self._steer("retry", run, task)
+        return self._steer("retry", run, task, "fresh" if fresh else "")
+
+    def retry_failed(self, run: str) -> int:
+        """Queue again what failed, and what failed because of it, but not what was cancelled; how many."""
+        return self._steer("retry", run, "", "failed")
 
     def skip(self, run: str, task: str) -> bool:
         """Go on without a task: its dependents count it as done. False when it is done or skipped already.
@@ -33,14 +38,14 @@ class Steering(Reads):
         """
         return self._steer("skip", run, task) > 0
 
-    def _steer(self, verb: str, run: str, task: str) -> int:
+    def _steer(self, verb: str, run: str, task: str, *more: str) -> int:
         """Call a script about a run or a task, and do what it leaves over; how many tasks moved.
 
         Raises:
             UnknownRunError, UnknownTaskError: there is no such thing.
             RefusedError: the plan is still being stored.
         """
-        answer = words_of(self._caller.call(verb, run, task, self._caller.new_op()))
+        answer = words_of(self._caller.call(verb, run, task, self._caller.new_op(), *more))
         if answer[0] == "LOADING":
             raise RefusedError(f"run {run!r} is still being stored", hint="try again in a moment")
         if answer[0] == "UNKNOWN":

@@ -101,7 +101,7 @@ CALLS: dict[str, Callable[[Stage], object]] = {
     "reap": _reap,
     "reclaim_worker": lambda s: s.engine.reclaim_worker("worker-a"),
     "cancel": lambda s: s.engine.cancel(s.run, "task"),
-    "retry": lambda s: s.engine.retry(s.run, "task"),
+    "retry": lambda s: s.engine.retry(s.run, "task", fresh=True),
     "skip": lambda s: s.engine.skip(s.run, "task"),
     "work": lambda s: s.engine._caller.call("work", s.engine._caller.new_op()),
     "heartbeat": lambda s: s.engine.heartbeat(WORKER, kind="worker", state="busy"),

@@ -72,6 +72,39 @@ def test_skip_goes_on_without_a_task(swarm: Swarm, bench: Bench, task: Task) -> 
     assert again == {"run": run, "task": "a", "skipped": False, "state": "active"}
 
 
+def test_retry_of_failures_leaves_what_was_cancelled(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """A person meant it."""
+    bench.submit(task("a"), task("b"))
+    bench.engine.fail(bench.claim(), FATAL)
+    swarm("cancel", "--task", "b")
+
+    assert swarm("retry", "--failed", "--json").json()["queued"] == 1
+    states = {row["id"]: row["state"] for row in swarm("tasks", "--json").json()}
+    assert states == {"a": "queued", "b": "cancelled"}
+
+
+def test_retry_takes_its_task_as_a_word_too(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """`swarm retry RUN TASK --fresh`, as `swarm skip RUN TASK`."""
+    run = bench.submit(task("a"))
+    bench.engine.fail(bench.claim(), FATAL)
+
+    data = swarm("retry", run, "a", "--fresh", "--json").json()
+
+    assert (data["task"], data["queued"]) == ("a", 1)
+    assert bench.claim().fresh_after == 1
+
+
+def test_retry_refuses_what_makes_no_sense_together(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """Each with its next step."""
+    bench.submit(task("a"))
+
+    fresh, failed = swarm("retry", "--fresh"), swarm("retry", "latest", "a", "--failed")
+
+    assert (fresh.code, failed.code) == (2, 2)
+    assert "`swarm retry RUN TASK --fresh`" in fresh.err
+    assert "leave out either" in failed.err
+
+
 def test_wait_exits_0_for_a_run_that_is_done(swarm: Swarm, bench: Bench, task: Task) -> None:
     """A CI job goes on."""
     run = bench.submit(task("a"))

@@ -85,5 +85,5 @@ def _call(stage: Stage, verb: str) -> object:
     if verb == "reclaim_worker":
         return caller.call("reclaim_worker", "worker-a", caller.new_op(), 0)
     if verb in {"retry", "skip"}:
-        return caller.call(verb, stage.run, "task", caller.new_op())
+        return caller.call(verb, stage.run, "task", caller.new_op(), "fresh")
     return CALLS[verb](stage)

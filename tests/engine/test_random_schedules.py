@@ -142,9 +142,12 @@ class Schedule:
             self.engine.cancel(run, "" if everything else self.some_task(run))
 
     def retry(self) -> None:
-        """Retry a task or a run."""
-        run = self.random.choice(self.runs)
-        self.engine.retry(run, "" if self.random.random() < 0.5 else self.some_task(run))
+        """Retry a task, what failed of a run, or a run."""
+        run, how = self.random.choice(self.runs), self.random.random()
+        if how < 0.3:
+            self.engine.retry_failed(run)
+        else:
+            self.engine.retry(run, "" if how < 0.6 else self.some_task(run))
 
     def skip(self) -> None:
         """Go on without a task."""

@@ -26,14 +26,14 @@ local function last_claim(request)
   if last_id ~= request.claim_id then
     return nil
   end
-  local task = read('HMGET', key('task', member), 'spec', 'attempt', 'base', 'evidence', 'token', 'state')
+  local task = read('HMGET', key('task', member), 'spec', 'attempt', 'base', 'evidence', 'token', 'state', 'fresh_after')
   if task[5] ~= token or (task[6] ~= 'acked' and task[6] ~= 'running') then
     return nil
   end
   local ends = redis.call('ZSCORE', key('leases'), member)
   local left = math.max((tonumber(ends) or now) - now, 0)
   local branch = read_run(string.match(member, '^[^/]*')).branch
-  return {'OK', member, task[1], task[2], token, task[3], branch, number_text(left), task[4] or ''}
+  return {'OK', member, task[1], task[2], token, task[3], branch, number_text(left), task[4] or '', task[7] or '0'}
 end
 
 local function look_again(request)
@@ -87,7 +87,8 @@ local function grant(request, task, entries, run)
   emit('task_claimed', task.run, task.id, {'state', 'acked', 'worker', request.worker, 'attempt', attempt,
     'token', token, 'base', run.tip})
   write_fields(key('ops'), {'claim:' .. request.worker, request.claim_id .. ' ' .. token .. ' ' .. task.member})
-  return {'OK', task.member, task.spec, attempt, token, run.tip, run.branch, request.lease_ms, task.evidence}
+  return {'OK', task.member, task.spec, attempt, token, run.tip, run.branch, request.lease_ms, task.evidence,
+    task.fresh_after}
 end
 
 -- Nothing is left for these bells to announce; a token that stays would wake a worker for nothing.

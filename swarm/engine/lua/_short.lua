@@ -153,7 +153,7 @@ local function claim_shortly(answer, from)
   call('HSET', key('run', run), 'queued', add(counts, 'queued', -1), 'acked', add(counts, 'acked', 1))
   execute_writes()
   was_short = true
-  return {'OK', member, task[8], '1', token, tip, counts[3], lease_ms, ''}
+  return {'OK', member, task[8], '1', token, tip, counts[3], lease_ms, '', '0'}
 end
 
 -- The next claim in the same call, after a first half that went the short way.

@@ -169,6 +169,23 @@ local function revive_task(task)
   emit('task_retried', task.run, task.id, {'state', state})
 end
 
+-- What failed, and what failed because of it; not what a person cancelled.
+local function retry_failed_tasks(run, from)
+  local ids, count = read('ZRANGE', key('index', run), from, from + BUDGET - 1), 0
+  for _, id in ipairs(ids) do
+    local task = read_task(run .. '/' .. id)
+    if task and task.state == 'failed' then
+      revive_task(task)
+      leave_work('undoom', task.member, 0)
+      count = count + 1
+    end
+  end
+  if #ids == BUDGET then
+    leave_work('retry_failed', run, from + BUDGET)
+  end
+  return count
+end
+
 local function retry_run_tasks(run, from)
   local ids, count = read('ZRANGE', key('index', run), from, from + BUDGET - 1), 0
   for _, id in ipairs(ids) do

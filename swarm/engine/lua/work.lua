@@ -32,6 +32,8 @@ elseif kind == 'cancel_below' then
   moved = cancel_dependents(name, place)
 elseif kind == 'retry' then
   moved = retry_run_tasks(name, place)
+elseif kind == 'retry_failed' then
+  moved = retry_failed_tasks(name, place)
 elseif kind == 'revive' then
   moved = revive_one(name, CAN_RETRY)
 elseif kind == 'revive_below' then
