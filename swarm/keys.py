@@ -31,6 +31,8 @@ PARTS: dict[str, str] = {
     # prefixes
     "queue": "queue:",  # ZSET   task -> dispatch score; one per type
     "parked": "parked:",  # ZSET   task -> dispatch score; one per type, waiting for locks
+    "paused": "paused:",  # ZSET   task -> dispatch score; one per paused run, whose tasks stand aside
+    "held": "held:",  # SET    tasks that workers hold; one per type that has a limit
     "lot": "lot:",  # ZSET   task -> dispatch score; one per blocking lock, type and executor
     "bell": "bell:",  # LIST   one token per newly claimable task; one per `<type>:<executor>`
     "run": "run:",  # HASH   one per run

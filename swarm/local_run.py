@@ -14,6 +14,7 @@ from swarm.fleet.local import LocalFleet
 from swarm.fleet.resources import Admission, choose_workers
 from swarm.fleet.server import Server, ensure_server, make_home
 from swarm.fleet.server_file import has_data
+from swarm.limits import load_limits
 from swarm.observe.report import build_report, render_report
 from swarm.observe.report_data import Report
 from swarm.observe.watcher import open_watcher
@@ -174,13 +175,16 @@ def submit_plan(settings: Settings, engine: Engine, plan: Plan, *, key: str = ""
 
     Raises:
         RepositoryError: there is no commit to start from.
-        ConfigError: a gate in its swarm.toml is malformed: nothing could ever land.
+        ConfigError: a gate in its swarm.toml, or the limits in this one, are malformed.
     """
     make_home(settings.home)
     hub = Hub.open_or_create(settings.hub)
     base = hub.import_base(settings.root)
     load_gates(hub, base)
+    limits = load_limits(settings.root)
     run = engine.submit(plan, base=base, key=key, repository=repository_identity(settings.root))
+    for kind, most in limits.items():
+        engine.limit(kind, most)
     hub.start_branch(engine.run(run).branch, base)
     folder = settings.run_folder(run)
     folder.mkdir(parents=True, exist_ok=True)

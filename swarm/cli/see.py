@@ -7,6 +7,7 @@ import click
 from swarm.cli.context import Context, pass_context, resolve_run, run_argument
 from swarm.cli.output import emit, json_option, pairs, state_word, table
 from swarm.errors import UsageError
+from swarm.observe.orders import orders_in_force
 from swarm.observe.wording import duration, lock_name, one_line, plural
 from swarm.states import TaskState
 
@@ -120,6 +121,8 @@ def _status_data(snapshot: "Snapshot") -> dict[str, object]:
         ],
         "agents": list(snapshot.agents),
         "queues": [queue_data(queue) for queue in snapshot.queues],
+        "paused": list(snapshot.controls.paused),
+        "limits": snapshot.controls.limits,
         "taken_ms": snapshot.taken_ms,
     }
 
@@ -139,6 +142,8 @@ def _status_text(snapshot: "Snapshot") -> str:
         f" {plural(len(snapshot.alive) - len(workers), 'supervisor')}",
     }
     parts = [pairs(head)]
+    if orders := orders_in_force(run, snapshot.controls):
+        parts.append("\n".join(orders))
     busy = [task for task in snapshot.tasks if task.state in BUSY or task.parked_on or task.needs_person]
     if busy:
         parts.append(_tasks_text(busy[:_MOST_SHOWN], snapshot.taken_ms))

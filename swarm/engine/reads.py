@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from swarm.engine.records import AgentRecord, Event, LockRecord, QueueRecord, RunRecord, TaskRecord
+from swarm.engine.records import AgentRecord, Controls, Event, LockRecord, QueueRecord, RunRecord, TaskRecord
 from swarm.engine.store import Reply
-from swarm.engine.stored import decode_agent, decode_event, decode_run, decode_task
+from swarm.engine.stored import decode_agent, decode_controls, decode_event, decode_run, decode_task
 from swarm.engine.words import hash_of, text_of, words_of
 from swarm.errors import UnknownRunError, UnknownTaskError
 from swarm.keys import Keys, member
@@ -69,9 +69,17 @@ class Reads:
             for name, queued, parked in zip(types, counts[::2], counts[1::2], strict=True)
         ]
 
-    def depth(self, part: str) -> int:
+    def controls(self) -> Controls:
+        """What is paused and limited, for the whole project and by type."""
+        return decode_controls(text_of(self._one("HGET", self.keys.of("meta"), "controls")))
+
+    def depth(self, part: str, name: str = "") -> int:
         """How many members one of the project's sorted sets has."""
-        return _int(self._one("ZCARD", self.keys.of(part)))
+        return _int(self._one("ZCARD", self.keys.of(part, name)))
+
+    def active_runs(self) -> list[str]:
+        """The runs that have not ended."""
+        return sorted(words_of(self._one("SMEMBERS", self.keys.of("active"))))
 
     def locks(self) -> list[LockRecord]:
         """Every lock held now, by the tasks that hold a token."""

@@ -68,6 +68,7 @@ class RunRecord(NamedTuple):
     interventions: int = 0  # times a person had to act: retry, skip, approve
     usage: Usage = _NOTHING  # of all attempts that have ended
     wasted: Usage = _NOTHING  # of attempts that did not land
+    is_paused: bool = False
 
 
 class AgentRecord(NamedTuple):
@@ -102,6 +103,16 @@ class QueueRecord(NamedTuple):
     type: str
     queued: int  # claimable now
     parked: int  # waiting for a lock
+
+
+class Controls(NamedTuple):
+    """What people have ordered for the whole project (type `*`) or for a type."""
+
+    paused: tuple[str, ...] = ()
+    limits: Mapping[str, int] = MappingProxyType({})  # type -> how many tasks workers may hold at once
+
+
+NO_CONTROLS = Controls()
 
 
 class LockRecord(NamedTuple):

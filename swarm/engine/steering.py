@@ -38,6 +38,30 @@ class Steering(Reads):
         """
         return self._steer("skip", run, task) > 0
 
+    def pause(self, run: str) -> None:
+        """Give out no more tasks of a run; what is held goes on, and lands. Raises UnknownRunError."""
+        self._steer("pause", run, "")
+
+    def unpause(self, run: str) -> int:
+        """Give out tasks of a run again; how many had stood aside. Raises UnknownRunError."""
+        return self._steer("unpause", run, "")
+
+    def pause_type(self, kind: str = "*") -> None:
+        """Give out no more tasks of a type, or none at all."""
+        self._caller.call("pause", "", kind, self._caller.new_op())
+
+    def unpause_type(self, kind: str = "*") -> None:
+        """Give out tasks of a type again; `*` undoes only the pause of `*` itself."""
+        self._caller.call("unpause", "", kind, self._caller.new_op())
+
+    def limit(self, kind: str, most: int | None) -> int:
+        """Let workers hold at most so many tasks of a type (`*`: of all) at once; how many they hold now.
+
+        None lifts the limit. Those that hold more than a new limit allows go on to their end.
+        """
+        number = "" if most is None else most
+        return int(words_of(self._caller.call("limit", kind, number, self._caller.new_op()))[1])
+
     def _steer(self, verb: str, run: str, task: str, *more: str) -> int:
         """Call a script about a run or a task, and do what it leaves over; how many tasks moved.
 
@@ -52,5 +76,5 @@ class Steering(Reads):
             if task:
                 raise UnknownTaskError(f"no task {task!r} in run {run!r}")
             raise UnknownRunError(f"no run {run!r}", hint="`swarm runs` lists them")
-        moved = int(answer[1])
+        moved = int(answer[1]) if len(answer) > 1 else 0
         return moved + self._caller.drain_work()[0] if answer[0] == "MORE" else moved

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from swarm.engine.records import AgentRecord, Event, RunRecord, TaskRecord
+from swarm.engine.records import AgentRecord, Controls, Event, RunRecord, TaskRecord
 from swarm.engine.specs import decode_spec
 from swarm.engine.store import Reply
 from swarm.engine.words import hash_of, text_of
@@ -73,6 +73,16 @@ def decode_run(run: str, stored: Mapping[str, str]) -> RunRecord:
         interventions=int(stored["interventions"]),
         usage=decode_usage(stored["usage"]),
         wasted=decode_usage(stored["wasted"]),
+        is_paused=stored.get("paused") == "1",
+    )
+
+
+def decode_controls(text: str) -> Controls:
+    """The orders in force, from the lines that hold them."""
+    orders = [line.split(" ") for line in text.splitlines()]
+    return Controls(
+        paused=tuple(sorted(words[1] for words in orders if words[0] == "pause")),
+        limits={words[1]: int(words[2]) for words in sorted(orders) if words[0] == "limit"},
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from swarm.engine.records import TaskRecord
 from swarm.engine.snapshot import Snapshot
 from swarm.engine.views import HeldLock
+from swarm.observe.orders import orders_in_force
 from swarm.observe.wording import FAILURES, duration, lock_name, one_line, plural
 from swarm.states import FailureKind, RunState, TaskState
 
@@ -120,6 +121,8 @@ class _Inquiry:
 
     def _takers(self, task: TaskRecord, depth: int) -> None:
         """Who could claim a ready task, and why nobody has."""
+        for order in orders_in_force(self._snapshot.run, self._snapshot.controls, kind=task.spec.type):
+            self._say(task, depth, order)
         workers = [agent for agent in self._agents.values() if agent.kind == "worker"]
         if not workers:
             self._say(task, depth, "no worker is alive")

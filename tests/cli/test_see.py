@@ -53,7 +53,7 @@ def test_status_as_json_has_its_documented_shape(swarm: Swarm, run: str) -> None
     """Scripts find the same keys in every version."""
     data = swarm("status", run[:4], "--json").json()
 
-    assert set(data) == {"run", "elapsed_s", "tasks", "agents", "queues", "taken_ms"}
+    assert set(data) == {"run", "elapsed_s", "tasks", "agents", "queues", "paused", "limits", "taken_ms"}
     assert data["run"]["counts"]["running"] == 1
     assert data["tasks"][0] == {"id": "build", "state": "running", "attempt": 1, "worker": "w-1"}
     assert data["queues"] == [

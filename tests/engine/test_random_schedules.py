@@ -11,7 +11,7 @@ from swarm.engine.store import Store
 from swarm.errors import StaleTokenError
 from swarm.models.usage import Usage
 from swarm.plan.model import Plan, TaskSpec
-from swarm.states import FailureKind
+from swarm.states import FailureKind, TaskState
 from swarm.testing.checker import violations
 from swarm.testing.clock import SkewedClock
 from swarm.testing.plans import BASE, make_plan, make_task
@@ -66,7 +66,17 @@ class Schedule:
     def step(self) -> None:
         """One random call; a stale caller's refusal is part of the game."""
         steps = [self.claim] * 6 + [self.start, self.end, self.end, self.begin_merge, self.end_merge] * 2
-        steps += [self.crash, self.cancel, self.retry, self.skip, self.pass_time, self.renew, self.reconcile]
+        steps += [
+            self.crash,
+            self.cancel,
+            self.retry,
+            self.skip,
+            self.pause,
+            self.limit,
+            self.pass_time,
+            self.renew,
+            self.reconcile,
+        ]
         chosen = self.random.choice(steps)
         self.log.append(chosen.__name__)
         with contextlib.suppress(StaleTokenError):
@@ -76,6 +86,7 @@ class Schedule:
         """Claim, twice with the same id; only what the worker can do."""
         self.number += 1
         worker = self.random.choice(WORKERS)
+        held, limits = self.held(), self.engine.controls().limits
         claim = self.engine.claim(worker, f"c{self.number}")
         again = self.engine.claim(worker, f"c{self.number}")
         if claim:
@@ -83,7 +94,17 @@ class Schedule:
             assert (again.run, again.task, again.token) == (claim.run, claim.task, claim.token)
             assert "*" in worker.types or claim.task.type in worker.types
             assert claim.task.executor in worker.executors
+            for kind in ("*", claim.task.type):
+                of_kind = [name for name in held if kind in {"*", name}]
+                assert len(of_kind) < limits.get(kind, 99), (held, limits)
             self.claims.append(claim)
+
+    def held(self) -> list[str]:
+        """The types of the tasks that workers hold."""
+        states = (TaskState.ACKED, TaskState.RUNNING)
+        return [
+            task.spec.type for run in self.runs for task in self.engine.tasks(run) if task.state in states
+        ]
 
     def start(self) -> None:
         """Start one of the last claims, stale or not."""
@@ -155,6 +176,23 @@ class Schedule:
             run = self.random.choice(self.runs)
             self.engine.skip(run, self.some_task(run))
 
+    def pause(self) -> None:
+        """Pause a run, a type or everything, or take that back."""
+        run, kind = self.random.choice(self.runs), self.random.choice(("red", "blue", "*"))
+        how = self.random.randrange(6)
+        if how == 0:
+            self.engine.pause(run)
+        elif how == 1:
+            self.engine.pause_type(kind)
+        elif how < 4:
+            self.engine.unpause(run)
+        else:
+            self.engine.unpause_type(kind)
+
+    def limit(self) -> None:
+        """Bound what is held, tighter than what is held already perhaps."""
+        self.engine.limit(self.random.choice(("red", "blue", "*")), self.random.choice((1, 2, 3, None)))
+
     def pass_time(self) -> None:
         """Let backoffs come due."""
         self.clock.advance(ms=self.random.choice((100, 3_000, 12_000)))
@@ -179,8 +217,11 @@ class Schedule:
 
     def finish_everything(self) -> None:
         """Stop the faults: every task must end in a bounded number of rounds."""
-        self.engine.retry(self.runs[0])
-        self.engine.retry(self.runs[1])
+        for run in self.runs:
+            self.engine.retry(run)
+            self.engine.unpause(run)
+        for kind in ("red", "blue", "*"):
+            self.engine.unpause_type(kind)
         for worker in WORKERS:
             self.engine.reclaim_worker(worker.worker_id)
         for _ in range(400):

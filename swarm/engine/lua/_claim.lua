@@ -63,7 +63,7 @@ local function grant(request, task, entries, run)
   local token, attempt = next_token(), number_text(tonumber(task.attempt) + 1)
   local task_key = key('task', task.member)
   write('ZREM', key('queue', task.type), task.member)
-  write('ZADD', key('leases'), number_text(now + tonumber(request.lease_ms)), task.member)
+  begin_lease(task, number_text(now + tonumber(request.lease_ms)))
   write_fields(task_key, {'state', 'acked', 'token', token, 'attempt', attempt, 'worker', request.worker,
     'base', run.tip, 'claimed_ms', now_text})
   if task.parked_ms ~= '0' then
@@ -93,11 +93,15 @@ end
 
 -- Nothing is left for these bells to announce; a token that stays would wake a worker for nothing.
 local function hush(request)
+  local quiet = request.closed or {}
   for _, type in ipairs(request.types) do
     if read('ZCARD', key('queue', type)) == 0 then
-      for executor in string.gmatch(request.executors, '[^,]+') do
-        write('DEL', key('bell', type .. ':' .. executor))
-      end
+      quiet[#quiet + 1] = type
+    end
+  end
+  for _, type in ipairs(quiet) do
+    for executor in string.gmatch(request.executors, '[^,]+') do
+      write('DEL', key('bell', type .. ':' .. executor))
     end
   end
 end
@@ -119,14 +123,18 @@ local function most_urgent(request)
   return best
 end
 
--- The task at the head, if this worker can do it now; and its run.
+-- The task at the head, if this worker can do it now; its run; and the task if it must stand aside.
 local function read_head(request, member)
   local task = read_task(member, #FIELDS)
-  if not task or task.state ~= 'queued' or not string.find(request.executors, ',' .. task.executor .. ',', 1, true) then
+  if not task or task.state ~= 'queued' then
     return nil
   end
   local run = read_run(task.run)
-  return (run.state == 'active' or run.state == 'loading') and task, run
+  if run.paused == '1' then
+    return nil, run, task
+  end
+  return (run.state == 'active' or run.state == 'loading')
+    and string.find(request.executors, ',' .. task.executor .. ',', 1, true) and task, run
 end
 
 -- The most urgent claimable task with its lease and all of its locks, or none of it. What is blocked parks.
@@ -136,15 +144,23 @@ local function claim_next(request)
     return again
   end
   local places, parked_at, tries, looks, has_passed = request.places, {}, 0, 0, false
+  local known_types = request.types
   request.heads, request.scores = {}, {}
+  narrow(request)
   for _, type in ipairs(request.types) do
     look(request, type)
   end
   local type = most_urgent(request)
   while type do
     looks = looks + 1
-    local task, run = read_head(request, request.heads[type])
-    if task then
+    local task, run, aside = read_head(request, request.heads[type])
+    if aside then
+      set_aside(aside)
+      parked_at[type] = (parked_at[type] or 0) + 1
+      if aside.baton ~= '' then
+        passing[aside.baton], has_passed = true, true
+      end
+    elseif task then
       local entries = parse_locks(task.locks)
       local hold = find_blocker(entries)
       if not hold then
@@ -174,7 +190,7 @@ local function claim_next(request)
   end
   hush(request)
   if request.is_any then
-    return {'EMPTY', unpack(request.types)}
+    return {'EMPTY', unpack(known_types)}
   end
   return {'EMPTY'}
 end

@@ -4,7 +4,7 @@
 local call
 local short_run, short_counts, was_short
 
-local SHORT_FIELDS = {'state', 'tip', 'branch', 'live', 'pending', 'queued', 'acked', 'running', 'done'}
+local SHORT_FIELDS = {'state', 'tip', 'branch', 'live', 'pending', 'queued', 'acked', 'running', 'done', 'paused'}
 local PLACE = {pending = 5, queued = 6, acked = 7, running = 8, done = 9}
 
 -- The few fields of a run that the short way needs, in their order; as the first half has left them.
@@ -56,8 +56,8 @@ local function finish_shortly(member, token, spent)
   end
   local run, id = split_member(member)
   local counts = read_short_run(run)
-  if counts[1] ~= 'active' or counts[4] == '1' then
-    return nil -- it would end the run
+  if counts[1] ~= 'active' or counts[4] == '1' or (read_meta()[3] or '') ~= '' then
+    return nil -- it would end the run, or there are limits to think of
   end
   local ids, left_now, ready = nil, nil, {}
   if dependents ~= '' then
@@ -131,7 +131,7 @@ local function claim_shortly(answer, from)
   end
   local run, id = split_member(member)
   local counts = read_short_run(run)
-  if counts[1] ~= 'active' then
+  if counts[1] ~= 'active' or (counts[10] or '') ~= '' then
     return nil
   end
   if next(rung) then

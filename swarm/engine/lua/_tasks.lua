@@ -69,6 +69,9 @@ local function leave_queue(task)
   else
     write('ZREM', key('queue', task.type), task.member)
     write('ZREM', key('delayed'), task.member)
+    if read_run(task.run).paused ~= '' then
+      write('ZREM', key('paused', task.run), task.member)
+    end
   end
   if task.baton ~= '' then
     passing[task.baton] = true
@@ -77,7 +80,9 @@ end
 
 -- Void the task's token: its lease, its locks, its place in the merge queue and its merge slot.
 local function void_token(task)
-  write('ZREM', key('leases'), task.member)
+  if task.state ~= 'merging' then
+    end_lease(task)
+  end
   if task.locks ~= '' then
     release_locks(parse_locks(task.locks))
   end

@@ -272,6 +272,25 @@ local function redoom_dependents(member)
   end
 end
 
+-- Those that stood aside go back to their queues.
+local function take_up_run(run)
+  local aside = key('paused', run)
+  local members = read('ZRANGE', aside, 0, BUDGET - 1)
+  for _, member in ipairs(members) do
+    local task = read_task(member)
+    write('ZREM', aside, member)
+    if task and task.state == 'queued' then
+      enqueue(member, task.type, task.executor, task.score)
+    end
+  end
+  if #members == BUDGET then
+    leave_work('take_up', run, '')
+  else
+    write_run(run, 'paused', '')
+  end
+  return #members
+end
+
 local function activate_tasks(run, from)
   if read_run(run).state ~= 'loading' then
     return {}

@@ -138,11 +138,11 @@ local function commit_writes()
   execute_writes()
 end
 
--- What the whole project's hash says, read once a call: fence, types.
+-- What the whole project's hash says, read once a call: fence, types, controls.
 local meta_read
 
 local function read_meta()
-  meta_read = meta_read or read('HMGET', key('meta'), 'fence', 'types')
+  meta_read = meta_read or read('HMGET', key('meta'), 'fence', 'types', 'controls')
   return meta_read
 end
 

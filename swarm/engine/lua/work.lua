@@ -42,6 +42,9 @@ elseif kind == 'undoom' then
   moved = undoom_dependents(name, place)
 elseif kind == 'redoom' then
   redoom_dependents(name)
+elseif kind == 'take_up' then
+  -- Unless it was paused again since.
+  moved = read_run(name).paused == 'ending' and take_up_run(name) or 0
 elseif kind == 'wake' and not is_held(name) then
   local after = wake_lots(name, from)
   if after then
