@@ -14,6 +14,7 @@ PARTS: dict[str, str] = {
     "active": "active",  # SET    runs that have not ended
     "types": "types",  # SET    every task type ever submitted
     "leases": "leases",  # ZSET   task -> lease end, ms
+    "deadlines": "deadlines",  # ZSET   task or run -> when it must have ended, ms
     "delayed": "delayed",  # ZSET   task -> not before, ms (backoff)
     "merging": "merging",  # ZSET   task -> rank; handed in, waiting for the merge queue
     "locks": "locks",  # ZSET   exclusively held nodes; a node is a path ending in `/`

@@ -141,6 +141,8 @@ def _status_text(snapshot: "Snapshot") -> str:
         "alive": f"{plural(len(workers), 'worker')},"
         f" {plural(len(snapshot.alive) - len(workers), 'supervisor')}",
     }
+    if run.deadline_ms and not run.state.is_terminal:
+        head["deadline"] = f"in {duration((run.deadline_ms - snapshot.taken_ms) / 1000)}"
     parts = [pairs(head)]
     if orders := orders_in_force(run, snapshot.controls):
         parts.append("\n".join(orders))

@@ -39,7 +39,7 @@ from swarm.states import FailureKind
 
 LONGEST_WAIT_S = 2.0
 MERGE_DISPLAY_MS = 24 * 3600 * 1000
-WORK_A_TICK = 20
+WORK_A_TICK = 100
 PROVIDER_BASE, PROVIDER_CAP = 15, 2
 """How much longer than others a task waits that a provider failed: outages last for minutes, not seconds."""
 
@@ -101,16 +101,27 @@ class Engine(Steering):
         return check_server(self._store)
 
     # submit ---------------------------------------------------------------------------------
-    def submit(self, plan: Plan, *, base: str, key: str = "", repository: str = "") -> str:
+    def submit(
+        self, plan: Plan, *, base: str, key: str = "", repository: str = "", deadline_s: float | None = None
+    ) -> str:
         """Store a plan and activate it; return the run id.
 
         Idempotent: the same project, plan, base and key give one run. Chunked, resumable after a
-        crash, claimable only when all is stored.
+        crash, claimable only when all is stored. What has not ended `deadline_s` seconds after the
+        submission fails; a run that is known keeps the deadline it has.
 
         Raises:
             RefusedError: this project name belongs to another repository on this server.
         """
-        return submit_plan(self._caller, self.project, plan, base=base, key=key, repository=repository)
+        return submit_plan(
+            self._caller,
+            self.project,
+            plan,
+            base=base,
+            key=key,
+            repository=repository,
+            deadline_s=deadline_s,
+        )
 
     # worker ---------------------------------------------------------------------------------
     def claim(self, worker: WorkerProfile, claim_id: str) -> Claim | None:

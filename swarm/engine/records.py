@@ -48,6 +48,7 @@ class TaskRecord(NamedTuple):
     usage: Usage = _NOTHING  # of all attempts
     wasted: Usage = _NOTHING  # of attempts that did not land
     needs_person: bool = False
+    deadline_ms: int = 0  # must have ended by then
 
 
 class RunRecord(NamedTuple):
@@ -69,6 +70,7 @@ class RunRecord(NamedTuple):
     usage: Usage = _NOTHING  # of all attempts that have ended
     wasted: Usage = _NOTHING  # of attempts that did not land
     is_paused: bool = False
+    deadline_ms: int = 0  # must have ended by then
 
 
 class AgentRecord(NamedTuple):

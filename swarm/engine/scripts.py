@@ -28,6 +28,7 @@ FRAGMENTS = (
     "_work",
     "_attempts",
     "_skip",
+    "_deadlines",
     "_claim",
     "_answers",
     "_short",

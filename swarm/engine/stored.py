@@ -52,6 +52,7 @@ def decode_task(member: str, stored: Mapping[str, str], lease_ends: Reply) -> Ta
         usage=decode_usage(stored.get("usage", "")),
         wasted=decode_usage(stored.get("wasted", "")),
         needs_person=stored.get("needs_person") == "1",
+        deadline_ms=number("deadline_ms"),
     )
 
 
@@ -74,6 +75,7 @@ def decode_run(run: str, stored: Mapping[str, str]) -> RunRecord:
         usage=decode_usage(stored["usage"]),
         wasted=decode_usage(stored["wasted"]),
         is_paused=stored.get("paused") == "1",
+        deadline_ms=int(stored.get("deadline_ms") or 0),
     )
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 
 from swarm.engine.caller import Caller
 from swarm.engine.locks import compile_locks, lock_text
@@ -25,7 +26,16 @@ SCHEMA = "2"
 """Version of the data in Redis."""
 
 
-def submit_plan(caller: Caller, project: str, plan: Plan, *, base: str, key: str, repository: str) -> str:
+def submit_plan(
+    caller: Caller,
+    project: str,
+    plan: Plan,
+    *,
+    base: str,
+    key: str,
+    repository: str,
+    deadline_s: float | None,
+) -> str:
     """Store what is not stored yet, activate, and return the run's id.
 
     Raises:
@@ -45,6 +55,8 @@ def submit_plan(caller: Caller, project: str, plan: Plan, *, base: str, key: str
         answer = words_of(caller.call("submit", run, stored, *chunks[stored]))
         stored, state = int(answer[1]), answer[2]
     if state == "loading":
+        for pairs in _deadlines(plan, deadline_s):
+            caller.call("deadlines", run, *pairs)
         caller.call("activate", run, len(chunks))
         caller.drain_work()
     return run
@@ -77,6 +89,14 @@ def plan_chunks(plan: Plan) -> list[list[str]]:
             chunks[-1].append("\n".join(part))
             tasks, edges = tasks + 1, edges + edges_of_part
     return chunks
+
+
+def _deadlines(plan: Plan, deadline_s: float | None) -> Iterator[list[str]]:
+    """Pairs of task id (empty: the run) and ms after its submission, as many as a script notes at once."""
+    known = {"": deadline_s, **{task.id: task.deadline_s for task in plan.tasks}}
+    pairs = [[name, str(round(seconds * 1000))] for name, seconds in known.items() if seconds is not None]
+    for start in range(0, len(pairs), TASKS):
+        yield [word for pair in pairs[start : start + TASKS] for word in pair]
 
 
 def _dependents(plan: Plan) -> dict[str, list[str]]:

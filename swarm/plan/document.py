@@ -66,6 +66,9 @@ class TaskDocument(BaseModel):
     )
     context: Text = Field(default="", description="What else the agent should know.")
     expected_output: Text | None = Field(default=None, description="What is there when it is done.")
+    deadline_s: Seconds | None = Field(
+        default=None, description="Seconds after the run's submission; it fails if it has not ended by then."
+    )
     deadline: Text | None = Field(default=None, description="ISO 8601 time by which it should be done.")
 
 

@@ -23,6 +23,7 @@ STATES = {
     "retry": TaskState.FAILED,
     "skip": TaskState.FAILED,
     "activate": TaskState.PENDING,
+    "deadlines": TaskState.PENDING,
     "submit": TaskState.PENDING,
 }
 OTHER = WorkerProfile("worker-b", types=("other",))

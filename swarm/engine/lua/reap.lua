@@ -1,12 +1,13 @@
 -- One tick of the reaper: take back what outlived its lease. A gap in ticks means that the server was away
 -- and nobody could renew: every lease gets one term of grace. After two graces in a row it reaps anyway.
--- Backoffs that have come due are queued as well.
+-- Backoffs that have come due are queued, and what is over its deadline fails.
 -- KEYS[1]  the project's key prefix
 -- ARGV     op_id, lease ms
--- Writes   tick, leases, task, locks, reading, readers, wide, lock, lot, lots, parked, queue, delayed, bell, dead, work, run, ops, events
+-- Writes   tick, deadlines, leases, task, locks, reading, readers, wide, lock, lot, lots, parked, queue, delayed, bell, dead, work, run, ops, events
 -- Returns  {'OK' or 'MORE', then for each task: member, worker, state} or {'GRACE', until ms}
 -- Flags: allow-oom
--- Moves: acked -> queued, running -> queued, acked -> failed, running -> failed, pending -> upstream_failed
+-- Moves: acked -> queued, running -> queued, acked -> failed, running -> failed, pending -> failed, queued -> failed,
+--        merging -> failed, pending -> upstream_failed
 local op, lease_ms = unpack(args)
 local GAP_MS, BATCH = 5000, 40
 local repeated = first_answer(op)
@@ -29,6 +30,10 @@ end
 write_fields(tick, {'last_ms', now_text, 'grace_until_ms', number_text(grace_until), 'graces', graces})
 if now < grace_until then
   return settle({'GRACE', number_text(grace_until)})
+end
+local overdue = expire_due()
+if overdue then
+  return settle(overdue) -- what they change, the rest would read as it was
 end
 queue_due()
 local expired = read('ZRANGEBYSCORE', key('leases'), '-inf', now_text, 'LIMIT', 0, BATCH)
