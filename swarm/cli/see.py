@@ -64,9 +64,10 @@ def runs(context: Context, as_json: bool) -> None:
 @click.command()
 @run_argument
 @click.option("--state", "states", multiple=True, help="Only tasks in this state; may be repeated.")
+@click.option("--needs-you", is_flag=True, help="Only tasks that wait for a person.")
 @json_option
 @pass_context
-def tasks(context: Context, run: str, states: tuple[str, ...], as_json: bool) -> None:
+def tasks(context: Context, run: str, states: tuple[str, ...], needs_you: bool, as_json: bool) -> None:
     """List a run's tasks.
 
     RUN is an id, the beginning of one, or `latest` (the default).
@@ -75,7 +76,11 @@ def tasks(context: Context, run: str, states: tuple[str, ...], as_json: bool) ->
     if unknown:
         raise UsageError(f"--state: no state {unknown[0]!r}", hint=f"one of {', '.join(TaskState)}")
     reads = context.reads()
-    records = [task for task in reads.tasks(resolve_run(reads, run)) if not states or task.state in states]
+    records = [
+        task
+        for task in reads.tasks(resolve_run(reads, run))
+        if (not states or task.state in states) and (task.needs_person or not needs_you)
+    ]
     now_ms = reads.now_ms()
     emit([task_data(task) for task in records], as_json, lambda: _tasks_text(records, now_ms))
 
@@ -141,6 +146,11 @@ def _status_text(snapshot: "Snapshot") -> str:
         "alive": f"{plural(len(workers), 'worker')},"
         f" {plural(len(snapshot.alive) - len(workers), 'supervisor')}",
     }
+    waiting = sum(task.needs_person for task in snapshot.tasks)
+    if waiting:
+        head["needs you"] = (
+            f"{plural(waiting, 'task')}: `swarm tasks {run.run} --needs-you`, then retry or skip"
+        )
     if run.deadline_ms and not run.state.is_terminal:
         head["deadline"] = f"in {duration((run.deadline_ms - snapshot.taken_ms) / 1000)}"
     parts = [pairs(head)]

@@ -15,6 +15,7 @@ class WorkerProfile:
     executors: tuple[str, ...] = ("command", "messages")
     host: str = ""
     pid: int = 0
+    tags: tuple[str, ...] = ()  # what else it has to offer, such as `gpu`; tasks say which they need
 
 
 @dataclass(frozen=True)

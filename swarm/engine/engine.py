@@ -133,7 +133,8 @@ class Engine(Steering):
 
     def wait(self, worker: WorkerProfile, *, timeout_s: float = LONGEST_WAIT_S) -> bool:
         """Block until something may have become claimable for this worker; 2 s at most."""
-        types = self._known_types if "*" in worker.types else worker.types
+        own = [name for name in self._known_types if {"*", name.partition("+")[0]} & set(worker.types)]
+        types = own or [name for name in worker.types if name != "*"]
         names = [f"{name}:{executor}" for name in types for executor in worker.executors]
         bells = [self.keys.of("bell", name) for name in (*names, "*:*")]
         seconds = min(max(timeout_s, 0.01), LONGEST_WAIT_S)
@@ -281,7 +282,10 @@ class Engine(Steering):
         """
         skills = (",".join(worker.types), ",".join(worker.executors))
         where = (worker.host, worker.pid)
-        self._caller.call("heartbeat", worker.worker_id, kind, *skills, *where, state, task, done, failed)
+        tags = ",".join(worker.tags)
+        self._caller.call(
+            "heartbeat", worker.worker_id, kind, *skills, *where, state, task, done, failed, tags
+        )
 
     def sign_off(self, worker_id: str) -> None:
         """Remove a worker that has ended in good order."""
@@ -314,7 +318,8 @@ class Engine(Steering):
     def _request(self, worker: WorkerProfile, claim_id: str) -> list[str | int]:
         """Who claims, from the beginning of every queue it serves."""
         places = ["*"] if "*" in worker.types else [part for name in worker.types for part in (name, "0")]
-        return [worker.worker_id, claim_id, self.lease_ms, f",{','.join(worker.executors)},", *places]
+        skills = [*worker.executors, *(f"+{tag}" for tag in worker.tags)]
+        return [worker.worker_id, claim_id, self.lease_ms, f",{','.join(skills)},", *places]
 
     def _claimed(self, worker: WorkerProfile, claim_id: str, answer: list[Reply]) -> Claim | None:
         """What a claim was answered; goes on from the places reached while a budget of looks is spent."""

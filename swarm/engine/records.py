@@ -87,6 +87,7 @@ class AgentRecord(NamedTuple):
     done: int = 0
     failed: int = 0
     executors: tuple[str, ...] = ()  # empty when it has not said
+    tags: tuple[str, ...] = ()
 
 
 class Event(NamedTuple):
@@ -100,9 +101,9 @@ class Event(NamedTuple):
 
 
 class QueueRecord(NamedTuple):
-    """One task type's queue."""
+    """One queue: of a task type and the tags that its tasks need."""
 
-    type: str
+    type: str  # such as `docs`, or `docs+gpu`
     queued: int  # claimable now
     parked: int  # waiting for a lock
 

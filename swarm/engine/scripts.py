@@ -21,6 +21,7 @@ FRAGMENTS = (
     "_events",
     "_runs",
     "_queue",
+    "_skills",
     "_controls",
     "_locks",
     "_lots",

@@ -102,6 +102,7 @@ def decode_agent(worker_id: str, stored: Mapping[str, str], seen_ms: int) -> Age
         done=int(stored.get("done") or 0),
         failed=int(stored.get("failed") or 0),
         executors=tuple(filter(None, stored.get("executors", "").split(","))),
+        tags=tuple(filter(None, stored.get("tags", "").split(","))),
     )
 
 

@@ -99,6 +99,11 @@ def _deadlines(plan: Plan, deadline_s: float | None) -> Iterator[list[str]]:
         yield [word for pair in pairs[start : start + TASKS] for word in pair]
 
 
+def queue_of(task: TaskSpec) -> str:
+    """The name of a task's queue: its type and the tags that it needs, such as `docs+gpu`."""
+    return "+".join([task.type, *sorted(set(task.needs))])
+
+
 def _dependents(plan: Plan) -> dict[str, list[str]]:
     """Which tasks wait for a task, in the plan's order."""
     found: dict[str, list[str]] = {}
@@ -112,7 +117,7 @@ def _entry(task: TaskSpec, rank_s: float, dependents: str) -> list[str]:
     return [
         task.id,
         encode_spec(task),
-        task.type,
+        queue_of(task),
         task.executor,
         str(urgency(rank_s, task.priority)),
         lock_text(compile_locks(task)),

@@ -40,6 +40,8 @@ def render_live(snapshot: Snapshot, width: int = 100) -> RenderableType:
     """The whole view of one snapshot, at most `width` columns."""
     parts: list[RenderableType] = [_header(snapshot, width)]
     parts += [Text(order, style="yellow") for order in orders_in_force(snapshot.run, snapshot.controls)]
+    if waiting := sum(task.needs_person for task in snapshot.tasks):
+        parts.append(Text(f"{plural(waiting, 'task')} waiting for you", style="bold yellow"))
     parts += [_rule("workers"), *_lanes(snapshot, width)]
     parts += [_rule("tasks", _counts(snapshot)), _grid(snapshot, width), _flow(snapshot)]
     parts += _waits(snapshot, width)

@@ -139,6 +139,18 @@ class _Inquiry:
             whose = "alive" if len(of_type) == len(workers) else f"of type {task.spec.type!r}"
             self._say(task, depth, _unserved(f"executor {task.spec.executor!r}", whose, len(of_type), known))
             return
+        equipped = [agent for agent in serving if set(task.spec.needs) <= set(agent.tags)]
+        if not equipped:
+            wanted, tags = (
+                ", ".join(task.spec.needs),
+                sorted({tag for agent in serving for tag in agent.tags}),
+            )
+            said = (
+                f"no worker has all of the tags it needs ({wanted}); tags alive: {', '.join(tags) or 'none'}"
+            )
+            self._say(task, depth, said)
+            return
+        serving = equipped
         idle = [agent for agent in serving if not agent.task]
         if idle:
             self._say(task, depth, f"{plural(len(idle), 'idle worker')} can take it now")

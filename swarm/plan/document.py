@@ -41,6 +41,9 @@ class TaskDocument(BaseModel):
     type: Name = Field(
         default=DEFAULT_TYPE, description="Kind of worker that takes it, such as frontend or docs."
     )
+    needs: Annotated[list[Name], Field(max_length=10)] = Field(
+        default=[], description="Tags that its worker must have, such as gpu."
+    )
     dependencies: list[Name] = Field(
         default=[], description="Ids of tasks whose merged result it starts from."
     )
@@ -181,6 +184,7 @@ def _plan(document: PlanDocument, root: str) -> Plan:
 def _spec(task: TaskDocument) -> TaskSpec:
     values = dict(task.__dict__)
     values["dependencies"] = tuple(dict.fromkeys(task.dependencies))
+    values["needs"] = tuple(dict.fromkeys(task.needs))
     values["files"] = tuple(dict.fromkeys(map(normalise_pattern, task.files)))
     values["reads"] = tuple(dict.fromkeys(map(normalise_pattern, task.reads)))
     values["acceptance"] = tuple(map(tuple, task.acceptance))

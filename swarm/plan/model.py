@@ -32,6 +32,7 @@ class TaskSpec:
     context: str = ""
     expected_output: str | None = None
     deadline: str | None = None  # ISO 8601
+    needs: tuple[str, ...] = ()  # tags that its worker must have
     deadline_s: float | None = None  # from the run's submission; what has not ended by then fails
 
 

@@ -64,15 +64,15 @@ def assert_sound(engine: Engine, store: Store) -> None:
 def _unreachable(seen: _Seen) -> Iterator[str]:
     """I1: each task is in exactly the structure that its state names."""
     delayed, leases, merging = seen.zset("delayed"), seen.zset("leases"), seen.zset("merging")
-    queues = {name: seen.zset("queue", name) for name in {t.spec.type for t in seen.tasks.values()}}
+    queues = {name: seen.zset("queue", name) for name in {one["type"] for one in seen.hashes.values()}}
     parked = {name: seen.zset("parked", name) for name in queues}
     aside = {run: seen.zset("paused", run) for run in {task.run for task in seen.tasks.values()}}
     for name, task in seen.tasks.items():
         stored = seen.hashes[name]
         lot = stored.get("lot", "")
         places = {
-            "queue": name in queues[task.spec.type],
-            "parked": name in parked[task.spec.type],
+            "queue": name in queues[stored["type"]],
+            "parked": name in parked[stored["type"]],
             "lot": bool(lot) and name in seen.zset("lot", lot),
             "delayed": name in delayed,
             "paused": name in aside[task.run],

@@ -134,6 +134,20 @@ def test_wait_exits_7_for_a_run_that_a_limit_stopped(swarm: Swarm, bench: Bench,
     assert "no credit left" in ended.err
 
 
+def test_wait_exits_9_for_a_run_that_waits_for_a_person(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """What policy refused is not tried again by itself; `status` and `tasks` list it."""
+    run = bench.submit(task("a"), task("b"))
+    bench.engine.fail(bench.claim(), Failure(FailureKind.POLICY, "wrote a secret", retryable=False))
+    bench.land()
+
+    ended = swarm("wait")
+
+    assert ended.code == 9
+    assert "waits for you: a: wrote a secret" in ended.err
+    assert [row["id"] for row in swarm("tasks", "--needs-you", "--json").json()] == ["a"]
+    assert f"1 task: `swarm tasks {run} --needs-you`, then retry or skip" in swarm("status").out
+
+
 def test_wait_exits_1_when_a_limit_was_not_all_that_failed(swarm: Swarm, bench: Bench, task: Task) -> None:
     """More money would not mend the rest."""
     bench.submit(task("a"), task("b"))
@@ -203,9 +217,10 @@ def test_the_report_counts_the_workers_time_of_every_attempt(swarm: Swarm, bench
 
 def test_a_type_that_no_task_can_have_is_refused(swarm: Swarm) -> None:
     """A list with blanks in it would serve nothing, silently."""
-    refused = swarm("worker", "--types", "docs, frontend")
+    refused, tags = swarm("worker", "--types", "docs, frontend"), swarm("worker", "--tags", "*")
 
-    assert refused.code == 2
+    assert (refused.code, tags.code) == (2, 2)
+    assert "--tags: no task can have the tag '*'" in tags.err
     assert "--types: no task can have the type ' frontend'" in refused.err
 
 

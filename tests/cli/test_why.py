@@ -223,3 +223,14 @@ def test_an_unknown_task_names_the_nearest(swarm: Swarm, bench: Bench, task: Tas
     assert misspelt.err.splitlines()[1] == "help: did you mean 'build-api', 'build-ui'?"
     assert ambiguous.err.splitlines()[0] == "error[SW006]: 'build' begins 2 tasks: 'build-api', 'build-ui'"
     assert (misspelt.code, ambiguous.code) == (2, 2)
+
+
+def test_a_task_whose_tags_nobody_has_says_which(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """What it needs, and what there is."""
+    bench.submit(replace(task("train"), needs=("gpu", "big")))
+    worker = WorkerProfile("w", tags=("gpu",), host="box", pid=1)
+    bench.engine.heartbeat(worker, kind="worker", state="idle")
+
+    links = chain(swarm, "train")
+
+    assert links[-1][1] == "no worker has all of the tags it needs (gpu, big); tags alive: gpu"

@@ -32,6 +32,7 @@ FULL = {
     "context": "",
     "expected_output": None,
     "deadline_s": None,
+    "needs": [],
     "deadline": None,
 }
 ANALYZE = {"id": "analyze-1", "description": "List the components"}

@@ -28,7 +28,7 @@ end
 
 -- Returns the state the task is in afterwards.
 local function fail_attempt(task, event, failure, spent)
-  local stored = read('HMGET', key('task', task.member), 'failures', 'max_attempts', 'setbacks')
+  local stored = read('HMGET', key('task', task.member), 'failures', 'max_attempts', 'setbacks', 'tried_by')
   local failures = tonumber(stored[1] or 0) + tonumber(failure.charged)
   -- Nobody's fault is not for ever: a provider or a disk that stays away must not keep a run from ending.
   local setbacks = tonumber(stored[3] or 0) + 1 - tonumber(failure.charged)
@@ -38,6 +38,11 @@ local function fail_attempt(task, event, failure, spent)
   settle_usage(task, spent, false)
   write_fields(key('task', task.member), {'failures', number_text(failures), 'setbacks', number_text(setbacks),
     'failure_kind', failure.kind, 'failure_reason', failure.reason, 'evidence', failure.evidence})
+  -- A conflict is nobody's: what landed meanwhile would have met any worker.
+  if failure.kind ~= 'conflict' then
+    local before = stored[4] or ''
+    write_fields(key('task', task.member), {'tried_by', before == '' and task.worker or before .. '\n' .. task.worker})
+  end
   if failure.kind == 'conflict' then
     count_on_run(task.run, 'conflicts')
   elseif failure.kind == 'gate_failed' then

@@ -2,20 +2,27 @@
 local TRIES, LOOKS, DUE = 16, 300, 50
 local claiming_run, claimed_last
 
--- Who claims, and from where in each queue: worker, claim id, lease ms, executors (`,a,b,`), then pairs: type,
--- place. One pair with type `*` stands for every known type.
+-- Who claims, and from where in each queue: worker, claim id, lease ms, executors and tags (`,a,b,+t,`), then pairs:
+-- type, place. One pair with type `*` stands for every known type.
 local function read_request(from)
   local request = {
     worker = args_of_call[from], claim_id = args_of_call[from + 1], lease_ms = args_of_call[from + 2],
     executors = args_of_call[from + 3], types = {}, places = {}, is_any = args_of_call[from + 4] == '*',
   }
   if request.is_any then
-    request.types = split_lines(read_meta()[2] or '')
+    request.types = ability.served_queues(request.executors)
     return request
   end
   for i = from + 4, #args_of_call, 2 do
     request.types[#request.types + 1] = args_of_call[i]
     request.places[args_of_call[i]] = tonumber(args_of_call[i + 1])
+  end
+  if string.find(read_meta()[2] or '', '+', 1, true) then
+    for _, queue in ipairs(ability.served_queues(request.executors, request.places)) do
+      if not request.places[queue] then
+        request.types[#request.types + 1] = queue
+      end
+    end
   end
   return request
 end
@@ -63,7 +70,7 @@ local function grant(request, task, entries, run)
   local token, attempt = next_token(), number_text(tonumber(task.attempt) + 1)
   local task_key = key('task', task.member)
   write('ZREM', key('queue', task.type), task.member)
-  begin_lease(task, number_text(now + tonumber(request.lease_ms)))
+  orders.begin_lease(task, number_text(now + tonumber(request.lease_ms)))
   write_fields(task_key, {'state', 'acked', 'token', token, 'attempt', attempt, 'worker', request.worker,
     'base', run.tip, 'claimed_ms', now_text})
   if task.parked_ms ~= '0' then
@@ -100,7 +107,7 @@ local function hush(request)
     end
   end
   for _, type in ipairs(quiet) do
-    for executor in string.gmatch(request.executors, '[^,]+') do
+    for executor in string.gmatch(request.executors, ',(%w[^,]*)') do
       write('DEL', key('bell', type .. ':' .. executor))
     end
   end
@@ -134,7 +141,8 @@ local function read_head(request, member)
     return nil, run, task
   end
   return (run.state == 'active' or run.state == 'loading')
-    and string.find(request.executors, ',' .. task.executor .. ',', 1, true) and task, run
+    and string.find(request.executors, ',' .. task.executor .. ',', 1, true)
+    and not ability.is_for_another(task, request.worker) and task, run
 end
 
 -- The most urgent claimable task with its lease and all of its locks, or none of it. What is blocked parks.
@@ -146,7 +154,7 @@ local function claim_next(request)
   local places, parked_at, tries, looks, has_passed = request.places, {}, 0, 0, false
   local known_types = request.types
   request.heads, request.scores = {}, {}
-  narrow(request)
+  orders.narrow(request)
   for _, type in ipairs(request.types) do
     look(request, type)
   end
@@ -155,7 +163,7 @@ local function claim_next(request)
     looks = looks + 1
     local task, run, aside = read_head(request, request.heads[type])
     if aside then
-      set_aside(aside)
+      orders.set_aside(aside)
       parked_at[type] = (parked_at[type] or 0) + 1
       if aside.baton ~= '' then
         passing[aside.baton], has_passed = true, true
@@ -189,8 +197,5 @@ local function claim_next(request)
     return look_again(request)
   end
   hush(request)
-  if request.is_any then
-    return {'EMPTY', unpack(known_types)}
-  end
-  return {'EMPTY'}
+  return {'EMPTY', unpack(known_types)}
 end

@@ -106,7 +106,7 @@ local function claim_shortly(answer, from)
     return nil -- it was answered before
   end
   local known = read_meta()
-  local types = first_type == '*' and split_lines(known[2] or '') or nil
+  local types = first_type == '*' and ability.served_queues(executors) or nil
   local member, score, queue
   if types then
     for i = 1, #types do
@@ -116,7 +116,7 @@ local function claim_shortly(answer, from)
         member, score, queue = head[1], tonumber(head[2]), name
       end
     end
-  elseif not args_of_call[from + 6] then
+  elseif not args_of_call[from + 6] and not string.find(known[2] or '', '+', 1, true) then
     queue = key('queue', first_type)
     member = call('ZRANGE', queue, 0, 0)[1]
   end
@@ -175,7 +175,7 @@ local function begin(keys, args)
   call = call or redis.call
   args_of_call = args
   begin_writes(keys[1])
-  operation, claiming_run, claimed_last, meta_read, short_run = nil, nil, nil, nil, nil
+  operation, claiming_run, claimed_last, meta_read, short_run, ability.alive = nil, nil, nil, nil, nil, nil
   if was_short then
     was_short = false
     for name in pairs(probed) do

@@ -157,7 +157,7 @@ local function revive_task(task)
   reopen_run(task.run)
   write('ZREM', key('dead'), task.member)
   write_fields(key('task', task.member), {'failures', '0', 'setbacks', '0', 'crashes', '0', 'needs_person', '0',
-    'failure_kind', '', 'failure_reason', '', 'ended_ms', '0'})
+    'failure_kind', '', 'failure_reason', '', 'ended_ms', '0', 'tried_by', ''})
   local state = 'queued'
   if is_waiting(task.member) then
     state = 'pending'

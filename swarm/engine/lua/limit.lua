@@ -12,11 +12,11 @@ if repeated then
 end
 local holders = {}
 for _, member in ipairs(read('ZRANGE', key('leases'), 0, -1)) do
-  if type == '*' or read('HGET', key('task', member), 'type') == type then
+  if type == '*' or ability.base_type(read('HGET', key('task', member), 'type') or '') == type then
     holders[#holders + 1] = member
   end
 end
-write_order('limit', type, number ~= '' and number or nil)
+orders.write('limit', type, number ~= '' and number or nil)
 if type ~= '*' then
   local held = key('held', type)
   read('SCARD', held)
@@ -28,6 +28,6 @@ if type ~= '*' then
     write('DEL', held)
   end
 end
-wake_everybody()
+orders.wake_everybody()
 emit('type_limited', '', '', {'type', type, 'limit', number})
 return settle({'OK', number_text(#holders)})

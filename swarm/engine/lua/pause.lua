@@ -11,7 +11,7 @@ if repeated then
   return repeated
 end
 if run == '' then
-  write_order('pause', type, '')
+  orders.write('pause', type, '')
   emit('type_paused', '', '', {'type', type})
   return settle({'OK'})
 end

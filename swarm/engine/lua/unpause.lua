@@ -11,8 +11,8 @@ if repeated then
   return repeated
 end
 if run == '' then
-  write_order('pause', type, nil)
-  wake_everybody()
+  orders.write('pause', type, nil)
+  orders.wake_everybody()
   emit('type_unpaused', '', '', {'type', type})
   return settle({'OK', '0'})
 end
