@@ -7,7 +7,7 @@ import click
 from swarm.cli.context import Context, pass_context, resolve_run, run_argument
 from swarm.cli.output import emit, json_option, pairs, state_word, table
 from swarm.errors import UsageError
-from swarm.observe.orders import orders_in_force
+from swarm.observe.orders import orders_in_force, unserved_queues
 from swarm.observe.wording import duration, lock_name, one_line, plural
 from swarm.states import TaskState
 
@@ -128,6 +128,7 @@ def _status_data(snapshot: "Snapshot") -> dict[str, object]:
         "queues": [queue_data(queue) for queue in snapshot.queues],
         "paused": list(snapshot.controls.paused),
         "limits": snapshot.controls.limits,
+        "unserved": snapshot.unserved,
         "taken_ms": snapshot.taken_ms,
     }
 
@@ -156,6 +157,8 @@ def _status_text(snapshot: "Snapshot") -> str:
     parts = [pairs(head)]
     if orders := orders_in_force(run, snapshot.controls):
         parts.append("\n".join(orders))
+    if unserved := unserved_queues(snapshot.unserved, snapshot.taken_ms):
+        parts.append("\n".join(unserved))
     busy = [task for task in snapshot.tasks if task.state in BUSY or task.parked_on or task.needs_person]
     if busy:
         parts.append(_tasks_text(busy[:_MOST_SHOWN], snapshot.taken_ms))

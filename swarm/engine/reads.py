@@ -73,6 +73,12 @@ class Reads:
         """What is paused and limited, for the whole project and by type."""
         return decode_controls(text_of(self._one("HGET", self.keys.of("meta"), "controls")))
 
+    def unserved(self) -> dict[str, int]:
+        """Queues that no worker has served for so long that it was reported -> since when, ms."""
+        stored = hash_of(self._one("HGETALL", self.keys.of("unserved")))
+        words = {name: text.split(" ") for name, text in sorted(stored.items())}
+        return {name: int(since) for name, (since, told) in words.items() if told != "0"}
+
     def depth(self, part: str, name: str = "") -> int:
         """How many members one of the project's sorted sets has."""
         return _int(self._one("ZCARD", self.keys.of(part, name)))

@@ -30,6 +30,7 @@ FRAGMENTS = (
     "_attempts",
     "_skip",
     "_deadlines",
+    "_unserved",
     "_claim",
     "_answers",
     "_short",

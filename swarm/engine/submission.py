@@ -11,7 +11,7 @@ from swarm.engine.specs import encode_spec, spec_fields
 from swarm.engine.words import words_of
 from swarm.errors import RefusedError
 from swarm.plan.graph import upward_ranks
-from swarm.plan.model import Plan, TaskSpec
+from swarm.plan.model import Plan, TaskSpec, queue_of
 
 TASKS = 150
 EDGES = 500
@@ -97,11 +97,6 @@ def _deadlines(plan: Plan, deadline_s: float | None) -> Iterator[list[str]]:
     pairs = [[name, str(round(seconds * 1000))] for name, seconds in known.items() if seconds is not None]
     for start in range(0, len(pairs), TASKS):
         yield [word for pair in pairs[start : start + TASKS] for word in pair]
-
-
-def queue_of(task: TaskSpec) -> str:
-    """The name of a task's queue: its type and the tags that it needs, such as `docs+gpu`."""
-    return "+".join([task.type, *sorted(set(task.needs))])
 
 
 def _dependents(plan: Plan) -> dict[str, list[str]]:

@@ -1,9 +1,9 @@
-"""What people have ordered, in words: pauses and limits, each with the command that takes it back."""
+"""What keeps queues from moving, in words: pauses, limits, and that nobody serves them; with what to do."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from swarm.engine.records import Controls, RunRecord
-from swarm.observe.wording import plural
+from swarm.observe.wording import duration, plural
 
 
 def orders_in_force(run: RunRecord, controls: Controls, *, kind: str = "") -> tuple[str, ...]:
@@ -11,6 +11,20 @@ def orders_in_force(run: RunRecord, controls: Controls, *, kind: str = "") -> tu
     paused = [name for name in controls.paused if not kind or name in {"*", kind}]
     limits = [(name, most) for name, most in controls.limits.items() if not kind or name in {"*", kind}]
     return (*_pauses(run, paused), *(_limit(name, most) for name, most in limits))
+
+
+def unserved_queues(unserved: Mapping[str, int], now_ms: int) -> tuple[str, ...]:
+    """The queues that nobody serves, each with what to start."""
+    return tuple(
+        f"no worker has served {name!r} for {duration((now_ms - since_ms) / 1000)}: `{start_for(name)}`"
+        for name, since_ms in unserved.items()
+    )
+
+
+def start_for(queue: str) -> str:
+    """The command that starts a worker for a queue, such as `docs+gpu`."""
+    kind, *tags = queue.split("+")
+    return f"swarm worker --types {kind}" + (f" --tags {','.join(tags)}" if tags else "")
 
 
 def _pauses(run: RunRecord, types: Iterable[str]) -> Iterator[str]:

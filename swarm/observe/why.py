@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from swarm.engine.records import TaskRecord
 from swarm.engine.snapshot import Snapshot
 from swarm.engine.views import HeldLock
-from swarm.observe.orders import orders_in_force
+from swarm.observe.orders import orders_in_force, start_for
 from swarm.observe.wording import FAILURES, duration, lock_name, one_line, plural
+from swarm.plan.model import queue_of
 from swarm.states import FailureKind, RunState, TaskState
 
 MOST_LINKS = 24
@@ -131,6 +132,7 @@ class _Inquiry:
         if not of_type:
             types = {kind for agent in workers for kind in agent.types}
             self._say(task, depth, _unserved(f"type {task.spec.type!r}", "alive", len(workers), types))
+            self._say(task, depth, f"`{start_for(queue_of(task.spec))}` starts one")
             return
         # A worker of an older version does not say what it runs.
         serving = [agent for agent in of_type if not agent.executors or task.spec.executor in agent.executors]
@@ -149,6 +151,7 @@ class _Inquiry:
                 f"no worker has all of the tags it needs ({wanted}); tags alive: {', '.join(tags) or 'none'}"
             )
             self._say(task, depth, said)
+            self._say(task, depth, f"`{start_for(queue_of(task.spec))}` starts one that does")
             return
         serving = equipped
         idle = [agent for agent in serving if not agent.task]

@@ -36,6 +36,11 @@ class TaskSpec:
     deadline_s: float | None = None  # from the run's submission; what has not ended by then fails
 
 
+def queue_of(task: TaskSpec) -> str:
+    """The name of a task's queue: its type and the tags that it needs, such as `docs+gpu`."""
+    return "+".join([task.type, *sorted(set(task.needs))])
+
+
 @dataclass(frozen=True)
 class Plan:
     """A validated, acyclic plan; `tasks` is in topological order, ties by the order in the file."""

@@ -97,10 +97,10 @@ def test_a_type_that_nobody_serves_is_named(swarm: Swarm, bench: Bench, task: Ta
     bench.submit(task("guide", kind="docs"))
     alive(bench, types=("backend",))
 
-    assert chain(swarm, "guide")[-1] == (
-        "guide",
-        "no worker serves type 'docs'; 1 worker alive: backend",
-    )
+    assert chain(swarm, "guide")[-2:] == [
+        ("guide", "no worker serves type 'docs'; 1 worker alive: backend"),
+        ("guide", "`swarm worker --types docs` starts one"),
+    ]
 
 
 def test_an_executor_that_nobody_serves_is_named(swarm: Swarm, bench: Bench, task: Task) -> None:
@@ -233,4 +233,7 @@ def test_a_task_whose_tags_nobody_has_says_which(swarm: Swarm, bench: Bench, tas
 
     links = chain(swarm, "train")
 
-    assert links[-1][1] == "no worker has all of the tags it needs (gpu, big); tags alive: gpu"
+    assert [text for _, text in links[-2:]] == [
+        "no worker has all of the tags it needs (gpu, big); tags alive: gpu",
+        "`swarm worker --types general --tags big,gpu` starts one that does",
+    ]

@@ -21,7 +21,7 @@ SCOPES = (
     *("**", "a/b/z.py/deeper", "b/*/q.py"),
 )
 WORKERS = (
-    WorkerProfile("w1", executors=("command", "messages")),
+    WorkerProfile("w1", executors=("command", "messages"), tags=("gpu",)),
     WorkerProfile("w2", types=("red",), executors=("command", "messages")),
     WorkerProfile("w3", types=("red", "blue"), executors=("command",)),
     WorkerProfile("w4", executors=("messages",)),
@@ -44,6 +44,7 @@ def random_plan(random: Random) -> Plan:
                 type=random.choice(("red", "blue")),
                 executor=random.choice(("command", "messages")),
                 priority=random.randint(-2, 2),
+                needs=random.choice(([], [], [], ["gpu"])),
             )
         )
     return make_plan(*tasks, goal=str(random.random()))
@@ -94,6 +95,7 @@ class Schedule:
             assert (again.run, again.task, again.token) == (claim.run, claim.task, claim.token)
             assert "*" in worker.types or claim.task.type in worker.types
             assert claim.task.executor in worker.executors
+            assert set(claim.task.needs) <= set(worker.tags)
             for kind in ("*", claim.task.type):
                 of_kind = [name for name in held if kind in {"*", name}]
                 assert len(of_kind) < limits.get(kind, 99), (held, limits)
