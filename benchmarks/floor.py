@@ -6,9 +6,13 @@ checked on completion, the task's state, and an event in a stream. No locks, no 
 op ids, no counts. It runs over the same connection as the engine.
 """
 
-from collections.abc import Callable
+import os
 
-from swarm.engine.store import Store
+import redis
+
+from swarm.bench.engine import Bench
+from swarm.bench.graphs import Graph
+from swarm.engine.connect import open_store
 
 STEP = """
 local counts, dependents, ready, leases, tasks, events, fence = unpack(KEYS)
@@ -45,29 +49,28 @@ KEYS = tuple(
 )
 READY = KEYS[2]
 
-Graph = list[tuple[int, list[int]]]
 
-
-def load(store: Store, graph: Graph) -> None:
+def load(bench: Bench, graph: Graph) -> None:
     """Store the graph and queue its roots."""
-    dependents: dict[int, list[int]] = {}
+    dependents: dict[str, list[str]] = {}
     for task, dependencies in graph:
         for dependency in dependencies:
             dependents.setdefault(dependency, []).append(task)
     commands: list[list[str | int]] = [["DEL", *KEYS]]
     commands += [["HSET", KEYS[0], task, len(needs)] for task, needs in graph if needs]
-    commands += [["HSET", KEYS[1], task, ",".join(map(str, names))] for task, names in dependents.items()]
+    commands += [["HSET", KEYS[1], task, ",".join(names)] for task, names in dependents.items()]
     commands.append(["LPUSH", READY, *(task for task, needs in graph if not needs)])
-    store.pipeline(commands)
+    open_store(bench.url).pipeline(commands)
 
 
-def work(store: Store, body: Callable[[int], None], is_over: Callable[[], bool]) -> None:
-    """Run tasks until told that it is over: one round trip a task while there is one, else wait for one."""
+def work(bench: Bench) -> None:
+    """One process over the engine's own connection: one round trip a task while there is one, else a wait."""
+    store, body = open_store(bench.url), bench.recorder()
     sha = store.call("SCRIPT", "LOAD", STEP)
     assert isinstance(sha, bytes)
-    step = ("EVALSHA", sha, len(KEYS), *KEYS, "w")
+    step = ("EVALSHA", sha, len(KEYS), *KEYS, f"w{os.getpid()}")
     held = None
-    while held is not None or not is_over():
+    while True:
         if held is None:
             found = store.call("BRPOP", READY, "0.2", timeout_s=5.0)
             if not isinstance(found, list):
@@ -82,3 +85,17 @@ def work(store: Store, body: Callable[[int], None], is_over: Callable[[], bool])
         assert isinstance(token, int)
         body(int(task))
         held = store.call(*step, task, token)
+
+
+def work_by_redis_py(bench: Bench) -> None:
+    """The same over redis-py, as a user's own loop would be."""
+    client, body = redis.Redis.from_url(bench.url), bench.recorder()
+    step, worker = client.register_script(STEP), f"w{os.getpid()}"
+    held = None
+    while True:
+        if held is None:
+            found = client.brpop([READY], timeout=1)
+            held = step(KEYS, [worker, "", "", found[1]]) if found else None
+            continue
+        body(int(held[0]))
+        held = step(KEYS, [worker, *held])

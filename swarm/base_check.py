@@ -7,7 +7,8 @@ may exist to do just that, so nothing is refused: whoever starts a run hears it 
 import json
 import shlex
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from swarm.sandbox.protocol import Launcher, Sandbox, SandboxEndedError
 from swarm.settings import Settings
 
 LAST_LINES = 5
+LOOK_EVERY_S = 0.2
 FILE_NAME = "base.json"
 
 
@@ -81,9 +83,11 @@ class BaseCheck:
         """What there is to tell since the last time; mostly nothing."""
         return self._notes.pop() if self._notes else ""
 
-    def end(self, *, patience_s: float = 0.0) -> None:
-        """Wait this long for the verdict, then end what still runs."""
-        self._thread.join(patience_s)
+    def end(self, *, patience_s: float = 0.0, is_asked_to_stop: Callable[[], bool] = lambda: False) -> None:
+        """Wait this long for the verdict, or until asked to stop; then end what still runs."""
+        deadline_s = time.monotonic() + patience_s
+        while self._thread.is_alive() and time.monotonic() < deadline_s and not is_asked_to_stop():
+            self._thread.join(LOOK_EVERY_S)
         self._leash.cut()
         self._thread.join()
 

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
@@ -16,6 +16,7 @@ from swarm.fleet.local import Death, LocalFleet
 from swarm.fleet.server import ensure_server
 from swarm.fleet.server_file import running_url
 from swarm.settings import Settings
+from swarm.states import RunState
 
 LOOK_EVERY_S = 0.25
 
@@ -102,7 +103,7 @@ def drive(
                 notes.append("draining: tasks at work may finish; press Ctrl-C again to stop now")
             show(snapshot, "; ".join(filter(None, notes)))
             if snapshot.run.state.is_terminal:
-                _hear_out(check, snapshot, show)
+                _hear_out(check, snapshot, show, requests.asked.is_set)
                 return Driven(snapshot)
             if requests.count > 1 or (asked and fleet.workers_have_ended()):
                 return Driven(_look(engine, run), stopped_by=requests.signals[0])
@@ -110,10 +111,12 @@ def drive(
             requests.asked.clear()
 
 
-def _hear_out(check: BaseCheck | None, snapshot: Snapshot, show: Show) -> None:
+def _hear_out(
+    check: BaseCheck | None, snapshot: Snapshot, show: Show, is_asked_to_stop: Callable[[], bool]
+) -> None:
     """When gates stopped the run, say whether they were red before it; else nobody needs the verdict."""
-    if check and snapshot.run.gate_failures:
-        check.end(patience_s=BASE_CHECK_PATIENCE_S)
+    if check and snapshot.run.gate_failures and snapshot.run.state is not RunState.DONE:
+        check.end(patience_s=BASE_CHECK_PATIENCE_S, is_asked_to_stop=is_asked_to_stop)
         if note := check.take_note():
             show(snapshot, note)
 

@@ -12,7 +12,6 @@ PARTS: dict[str, str] = {
     "meta": "meta",  # HASH   schema, repository, fence (where tokens come from), types, tasks ever submitted
     "runs": "runs",  # ZSET   run -> submitted at, ms
     "active": "active",  # SET    runs that have not ended
-    "types": "types",  # SET    every task type ever submitted
     "leases": "leases",  # ZSET   task -> lease end, ms
     "deadlines": "deadlines",  # ZSET   task or run -> when it must have ended, ms
     "delayed": "delayed",  # ZSET   task -> not before, ms (backoff)

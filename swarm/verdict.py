@@ -30,12 +30,9 @@ class Verdict:
 
 def verdict_on(record: "RunRecord", tasks: "Iterable[TaskRecord]", *, unpublished: str = "") -> Verdict:
     """The verdict on a run that has ended; `unpublished` says why its branch is not where it belongs."""
-    if unpublished:
-        return Verdict(
-            EXIT_WAITING_FOR_PERSON, f"not published: {unpublished}; then `swarm run --resume {record.run}`"
-        )
+    remark = f"not published: {unpublished}; then `swarm run --resume {record.run}`" if unpublished else ""
     if record.state is RunState.DONE:
-        return Verdict(EXIT_DONE)
+        return Verdict(EXIT_WAITING_FOR_PERSON if unpublished else EXIT_DONE, remark)
     failed = [task for task in tasks if task.state is TaskState.FAILED]
     if failed and all(task.failure_kind == FailureKind.LIMIT for task in failed):
         return Verdict(
@@ -48,7 +45,7 @@ def verdict_on(record: "RunRecord", tasks: "Iterable[TaskRecord]", *, unpublishe
             f"waits for you: {failed[0].spec.id}: {failed[0].failure_reason};"
             " `swarm retry` or `swarm skip` goes on",
         )
-    return Verdict(EXIT_FAILED)
+    return Verdict(EXIT_FAILED, remark)
 
 
 def publish_here(settings: "Settings", branch: str) -> str:

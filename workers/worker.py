@@ -11,6 +11,7 @@ from swarm.crashpoints import crashpoint
 from swarm.engine.claims import Claim, Ending, Fail, Failure, HandIn, Release, WorkerProfile
 from swarm.engine.engine import Engine
 from swarm.errors import StaleTokenError, StoreUnreachableError, SwarmError
+from swarm.models.usage import Usage
 from swarm.repo.hub import Hub
 from swarm.repo.workspace import remove_workspace
 from swarm.sandbox.protocol import Launcher
@@ -66,13 +67,8 @@ class Worker:
                 self._log.warning("cannot work now", error=error.message)
                 self.stopping.is_draining.wait(RETRY_S)
         self.stopping.ended()
-        try:
-            if self._taken is not None:
-                self.engine.release(self._taken[0], reason="the worker was told to stop")
-            self.engine.sign_off(self.profile.worker_id)
-        except SwarmError as error:
-            self._log.warning("could not sign off", error=error.message)
-        remove_workspace(self._workspaces)
+        self._leave(self.engine)
+        self._tidy(self._workspaces)
         self._log.info("worker ended")
 
     def work_once(self, *, go_on: bool = False) -> bool:
@@ -107,7 +103,7 @@ class Worker:
     def _beat(self) -> None:
         """Show that we are here and idle, now and then."""
         now_s = self.clock.monotonic_s()
-        if now_s - self._beat_at_s >= HEARTBEAT_S:
+        if self._taken is None and now_s - self._beat_at_s >= HEARTBEAT_S:
             self._show(self.engine, "idle")
             self._beat_at_s = now_s
 
@@ -145,7 +141,7 @@ class Worker:
         finally:
             self._claim = self._lease = None
             self._beat_at_s = float("-inf")
-            remove_workspace(folder)
+            self._tidy(folder)
 
     def _produce(self, claim: Claim, lease: Lease, folder: Path) -> Ending | None:
         """Work on the claim; None when it was lost. Whatever goes wrong becomes an outcome."""
@@ -227,8 +223,10 @@ class Worker:
             self.engine.end(claim, ending, usage=lease.usage)
         else:
             taken = self.engine.end_and_claim(claim, ending, self.profile, self._claim_id, usage=lease.usage)
-            self._claims += 1
-            self._taken = (taken, sent_at_s) if taken else None
+            if taken is not None:
+                # Without one the same id is asked again: the claim may have been made, and its reply lost.
+                self._claims += 1
+                self._taken = (taken, sent_at_s)
         self._failed += isinstance(outcome, Fail)
         self._done += not isinstance(outcome, Fail | Release)
 
@@ -258,13 +256,33 @@ class Worker:
     def _let_go(self) -> None:
         """Give the task back from another thread, because the one at work does not end."""
         claim, lease = self._claim, self._lease
+        engine = self.engine.clone()
+        if claim is not None and lease is not None:
+            self._give_up(engine, claim, lease.usage)
+        self._leave(engine)
+
+    def _leave(self, engine: Engine) -> None:
+        """Hold nothing any more, and say that we are gone."""
+        if self._taken is not None:
+            self._give_up(engine, self._taken[0], Usage())
+            self._taken = None
         try:
-            engine = self.engine.clone()
-            if claim is not None and lease is not None:
-                engine.release(claim, reason="the worker was told to stop", usage=lease.usage)
             engine.sign_off(self.profile.worker_id)
         except SwarmError as error:
-            self._log.warning("could not let go", error=error.message)
+            self._log.warning("could not sign off", error=error.message)
+
+    def _give_up(self, engine: Engine, claim: Claim, usage: Usage) -> None:
+        try:
+            engine.release(claim, reason="the worker was told to stop", usage=usage)
+        except SwarmError as error:
+            self._log.warning("could not give the task back", error=error.message)
+
+    def _tidy(self, folder: Path) -> None:
+        """Remove a folder; one that cannot be removed is swept by the next worker that starts."""
+        try:
+            remove_workspace(folder)
+        except OSError as error:
+            self._log.warning("left behind", folder=str(folder), error=str(error))
 
     @property
     def _workspaces(self) -> Path:

@@ -23,6 +23,7 @@ def watch(context: Context, run: str, as_json: bool) -> int:
     """
     reads = context.reads(patience_s=LONG_PATIENCE_S)
     run = resolve_run(reads, run)
+    from swarm.base_check import red_on_base
     from swarm.engine.snapshot import take_snapshot
     from swarm.observe.report import build_report, render_report
     from swarm.observe.watcher import open_watcher
@@ -34,5 +35,7 @@ def watch(context: Context, run: str, as_json: bool) -> int:
             if snapshot.run.state.is_terminal:
                 break
             time.sleep(LOOK_EVERY_S)
-    click.echo(render_report(build_report(snapshot), "json" if as_json else "text"))
+    red = red_on_base(context.settings().run_folder(run))
+    report = build_report(snapshot, red_on_base=red)
+    click.echo(render_report(report, "json" if as_json else "text"))
     return tell_verdict(context, snapshot.run, snapshot.tasks)

@@ -1,7 +1,7 @@
 """Calls scripts with patience: a lost reply means unknown, so the call is sent again with its op id."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from random import Random
 
@@ -54,6 +54,13 @@ class Caller:
             StoreUnreachableError: no answer within the patience; the outcome is unknown.
         """
         return self._patience.repeat(lambda: self._library.call(verb, *args))
+
+    def stream(self, verb: str, calls: Callable[[], Iterable[tuple[str | int, ...]]]) -> list[list[Reply]]:
+        """Run a script for each of `calls()`, sent as they are made; all again when the server is away.
+
+        Only for scripts that a repetition does not hurt.
+        """
+        return self._patience.repeat(lambda: self._library.stream(verb, calls()))
 
     def drain_work(self, *, at_most: int | None = None) -> tuple[int, list[str]]:
         """Do what scripts left over: how many tasks were cancelled or retried, and which ids were queued."""

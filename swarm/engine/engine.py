@@ -1,6 +1,7 @@
 """The engine: every change of a task's state, as one method a Lua script."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from swarm.clock import Clock
 from swarm.engine.caller import Caller
@@ -31,7 +32,7 @@ from swarm.engine.steering import Steering
 from swarm.engine.store import Reply, Store
 from swarm.engine.submission import submit_plan
 from swarm.engine.words import text_of, words_of
-from swarm.errors import RunCancelledError
+from swarm.errors import RunCancelledError, StoreReplyError, StoreUnreachableError
 from swarm.keys import Keys, member
 from swarm.models.usage import Usage
 from swarm.plan.model import Plan
@@ -127,7 +128,8 @@ class Engine(Steering):
     def claim(self, worker: WorkerProfile, claim_id: str) -> Claim | None:
         """Take the most urgent claimable task with all its locks, or None.
 
-        The same claim_id gets the same answer for as long as the claim holds.
+        The same claim_id gets the same answer for as long as the claim holds. Ids that end in a number rise:
+        one below the worker's last is a late repetition, and gets nothing.
         """
         return self._claimed(worker, claim_id, self._caller.call("claim", *self._request(worker, claim_id)))
 
@@ -161,7 +163,7 @@ class Engine(Steering):
         self._end(claim, HandIn(commit), usage)
 
     def finish(self, claim: Claim, *, usage: Usage = _NOTHING) -> list[str]:
-        """Running → done, for an empty write scope or an attempt that changed nothing; newly queued ids."""
+        """Acked or running → done: nothing was to be merged, or nothing has changed; newly queued ids."""
         return self._queued(self._end(claim, Finish(), usage))
 
     def fail(self, claim: Claim, failure: Failure, *, usage: Usage = _NOTHING) -> bool:
@@ -183,7 +185,7 @@ class Engine(Steering):
         """End an attempt and take the next task, in one round trip; None when there is none.
 
         Two steps, each atomic, the second after the first. Raises what ending alone would raise; then
-        nothing was claimed.
+        nothing was claimed. None also when the claim alone went wrong: ask with the same claim id again.
         """
         verb, arguments = self._ending(ending, usage)
         name = member(claim.run, claim.task.id)
@@ -193,9 +195,12 @@ class Engine(Steering):
         ended, claimed = reply
         assert isinstance(ended, list)  # noqa: S101  # the scripts answer in words
         assert isinstance(claimed, list)  # noqa: S101
-        if ended[0] == b"MORE":
-            self._caller.drain_work()
-        return self._claimed(worker, claim_id, claimed)
+        with suppress(StoreUnreachableError, StoreReplyError):
+            following = self._claimed(worker, claim_id, claimed)
+            if text_of(ended[0]) == "MORE":
+                self._caller.drain_work(at_most=WORK_A_TICK)
+            return following
+        return None
 
     def release(self, claim: Claim, *, reason: str, usage: Usage = _NOTHING) -> None:
         """Put the task back at once, no attempt charged (drain, shutdown)."""
@@ -328,11 +333,12 @@ class Engine(Steering):
             if word == "OK":
                 return decode_claim(answer, worker.worker_id)
             if word == "EMPTY":
-                self._known_types = words_of(answer)[1:]
+                self._known_types = words_of(answer)[1:] or self._known_types
                 return None
             request = self._request(worker, claim_id)
             if word == "AGAIN":
                 request[4:] = words_of(answer)[1:]
+                self._known_types = [str(name) for name in request[4::2]] or self._known_types
             answer = self._caller.call("claim", *request)
 
     def _end(self, claim: Claim, ending: Ending, usage: Usage) -> list[str]:

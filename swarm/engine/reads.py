@@ -61,7 +61,7 @@ class Reads:
 
     def queues(self) -> list[QueueRecord]:
         """Every type ever submitted with the number of tasks claimable now and parked on locks."""
-        types = sorted(words_of(self._one("SMEMBERS", self.keys.of("types"))))
+        types = sorted(text_of(self._one("HGET", self.keys.of("meta"), "types")).split())
         commands = [["ZCARD", self.keys.of(part, name)] for name in types for part in ("queue", "parked")]
         counts = [_int(reply) for reply in self._ask(commands)] if commands else []
         return [

@@ -1,6 +1,6 @@
 """The same store through redis-py, for URLs that our own connection does not speak, such as `rediss://`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 import redis
@@ -35,9 +35,10 @@ class RedisPyStore:
         """Send one command and return its reply."""
         return self._exchange([command], timeout_s)[0]
 
-    def pipeline(self, commands: Sequence[Sequence[str | bytes | int]]) -> list[Reply]:
+    def pipeline(self, commands: Iterable[Sequence[str | bytes | int]]) -> list[Reply]:
         """Send commands together and return their replies in order; the first error is raised."""
-        return self._exchange(commands, None) if commands else []
+        sent = list(commands)
+        return self._exchange(sent, None) if sent else []
 
     def clone(self) -> "RedisPyStore":
         """The same server on a connection of its own."""

@@ -6,7 +6,7 @@ use one server at the same time. Nothing is decoded here.
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +19,7 @@ FRAGMENTS = (
     "_clock",
     "_writes",
     "_events",
+    "_left",
     "_runs",
     "_queue",
     "_skills",
@@ -73,6 +74,13 @@ class Library:
             reply = self._store.call(*command)
         assert isinstance(reply, list), reply  # noqa: S101  # every script answers in words
         return reply
+
+    def stream(self, verb: str, calls: Iterable[tuple[str | int, ...]]) -> list[list[Reply]]:
+        """Run one script many times without a wait in between; the library must be loaded (`call` does)."""
+        digest, _ = assemble(self._lua)
+        head = ("FCALL", f"{verb}_{digest}", 1, self._prefix)
+        replies = self._store.pipeline((*head, *args) for args in calls)
+        return [reply for reply in replies if isinstance(reply, list)]
 
     def _load(self, text: str) -> None:
         try:

@@ -10,9 +10,12 @@ _LISTS = ("dependencies", "files", "reads", "needs")
 _DEFAULTS = {f.name: f.default for f in fields(TaskSpec)}
 
 
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
 def encode_spec(spec: TaskSpec) -> str:
     """A task as JSON, without the fields that have their default."""
-    return json.dumps(spec_fields(spec), separators=(",", ":"), ensure_ascii=False)
+    return _encode(spec_fields(spec))
 
 
 def decode_spec(text: str | bytes) -> TaskSpec:

@@ -1,6 +1,6 @@
 """How a process talks to Redis: one connection that never repeats a call on its own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol, Self
 
 Reply = bytes | int | None | list["Reply"]
@@ -20,8 +20,8 @@ class Store(Protocol):
         """
         ...
 
-    def pipeline(self, commands: Sequence[Sequence[str | bytes | int]]) -> list[Reply]:
-        """Send commands together and return their replies in order; not a transaction."""
+    def pipeline(self, commands: Iterable[Sequence[str | bytes | int]]) -> list[Reply]:
+        """Send commands as they come and return their replies in order; not a transaction."""
         ...
 
     def clone(self) -> Self:

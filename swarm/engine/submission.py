@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from swarm.engine.caller import Caller
 from swarm.engine.locks import compile_locks, lock_text
 from swarm.engine.ranks import urgency
-from swarm.engine.specs import encode_spec, spec_fields
-from swarm.engine.words import words_of
+from swarm.engine.specs import encode_spec
+from swarm.engine.words import text_of, words_of
 from swarm.errors import RefusedError
 from swarm.plan.graph import upward_ranks
 from swarm.plan.model import Plan, TaskSpec, queue_of
@@ -22,6 +22,7 @@ INLINE = 64
 
 MANY = "*"
 
+_NOTHING = [""] * 8
 SCHEMA = "2"
 """Version of the data in Redis."""
 
@@ -41,7 +42,8 @@ def submit_plan(
     Raises:
         RefusedError: the project belongs to another repository on this server.
     """
-    run = run_id(project, plan, base=base, key=key)
+    specs = [encode_spec(task) for task in plan.tasks]
+    run = run_id(project, plan, specs, base=base, key=key)
     branch = f"swarm/{run}"
     answer = words_of(caller.call("open_run", run, plan.goal, branch, base, repository, SCHEMA))
     if answer[0] == "REFUSED":
@@ -49,46 +51,65 @@ def submit_plan(
             f"project {project!r} on this server belongs to repository {answer[1]!r}",
             hint="set another `project` in swarm.toml",
         )
-    state, stored = answer[1], int(answer[2])
-    chunks = plan_chunks(plan) if state == "loading" else []
-    while state == "loading" and stored < len(chunks):
-        answer = words_of(caller.call("submit", run, stored, *chunks[stored]))
-        stored, state = int(answer[1]), answer[2]
-    if state == "loading":
+    if answer[0] == "SCHEMA":
+        raise RefusedError(
+            f"project {project!r} on this server has data of another version of swarm (schema {answer[1]})",
+            hint="finish its runs with that version, or set another `project` in swarm.toml",
+        )
+    if answer[1] == "loading":
+        stored = _store(caller, run, plan, specs, int(answer[2]))
         for pairs in _deadlines(plan, deadline_s):
             caller.call("deadlines", run, *pairs)
-        caller.call("activate", run, len(chunks))
+        caller.call("activate", run, stored)
         caller.drain_work()
     return run
 
 
-def run_id(project: str, plan: Plan, *, base: str, key: str) -> str:
-    """Ten hex digits that the same project, plan, base and key always give."""
-    content = {"goal": plan.goal, "version": plan.version, "tasks": [spec_fields(t) for t in plan.tasks]}
-    text = json.dumps([project, content, base, key], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:10]
+def _store(caller: Caller, run: str, plan: Plan, specs: Sequence[str], stored: int) -> int:
+    """Send the chunks from number `stored` on, each as soon as it is made; how many there are.
+
+    What is sent again after a lost reply changes nothing: a chunk is stored once, by its number.
+    """
+
+    def chunks() -> Iterator[tuple[str | int, ...]]:
+        for number, chunk in enumerate(plan_chunks(plan, specs)):
+            if number >= stored:
+                yield (run, number, *chunk)
+
+    answers = caller.stream("submit", chunks)
+    return int(text_of(answers[-1][1])) if answers else stored
 
 
-def plan_chunks(plan: Plan) -> list[list[str]]:
+def run_id(project: str, plan: Plan, specs: Sequence[str], *, base: str, key: str) -> str:
+    """Ten hex digits that the same project, plan (its tasks as `encode_spec` has them), base and key give."""
+    head = json.dumps([project, plan.goal, plan.version, base, key], separators=(",", ":"))
+    return hashlib.sha256("\n".join([head, *specs]).encode()).hexdigest()[:10]
+
+
+def plan_chunks(plan: Plan, specs: Sequence[str]) -> Iterator[list[str]]:
     """The arguments of each submit call, always cut the same way, so that a number says how far it got."""
     ranks = upward_ranks(plan)
     dependents = _dependents(plan)
-    chunks: list[list[str]] = []
+    chunk: list[str] = []
     tasks = edges = 0
     for place, task in enumerate(plan.tasks):
         after = dependents.get(task.id, [])
         is_list = len(after) > INLINE
         parts = [after[start : start + EDGES] for start in range(0, len(after), EDGES)] if is_list else [[]]
         for number, part in enumerate(parts):
-            edges_of_part = len(part) or len(after)
-            if not chunks or tasks == TASKS or edges + edges_of_part > EDGES:
-                chunks.append([str(place + (number > 0))])
-                tasks = edges = 0
+            more = len(part) or len(after)
+            if chunk and (tasks == TASKS or edges + more > EDGES):
+                yield chunk
+                chunk, tasks, edges = [], 0, 0
+            chunk = chunk or [str(place + (number > 0))]
             inline = MANY if is_list else "\n".join(after)
-            chunks[-1] += _entry(task, ranks[task.id], inline) if number == 0 else [task.id, *[""] * 8]
-            chunks[-1].append("\n".join(part))
-            tasks, edges = tasks + 1, edges + edges_of_part
-    return chunks
+            chunk += (
+                _entry(task, specs[place], ranks[task.id], inline) if number == 0 else [task.id, *_NOTHING]
+            )
+            chunk.append("\n".join(part))
+            tasks, edges = tasks + 1, edges + more
+    if chunk:
+        yield chunk
 
 
 def _deadlines(plan: Plan, deadline_s: float | None) -> Iterator[list[str]]:
@@ -108,10 +129,10 @@ def _dependents(plan: Plan) -> dict[str, list[str]]:
     return found
 
 
-def _entry(task: TaskSpec, rank_s: float, dependents: str) -> list[str]:
+def _entry(task: TaskSpec, spec: str, rank_s: float, dependents: str) -> list[str]:
     return [
         task.id,
-        encode_spec(task),
+        spec,
         queue_of(task),
         task.executor,
         str(urgency(rank_s, task.priority)),

@@ -4,7 +4,7 @@ It sends what it is told, once. redis-py repeats calls on its own and takes 200 
 """
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import hiredis
@@ -34,15 +34,17 @@ class HiredisStore:
 
     def call(self, *command: str | bytes | int, timeout_s: float | None = None) -> Reply:
         """Send one command and return its reply."""
-        reply = self._exchange(_pack(command), 1, timeout_s)[0]
+        reply = self._exchange(((_pack(command), 1),), timeout_s)[0]
         _raise_error(reply)
         return reply
 
-    def pipeline(self, commands: Sequence[Sequence[str | bytes | int]]) -> list[Reply]:
-        """Send commands together and return their replies in order; the first error is raised."""
-        if not commands:
-            return []
-        replies = self._exchange(b"".join(map(_pack, commands)), len(commands), None)
+    def pipeline(self, commands: Iterable[Sequence[str | bytes | int]]) -> list[Reply]:
+        """Send commands as they come and return their replies in order; the first error is raised.
+
+        What takes time to make is made while the server works on what was sent before. The replies must
+        fit a socket's buffers: they are read when all is sent.
+        """
+        replies = self._exchange(_packets(commands), None)
         for reply in replies:
             _raise_error(reply)
         return replies
@@ -57,13 +59,16 @@ class HiredisStore:
             self._socket.close()
             self._socket = None
 
-    def _exchange(self, packed: bytes, count: int, timeout_s: float | None) -> list[Reply]:
+    def _exchange(self, packets: Iterable[tuple[bytes, int]], timeout_s: float | None) -> list[Reply]:
         try:
             connection = self._socket or self._connect()
+            count = 0
             limit_s = self._timeout_s if timeout_s is None else timeout_s
             if limit_s != connection.gettimeout():
                 connection.settimeout(limit_s)
-            connection.sendall(packed)
+            for packed, commands in packets:
+                connection.sendall(packed)
+                count += commands
             return self._receive(connection, count)
         except (OSError, hiredis.ProtocolError) as error:
             self.close()
@@ -117,6 +122,19 @@ class HiredisStore:
             connection.close()
             raise
         return connection
+
+
+def _packets(commands: Iterable[Sequence[str | bytes | int]]) -> Iterator[tuple[bytes, int]]:
+    """Commands packed into pieces of some size, each with how many it holds."""
+    packed, size = [], 0
+    for command in commands:
+        packed.append(_pack(command))
+        size += len(packed[-1])
+        if size >= _CHUNK:
+            yield b"".join(packed), len(packed)
+            packed, size = [], 0
+    if packed:
+        yield b"".join(packed), len(packed)
 
 
 def _pack(command: Sequence[str | bytes | int]) -> bytes:

@@ -51,7 +51,10 @@ class ProcessId:
 
     def is_dead(self) -> bool:
         """It ran here and has ended, as a zombie too; False when that cannot be told from here."""
-        return self.is_here() and _start_of(self.pid) != self.mark[_DIGITS:]
+        start = _start_of(self.pid)
+        # Where /proc does not show when it started, the number alone has to do.
+        is_other = start not in {self.mark[_DIGITS:], _UNKNOWN} and self.mark[_DIGITS:] != _UNKNOWN
+        return self.is_here() and (start is None or is_other)
 
     def is_alive(self) -> bool:
         """It runs here; False when that cannot be told from here."""
@@ -66,7 +69,7 @@ def _space() -> str:
 
 
 def _start_of(pid: int) -> str | None:
-    """When the process with this number started; None when there is none, or only a zombie."""
+    """When the process with this number started, `_UNKNOWN` if hidden; None for none, or only a zombie."""
     with suppress(OSError):
         # The command in brackets may hold anything, brackets too.
         fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()

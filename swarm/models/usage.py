@@ -14,7 +14,7 @@ class Usage:
 
     @property
     def is_priced(self) -> bool:
-        """False: tokens were used that nobody has a price for, and they count as 0."""
+        """False: tokens were used and none of them has a price. True says that some have."""
         return self.cost_microusd > 0 or not (
             self.input_tokens or self.output_tokens or self.cache_read_tokens
         )

@@ -1,6 +1,6 @@
 """A store that loses what is sent or what is answered, as networks do."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from swarm.engine.store import Reply, Store
 from swarm.errors import StoreUnreachableError
@@ -37,7 +37,7 @@ class LossyStore:
             raise StoreUnreachableError("the reply was lost on purpose")
         return reply
 
-    def pipeline(self, commands: Sequence[Sequence[str | bytes | int]]) -> list[Reply]:
+    def pipeline(self, commands: Iterable[Sequence[str | bytes | int]]) -> list[Reply]:
         """Send commands together; none is lost."""
         return self._inner.pipeline(commands)
 

@@ -1,16 +1,20 @@
 """A run brought into each state, and one call of every script: what several suites walk."""
 
 from collections.abc import Callable
+from itertools import count
 
 from swarm.engine.claims import Claim, Failure, MergeTicket, WorkerProfile
 from swarm.engine.engine import Engine
 from swarm.engine.store import Store
+from swarm.engine.submission import SCHEMA
 from swarm.keys import member
 from swarm.states import FailureKind, TaskState
 from swarm.testing.clock import SkewedClock
 from swarm.testing.plans import BASE, make_plan, make_task
 
 WORKER = WorkerProfile("worker-a")
+_NUMBERS = count(1)
+
 TASK_ERROR = Failure(FailureKind.TASK_ERROR, "exit 1")
 
 
@@ -62,7 +66,7 @@ class Stage:
             self.engine.complete(ticket, commit="landed")
 
     def _claim(self) -> Claim:
-        claim = self.engine.claim(WORKER, f"bring-{self.engine.now_ms()}-{id(object())}")
+        claim = self.engine.claim(WORKER, f"bring-{next(_NUMBERS)}")
         assert claim is not None
         return claim
 
@@ -82,7 +86,7 @@ def _reap(stage: Stage) -> None:
 
 
 CALLS: dict[str, Callable[[Stage], object]] = {
-    "open_run": lambda s: s.engine._caller.call("open_run", s.run, "", "b", BASE, "", "1"),
+    "open_run": lambda s: s.engine._caller.call("open_run", s.run, "", "b", BASE, "", SCHEMA),
     "submit": lambda s: s.engine._caller.call("submit", s.run, 0, 0, *["x"] * 7, "0", "", ""),
     "activate": lambda s: s.engine._caller.call("activate", s.run, 1),
     "deadlines": lambda s: s.engine._caller.call("deadlines", s.run, "", 60_000, "task", 50_000),

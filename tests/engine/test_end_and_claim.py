@@ -24,7 +24,9 @@ ENDINGS: dict[str, tuple[Ending, TaskState]] = {
 
 def begun(engine: Engine, *, files: list[str] | None = None) -> tuple[str, Claim]:
     """A run whose task `a` is running and whose task `b` can be claimed; `c` waits for `a`."""
-    plan = make_plan(make_task("a", files=files or []), make_task("b", files=files or []))
+    plan = make_plan(
+        make_task("a", files=files or []), make_task("b", files=files or []), make_task("c", after=["a"])
+    )
     run = engine.submit(plan, base=BASE)
     claim = engine.claim(WORKER, "first")
     assert claim is not None
@@ -78,7 +80,11 @@ def test_a_stale_caller_claims_nothing(engine: Engine, name: str) -> None:
     with pytest.raises(StaleTokenError):
         engine.end_and_claim(claim, ENDINGS[name][0], WORKER, "second")
 
-    assert {task.state for task in engine.tasks(run)} == {TaskState.QUEUED}
+    assert {task.spec.id: task.state for task in engine.tasks(run)} == {
+        "a": TaskState.QUEUED,
+        "b": TaskState.QUEUED,
+        "c": TaskState.PENDING,
+    }
 
 
 @pytest.mark.parametrize("name", sorted(ENDINGS))
@@ -105,6 +111,24 @@ def test_each_half_is_done_wholly_or_not_at_all(engine: Engine, store: Store, na
 
     restore(store, sane)
     assert errors > 0
+
+
+def test_a_claim_that_errs_takes_nothing_from_the_end(engine: Engine, store: Store) -> None:
+    """The task is done, its dependent queued, the counts right; the claim alone is told as none."""
+    run, claim = begun(engine)
+    queue = engine.keys.of("queue", "general")
+    store.call("HSET", engine.keys.of("task", f"{run}/b"), "score", "damaged")
+    store.call("DEL", queue)
+    store.call("SADD", queue, "damaged")
+    sane = Failure(FailureKind.TASK_ERROR, "no", retryable=False)
+
+    following = engine.end_and_claim(claim, Fail(sane), WORKER, "second")
+
+    store.call("DEL", queue)
+    store.call("ZADD", queue, 1, f"{run}/b")
+    assert following is None
+    assert engine.task(run, "a").state is TaskState.FAILED
+    assert violations(engine, store) == []
 
 
 def _is_ended(engine: Engine, content_after: dict[str, object], claim: Claim) -> bool:

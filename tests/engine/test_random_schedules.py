@@ -5,7 +5,17 @@ from random import Random
 
 import pytest
 
-from swarm.engine.claims import Claim, Failure, MergeTicket, WorkerProfile
+from swarm.engine.claims import (
+    Claim,
+    Ending,
+    Fail,
+    Failure,
+    Finish,
+    HandIn,
+    MergeTicket,
+    Release,
+    WorkerProfile,
+)
 from swarm.engine.engine import Engine
 from swarm.engine.store import Store
 from swarm.errors import StaleTokenError
@@ -67,7 +77,7 @@ class Schedule:
     def step(self) -> None:
         """One random call; a stale caller's refusal is part of the game."""
         steps = [self.claim] * 6 + [self.start, self.end, self.end, self.begin_merge, self.end_merge] * 2
-        steps += [
+        steps += [self.end_and_claim] * 3 + [
             self.crash,
             self.cancel,
             self.retry,
@@ -128,6 +138,23 @@ class Schedule:
             self.engine.finish(claim, usage=spent)
         else:
             self.engine.hand_in(claim, commit="c", usage=spent)
+
+    def end_and_claim(self) -> None:
+        """End one of the last claims, stale or not, and take the next task, twice with the same ids."""
+        if not self.claims:
+            return
+        self.number += 1
+        claim = self.random.choice(self.claims[-6:])
+        worker = next(worker for worker in WORKERS if worker.worker_id == claim.worker_id)
+        endings: list[Ending] = [Finish(), HandIn("c"), Release("drain")]
+        endings.append(Fail(Failure(self.random.choice(KINDS), "no")))
+        following = self.engine.end_and_claim(claim, self.random.choice(endings), worker, f"c{self.number}")
+        again = self.engine.claim(worker, f"c{self.number}")
+        if following:
+            assert again is not None
+            assert again.token == following.token
+        if again:
+            self.claims.append(again)
 
     def begin_merge(self) -> None:
         """Take a ticket."""

@@ -6,12 +6,19 @@ import pytest
 
 from swarm.engine.claims import WorkerProfile
 from swarm.engine.engine import Engine
+from swarm.engine.specs import encode_spec
 from swarm.engine.store import Store
-from swarm.engine.submission import plan_chunks, run_id
+from swarm.engine.submission import SCHEMA, plan_chunks, run_id
 from swarm.engine.words import words_of
 from swarm.errors import RefusedError, UnknownRunError, UnknownTaskError
+from swarm.plan.model import Plan
 from swarm.states import RunState, TaskState
 from swarm.testing.plans import BASE, make_plan, make_task
+
+
+def specs_of(plan: Plan) -> list[str]:
+    """The tasks as they are stored."""
+    return [encode_spec(task) for task in plan.tasks]
 
 
 def test_twenty_submits_at_once_make_one_run(engine: Engine) -> None:
@@ -54,9 +61,9 @@ def test_a_run_that_was_loaded_halfway_is_not_claimable_and_can_be_resumed(
 ) -> None:
     """The submitter dies between two chunks; submitting again goes on from there."""
     plan = make_plan(*(f"t{n}" for n in range(200)))
-    run = run_id(engine.project, plan, base=BASE, key="")
-    engine._caller.call("open_run", run, "", f"swarm/{run}", BASE, "", "1")
-    engine._caller.call("submit", run, 0, *plan_chunks(plan)[0])
+    run = run_id(engine.project, plan, specs_of(plan), base=BASE, key="")
+    engine._caller.call("open_run", run, "", f"swarm/{run}", BASE, "", SCHEMA)
+    engine._caller.call("submit", run, 0, *next(plan_chunks(plan, specs_of(plan))))
 
     while_loading = (engine.run(run).state, engine.claim(worker, "claim-1"))
     resumed = engine.submit(plan, base=BASE)
@@ -70,9 +77,9 @@ def test_a_run_that_was_loaded_halfway_is_not_claimable_and_can_be_resumed(
 def test_activation_goes_on_without_its_submitter(engine: Engine) -> None:
     """What one script does not activate is left as work, and a reclaim tick does it."""
     plan = make_plan(*(f"t{n}" for n in range(200)))
-    run = run_id(engine.project, plan, base=BASE, key="")
-    engine._caller.call("open_run", run, "", f"swarm/{run}", BASE, "", "1")
-    for number, chunk in enumerate(plan_chunks(plan)):
+    run = run_id(engine.project, plan, specs_of(plan), base=BASE, key="")
+    engine._caller.call("open_run", run, "", f"swarm/{run}", BASE, "", SCHEMA)
+    for number, chunk in enumerate(plan_chunks(plan, specs_of(plan))):
         engine._caller.call("submit", run, number, *chunk)
     engine._caller.call("activate", run, 2)
 
@@ -171,8 +178,9 @@ def test_a_task_with_thousands_of_dependencies_is_stored_in_parts(engine: Engine
     """No script stores more than a few hundred edges, and the task waits for every one of them."""
     names = [f"t{n}" for n in range(1_200)]
 
-    chunks = plan_chunks(make_plan(*names, make_task("end", after=names)))
-    run = engine.submit(make_plan(*names, make_task("end", after=names)), base=BASE)
+    plan = make_plan(*names, make_task("end", after=names))
+    chunks = list(plan_chunks(plan, specs_of(plan)))
+    run = engine.submit(plan, base=BASE)
 
     assert len(chunks) == 9
     assert len(engine.task(run, "end").waiting_for) == 1_200

@@ -316,7 +316,9 @@ def test_a_machine_without_an_engine_is_told_how_to_start_one(tmp_path: Path) ->
         check=True,
     ).stdout
 
-    assert told.startswith(f"Docker at unix://{tmp_path}/none.sock: no engine answers | start one")
+    assert told.startswith(
+        f"Docker at unix://{tmp_path}/none.sock: no engine answers | start it, check DOCKER_HOST"
+    )
 
 
 def test_a_container_waits_for_room_and_then_gives_up(launch: Launch) -> None:

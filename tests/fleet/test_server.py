@@ -177,8 +177,8 @@ def test_our_own_process_on_the_socket_is_known(tmp_path: Path) -> None:
 LISTEN = """
 import os, socket, sys
 listener = socket.socket(socket.AF_UNIX)
-os.setuid(12345)
 listener.bind(sys.argv[1])
+os.setuid(12345)
 listener.listen()
 print("ready", flush=True)
 while True:
@@ -193,15 +193,12 @@ def test_a_server_of_somebody_else_is_not_taken_over(settings: Settings) -> None
     """It answers as Redis would, where ours would listen; our plans and fences are not for it."""
     folder = settings.home / "server"
     folder.mkdir(parents=True)
-    for each in (settings.home, folder, *settings.home.parents[:3]):
-        each.chmod(0o777)
     theirs = subprocess.Popen(
         [sys.executable, "-c", LISTEN, str(folder / "redis.sock")], stdout=subprocess.PIPE, text=True
     )
-    assert theirs.stdout is not None
-    assert theirs.stdout.readline() == "ready\n"
-
     try:
+        assert theirs.stdout is not None
+        assert theirs.stdout.readline() == "ready\n"
         with pytest.raises(RefusedError, match="user 12345"):
             ensure_server(settings)
     finally:

@@ -1,6 +1,6 @@
 -- The last answer given to each caller. A caller makes one call at a time, so one answer is enough: a
 -- repeated op id gets it again, and an older one comes from a call that nobody waits for any more.
-local operation
+local operation, is_repetition
 
 local function first_answer(op, worker)
   local caller, count = string.match(op, '^(.*):(%d+)$')
@@ -17,13 +17,31 @@ local function first_answer(op, worker)
   if tonumber(count) > last then
     return nil
   end
-  operation = nil
+  operation, is_repetition = nil, true
   if tonumber(count) < last then
     return {'STALE', '0'}
   end
   local answer = split_lines(stored)
   table.remove(answer, 1)
   return answer
+end
+
+-- Answers that nobody has asked for again within the hour are for nobody: a few are looked at in every tick.
+local FORGET_MS = 3600000
+
+local function prune_answers(tick)
+  local page = read('HSCAN', key('ops'), read('HGET', tick, 'pruned_to') or '0', 'COUNT', 20)
+  local old = {}
+  for i = 1, #page[2], 2 do
+    local told_ms = string.match(page[2][i + 1], '^%S+ (%d+)\n') or string.match(page[2][i + 1], '^%S+ %d+ (%d+) ')
+    if not told_ms or now - tonumber(told_ms) > FORGET_MS then
+      old[#old + 1] = page[2][i]
+    end
+  end
+  if #old > 0 then
+    write_many('HDEL', key('ops'), old)
+  end
+  write_fields(tick, {'pruned_to', page[1]})
 end
 
 -- The task that a call is about, if its caller still holds it: else nil and the answer to give, which is the first
@@ -89,8 +107,10 @@ local function settle(answer)
   return answer
 end
 
+-- A repetition may have been overtaken by later calls: it gets the claim that it made, and none of its own.
 local function claim_and_probe(answer, from)
-  local claimed = claim_next(read_request(from))
+  local request = read_request(from)
+  local claimed = is_repetition and (last_claim(request) or look_again(request)) or claim_next(request)
   settle_locks()
   settle_lots()
   settle_bells()
@@ -118,12 +138,15 @@ local function settle_and_claim(answer, from)
   end
   commit_writes()
   reset_locks()
+  local bells = copy_bells()
   local is_sound, claimed = pcall(claim_and_probe, answer, from)
   if not is_sound then
     drop_writes()
     if claiming_run then
       count_move(claiming_run, 'acked', 'queued')
     end
+    rung = bells
+    pcall(settle_bells)
     remember(answer)
     claimed = {'FAILED'}
   end

@@ -27,11 +27,23 @@ local function read_request(from)
   return request
 end
 
+-- Claim ids that end in a number rise: a lower one comes late, from a call that nobody waits for any more.
+local function is_older(id, last_id)
+  local name, number = string.match(id, '^(.-)(%d+)$')
+  local last_name, last_number = string.match(last_id or '', '^(.-)(%d+)$')
+  return name and name == last_name and tonumber(number) < tonumber(last_number)
+end
+
+local function claim_line(claim_id, token, member)
+  return claim_id .. ' ' .. token .. ' ' .. now_text .. ' ' .. member
+end
+
+-- What the worker's last call was answered, when this one repeats it or comes after it.
 local function last_claim(request)
   local last = claimed_last or read('HGET', key('ops'), 'claim:' .. request.worker) or ''
-  local last_id, token, member = string.match(last, '^(%S+) (%d+) (.*)$')
+  local last_id, token, member = string.match(last, '^(%S+) (%d+) %d+ (.*)$')
   if last_id ~= request.claim_id then
-    return nil
+    return is_older(request.claim_id, last_id) and {'EMPTY'} or nil
   end
   local task = read('HMGET', key('task', member), 'spec', 'attempt', 'base', 'evidence', 'token', 'state', 'fresh_after')
   if task[5] ~= token or (task[6] ~= 'acked' and task[6] ~= 'running') then
@@ -93,7 +105,7 @@ local function grant(request, task, entries, run)
   ring(task.type, task.executor, -1)
   emit('task_claimed', task.run, task.id, {'state', 'acked', 'worker', request.worker, 'attempt', attempt,
     'token', token, 'base', run.tip})
-  write_fields(key('ops'), {'claim:' .. request.worker, request.claim_id .. ' ' .. token .. ' ' .. task.member})
+  write_fields(key('ops'), {'claim:' .. request.worker, claim_line(request.claim_id, token, task.member)})
   return {'OK', task.member, task.spec, attempt, token, run.tip, run.branch, request.lease_ms, task.evidence,
     task.fresh_after}
 end
@@ -197,5 +209,6 @@ local function claim_next(request)
     return look_again(request)
   end
   hush(request)
+  write_fields(key('ops'), {'claim:' .. request.worker, claim_line(request.claim_id, '0', '')})
   return {'EMPTY', unpack(known_types)}
 end

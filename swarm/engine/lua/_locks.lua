@@ -122,41 +122,85 @@ local function display_key(entry)
 end
 
 local function show_locks(entries, member, token, ttl_ms)
+  local value = {X = 'X ' .. member .. ' ' .. token, S = 'S ' .. member .. ' ' .. token}
   for _, entry in ipairs(entries) do
-    write('SET', display_key(entry), entry.mode .. ' ' .. member .. ' ' .. token, 'PX', ttl_ms)
+    write('SET', display_key(entry), value[entry.mode], 'PX', ttl_ms)
   end
+end
+
+-- Holds that several tasks may have at once are counted in a hash; an absent count is 0.
+local function write_counts(name, holds, changes)
+  if #holds == 0 then
+    return
+  end
+  local counts, gone = {}, {}
+  for i, count in ipairs(read('HMGET', name, unpack(holds))) do
+    local left = tonumber(count or 0) + changes[i]
+    if left > 0 then
+      counts[#counts + 1] = holds[i]
+      counts[#counts + 1] = number_text(left)
+    else
+      gone[#gone + 1] = holds[i]
+    end
+  end
+  if #counts > 0 then
+    write_fields(name, counts)
+  end
+  if #gone > 0 then
+    write_many('HDEL', name, gone)
+  end
+  return gone
+end
+
+local function with_zeros(nodes)
+  local pairs_of = {}
+  for i = 1, #nodes do
+    pairs_of[2 * i - 1], pairs_of[2 * i] = '0', nodes[i]
+  end
+  return pairs_of
 end
 
 local function acquire_locks(entries)
-  for _, entry in ipairs(entries) do
-    acquired[entry.mode .. entry.node] = true
-    if entry.mode == 'X' then
-      write('ZADD', key('locks'), '0', entry.node)
-    else
-      write('ZADD', key('reading'), '0', entry.node)
-      write('HINCRBY', key('readers'), entry.node, '1')
-    end
+  local exclusive, shared, wide, ones = {}, {}, {}, {}
+  for i, entry in ipairs(entries) do
+    local hold = entry.mode .. entry.node
+    acquired[hold], ones[i] = true, 1
+    local nodes = entry.mode == 'X' and exclusive or shared
+    nodes[#nodes + 1] = entry.node
     if entry.wide then
-      write('HINCRBY', key('wide'), entry.mode .. entry.node, '1')
+      wide[#wide + 1] = hold
     end
   end
+  if #exclusive > 0 then
+    write_many('ZADD', key('locks'), with_zeros(exclusive))
+  end
+  if #shared > 0 then
+    write_many('ZADD', key('reading'), with_zeros(shared))
+    write_counts(key('readers'), shared, ones)
+  end
+  write_counts(key('wide'), wide, ones)
 end
 
--- Several holders may go in one script, so shared counts are settled once, at the end.
-
+-- Several holders may go in one script, so what they held is summed up, and settled once at the end.
 local function release_locks(entries)
   for _, entry in ipairs(entries) do
     local hold = entry.mode .. entry.node
     local back = returned[hold]
     if not back then
-      back = {node = entry.node, mode = entry.mode, holds = 0, wide = 0}
+      back = {node = entry.node, mode = entry.mode, holds = 0, wide = 0, displays = {}}
       returned[hold] = back
     end
     back.holds = back.holds + 1
+    back.displays[display_key(entry)] = true
     if entry.wide then
       back.wide = back.wide + 1
     end
-    back[#back + 1] = entry
+  end
+end
+
+local function settle_shared(nodes, changes)
+  for _, node in ipairs(write_counts(key('readers'), nodes, changes) or {}) do
+    freed['S' .. node] = true
   end
 end
 
@@ -164,30 +208,37 @@ local function settle_locks()
   if not next(returned) then
     return
   end
+  local shared, shared_changes, wide, wide_changes = {}, {}, {}, {}
   for hold, back in pairs(returned) do
-    local left = 0
     if back.mode == 'S' then
-      left = tonumber(read('HGET', key('readers'), back.node) or 0) - back.holds
-    end
-    if left > 0 then
-      write_fields(key('readers'), {back.node, number_text(left)})
+      shared[#shared + 1], shared_changes[#shared_changes + 1] = back.node, -back.holds
     else
-      if back.mode == 'S' then
-        write('HDEL', key('readers'), back.node)
-      end
-      write('ZREM', key(back.mode == 'X' and 'locks' or 'reading'), back.node)
       freed[hold] = true
-      for _, entry in ipairs(back) do
-        write('DEL', display_key(entry))
-      end
     end
     if back.wide > 0 then
-      local wide_left = tonumber(read('HGET', key('wide'), hold) or 0) - back.wide
-      if wide_left > 0 then
-        write_fields(key('wide'), {hold, wide_left})
-      else
-        write('HDEL', key('wide'), hold)
+      wide[#wide + 1], wide_changes[#wide_changes + 1] = hold, -back.wide
+    end
+  end
+  settle_shared(shared, shared_changes)
+  write_counts(key('wide'), wide, wide_changes)
+  local exclusive, unread, displays = {}, {}, {}
+  for hold in pairs(freed) do
+    local back = returned[hold]
+    if back then
+      local nodes = back.mode == 'X' and exclusive or unread
+      nodes[#nodes + 1] = back.node
+      for display in pairs(back.displays) do
+        displays[#displays + 1] = display
       end
     end
+  end
+  if #exclusive > 0 then
+    write_many('ZREM', key('locks'), exclusive)
+  end
+  if #unread > 0 then
+    write_many('ZREM', key('reading'), unread)
+  end
+  if #displays > 0 then
+    write_many('DEL', table.remove(displays), displays)
   end
 end

@@ -105,7 +105,7 @@ local function settle_lots()
     if not acquired[hold] then
       local after = wake_lots(hold, '')
       if after then
-        write('RPUSH', key('work'), 'wake\t' .. hold .. '\t' .. after)
+        leave_work('wake', hold, after)
       end
     end
   end

@@ -9,6 +9,14 @@ local function ring(type, executor, count)
   rung[bell] = (rung[bell] or 0) + (count or 1)
 end
 
+local function copy_bells()
+  local copy = {}
+  for bell, count in pairs(rung) do
+    copy[bell] = count
+  end
+  return copy
+end
+
 local function settle_bells()
   if not next(rung) then
     return

@@ -1,6 +1,7 @@
--- The short way: an attempt that ends well and the claim after it, when nothing out of the ordinary is about: no locks,
--- no usage, first attempts, few dependents. In straight lines, every read before the first write of its half, it does
--- what `finish_task` and `grant` do in general; a test holds both ways to the same keys. It takes a third of the time.
+-- The short way: an attempt that ends well and the claim after it, when nothing out of the ordinary is about: no usage,
+-- first attempts, few dependents, and for the claim no lock in the way. In straight lines, every read before the first
+-- write of its half, it does what `finish_task` and `grant` do in general; a test holds both ways to the same keys.
+-- It takes a third of the time.
 local call
 local short_run, short_counts, was_short
 
@@ -25,7 +26,8 @@ local function split_member(member)
   return string.match(member, '^([^/]*)/(.*)$')
 end
 
--- Dependents that wait for nothing else, as tasks to queue; and the counts of all of them as they will be.
+-- The counts of all dependents as they will be, and those that wait for nothing else, as tasks to queue; nil when one
+-- of these cannot be queued.
 local function ready_dependents(run, ids)
   local counts = call('HMGET', key('waiting', run), unpack(ids))
   local left_now, ready = {}, {}
@@ -36,6 +38,9 @@ local function ready_dependents(run, ids)
       local member = run .. '/' .. ids[i]
       local stored = call('HMGET', key('task', member), 'state', 'type', 'executor', 'score')
       if stored[1] == 'pending' then
+        if not (stored[2] and stored[3] and tonumber(stored[4])) then
+          return nil
+        end
         stored.member, stored.id = member, ids[i]
         ready[#ready + 1] = stored
       end
@@ -50,24 +55,33 @@ local function finish_shortly(member, token, spent)
   local task = call('HMGET', task_key, 'state', 'token', 'locks', 'attempt', 'spent', 'claimed_ms', 'busy_ms',
     'dependents', 'worker', 'skipped_ms')
   local state, dependents = task[1], task[8] or ''
-  if task[2] ~= token or (state ~= 'acked' and state ~= 'running') or task[3] ~= '' or task[4] ~= '1'
-    or task[7] or task[10] or (task[5] or '') ~= '' or spent ~= NOTHING_SPENT or dependents == MANY then
+  if task[2] ~= token or (state ~= 'acked' and state ~= 'running') or task[4] ~= '1' or task[7] or task[10]
+    or (task[5] or '') ~= '' or spent ~= NOTHING_SPENT or dependents == MANY or not tonumber(task[6]) then
     return nil
   end
   local run, id = split_member(member)
   local counts = read_short_run(run)
-  if counts[1] ~= 'active' or counts[4] == '1' or (read_meta()[3] or '') ~= '' then
+  if counts[1] ~= 'active' or not tonumber(counts[4]) or tonumber(counts[4]) <= 1 or (read_meta()[3] or '') ~= '' then
     return nil -- it would end the run, or there are limits to think of
   end
   local ids, left_now, ready = nil, nil, {}
   if dependents ~= '' then
     ids = split_lines(dependents)
     left_now, ready = ready_dependents(run, ids)
+    if not left_now then
+      return nil
+    end
   end
   local told_queued, zsets = {}, {prefix, key('leases')}
   for i = 1, #ready do
     told_queued[i] = ready[i].id
     zsets[#zsets + 1] = key('queue', ready[i][2])
+  end
+  if task[3] ~= '' then
+    release_locks(parse_locks(task[3]))
+    settle_locks()
+    settle_lots()
+    probe_writes()
   end
   call('ZINTERCARD', #zsets, unpack(zsets))
 
@@ -96,13 +110,18 @@ local function finish_shortly(member, token, spent)
   else
     call('HSET', key('run', run), state, add(counts, state, -1), 'done', add(counts, 'done', 1), 'live', counts[4])
   end
+  if task[3] ~= '' then
+    execute_writes()
+    reset_locks()
+  end
   return {'OK', unpack(told_queued)}
 end
 
 -- The second half: the head of the most urgent queue, if it is as plain; else nil, with nothing written.
 local function claim_shortly(answer, from)
   local worker, claim_id, lease_ms, executors, first_type = unpack(args_of_call, from, from + 4)
-  if string.sub(claimed_last, 1, #claim_id + 1) == claim_id .. ' ' then
+  local last_id = string.match(claimed_last, '^(%S+)')
+  if last_id == claim_id or is_older(claim_id, last_id) then
     return nil -- it was answered before
   end
   local known = read_meta()
@@ -125,7 +144,7 @@ local function claim_shortly(answer, from)
   end
   local task_key = key('task', member)
   local task = call('HMGET', task_key, 'state', 'executor', 'locks', 'attempt', 'parked_ms', 'baton', 'type', 'spec')
-  if task[1] ~= 'queued' or task[3] ~= '' or task[4] or (task[5] or '0') ~= '0' or (task[6] or '') ~= ''
+  if task[1] ~= 'queued' or task[4] or (task[5] or '0') ~= '0' or (task[6] or '') ~= ''
     or not string.find(executors, ',' .. task[2] .. ',', 1, true) then
     return nil
   end
@@ -134,14 +153,22 @@ local function claim_shortly(answer, from)
   if counts[1] ~= 'active' or (counts[10] or '') ~= '' then
     return nil
   end
+  local entries = parse_locks(task[3])
+  if find_blocker(entries) then
+    return nil
+  end
   if next(rung) then
     ring(task[7], task[2], -1)
     settle_bells()
-    probe_writes()
   end
+  local token = number_text((known[1] or 0) + 1)
+  if #entries > 0 then
+    acquire_locks(entries)
+    show_locks(entries, member, token, lease_ms)
+  end
+  probe_writes()
   local tip = counts[2]
 
-  local token = number_text((known[1] or 0) + 1)
   call('XADD', key('events'), '*', 'kind', 'task_claimed', 'run', run, 'task', id, 'state', 'acked', 'worker', worker,
     'attempt', '1', 'token', token, 'base', tip)
   call('ZREM', queue, member)
@@ -149,15 +176,16 @@ local function claim_shortly(answer, from)
   call('HSET', task_key, 'state', 'acked', 'token', token, 'attempt', '1', 'worker', worker, 'base', tip,
     'claimed_ms', now_text)
   call('HSET', key('meta'), 'fence', token)
-  call('HSET', key('ops'), operation.caller, remembered(answer), 'claim:' .. worker, claim_id .. ' ' .. token .. ' ' .. member)
+  call('HSET', key('ops'), operation.caller, remembered(answer), 'claim:' .. worker, claim_line(claim_id, token, member))
   call('HSET', key('run', run), 'queued', add(counts, 'queued', -1), 'acked', add(counts, 'acked', 1))
   execute_writes()
-  was_short = true
+  was_short = #entries == 0
   return {'OK', member, task[8], '1', token, tip, counts[3], lease_ms, '', '0'}
 end
 
 -- The next claim in the same call, after a first half that went the short way.
 local function claim_after(answer, from)
+  local bells = copy_bells()
   local is_sound, claimed = pcall(claim_shortly, answer, from)
   if is_sound and claimed then
     return {answer, claimed}
@@ -165,6 +193,8 @@ local function claim_after(answer, from)
     return settle_and_claim(answer, from)
   end
   drop_writes()
+  rung = bells
+  pcall(settle_bells)
   remember(answer)
   commit_writes()
   return {answer, {'FAILED'}}
@@ -176,6 +206,7 @@ local function begin(keys, args)
   args_of_call = args
   begin_writes(keys[1])
   operation, claiming_run, claimed_last, meta_read, short_run, ability.alive = nil, nil, nil, nil, nil, nil
+  is_repetition = false
   if was_short then
     was_short = false
     for name in pairs(probed) do

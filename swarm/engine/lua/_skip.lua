@@ -11,12 +11,8 @@ local function skip_task(task, interventions)
   write_fields(key('task', task.member), {'token', '0', 'needs_person', '0', 'skipped_ms', now_text})
   if IS_TERMINAL[task.state] then
     write('ZREM', key('dead'), task.member)
-    local run = read_run(task.run)
-    if run.state ~= 'cancelled' then
-      if run.ended_ms ~= '0' then
-        restate_run(task.run, 'active')
-        write('SADD', key('active'), task.run)
-      end
+    if read_run(task.run).state ~= 'cancelled' then
+      reopen_run(task.run)
       leave_work('undoom', task.member, 0)
     end
   end

@@ -1,5 +1,6 @@
--- Validate first, write after, by construction: a script collects its writes, and `commit` probes
--- the type of every key among them before it executes the first. Reads see the state before the call.
+-- Validate first, write after, by construction: a script collects its writes, and a commit proves the type of every
+-- key among them before it executes the first. Reads see the state before the commit. Only the short way (`_short.lua`)
+-- writes past it, and proves its keys itself.
 local prefix, now, now_text
 local pending, probed, unproven, told, hashes
 local whole_keys = {}
@@ -77,6 +78,9 @@ end
 
 -- Forget what was collected since the last commit.
 local function drop_writes()
+  for i = 2, unproven and #unproven or 0, 2 do
+    probed[unproven[i]] = nil
+  end
   pending, unproven, told, hashes = {}, {}, {}, {}
 end
 

@@ -1,7 +1,7 @@
 -- Take the best handed-in attempt whose branch is not being merged by somebody else.
 -- KEYS[1]  the project's key prefix
 -- ARGV     merger, lease ms, op_id, place in `merging` to look from
--- Writes   slot, task, fence, lock, events
+-- Writes   slot, task, meta, lock, events
 -- Returns  {'OK', member, spec, attempt, token, merge token, commit, base, branch, lease ms}, {'EMPTY'},
 --          or {'AGAIN', place} when every attempt looked at waits for a busy branch
 -- Flags: allow-oom

@@ -1,4 +1,4 @@
--- Cancel a run, or one task and what depends on it; what a budget does not cover is left as work.
+-- Cancel a run, active, or one task and what depends on it; what a budget does not cover is left as work.
 -- KEYS[1]  the project's key prefix
 -- ARGV     run, task id or '', op_id
 -- Writes   task, queue, delayed, leases, merging, slot, locks, reading, readers, wide, lock, lot, lots, parked, bell, work, run, ops, events

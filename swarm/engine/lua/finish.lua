@@ -1,9 +1,9 @@
 -- End a task that has nothing to merge.
 -- KEYS[1]  the project's key prefix
 -- ARGV     member, token, op_id, usage; then, to take the next task in the same call, what `claim` takes
--- Writes   task, leases, locks, reading, readers, wide, lock, lot, lots, parked, queue, bell, waiting, work, run, ops, events;
+-- Writes   task, leases, locks, reading, readers, wide, lock, lot, lots, parked, queue, bell, waiting, work, run, active, ops, events;
 --          with a claim, what `claim` writes
--- Returns  {'OK', newly queued ids...}, {'STALE', current token}, {'CANCELLED'} or {'UNKNOWN'};
+-- Returns  {'OK' or 'MORE', newly queued ids...}, {'STALE', current token}, {'CANCELLED'} or {'UNKNOWN'};
 --          with a claim, {that, what `claim` returns} once it is OK, or {that, {'FAILED'}} when only the claim erred
 -- Flags: allow-oom
 -- Moves: acked -> done, running -> done, pending -> queued

@@ -2,13 +2,16 @@
 -- KEYS[1]  the project's key prefix
 -- ARGV     run, goal, branch, base, repository, schema
 -- Writes   run, runs, active, meta, events
--- Returns  {'OK', state, chunks stored} or {'REFUSED', repository}
+-- Returns  {'OK', state, chunks stored}, {'REFUSED', repository} or {'SCHEMA', schema of what is stored}
 -- Moves: none
 local run, goal, branch, base, repository, schema = unpack(args)
 local meta = key('meta')
 local known = read('HMGET', meta, 'repository', 'schema')
 if known[1] and known[1] ~= '' and repository ~= '' and known[1] ~= repository then
   return {'REFUSED', known[1]}
+end
+if known[2] and known[2] ~= schema then
+  return {'SCHEMA', known[2]}
 end
 local run_key = key('run', run)
 local stored = read('HMGET', run_key, 'state', 'chunks')

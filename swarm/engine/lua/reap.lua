@@ -4,7 +4,8 @@
 -- a queue that no worker alive serves is noted.
 -- KEYS[1]  the project's key prefix
 -- ARGV     op_id, lease ms
--- Writes   tick, unserved, deadlines, leases, task, locks, reading, readers, wide, lock, lot, lots, parked, queue, delayed, bell, dead, work, run, ops, events
+-- Writes   tick, unserved, deadlines, leases, task, locks, reading, readers, wide, lock, lot, lots, parked, queue, delayed, bell, dead,
+--          work, run, active, ops, events
 -- Returns  {'OK' or 'MORE', then for each task: member, worker, state} or {'GRACE', until ms}
 -- Flags: allow-oom
 -- Moves: acked -> queued, running -> queued, acked -> failed, running -> failed, pending -> failed, queued -> failed,
@@ -32,6 +33,7 @@ write_fields(tick, {'last_ms', now_text, 'grace_until_ms', number_text(grace_unt
 if now < grace_until then
   return settle({'GRACE', number_text(grace_until)})
 end
+prune_answers(tick)
 write_fields(tick, {'looked_ms', look_for_unserved(last[4])})
 local overdue = expire_due()
 if overdue then

@@ -2,7 +2,7 @@
 -- KEYS[1]  the project's key prefix
 -- ARGV     member, attempt, merge token, op_id, commit
 -- Writes   task, queue, delayed, leases, merging, slot, locks, reading, readers, wide, lock, lot, lots, parked, bell,
---          waiting, work, dead, fence, run, ops, events
+--          waiting, work, dead, meta, run, ops, events
 -- Returns  {'OK', newly queued ids...} , {'KNOWN'} or {'UNKNOWN'}
 -- Flags: allow-oom
 -- Moves: pending -> done, queued -> done, acked -> done, running -> done, merging -> done, failed -> done,
@@ -31,8 +31,7 @@ if IS_TERMINAL[task.state] then
   -- Cancelling is a person's word: git proves this landing, and nothing more may follow from it.
   local is_cancelled = task.state == 'cancelled' or read_run(task.run).state == 'cancelled'
   if not is_cancelled then
-    restate_run(task.run, 'active')
-    write('SADD', key('active'), task.run)
+    reopen_run(task.run)
     leave_work('undoom', member, 0)
   end
 end

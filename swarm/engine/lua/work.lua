@@ -50,7 +50,7 @@ elseif kind == 'take_up' then
 elseif kind == 'wake' and not is_held(name) then
   local after = wake_lots(name, from)
   if after then
-    write('RPUSH', key('work'), 'wake\t' .. name .. '\t' .. after)
+    leave_work('wake', name, after)
   end
 end
 return settle({'MORE', number_text(moved), unpack(queued)})

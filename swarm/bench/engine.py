@@ -1,0 +1,220 @@
+"""No-op tasks through the real engine: claim, body, finish-and-claim; locks, leases, fencing, events.
+
+A task's body appends 16 bytes (task, process, monotonic time) to one file, about 2 µs; every time that is
+reported comes from that file, and every count from the server's own counters.
+"""
+
+import multiprocessing
+import os
+import statistics
+import struct
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from swarm.bench.graphs import Graph
+from swarm.engine.claims import Finish, WorkerProfile
+from swarm.engine.connect import open_store
+from swarm.engine.engine import Engine
+from swarm.engine.words import text_of
+from swarm.errors import NotFinishedError
+from swarm.plan.model import Plan, TaskSpec
+
+PROJECT = "bench"
+LIMIT_S = 600.0
+IDLE_S = 0.2
+_RECORD = struct.Struct("<IId")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one run of one graph cost."""
+
+    tasks: int
+    workers: int
+    enqueue_s: float  # from the first byte of the plan to its activation
+    makespan_s: float  # to the last body: from before submitting, or from the first body of a gated graph
+    tasks_per_s: float
+    hop_p50_ms: float | None  # from the body of a task's last dependency to its own
+    hop_p99_ms: float | None
+    redis_commands_per_task: float  # those inside scripts count
+    redis_reads_per_task: float  # reads of sockets: round trips
+    redis_bytes_per_task: float
+    redis_cpu_us_per_task: float
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where a run is measured: a server that is nobody else's, and a folder for what the workers write."""
+
+    url: str
+    folder: Path
+
+    @property
+    def log(self) -> Path:
+        """What ran when."""
+        return self.folder / "bodies"
+
+    @property
+    def gate(self) -> Path:
+        """While it is there, the first task waits."""
+        return self.folder / "gate"
+
+    def recorder(self) -> Callable[[int], None]:
+        """The body of a task, for one process."""
+        descriptor = os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        process = os.getpid()
+
+        def body(task: int) -> None:
+            while task == 0 and self.gate.exists():
+                time.sleep(0.001)
+            os.write(descriptor, _RECORD.pack(task, process, time.monotonic()))
+
+        return body
+
+
+Worker = Callable[[Bench], None]
+Submit = Callable[[Bench, Graph], None]
+
+
+def engine_worker(bench: Bench) -> None:
+    """One process of the engine: a round trip a task for as long as there is one, then a wait."""
+    engine = Engine(open_store(bench.url), PROJECT)
+    worker = WorkerProfile(f"bench-{os.getpid()}", types=("general",), executors=("command",))
+    body, numbers = bench.recorder(), count()
+    claim = None
+    while True:
+        claim = claim or engine.claim(worker, str(next(numbers)))
+        if claim is None:
+            engine.wait(worker, timeout_s=IDLE_S)
+            continue
+        body(int(claim.task.id))
+        claim = engine.end_and_claim(claim, Finish(), worker, str(next(numbers)))
+
+
+def submit_to_engine(bench: Bench, graph: Graph, *, files: int = 0, reads: int = 0) -> None:
+    """Hand the graph to the engine; each task with `files` of its own and `reads` shared, at depth 4."""
+    tasks = tuple(
+        TaskSpec(
+            task,
+            "no-op",
+            dependencies=tuple(needs),
+            files=tuple(f"src/a/b/{task}/{n}.py" for n in range(files)),
+            reads=tuple(f"docs/a/b/c/{n}.md" for n in range(reads)),
+            executor="command",
+            command=("true",),
+            estimate_s=1.0,
+        )
+        for task, needs in graph
+    )
+    Engine(open_store(bench.url), PROJECT).submit(Plan(tasks), base="0" * 40, key=str(time.time_ns()))
+
+
+def measure(
+    bench: Bench, graph: Graph, *, workers: int, worker: Worker, submit: Submit, is_gated: bool
+) -> Measured:
+    """One run on an emptied server, by processes that are at work before the first task is there.
+
+    A gated graph begins when all of it is stored: what it measures is hops, not loading.
+
+    Raises:
+        NotFinishedError: a task did not run, ran twice, or ran before its dependencies.
+    """
+    numbers = {task: number for number, (task, _) in enumerate(graph)}
+    numbered = [(str(numbers[task]), [str(numbers[need]) for need in needs]) for task, needs in graph]
+    open_store(bench.url).call("FLUSHALL")
+    bench.log.write_bytes(b"")
+    processes = [
+        multiprocessing.get_context("fork").Process(target=worker, args=(bench,)) for _ in range(workers)
+    ]
+    try:
+        for process in processes:
+            process.start()
+        _warm(bench, submit, workers)
+        return _timed(bench, numbered, workers, submit, is_gated=is_gated)
+    finally:
+        for process in processes:
+            process.kill()
+            process.join()
+
+
+def _warm(bench: Bench, submit: Submit, workers: int) -> None:
+    """Neither imports nor connections nor the scripts' first load are measured."""
+    submit(bench, [(str(task), []) for task in range(32 * workers)])
+    _await(bench, 32 * workers)
+    bench.log.write_bytes(b"")
+
+
+def _timed(bench: Bench, graph: Graph, workers: int, submit: Submit, *, is_gated: bool) -> Measured:
+    if is_gated:
+        bench.gate.touch()
+    before, started_s = _usage(bench.url), time.monotonic()
+    submit(bench, graph)
+    enqueued_s = time.monotonic()
+    bench.gate.unlink(missing_ok=True)
+    _await(bench, len(graph))
+    time.sleep(0.05)  # the last task's end comes after its body
+    after = _usage(bench.url)
+    at_s = _checked(bench.log.read_bytes(), graph)
+    begun_s = min(at_s) if is_gated else started_s
+    makespan_s = max(at_s) - begun_s
+    commands, reads, sent, cpu_us = ((new - old) / len(graph) for new, old in zip(after, before, strict=True))
+    p50_ms, p99_ms = _hops(at_s, graph)
+    return Measured(
+        tasks=len(graph),
+        workers=workers,
+        enqueue_s=enqueued_s - started_s,
+        makespan_s=makespan_s,
+        tasks_per_s=len(graph) / makespan_s,
+        hop_p50_ms=p50_ms,
+        hop_p99_ms=p99_ms,
+        redis_commands_per_task=commands,
+        redis_reads_per_task=reads,
+        redis_bytes_per_task=sent,
+        redis_cpu_us_per_task=cpu_us,
+    )
+
+
+def _await(bench: Bench, tasks: int) -> None:
+    deadline_s = time.monotonic() + LIMIT_S
+    while bench.log.stat().st_size < tasks * _RECORD.size:
+        if time.monotonic() > deadline_s:
+            done = bench.log.stat().st_size // _RECORD.size
+            raise NotFinishedError(f"{done} of {tasks} tasks ran in {LIMIT_S:.0f} s", hint="run fewer tasks")
+        time.sleep(0.005)
+
+
+def _checked(log: bytes, graph: Graph) -> list[float]:
+    """When each task ran, in the order of the graph."""
+    at_s: dict[int, float] = {}
+    for task, _, moment_s in _RECORD.iter_unpack(log):
+        if task in at_s:
+            raise NotFinishedError(f"task {task} ran twice", hint="this is a defect: report it")
+        at_s[task] = moment_s
+    for task, needs in graph:
+        if any(at_s[int(need)] >= at_s[int(task)] for need in needs):
+            raise NotFinishedError(f"task {task} ran before a dependency", hint="this is a defect: report it")
+    return [at_s[int(task)] for task, _ in graph]
+
+
+def _hops(at_s: Sequence[float], graph: Graph) -> tuple[float | None, float | None]:
+    hops_ms = sorted(
+        (at_s[int(task)] - max(at_s[int(need)] for need in needs)) * 1000 for task, needs in graph if needs
+    )
+    if not hops_ms:
+        return None, None
+    return statistics.median(hops_ms), hops_ms[int(len(hops_ms) * 0.99)]
+
+
+def _usage(url: str) -> tuple[float, float, float, float]:
+    """Commands, socket reads, bytes and CPU microseconds of the server so far."""
+    info = text_of(open_store(url).call("INFO", "all"))
+    fields = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
+    return (
+        float(fields["total_commands_processed"]),
+        float(fields["total_reads_processed"]),
+        float(fields["total_net_input_bytes"]) + float(fields["total_net_output_bytes"]),
+        (float(fields["used_cpu_user"]) + float(fields["used_cpu_sys"])) * 1e6,
+    )
