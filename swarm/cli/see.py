@@ -218,7 +218,7 @@ def _agents_text(records: "list[AgentRecord]", now_ms: int) -> str:
             one_line(agent.worker_id, 40),
             agent.kind,
             agent.state if is_alive(agent, now_ms) else "lost",
-            ",".join(agent.types) or "-",
+            ",".join([*agent.types, *(f"+{tag}" for tag in agent.tags)]) or "-",
             one_line(agent.task, 40) or "-",
             str(agent.done),
             str(agent.failed),

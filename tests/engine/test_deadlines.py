@@ -95,6 +95,24 @@ def test_what_ends_in_time_is_left_alone(engine: Engine, clock: SkewedClock) -> 
     assert engine.depth("deadlines") == 0
 
 
+def test_a_deadline_and_the_end_of_a_lease_in_one_tick_are_told_once(
+    engine: Engine, clock: SkewedClock
+) -> None:
+    """The task fails for its deadline, and is not taken back from its worker as well."""
+    run = engine.submit(make_plan(by(10, make_task("t", files=["a"])), "u"), base=BASE)
+    held = claim(engine), claim(engine, "2")
+    pass_time(engine, clock, 4_000)
+    clock.advance(ms=engine.lease_ms + 1)
+    engine.reclaim_expired()  # grace: the gap was too long
+
+    clock.advance(ms=4_900)
+    engine.reclaim_expired()
+    pass_time(engine, clock, engine.lease_ms)
+
+    assert len(held) == 2
+    assert (states(engine, run), engine.task(run, "t").crashes) == ({"t": "failed", "u": "queued"}, 0)
+
+
 def test_a_person_may_retry_what_was_late(engine: Engine, clock: SkewedClock) -> None:
     """The deadline has been had; the retry has none."""
     run = engine.submit(make_plan(by(10, make_task("t"))), base=BASE)
@@ -126,10 +144,10 @@ def test_the_deadline_of_a_run_ends_all_of_it(engine: Engine, clock: SkewedClock
     assert engine.depth("deadlines") == 0
 
 
-def test_what_a_landing_lets_go_on_after_the_deadline_is_ended_as_well(
+def test_what_is_let_go_on_while_a_run_is_being_ended_is_ended_as_well(
     engine: Engine, clock: SkewedClock
 ) -> None:
-    """The run is looked at again until it has ended."""
+    """It comes later in the plan than what it waited for."""
     run = engine.submit(make_plan("a", make_task("b", after=["a"])), base=BASE, deadline_s=10)
     held = claim(engine)
     clock.advance(ms=4_000)

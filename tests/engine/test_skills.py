@@ -57,6 +57,21 @@ def test_the_next_task_taken_with_the_end_of_the_last_fits_the_worker_too(engine
         assert after is None or after.task.needs == ()
 
 
+def test_the_most_urgent_of_all_queues_of_a_type_is_taken(engine: Engine) -> None:
+    """A worker that names its type looks into the queues of its tags too, after its last task as well."""
+    engine.submit(
+        make_plan(
+            make_task("first", estimate_s=20), make_task("train", needs=["gpu"], estimate_s=9), "plain"
+        ),
+        base=BASE,
+    )
+    named = WorkerProfile("g", types=("general",), tags=("gpu",))
+    held = engine.claim(named, "1")
+    assert held is not None
+
+    assert task_of(engine.end_and_claim(held, Finish(), named, "2")) == "train"
+
+
 def test_a_parked_task_wakes_for_a_worker_that_can_do_it(engine: Engine) -> None:
     """Tagged tasks have lots of their own, so none that nobody takes keeps the others waiting."""
     plan = make_plan(

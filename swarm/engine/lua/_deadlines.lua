@@ -12,8 +12,7 @@ do
     fail_for_good(task)
   end
 
-  -- What waits for a dependency fails with it, within the budget of a call.
-  -- What a landing lets go on behind this walk is met by the next one.
+  -- In the plan's order: whatever waits for what is met here fails with it, or is met later.
   function expire_run_tasks(run, from)
     local ids, count = read('ZRANGE', key('index', run), from, from + EXPIRED_A_CALL - 1), 0
     for _, id in ipairs(ids) do
@@ -25,8 +24,6 @@ do
     end
     if #ids == EXPIRED_A_CALL then
       leave_work('expire', run, from + EXPIRED_A_CALL)
-    elseif read_run(run).ended_ms == '0' then
-      write('ZADD', key('deadlines'), number_text(now + AGAIN_MS), run)
     end
     return count
   end
