@@ -10,7 +10,7 @@ FLOOR = $(if $(filter tests,$(TESTS)),--fail-under=70)
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench soak clean
+.PHONY: help demo test lint format bench bench-scheduling soak mutants clean
 
 help:
 	@echo "make demo    the whole way on an example: no key, no Docker, no Redis needed"
@@ -18,7 +18,9 @@ help:
 	@echo "make lint    style, types, layers, dependencies, spelling"
 	@echo "make format  let ruff format and fix"
 	@echo "make bench   engine throughput and latency, into benchmarks/results/"
+	@echo "make bench-scheduling  makespans of measured workflows, into docs/benchmarks.md"
 	@echo "make soak    kill processes at random for MINUTES=$(MINUTES)"
+	@echo "make mutants break the engine's rules one by one, and see the tests fail"
 	@echo "make clean   remove what the others made"
 
 demo: $(VENV)/.ready
@@ -50,8 +52,16 @@ bench: $(VENV)/.ready-dev
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/engine.py --out benchmarks/results/engine.json
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/commands.py --out benchmarks/results/commands.json
 
+bench-scheduling: $(VENV)/.ready-dev
+	@mkdir -p benchmarks/results
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/scheduling.py \
+	  --out benchmarks/results/scheduling.json --page docs/benchmarks.md
+
 soak: $(VENV)/.ready-dev
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/soak.py --minutes $(MINUTES)
+
+mutants: $(VENV)/.ready-dev
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/mutants.py
 
 clean:
 	rm -rf $(VENV) .coverage .coverage.* htmlcov dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -97,7 +97,7 @@ def _redis(settings: Settings) -> Finding:
 
 
 def _where(server: Server) -> str:
-    return f"embedded, {server.binary}, {server.url}" if server.is_embedded else "REDIS_URL answers"
+    return f"embedded, {server.binary}, {server.socket}" if server.is_embedded else "REDIS_URL answers"
 
 
 def _gates(settings: Settings) -> Finding:

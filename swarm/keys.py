@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 PARTS: dict[str, str] = {
     # whole keys
-    "meta": "meta",  # HASH   schema, repository, fence (where tokens come from), types, tasks ever submitted
+    "meta": "meta",  # HASH   schema, repository, fence (where tokens come from), types, tasks, durations
     "runs": "runs",  # ZSET   run -> submitted at, ms
     "active": "active",  # SET    runs that have not ended
     "leases": "leases",  # ZSET   task -> lease end, ms

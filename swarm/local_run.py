@@ -7,6 +7,7 @@ from swarm.base_check import BaseCheck, red_on_base
 from swarm.driving import Driven, drive
 from swarm.engine.connect import engine_for
 from swarm.engine.engine import Engine
+from swarm.engine.ranking import Ranking
 from swarm.engine.reads import Reads
 from swarm.engine.snapshot import take_snapshot
 from swarm.errors import AuthenticationError, UnknownRunError
@@ -97,6 +98,7 @@ class LocalRun:
         admission = self._admit()
         if admission.reason:
             self._tell(admission.reason)
+        Ranking(self._engine).refresh(workers=admission.workers, now_ms=self._engine.now_ms())
         fleet = LocalFleet(self._settings, self._server.url, admission.workers, self._environment)
         fleet.start()
         check = self._base_check

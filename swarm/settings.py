@@ -137,8 +137,11 @@ def load_settings(start: Path, flags: Mapping[str, object] | None = None) -> Set
 
 
 def find_root(start: Path) -> Path:
-    """The nearest folder at or above `start` that holds `.git`, else `start`."""
-    start = start.absolute()
+    """The nearest folder at or above `start` that holds `.git`, else `start`; links followed.
+
+    One repository has one name and one set of locks, however it was come to.
+    """
+    start = start.resolve()
     for folder in (start, *start.parents):
         if (folder / ".git").exists():
             return folder

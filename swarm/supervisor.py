@@ -1,12 +1,14 @@
 """The supervisor: a loop that calls the others, and decides nothing itself.
 
 Any number may run, on any host, at once: every step is safe to repeat and to race. One tick is
-reclaim (what dead workers held) → merge (what was handed in) → publish (the branch, to the user).
+reclaim (what dead workers held) → rank (by what was learnt) → merge (what was handed in) → publish
+(the branch, to the user).
 """
 
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,7 +18,9 @@ import structlog
 
 from swarm.engine.claims import WorkerProfile
 from swarm.engine.engine import Engine
+from swarm.engine.ranking import Ranking
 from swarm.engine.records import AgentRecord
+from swarm.engine.snapshot import is_alive
 from swarm.errors import StoreUnreachableError, SwarmError
 from swarm.fleet.liveness import is_dead_here
 from swarm.repo.hub import Hub
@@ -25,6 +29,8 @@ from swarm.repo.refs import RefsBusyError
 
 TICK_S = 1.0
 HEARTBEAT_S = 5.0
+RANKING_SHARE = 20
+"""Ranking a large run takes seconds: so many times as long goes to everything else."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,8 @@ class Supervisor:
         self._hub = hub
         self._merge_queue = merge_queue
         self._publish_to = publish_to
+        self._ranking = Ranking(engine)
+        self._rank_at_s = 0.0
         self._log = structlog.get_logger().bind(worker=worker_id)
         self._profile = WorkerProfile(
             worker_id=worker_id, types=(), executors=(), host=socket.gethostname(), pid=os.getpid()
@@ -93,6 +101,7 @@ class Supervisor:
         Ends early when told to stop, between two landings, or when a landing lost its slot.
         """
         reclaimed = len(self._reclaim())
+        self._rank()
         landings: list[Landing] = []
         while not should_stop() and (landing := self._merge_queue.land_next()):
             landings.append(landing)
@@ -127,6 +136,17 @@ class Supervisor:
                 taken += [requeued.task for requeued in self._engine.reclaim_worker(agent.worker_id)]
                 self._engine.sign_off(agent.worker_id)
         return taken
+
+    def _rank(self) -> None:
+        """Keep dispatch scores up to what was learnt and who is alive; events may wake us far more often."""
+        began_s = time.monotonic()
+        if began_s < self._rank_at_s:
+            return
+        now_ms = self._engine.now_ms()
+        alive = [agent for agent in self._engine.agents() if is_alive(agent, now_ms)]
+        self._ranking.refresh(workers=sum(agent.kind == "worker" for agent in alive), now_ms=now_ms)
+        ended_s = time.monotonic()
+        self._rank_at_s = ended_s + max(TICK_S, RANKING_SHARE * (ended_s - began_s))
 
     def _is_gone(self, agent: AgentRecord) -> bool:
         return agent.worker_id != self._profile.worker_id and is_dead_here(agent)

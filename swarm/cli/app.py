@@ -58,6 +58,12 @@ VERBS: tuple[Verb, ...] = (
         "Check a plan and list everything that is wrong with it.",
     ),
     Verb("plan", "show", "swarm.cli.plan:show", "Draw a plan, or a run as it stands."),
+    Verb(
+        "plan",
+        "simulate",
+        "swarm.cli.simulate:simulate",
+        "Say how long a plan would take, by the real scheduler in virtual time.",
+    ),
     Verb("run", "run", "swarm.cli.run:run", "Run a plan (or requirements) on this machine, and report."),
     Verb(
         "run",

@@ -1,5 +1,6 @@
 """`queue` and `locks`: what waits, and what holds it up. Each number names its redis-cli line."""
 
+import shlex
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -8,11 +9,13 @@ import click
 from swarm.cli.context import Context, pass_context, server_url
 from swarm.cli.output import emit, json_option, table
 from swarm.cli.see import queue_data
+from swarm.fleet.server_file import PASSWORD_FILE
 from swarm.keys import Keys
 from swarm.observe.wording import duration, one_line, plural
 
 if TYPE_CHECKING:
     from swarm.engine.views import Backlog, HeldLock
+    from swarm.settings import Settings
 
 WHOLE = {
     "delayed": "in backoff after a failed attempt",
@@ -49,7 +52,7 @@ def queue(context: Context, explain: bool, as_json: bool) -> None:
         "limits": depths.controls.limits,
         **({"redis_cli": {name: command for name, _, command in commands}} if explain else {}),
     }
-    emit(data, as_json, lambda: _explained(commands) if explain else _text(depths))
+    emit(data, as_json, lambda: _explained(commands, settings) if explain else _text(depths))
 
 
 @click.command()
@@ -95,10 +98,14 @@ def _commands(depths: "Backlog", keys: Keys, cli: str) -> list[tuple[str, int, s
     return lines
 
 
-def _explained(commands: list[tuple[str, int, str]]) -> str:
-    return table(
+def _explained(commands: list[tuple[str, int, str]], settings: "Settings") -> str:
+    shown = table(
         ("WHAT", "NOW", "REDIS-CLI"), [(name, str(n), line) for name, n, line in commands], right=(1,)
     )
+    if settings.redis_url:
+        return shown
+    password = shlex.quote(str(settings.home / "server" / PASSWORD_FILE))
+    return f"{shown}\n\nfirst: export REDISCLI_AUTH=$(cat {password})"
 
 
 def _text(depths: "Backlog") -> str:

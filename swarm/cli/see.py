@@ -32,7 +32,12 @@ def status(context: Context, run: str, as_json: bool) -> None:
     from swarm.engine.snapshot import take_snapshot
 
     snapshot = take_snapshot(reads, resolve_run(reads, run))
-    emit(_status_data(snapshot), as_json, lambda: _status_text(snapshot))
+    left_s = None
+    if not snapshot.run.state.is_terminal:
+        from swarm.engine.outlook import remaining_s
+
+        left_s = remaining_s(snapshot, reads.durations())
+    emit(_status_data(snapshot, left_s), as_json, lambda: _status_text(snapshot, left_s))
 
 
 @click.command()
@@ -116,7 +121,7 @@ def _run_data(record: "RunRecord") -> dict[str, object]:
     return {**record._asdict(), "counts": {str(state): count for state, count in record.counts.items()}}
 
 
-def _status_data(snapshot: "Snapshot") -> dict[str, object]:
+def _status_data(snapshot: "Snapshot", left_s: float | None) -> dict[str, object]:
     return {
         "run": _run_data(snapshot.run),
         "elapsed_s": snapshot.elapsed_s,
@@ -130,10 +135,12 @@ def _status_data(snapshot: "Snapshot") -> dict[str, object]:
         "limits": snapshot.controls.limits,
         "unserved": snapshot.unserved,
         "taken_ms": snapshot.taken_ms,
+        "forecast_s": left_s,
+        "eta_ms": snapshot.taken_ms + int(left_s * 1000) if left_s is not None else None,
     }
 
 
-def _status_text(snapshot: "Snapshot") -> str:
+def _status_text(snapshot: "Snapshot", left_s: float | None) -> str:
     run = snapshot.run
     total = len(snapshot.tasks)
     counts = "   ".join(f"{state_word(state)} {count}" for state, count in run.counts.items() if count)
@@ -143,7 +150,8 @@ def _status_text(snapshot: "Snapshot") -> str:
         "goal": one_line(run.goal, 80) or "-",
         "branch": f"{run.branch}" + (f" at {run.tip[:12]}" if run.tip else ""),
         "tasks": f"{run.counts.get(TaskState.DONE, 0)}/{total} done   {counts}",
-        "time": duration(snapshot.elapsed_s),
+        "time": duration(snapshot.elapsed_s)
+        + (f", about {duration(left_s)} more" if left_s is not None else ""),
         "alive": f"{plural(len(workers), 'worker')},"
         f" {plural(len(snapshot.alive) - len(workers), 'supervisor')}",
     }

@@ -41,6 +41,8 @@ from swarm.states import FailureKind
 LONGEST_WAIT_S = 2.0
 MERGE_DISPLAY_MS = 24 * 3600 * 1000
 WORK_A_TICK = 100
+RERANKED = 150
+"""So many scores one script changes at most."""
 PROVIDER_BASE, PROVIDER_CAP = 15, 2
 """How much longer than others a task waits that a provider failed: outages last for minutes, not seconds."""
 
@@ -295,6 +297,17 @@ class Engine(Steering):
     def sign_off(self, worker_id: str) -> None:
         """Remove a worker that has ended in good order."""
         self._caller.call("sign_off", worker_id)
+
+    def rerank(self, run: str, urgencies: Mapping[str, int]) -> int:
+        """Give tasks other urgencies (scores without their age); returns how many changed.
+
+        In chunks, so claims in between see some of the new order. What has ended, or is unknown, stays.
+        """
+        changed, pairs = 0, [(task, str(one)) for task, one in urgencies.items()]
+        for start in range(0, len(pairs), RERANKED):
+            words = [word for pair in pairs[start : start + RERANKED] for word in pair]
+            changed += int(words_of(self._caller.call("rerank", run, self._caller.new_op(), *words))[1])
+        return changed
 
     # see ------------------------------------------------------------------------------------
     def events(self, *, after: str = "0-0", limit: int = 1000, block_ms: int = 0) -> list[Event]:

@@ -5,7 +5,9 @@ node alone) and a node: a path ending in `/`, or the empty text for the reposito
 its literal prefix; whatever might be a folder is wide; unsure means wide.
 """
 
+import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from swarm.plan.model import TaskSpec
@@ -23,8 +25,10 @@ class LockEntry:
     node: str  # path ending in `/`; empty is the root
     is_wide: bool  # covers everything under the node
 
-    def __str__(self) -> str:
-        return f"{self.mode}{'*' if self.is_wide else '-'}{self.node}"
+    @property
+    def path(self) -> str:
+        """As people see it: with a trailing slash when it covers everything under it."""
+        return (self.node if self.is_wide else self.node[:-1]) or "/"
 
 
 def compile_locks(spec: TaskSpec) -> tuple[LockEntry, ...]:
@@ -42,8 +46,25 @@ def compile_locks(spec: TaskSpec) -> tuple[LockEntry, ...]:
 
 
 def lock_text(entries: tuple[LockEntry, ...]) -> str:
-    """A lock set as it is stored: one line an entry."""
-    return "\n".join(map(str, entries))
+    """A lock set as it is stored: JSON of all nodes, exclusive, shared, and wide holds; or nothing."""
+    if not entries:
+        return ""
+    lists = {
+        "n": [entry.node for entry in entries],
+        "x": [entry.node for entry in entries if entry.mode == "X"],
+        "s": [entry.node for entry in entries if entry.mode == "S"],
+        "w": [entry.mode + entry.node for entry in entries if entry.is_wide],
+    }
+    return json.dumps(lists, separators=(",", ":"), ensure_ascii=False)
+
+
+def read_locks(text: str) -> Iterator[LockEntry]:
+    """The lock set that `lock_text` wrote."""
+    lists = json.loads(text) if text else {}
+    wide = set(lists.get("w", ()))
+    for mode, name in (("X", "x"), ("S", "s")):
+        for node in lists.get(name, ()):
+            yield LockEntry(mode, node, is_wide=mode + node in wide)
 
 
 def _compile(mode: str, pattern: str) -> LockEntry:

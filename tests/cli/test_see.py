@@ -55,15 +55,8 @@ def test_status_as_json_has_its_documented_shape(swarm: Swarm, run: str) -> None
     data = swarm("status", run[:4], "--json").json()
 
     assert set(data) == {
-        "run",
-        "elapsed_s",
-        "tasks",
-        "agents",
-        "queues",
-        "paused",
-        "limits",
-        "unserved",
-        "taken_ms",
+        *("run", "elapsed_s", "tasks", "agents", "queues", "taken_ms"),
+        *("paused", "limits", "unserved", "forecast_s", "eta_ms"),
     }
     assert data["run"]["counts"]["running"] == 1
     assert data["tasks"][0] == {"id": "build", "state": "running", "attempt": 1, "worker": "w-1"}
@@ -202,7 +195,8 @@ def test_the_embedded_server_of_the_folder_is_found(
     """Without any setting, `swarm status` asks the server that `swarm run` left running here."""
     (folder / "swarm.toml").write_text('project = "shop"\n')
     (folder / ".swarm" / "server").mkdir(parents=True)
-    note = ServerRecord(redis_server.url, str(ProcessId.running(redis_server.pid)), "redis-server", "")
+    process = str(ProcessId.running(redis_server.pid))
+    note = ServerRecord(str(redis_server.socket), process, "redis-server", str(folder / "server.log"))
     run = bench.submit(task("a"))
 
     write_server_file(folder / ".swarm", note)

@@ -70,7 +70,10 @@ def test_looking_imports_nothing_heavy(
     name: str, folder: Path, bench: Any, task: Callable[..., TaskSpec]
 ) -> None:
     """What a person types all day answers at once."""
-    bench.submit(task("a"))
+    bench.engine.heartbeat(bench.worker, kind="worker", state="busy")
+    bench.submit(
+        task("a"), *([task("b")] if name == "status" else [])
+    )  # which also says how long it will take
     bench.land()
 
     imported = imported_by(*name.split(), folder=folder)

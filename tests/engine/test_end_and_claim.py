@@ -71,6 +71,27 @@ def test_a_lost_reply_ends_once_and_claims_once(store: Store, name: str) -> None
     assert violations(engine, store) == []
 
 
+def test_a_late_repetition_claims_nothing(engine: Engine, store: Store) -> None:
+    """A call that arrives a second time after its worker has gone on holds no task for nobody."""
+    run, claim = begun(engine)
+    caller, op = engine._caller, engine._caller.new_op()
+    name, profile = f"{run}/a", (WORKER.worker_id, "w-1", 30_000, ",command,messages,", "*")
+    other = make_engine(store)
+    other.cancel(run, "b")
+    other.cancel(run, "c")
+    first = caller.call("finish", name, claim.token, op, "0 0 0 0", *profile)
+    then = engine.claim(WORKER, "w-2")
+    later = other.submit(make_plan("later"), base=BASE)
+
+    late = caller.call("finish", name, claim.token, op, "0 0 0 0", *profile)
+    late_claim = caller.call("claim", *profile)
+
+    assert first[0] == late[0] == [b"OK"]
+    assert then is None
+    assert late[1] == late_claim == [b"EMPTY"]
+    assert engine.task(later, "later").state is TaskState.QUEUED
+
+
 @pytest.mark.parametrize("name", sorted(ENDINGS))
 def test_a_stale_caller_claims_nothing(engine: Engine, name: str) -> None:
     """Who has lost its task is told so first; it has to ask again."""

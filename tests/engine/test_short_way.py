@@ -1,5 +1,6 @@
 """The short way through finish-and-claim leaves exactly what the general way leaves."""
 
+import re
 from random import Random
 
 import pytest
@@ -76,6 +77,7 @@ def contents(store: Store, engine: Engine) -> dict[str, object]:
         if kind == "hash":
             values = hash_of(store.call("HGETALL", name))
             # A field that holds nothing says what an absent one says.
+            values["durations"] = re.sub(r"\t\d+$", "", values.get("durations", ""), flags=re.MULTILINE)
             found[name] = {k: v for k, v in values.items() if not k.endswith("_ms") and v not in {"", "0"}}
         elif kind == "zset":
             found[name] = (

@@ -6,6 +6,7 @@ import pytest
 
 from swarm.engine.claims import WorkerProfile
 from swarm.engine.engine import Engine
+from swarm.engine.ranks import rank_of
 from swarm.engine.specs import encode_spec
 from swarm.engine.store import Store
 from swarm.engine.submission import SCHEMA, plan_chunks, run_id
@@ -126,7 +127,10 @@ def test_the_queue_is_readable_with_redis_cli(engine: Engine, store: Store) -> N
     entry = words_of(store.call("ZRANGE", "swarm:{test}:queue:general", 0, -1, "WITHSCORES"))
 
     assert entry[0].endswith("/build")
-    assert int(entry[1]) == (9_999_999 - 50) * 10**8 + 47 * 10**6
+    rank, rest = divmod(int(entry[1]), 10**8)
+    assert rest == 47 * 10**6
+    assert rank_of(int(entry[1])) == pytest.approx(5, rel=1e-5)
+    assert 0 < rank < 9_999_999
 
 
 def test_unknown_names_are_errors(engine: Engine) -> None:

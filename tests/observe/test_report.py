@@ -56,6 +56,28 @@ def test_the_lower_bound_is_the_work_shared_by_the_workers_when_that_is_longer(
     assert report.lower_bound_s == 20
 
 
+def test_landings_are_not_shared_by_workers(landed: Make, make_snapshot: MakeSnapshot) -> None:
+    """Three tasks of 2 s by three workers that land one after another, in 4 s each: at least 12 s."""
+    tasks = [landed(name, at=(0, 2, 2 + 4 * place, 6 + 4 * place)) for place, name in enumerate("abc")]
+
+    report = build_report(make_snapshot(*tasks, workers=3, ended_ms=1_800_000_014_000))
+
+    assert report.lower_bound_s == 12
+    assert report.lower_bound_s <= report.makespan_s
+
+
+def test_a_task_that_ended_in_the_queue_was_not_worked_on(
+    make_task: Make, make_snapshot: MakeSnapshot
+) -> None:
+    """Put back after 2 s and cancelled a minute later: the minute is nobody's work."""
+    at_ms = 1_800_000_000_000
+    task = make_task("a", "cancelled", claimed_ms=at_ms, ended_ms=at_ms + 60_000, busy_ms=2_000, attempt=1)
+
+    report = build_report(make_snapshot(task, workers=1, ended_ms=at_ms + 60_000))
+
+    assert report.tasks[0].duration_s == 0
+
+
 def test_utilisation_is_the_share_of_the_workers_time_in_which_they_held_a_task(
     landed: Make, make_snapshot: MakeSnapshot
 ) -> None:

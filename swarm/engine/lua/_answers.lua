@@ -1,7 +1,5 @@
 -- The last answer given to each caller. A caller makes one call at a time, so one answer is enough: a
 -- repeated op id gets it again, and an older one comes from a call that nobody waits for any more.
-local operation, is_repetition
-
 local function first_answer(op, worker)
   local caller, count = string.match(op, '^(.*):(%d+)$')
   local stored
@@ -89,6 +87,7 @@ local function remember(answer)
 end
 
 local function settle_all()
+  settle_durations()
   settle_locks()
   settle_lots()
   settle_runs()
@@ -150,6 +149,7 @@ local function settle_and_claim(answer, from)
     remember(answer)
     claimed = {'FAILED'}
   end
+  settle_durations()
   settle_runs()
   commit_writes()
   return {answer, claimed}

@@ -1,7 +1,6 @@
 -- The end of an attempt that did not land: back to the queue, or failed with its dependents.
 local CRASH_CAP = 3
 local SETBACK_CAP = 8
-local args_of_call
 
 -- What the caller of `fail` and `send_back` says about a failure.
 local function read_failure(from)
@@ -83,6 +82,7 @@ end
 -- The landing of an attempt, or the end of one that had nothing to land.
 local function finish_task(task, spent, commit, merge_token)
   if is_held_state(task.state) then
+    learn(ability.base_type(task.type), tonumber(busy_ms(task)))
     void_token(task)
   elseif task.state == 'queued' then
     leave_queue(task)

@@ -1,6 +1,5 @@
 -- The claim: alone, or in the same call as the end of the attempt before it.
 local TRIES, LOOKS, DUE = 16, 300, 50
-local claiming_run, claimed_last
 
 -- Who claims, and from where in each queue: worker, claim id, lease ms, executors and tags (`,a,b,+t,`), then pairs:
 -- type, place. One pair with type `*` stands for every known type.
@@ -92,9 +91,8 @@ local function grant(request, task, entries, run)
   if attempt ~= '1' then
     write_fields(task_key, {'spent', '', 'started_ms', '0', 'handed_in_ms', '0', 'merge_begun_ms', '0'})
   end
-  if #entries > 0 then
+  if #entries.n > 0 then
     acquire_locks(entries)
-    show_locks(entries, task.member, token, request.lease_ms)
   end
   if task.baton ~= '' then
     write_fields(task_key, {'baton', ''})

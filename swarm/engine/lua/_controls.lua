@@ -5,7 +5,7 @@ local orders = {}
 
 -- nil when nothing was ordered, which costs nothing.
 function orders.read()
-  local text = read_meta()[3] or ''
+  local text = read_meta()[4] or ''
   if text == '' then
     return nil
   end
@@ -26,7 +26,7 @@ end
 -- Replace the order of this kind and type; '' takes it back.
 function orders.write(order, type, number)
   local kept = {}
-  for _, line in ipairs(split_lines(read_meta()[3] or '')) do
+  for _, line in ipairs(split_lines(read_meta()[4] or '')) do
     local known, about = string.match(line, '^(%S+) (%S+)')
     if known ~= order or about ~= type then
       kept[#kept + 1] = line

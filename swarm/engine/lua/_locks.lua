@@ -1,21 +1,18 @@
--- Hierarchical locks. A lock set is compiled at submit, one line an entry: mode (X exclusive, S shared),
--- `*` for everything under the node or `-` for the node alone, and the node: a path ending in '/', '' for
--- the root. `locks` holds exclusive nodes and `reading` shared ones, all with score 0 so that BYLEX finds a
--- subtree; `readers` counts who shares a node, `wide` who covers the subtree under it.
--- Ancestors are looked at only while something wide is held; a wide request looks at its subtree by LEX.
+-- Hierarchical locks. A node is a path ending in '/', '' for the root. `locks` holds exclusive nodes and `reading`
+-- shared ones, all with score 0 so that BYLEX finds a subtree; `readers` counts who shares a node, `wide` who covers
+-- the subtree under it. Ancestors are looked at only while something wide is held; a wide request looks at its
+-- subtree by LEX. A task's lock set is compiled at submit, as JSON: all nodes `n`, exclusive ones `x`, shared ones `s`,
+-- and wide holds `w` (X or S and the node): a node alone, unless it is among these.
+-- `freed` and `acquired` hold what this commit frees and takes, `returned` the sets that holders give back.
 local freed, acquired, returned
 
-local NO_LOCKS = {}
+local NO_LOCKS = {n = {}, x = {}, s = {}, w = {}}
 
 local function parse_locks(text)
   if not text or text == '' then
     return NO_LOCKS
   end
-  local entries = {}
-  for mode, extent, node in string.gmatch(text, '([XS])([*-])([^\n]*)') do
-    entries[#entries + 1] = {mode = mode, wide = extent == '*', node = node}
-  end
-  return entries
+  return cjson.decode(text)
 end
 
 local function subtree_end(node)
@@ -29,29 +26,28 @@ local function first_below(part, node)
   return read('ZRANGEBYLEX', key(part), '[' .. node, subtree_end(node), 'LIMIT', 0, 1)[1]
 end
 
-local function blocked_at_nodes(entries)
-  local all, exclusive = {}, {}
-  for _, entry in ipairs(entries) do
-    all[#all + 1] = entry.node
-    if entry.mode == 'X' then
-      exclusive[#exclusive + 1] = entry.node
-    end
+local function first_held(part, nodes)
+  if #nodes == 0 then
+    return nil
   end
-  for i, held in ipairs(read('ZMSCORE', key('locks'), unpack(all))) do
-    if held then
-      return 'X' .. all[i]
-    end
-  end
-  if #exclusive > 0 then
-    for i, held in ipairs(read('ZMSCORE', key('reading'), unpack(exclusive))) do
-      if held then
-        return 'S' .. exclusive[i]
-      end
+  local scores = read('ZMSCORE', key(part), unpack(nodes))
+  for i = 1, #nodes do
+    if scores[i] then
+      return nodes[i]
     end
   end
 end
 
-local function blocked_above(entries)
+local function blocked_at_nodes(set)
+  local node = first_held('locks', set.n)
+  if node then
+    return 'X' .. node
+  end
+  node = first_held('reading', set.x)
+  return node and 'S' .. node
+end
+
+local function blocked_above(set)
   local wide = key('wide')
   if read('HLEN', wide) == 0 then
     return nil
@@ -63,17 +59,21 @@ local function blocked_above(entries)
       fields[#fields + 1] = field
     end
   end
-  for _, entry in ipairs(entries) do
-    local slash = 0
-    while slash and slash < #entry.node do
-      local ancestor = string.sub(entry.node, 1, slash)
-      ask('X' .. ancestor)
-      if entry.mode == 'X' then
-        ask('S' .. ancestor)
+  local function ask_above(nodes, is_exclusive)
+    for i = 1, #nodes do
+      local node, slash = nodes[i], 0
+      while slash and slash < #node do
+        local ancestor = string.sub(node, 1, slash)
+        ask('X' .. ancestor)
+        if is_exclusive then
+          ask('S' .. ancestor)
+        end
+        slash = string.find(node, '/', slash + 1, true)
       end
-      slash = string.find(entry.node, '/', slash + 1, true)
     end
   end
+  ask_above(set.x, true)
+  ask_above(set.s, false)
   for first = 1, #fields, 1000 do
     local last = math.min(first + 999, #fields)
     for i, count in ipairs(read('HMGET', wide, unpack(fields, first, last))) do
@@ -84,27 +84,26 @@ local function blocked_above(entries)
   end
 end
 
-local function blocked_below(entries)
-  for _, entry in ipairs(entries) do
-    if entry.wide then
-      local node = first_below('locks', entry.node)
-      if node then
-        return 'X' .. node
-      end
-      node = entry.mode == 'X' and first_below('reading', entry.node)
-      if node then
-        return 'S' .. node
-      end
+local function blocked_below(set)
+  for i = 1, #set.w do
+    local mode, node = string.sub(set.w[i], 1, 1), string.sub(set.w[i], 2)
+    local held = first_below('locks', node)
+    if held then
+      return 'X' .. held
+    end
+    held = mode == 'X' and first_below('reading', node)
+    if held then
+      return 'S' .. held
     end
   end
 end
 
 -- The held mode and node that keeps this lock set from being granted, or nil.
-local function find_blocker(entries)
-  if #entries == 0 then
+local function find_blocker(set)
+  if #set.n == 0 then
     return nil
   end
-  return blocked_at_nodes(entries) or blocked_above(entries) or blocked_below(entries)
+  return blocked_at_nodes(set) or blocked_above(set) or blocked_below(set)
 end
 
 local function is_held(hold)
@@ -115,30 +114,40 @@ local function is_held(hold)
   return not freed[hold] and read('ZSCORE', key(part), string.sub(hold, 2)) and true
 end
 
--- What people see: `lock:<path>`, with a trailing slash when it covers a subtree. No script reads it.
-local function display_key(entry)
-  local path = entry.wide and entry.node or string.sub(entry.node, 1, -2)
-  return key('lock', path == '' and '/' or path)
-end
-
-local function show_locks(entries, member, token, ttl_ms)
-  local value = {X = 'X ' .. member .. ' ' .. token, S = 'S ' .. member .. ' ' .. token}
-  for _, entry in ipairs(entries) do
-    write('SET', display_key(entry), value[entry.mode], 'PX', ttl_ms)
+-- What people see from the start of work to its merge: `lock:<path>`, with a trailing slash when it covers a subtree.
+-- No script reads it.
+local function each_display(set, visit)
+  local is_wide = {}
+  for i = 1, #set.w do
+    is_wide[set.w[i]] = true
+  end
+  for mode, nodes in pairs({X = set.x, S = set.s}) do
+    for i = 1, #nodes do
+      local hold = mode .. nodes[i]
+      local path = is_wide[hold] and nodes[i] or string.sub(nodes[i], 1, -2)
+      visit(key('lock', path == '' and '/' or path), mode, hold)
+    end
   end
 end
 
--- Holds that several tasks may have at once are counted in a hash; an absent count is 0.
+local function show_locks(set, member, token, ttl_ms)
+  each_display(set, function(display, mode)
+    write('SET', display, mode .. ' ' .. member .. ' ' .. token, 'PX', ttl_ms)
+  end)
+end
+
+-- Holds that several tasks may have at once are counted in a hash; an absent count is 0. Returns those that ended.
 local function write_counts(name, holds, changes)
-  if #holds == 0 then
-    return
-  end
   local counts, gone = {}, {}
-  for i, count in ipairs(read('HMGET', name, unpack(holds))) do
-    local left = tonumber(count or 0) + changes[i]
+  if #holds == 0 then
+    return gone
+  end
+  local stored = read('HMGET', name, unpack(holds))
+  for i = 1, #holds do
+    local left = (stored[i] or 0) + (changes and changes[i] or 1)
     if left > 0 then
       counts[#counts + 1] = holds[i]
-      counts[#counts + 1] = number_text(left)
+      counts[#counts + 1] = left
     else
       gone[#gone + 1] = holds[i]
     end
@@ -153,92 +162,89 @@ local function write_counts(name, holds, changes)
 end
 
 local function with_zeros(nodes)
-  local pairs_of = {}
+  local scored = {}
   for i = 1, #nodes do
-    pairs_of[2 * i - 1], pairs_of[2 * i] = '0', nodes[i]
+    scored[2 * i - 1], scored[2 * i] = '0', nodes[i]
   end
-  return pairs_of
+  return scored
 end
 
-local function acquire_locks(entries)
-  local exclusive, shared, wide, ones = {}, {}, {}, {}
-  for i, entry in ipairs(entries) do
-    local hold = entry.mode .. entry.node
-    acquired[hold], ones[i] = true, 1
-    local nodes = entry.mode == 'X' and exclusive or shared
-    nodes[#nodes + 1] = entry.node
-    if entry.wide then
-      wide[#wide + 1] = hold
-    end
+local function acquire_locks(set)
+  for i = 1, #set.x do
+    acquired['X' .. set.x[i]] = true
   end
-  if #exclusive > 0 then
-    write_many('ZADD', key('locks'), with_zeros(exclusive))
+  for i = 1, #set.s do
+    acquired['S' .. set.s[i]] = true
   end
-  if #shared > 0 then
-    write_many('ZADD', key('reading'), with_zeros(shared))
-    write_counts(key('readers'), shared, ones)
+  if #set.x > 0 then
+    write_many('ZADD', key('locks'), with_zeros(set.x))
   end
-  write_counts(key('wide'), wide, ones)
-end
-
--- Several holders may go in one script, so what they held is summed up, and settled once at the end.
-local function release_locks(entries)
-  for _, entry in ipairs(entries) do
-    local hold = entry.mode .. entry.node
-    local back = returned[hold]
-    if not back then
-      back = {node = entry.node, mode = entry.mode, holds = 0, wide = 0, displays = {}}
-      returned[hold] = back
-    end
-    back.holds = back.holds + 1
-    back.displays[display_key(entry)] = true
-    if entry.wide then
-      back.wide = back.wide + 1
-    end
+  if #set.s > 0 then
+    write_many('ZADD', key('reading'), with_zeros(set.s))
+    write_counts(key('readers'), set.s)
+  end
+  if #set.w > 0 then
+    write_counts(key('wide'), set.w)
   end
 end
 
-local function settle_shared(nodes, changes)
-  for _, node in ipairs(write_counts(key('readers'), nodes, changes) or {}) do
-    freed['S' .. node] = true
+-- Several holders may go in one script: what they held together is settled once, at the end.
+local function release_locks(set, is_shown)
+  set.is_shown = is_shown
+  returned[#returned + 1] = set
+end
+
+-- How often each of these holds is given back, as two lists in step.
+local function sum_up(part)
+  local holds, changes, place = {}, {}, {}
+  for _, set in ipairs(returned) do
+    local list = set[part]
+    for i = 1, #list do
+      local at = place[list[i]]
+      if not at then
+        at = #holds + 1
+        holds[at], changes[at], place[list[i]] = list[i], 0, at
+      end
+      changes[at] = changes[at] - 1
+    end
+  end
+  return holds, changes
+end
+
+local function hide_locks()
+  local displays = {}
+  for _, set in ipairs(returned) do
+    if set.is_shown then
+      each_display(set, function(display, _, hold)
+        if freed[hold] then
+          displays[#displays + 1] = display
+        end
+      end)
+    end
+  end
+  if #displays > 0 then
+    write_many('DEL', table.remove(displays), displays)
   end
 end
 
 local function settle_locks()
-  if not next(returned) then
+  if #returned == 0 then
     return
   end
-  local shared, shared_changes, wide, wide_changes = {}, {}, {}, {}
-  for hold, back in pairs(returned) do
-    if back.mode == 'S' then
-      shared[#shared + 1], shared_changes[#shared_changes + 1] = back.node, -back.holds
-    else
-      freed[hold] = true
-    end
-    if back.wide > 0 then
-      wide[#wide + 1], wide_changes[#wide_changes + 1] = hold, -back.wide
-    end
+  local exclusive = sum_up('x')
+  for i = 1, #exclusive do
+    freed['X' .. exclusive[i]] = true
   end
-  settle_shared(shared, shared_changes)
-  write_counts(key('wide'), wide, wide_changes)
-  local exclusive, unread, displays = {}, {}, {}
-  for hold in pairs(freed) do
-    local back = returned[hold]
-    if back then
-      local nodes = back.mode == 'X' and exclusive or unread
-      nodes[#nodes + 1] = back.node
-      for display in pairs(back.displays) do
-        displays[#displays + 1] = display
-      end
-    end
+  local unread = write_counts(key('readers'), sum_up('s'))
+  for i = 1, #unread do
+    freed['S' .. unread[i]] = true
   end
+  write_counts(key('wide'), sum_up('w'))
   if #exclusive > 0 then
     write_many('ZREM', key('locks'), exclusive)
   end
   if #unread > 0 then
     write_many('ZREM', key('reading'), unread)
   end
-  if #displays > 0 then
-    write_many('DEL', table.remove(displays), displays)
-  end
+  hide_locks()
 end

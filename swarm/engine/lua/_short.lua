@@ -2,7 +2,6 @@
 -- first attempts, few dependents, and for the claim no lock in the way. In straight lines, every read before the first
 -- write of its half, it does what `finish_task` and `grant` do in general; a test holds both ways to the same keys.
 -- It takes a third of the time.
-local call
 local short_run, short_counts, was_short
 
 local SHORT_FIELDS = {'state', 'tip', 'branch', 'live', 'pending', 'queued', 'acked', 'running', 'done', 'paused'}
@@ -53,15 +52,15 @@ end
 local function finish_shortly(member, token, spent)
   local task_key = key('task', member)
   local task = call('HMGET', task_key, 'state', 'token', 'locks', 'attempt', 'spent', 'claimed_ms', 'busy_ms',
-    'dependents', 'worker', 'skipped_ms')
+    'dependents', 'worker', 'type', 'skipped_ms')
   local state, dependents = task[1], task[8] or ''
-  if task[2] ~= token or (state ~= 'acked' and state ~= 'running') or task[4] ~= '1' or task[7] or task[10]
+  if task[2] ~= token or (state ~= 'acked' and state ~= 'running') or task[4] ~= '1' or task[7] or task[11]
     or (task[5] or '') ~= '' or spent ~= NOTHING_SPENT or dependents == MANY or not tonumber(task[6]) then
     return nil
   end
   local run, id = split_member(member)
   local counts = read_short_run(run)
-  if counts[1] ~= 'active' or not tonumber(counts[4]) or tonumber(counts[4]) <= 1 or (read_meta()[3] or '') ~= '' then
+  if counts[1] ~= 'active' or not tonumber(counts[4]) or tonumber(counts[4]) <= 1 or (read_meta()[4] or '') ~= '' then
     return nil -- it would end the run, or there are limits to think of
   end
   local ids, left_now, ready = nil, nil, {}
@@ -78,12 +77,13 @@ local function finish_shortly(member, token, spent)
     zsets[#zsets + 1] = key('queue', ready[i][2])
   end
   if task[3] ~= '' then
-    release_locks(parse_locks(task[3]))
+    release_locks(parse_locks(task[3]), state ~= 'acked')
     settle_locks()
     settle_lots()
     probe_writes()
   end
   call('ZINTERCARD', #zsets, unpack(zsets))
+  learn(ability.base_type(task[10]), now - task[6])
 
   if #ready > 0 then
     call('XADD', key('events'), '*', 'kind', 'task_done', 'run', run, 'task', id, 'state', 'done', 'attempt', '1',
@@ -162,9 +162,8 @@ local function claim_shortly(answer, from)
     settle_bells()
   end
   local token = number_text((known[1] or 0) + 1)
-  if #entries > 0 then
+  if #entries.n > 0 then
     acquire_locks(entries)
-    show_locks(entries, member, token, lease_ms)
   end
   probe_writes()
   local tip = counts[2]
@@ -175,11 +174,12 @@ local function claim_shortly(answer, from)
   call('ZADD', key('leases'), number_text(now + lease_ms), member)
   call('HSET', task_key, 'state', 'acked', 'token', token, 'attempt', '1', 'worker', worker, 'base', tip,
     'claimed_ms', now_text)
-  call('HSET', key('meta'), 'fence', token)
+  call('HSET', key('meta'), 'fence', token, 'durations', known[3])
+  has_learnt = false
   call('HSET', key('ops'), operation.caller, remembered(answer), 'claim:' .. worker, claim_line(claim_id, token, member))
   call('HSET', key('run', run), 'queued', add(counts, 'queued', -1), 'acked', add(counts, 'acked', 1))
   execute_writes()
-  was_short = #entries == 0
+  was_short = #entries.n == 0
   return {'OK', member, task[8], '1', token, tip, counts[3], lease_ms, '', '0'}
 end
 
@@ -196,28 +196,7 @@ local function claim_after(answer, from)
   rung = bells
   pcall(settle_bells)
   remember(answer)
+  settle_durations()
   commit_writes()
   return {answer, {'FAILED'}}
-end
-
--- Every call begins with nothing collected. After a short call there is nothing to forget.
-local function begin(keys, args)
-  call = call or redis.call
-  args_of_call = args
-  begin_writes(keys[1])
-  operation, claiming_run, claimed_last, meta_read, short_run, ability.alive = nil, nil, nil, nil, nil, nil
-  is_repetition = false
-  if was_short then
-    was_short = false
-    for name in pairs(probed) do
-      probed[name] = nil
-    end
-    return
-  end
-  probed, runs_read = {}, {}
-  drop_writes()
-  tallies, restated, rung = emptied(tallies), emptied(restated), emptied(rung)
-  run_spending, visited = emptied(run_spending), emptied(visited)
-  reset_locks()
-  budget, has_left_work = BUDGET, false
 end

@@ -85,7 +85,7 @@ local function void_token(task)
     orders.end_lease(task)
   end
   if task.locks ~= '' then
-    release_locks(parse_locks(task.locks))
+    release_locks(parse_locks(task.locks), task.state ~= 'acked')
   end
   if task.state == 'merging' then
     write('ZREM', key('merging'), task.member)

@@ -283,18 +283,29 @@ local function take_up_run(run)
   return #members
 end
 
+-- Queue those of a run's tasks that wait for nothing, a page at a time; the last page makes the run active.
 local function activate_tasks(run, from)
   if read_run(run).state ~= 'loading' then
     return {}
   end
-  local ids, queued = read('ZRANGE', key('index', run), from, from + BUDGET - 1), {}
-  for _, id in ipairs(ids) do
+  local ids, queued, entries = read('ZRANGE', key('index', run), from, from + BUDGET - 1), {}, {}
+  local counts = #ids > 0 and read('HMGET', key('waiting', run), unpack(ids)) or {}
+  for i, id in ipairs(ids) do
     local member = run .. '/' .. id
-    local task = not is_waiting(member) and read_task(member)
-    if task and task.state == 'pending' then
-      queue_again(task, 0)
+    local task = tonumber(counts[i] or 0) == 0
+      and read('HMGET', key('task', member), 'state', 'type', 'executor', 'score')
+    if task and task[1] == 'pending' then
+      write_fields(key('task', member), {'state', 'queued', 'queued_ms', now_text})
+      local of_type = entries[task[2]] or {}
+      entries[task[2]] = of_type
+      of_type[#of_type + 1], of_type[#of_type + 2] = task[4], member
+      ring(task[2], task[3])
+      count_move(run, 'pending', 'queued')
       queued[#queued + 1] = id
     end
+  end
+  for type, of_type in pairs(entries) do
+    write_many('ZADD', key('queue', type), of_type)
   end
   tell_queued(run, queued)
   if #ids == BUDGET then

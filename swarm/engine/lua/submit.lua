@@ -23,43 +23,31 @@ for _, type in ipairs(split_lines(all_types)) do
   is_known[type] = true
 end
 
-local function store_task(id, spec, type, executor, urgency, locks, max_attempts, waiting, dependents)
-  local score = number_text(tonumber(urgency) + (age + place) % 1000000)
-  write_fields(key('task', run .. '/' .. id), {'state', 'pending', 'spec', spec, 'type', type, 'executor', executor,
-    'score', score, 'locks', locks, 'max_attempts', max_attempts, 'dependents', dependents})
-  if waiting ~= '0' then
-    waits[#waits + 1] = id
-    waits[#waits + 1] = waiting
-  end
-  if not is_known[type] then
-    is_known[type] = true
-    all_types = all_types .. type .. '\n'
-    ring('*', '*')
-  end
-  ids[#ids + 1] = id
-  places[#places + 1] = number_text(place)
-  places[#places + 1] = id
-  place = place + 1
-end
-
--- New keys cannot have a wrong type: one look at all of them spares a proof of each.
-local members = {}
+-- Each task is a new key, so no key of this chunk can have a wrong type but those that are proven below.
+local entries, names = {}, {}
 for i = 4, #args, 10 do
-  members[#members + 1] = key('task', run .. '/' .. args[i])
-end
-if #members > 0 and redis.call('EXISTS', unpack(members)) == 0 then
-  for _, name in ipairs(members) do
-    probed[name] = true
-  end
-end
-for i = 4, #args, 10 do
-  local id, spec, more = args[i], args[i + 1], args[i + 9]
+  local id, spec, type, waiting, more = args[i], args[i + 1], args[i + 2], args[i + 7], args[i + 9]
   if spec ~= '' then
-    store_task(id, spec, unpack(args, i + 2, i + 8))
+    entries[#entries + 1], names[#names + 1] = i, key('task', run .. '/' .. id)
+    ids[#ids + 1] = id
+    places[#places + 1] = number_text(place + #ids - 1)
+    places[#places + 1] = id
+    if waiting ~= '0' then
+      waits[#waits + 1] = id
+      waits[#waits + 1] = waiting
+    end
+    if not is_known[type] then
+      is_known[type] = true
+      all_types = all_types .. type .. '\n'
+      ring('*', '*')
+    end
   end
   if more ~= '' then
     write_many('RPUSH', key('dependents', run .. '/' .. id), split_lines(more))
   end
+end
+if #names > 0 and redis.call('EXISTS', unpack(names)) > 0 then
+  error('a task of run ' .. run .. ' is stored already, but its chunk is not')
 end
 if #waits > 0 then
   write_fields(key('waiting', run), waits)
@@ -68,10 +56,18 @@ if #places > 0 then
   write_many('ZADD', key('index', run), places)
 end
 local chunks = number_text(tonumber(chunk) + 1)
-write_fields(run_key, {'chunks', chunks, 'tasks', number_text(place), 'age', number_text(age)})
-write_fields(meta, {'tasks', number_text(age + place), 'types', all_types})
+write_fields(run_key, {'chunks', chunks, 'tasks', number_text(place + #ids), 'age', number_text(age)})
+write_fields(meta, {'tasks', number_text(age + place + #ids), 'types', all_types})
 if #ids > 0 then
   tallies[run] = {pending = #ids}
   emit('tasks_added', run, '', {'state', 'pending', 'ids', table.concat(ids, '\n')})
 end
-return settle({'OK', chunks, 'loading'})
+settle_all()
+probe_writes()
+for n, i in ipairs(entries) do
+  local score = number_text(tonumber(args[i + 4]) + (age + place + n - 1) % 1000000)
+  redis.call('HSET', names[n], 'state', 'pending', 'spec', args[i + 1], 'type', args[i + 2], 'executor', args[i + 3],
+    'score', score, 'locks', args[i + 5], 'max_attempts', args[i + 6], 'dependents', args[i + 8])
+end
+execute_writes()
+return {'OK', chunks, 'loading'}

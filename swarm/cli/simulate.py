@@ -1,0 +1,114 @@
+"""`simulate`: what a plan or a recorded run takes in virtual time, by the scripts that schedule real ones."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from swarm.cli.context import Context, FilePath, pass_context, resolve_run
+from swarm.cli.output import emit, json_option, pairs
+from swarm.cli.plan import read_text
+from swarm.errors import UsageError
+from swarm.observe.wording import duration, plural
+
+if TYPE_CHECKING:
+    from swarm.simulation.forecast import Simulation
+    from swarm.simulation.recorded import RecordedRun
+
+POLICIES = ("critical-path", "fifo", "lock-aware")
+ESTIMATES = ("plan", "learnt", "none")
+WORKERS = 4
+_LONG_S = 600.0
+
+
+@click.command()
+@click.argument("file", metavar="[PLAN]", type=FilePath(), required=False)
+@click.option("--workers", type=click.IntRange(1, 10_000), help="How many; default 4, or as many as RUN had.")
+@click.option(
+    "--policy",
+    type=click.Choice(POLICIES),
+    default="lock-aware",
+    show_default=True,
+    help="In which order; the default is what real runs do.",
+)
+@click.option(
+    "--estimates",
+    type=click.Choice(ESTIMATES),
+    default=ESTIMATES[0],
+    show_default=True,
+    help="What the scheduler knows of durations: the plan's estimates, what it learns by type, nothing.",
+)
+@click.option(
+    "--events", "run", metavar="RUN", help="Replay a recorded run instead, with measured durations."
+)
+@json_option
+@pass_context
+def simulate(
+    context: Context,
+    file: Path | None,
+    workers: int | None,
+    policy: str,
+    estimates: str,
+    run: str | None,
+    as_json: bool,
+) -> None:
+    """Say how long a plan would take, by the real scheduler in virtual time.
+
+    PLAN is a file, `-` is stdin; each task lasts its `estimate_s`. The scheduler's own scripts run on
+    a temporary server of their own, with locks; the same every time. Git and merging take no time here.
+    """
+    if (file is None) == (run is None):
+        raise UsageError(
+            "give either a PLAN or --events RUN", hint="such as `swarm simulate plan.json --workers 8`"
+        )
+    from swarm.simulation.forecast import simulate as forecast
+    from swarm.simulation.virtual_run import Estimates, Policy
+
+    order, known = Policy(policy), Estimates(estimates)
+    if file is not None:
+        from swarm.plan.document import parse_plan
+
+        plan = parse_plan(read_text(file), source=str(file))
+        found = forecast(plan, workers=workers or WORKERS, policy=order, estimates=known)
+        emit(found, as_json, lambda: _text(found))
+        return
+    from swarm.simulation.recorded import recorded_run
+
+    reads = context.reads()
+    recorded = recorded_run(reads, resolve_run(reads, run or ""))
+    count = workers or recorded.workers or WORKERS
+    found = forecast(
+        recorded.plan, workers=count, policy=order, estimates=known, durations_s=recorded.durations_s
+    )
+    took = {
+        "run": recorded.run,
+        "recorded_makespan_s": recorded.makespan_s,
+        "unmeasured": recorded.unmeasured,
+    }
+    emit({**asdict(found), **took}, as_json, lambda: f"{_text(found)}\n{_beside(recorded)}")
+
+
+def _text(found: "Simulation") -> str:
+    saved = 1 - found.makespan_s / found.fifo_makespan_s if found.fifo_makespan_s else 0.0
+    rows = {
+        "takes": f"{_exact(found.makespan_s)} for {plural(found.tasks, 'task')} with"
+        f" {plural(found.workers, 'worker')}, {found.policy}",
+        "bound": f"{_exact(found.lower_bound_s)}, so {found.ratio:.3f} times it;"
+        f" {_exact(found.tight_bound_s)} from heads and tails",
+        "fifo": f"{_exact(found.fifo_makespan_s)}, of which this saves {saved:.1%}",
+        "busy": f"{found.utilisation:.0%} of the workers' time",
+    }
+    return pairs(rows)
+
+
+def _beside(recorded: "RecordedRun") -> str:
+    unmeasured = f", {recorded.unmeasured} of its tasks by their estimates" if recorded.unmeasured else ""
+    return pairs(
+        {"took": f"{_exact(recorded.makespan_s)} in run {recorded.run}, merging included{unmeasured}"}
+    )
+
+
+def _exact(seconds: float) -> str:
+    """Short times to the millisecond: a plan of quick commands is over in less than a minute."""
+    return duration(seconds) if seconds >= _LONG_S else f"{seconds:.3f} s"

@@ -1,0 +1,21 @@
+-- Every call begins with nothing collected. After a short call there is nothing to forget.
+local function begin(keys, args)
+  call = call or redis.call
+  args_of_call = args
+  begin_writes(keys[1])
+  operation, claiming_run, claimed_last, meta_read, short_run, ability.alive = nil, nil, nil, nil, nil, nil
+  is_repetition, has_learnt = false, false
+  if was_short then
+    was_short = false
+    for name in pairs(probed) do
+      probed[name] = nil
+    end
+    return
+  end
+  probed, runs_read = {}, {}
+  drop_writes()
+  tallies, restated, rung = emptied(tallies), emptied(restated), emptied(rung)
+  run_spending, visited = emptied(run_spending), emptied(visited)
+  reset_locks()
+  budget, has_left_work = BUDGET, false
+end

@@ -1,0 +1,27 @@
+"""How much longer a run will take: a list schedule of what is left of it, by what is known of durations."""
+
+from collections.abc import Mapping
+
+from swarm.engine.estimates import believed_durations_s, rest_of
+from swarm.engine.records import DurationRecord, ProgressRecord
+from swarm.engine.schedule import graph_of, list_schedule, upward_ranks_s
+from swarm.engine.snapshot import Snapshot
+from swarm.plan.model import Plan
+
+MOST_TASKS = 5_000
+"""Larger runs are not forecast: whoever asks where they stand must not wait for it."""
+
+
+def remaining_s(snapshot: Snapshot, learnt: Mapping[str, DurationRecord]) -> float | None:
+    """Seconds until the last task's attempt ends, with the workers that are alive.
+
+    Retries and merges are not foreseen. None when the run has ended, nobody works, or it is too large.
+    """
+    workers = sum(agent.kind == "worker" for agent in snapshot.alive)
+    if snapshot.run.state.is_terminal or not workers or len(snapshot.tasks) > MOST_TASKS:
+        return None
+    plan = Plan(tuple(task.spec for task in snapshot.tasks))
+    progress = [ProgressRecord(task.state, task.claimed_ms, task.busy_ms) for task in snapshot.tasks]
+    graph = graph_of(plan, believed_durations_s(plan, progress, learnt))
+    rest, _ = rest_of(graph, progress, snapshot.taken_ms)
+    return round(list_schedule(rest, workers, upward_ranks_s(rest)).makespan_s, 3)

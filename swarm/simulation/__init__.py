@@ -1,0 +1,1 @@
+"""Runs of virtual workers in virtual time, by the scripts that schedule real ones."""

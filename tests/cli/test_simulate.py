@@ -1,0 +1,98 @@
+"""`simulate`: what a plan or a run takes, for people and programs; and the forecast of `status`."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from swarm.plan.model import TaskSpec
+
+# Any: these are the fixtures' own types, and a test cannot import from its conftest.
+Swarm = Callable[..., Any]
+Bench = Any
+Task = Callable[..., TaskSpec]
+
+KEYS = {
+    *("makespan_s", "lower_bound_s", "tight_bound_s", "ratio", "utilisation", "fifo_makespan_s"),
+    *("policy", "estimates", "workers", "tasks"),
+}
+
+
+def write_plan(folder: Path) -> None:
+    """Two quick tasks, and a slow pair that is written last."""
+    rows = [
+        {"id": "s1", "description": "d", "command": ["true"], "estimate_s": 2},
+        {"id": "s2", "description": "d", "command": ["true"], "estimate_s": 2},
+        {"id": "long", "description": "d", "command": ["true"], "estimate_s": 4},
+    ]
+    (folder / "plan.json").write_text(json.dumps(rows))
+
+
+def test_a_plan_is_simulated_beside_bounds_and_fifo(swarm: Swarm, folder: Path) -> None:
+    """The documented keys, with figures that can be checked by hand."""
+    write_plan(folder)
+
+    data = swarm("simulate", "plan.json", "--workers", "2", "--json").json()
+    fifo = swarm("simulate", "plan.json", "--workers", "2", "--policy", "fifo", "--json").json()
+
+    assert set(data) == KEYS
+    assert (data["makespan_s"], data["fifo_makespan_s"], data["lower_bound_s"]) == (4.0, 6.0, 4.0)
+    assert (data["ratio"], data["utilisation"], data["tasks"]) == (1.0, 1.0, 3)
+    assert (fifo["makespan_s"], fifo["policy"]) == (6.0, "fifo")
+
+
+def test_a_person_reads_what_it_saves(swarm: Swarm, folder: Path) -> None:
+    """One line a figure."""
+    write_plan(folder)
+
+    shown = swarm("simulate", "plan.json", "--workers", "2").out
+
+    assert "4.000 s for 3 tasks with 2 workers" in shown
+    assert "6.000 s, of which this saves 33.3%" in shown
+
+
+def test_a_recorded_run_is_replayed_with_its_own_measurements(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """What it took stands beside; what did not become done counts with its estimate."""
+    run = bench.submit(task("a"), task("b", "a"), task("c"))
+    bench.engine.heartbeat(bench.worker, kind="worker", state="busy")
+    bench.land()
+
+    data = swarm("simulate", "--events", "latest", "--json").json()
+
+    assert set(data) == KEYS | {"run", "recorded_makespan_s", "unmeasured"}
+    assert (data["run"], data["workers"], data["unmeasured"]) == (run, 1, 2)
+    assert 600 <= data["makespan_s"] < 700
+    assert 0 < data["recorded_makespan_s"] < 600
+    assert (
+        f"in run {run}, merging included, 2 of its tasks by their estimates"
+        in swarm("simulate", "--events", run).out
+    )
+
+
+def test_bad_input_says_what_to_give(swarm: Swarm, folder: Path) -> None:
+    """Neither, both, or a run that there is not."""
+    write_plan(folder)
+
+    for words in ([], ["plan.json", "--events", "latest"]):
+        refused = swarm("simulate", *words)
+        assert refused.code == 2
+        assert "give either a PLAN or --events RUN" in refused.err
+    assert swarm("simulate", "plan.json", "--workers", "0").code == 2
+
+
+def test_status_foresees_the_end_of_a_live_run(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """By estimates at first; null when nobody works, and when it has ended."""
+    bench.submit(task("a"), task("b", "a"))
+    idle = swarm("status", "--json").json()
+    bench.engine.heartbeat(bench.worker, kind="worker", state="busy")
+
+    data = swarm("status", "--json").json()
+
+    assert (idle["forecast_s"], idle["eta_ms"]) == (None, None)
+    assert data["forecast_s"] == 600
+    assert data["eta_ms"] == data["taken_ms"] + 600_000
+    assert "about 10m00s more" in swarm("status").out
+    bench.land()
+    assert swarm("status", "--json").json()["forecast_s"] < 300, "what was learnt counts"
+    bench.land()
+    assert swarm("status", "--json").json()["forecast_s"] is None

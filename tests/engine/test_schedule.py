@@ -1,0 +1,108 @@
+"""List scheduling in memory, ranks found by it, and the bounds that nothing beats."""
+
+from itertools import product
+from random import Random
+
+import pytest
+
+from swarm.engine.bounds import lower_bound_s, tight_bound_s
+from swarm.engine.justify import justified_ranks_s, lock_ranks_s
+from swarm.engine.schedule import TaskGraph, graph_of, list_schedule, upward_ranks_s
+from swarm.plan.model import Plan, TaskSpec
+from swarm.testing.plans import make_plan, make_task
+
+
+def random_plan(seed: int, *, tasks: int, files: int = 0) -> Plan:
+    """A seeded plan; with `files`, half of its tasks write one of so many."""
+    random = Random(seed)
+    made: list[TaskSpec] = []
+    for number in range(tasks):
+        after = random.sample([task.id for task in made], min(len(made), random.choice((0, 1, 1, 2))))
+        scope = [f"f{random.randrange(files)}.py"] if files and random.random() < 0.5 else []
+        seconds = round(random.lognormvariate(1, 1), 1) + 0.1
+        made.append(make_task(f"t{number}", after=after, files=scope, estimate_s=seconds))
+    return make_plan(*made)
+
+
+def shortest_s(graph: TaskGraph, workers: int) -> float:
+    """The shortest of all list schedules: tries every order of a few tasks."""
+    count = len(graph.durations_s)
+    return min(
+        list_schedule(graph, workers, [float(one) for one in order]).makespan_s
+        for order in product(range(1, count + 1), repeat=count)
+        if len(set(order)) == count
+    )
+
+
+def test_a_schedule_keeps_dependencies_workers_and_locks() -> None:
+    """Never more at once than workers, none before its dependencies, no two writers of one file."""
+    plan = random_plan(3, tasks=60, files=3)
+    graph = graph_of(plan)
+
+    found = list_schedule(graph, 4, upward_ranks_s(graph))
+
+    spans = list(zip(found.starts_s, found.ends_s, strict=True))
+    for place, task in enumerate(plan.tasks):
+        start, end = spans[place]
+        assert end == pytest.approx(start + task.estimate_s)
+        assert all(spans[d][1] <= start for d in graph.before[place])
+        at_once = [other for other, (begins, ends) in enumerate(spans) if begins <= start < ends]
+        assert len(at_once) <= 4
+        assert [plan.tasks[o].id for o in at_once if set(plan.tasks[o].files) & set(task.files)] in (
+            [],
+            [task.id],
+        )
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_schedule_beats_the_bounds(seed: int) -> None:
+    """Against all orders of a small plan; the tighter bound is never the looser one."""
+    graph = graph_of(random_plan(seed, tasks=6))
+    for workers in (1, 2, 3):
+        simple, tight = lower_bound_s(graph, workers), tight_bound_s(graph, workers)
+
+        assert simple <= tight <= shortest_s(graph, workers) * (1 + 1e-9)
+
+
+def test_the_tighter_bound_sees_what_waits_for_a_head() -> None:
+    """Four tasks that all wait 10 s and are waited for 10 s, on two workers: 10 + 20 + 10, not 30."""
+    middle = [make_task(f"m{n}", after=["first"], estimate_s=10) for n in range(4)]
+    ends = make_task("last", after=[task.id for task in middle], estimate_s=10)
+    graph = graph_of(make_plan(make_task("first", estimate_s=10), *middle, ends))
+
+    assert lower_bound_s(graph, 2) == 30
+    assert tight_bound_s(graph, 2) == 40
+
+
+@pytest.mark.parametrize("files", [0, 3])
+def test_found_ranks_are_never_worse_than_the_paths_or_submission_order(files: int) -> None:
+    """Whatever the plan; and over many plans they are better."""
+    saved = 0.0
+    for seed in range(12):
+        graph = graph_of(random_plan(seed, tasks=40, files=files))
+        paths_s = list_schedule(graph, 4, upward_ranks_s(graph)).makespan_s
+        plain_s = list_schedule(graph, 4, [0.0] * 40).makespan_s
+
+        found_s = list_schedule(graph, 4, justified_ranks_s(graph, 4)).makespan_s
+
+        assert found_s <= min(paths_s, plain_s) * 1.0001
+        saved += paths_s - found_s
+    assert saved > 0
+
+
+def test_the_head_of_a_line_for_a_lock_is_as_urgent_as_the_line() -> None:
+    """Four short tasks on one file take longer than a long one beside them: the first of them goes first."""
+    line = [make_task(f"line{n}", files=["a.py"], estimate_s=3) for n in range(4)]
+    graph = graph_of(make_plan(make_task("long", estimate_s=10), *line))
+
+    assert lock_ranks_s(graph) == [10, 12, 9, 6, 3]
+    assert list_schedule(graph, 1, upward_ranks_s(graph)).starts_s[0] == 0
+    assert list_schedule(graph, 1, lock_ranks_s(graph)).starts_s[1] == 0
+
+
+def test_a_plan_too_large_to_search_keeps_its_paths() -> None:
+    """A chain of 20,001 tasks is ranked by its length, without a schedule."""
+    count = 20_001
+    graph = TaskGraph([1.0] * count, [[place - 1] if place else [] for place in range(count)])
+
+    assert justified_ranks_s(graph, 4) == upward_ranks_s(graph)
