@@ -13,6 +13,7 @@ PARTS: dict[str, str] = {
     "runs": "runs",  # ZSET   run -> submitted at, ms
     "active": "active",  # SET    runs that have not ended
     "leases": "leases",  # ZSET   task -> lease end, ms
+    "deadlines": "deadlines",  # ZSET   task or run -> when it must have ended, ms
     "delayed": "delayed",  # ZSET   task -> not before, ms (backoff)
     "merging": "merging",  # ZSET   task -> rank; handed in, waiting for the merge queue
     "locks": "locks",  # ZSET   exclusively held nodes; a node is a path ending in `/`
@@ -24,12 +25,15 @@ PARTS: dict[str, str] = {
     "agents": "agents",  # ZSET   worker or supervisor -> last seen, ms
     "dead": "dead",  # ZSET   task -> failed at, ms
     "events": "events",  # STREAM everything that happened, in order
+    "unserved": "unserved",  # HASH   queue that no worker alive serves -> since when, last reported, ms
     "tick": "tick",  # HASH   last reclaim tick, grace
     "work": "work",  # LIST   what one script call left for the next
     "ops": "ops",  # HASH   caller -> its last op id and the answer to it
     # prefixes
     "queue": "queue:",  # ZSET   task -> dispatch score; one per type
     "parked": "parked:",  # ZSET   task -> dispatch score; one per type, waiting for locks
+    "paused": "paused:",  # ZSET   task -> dispatch score; one per paused run, whose tasks stand aside
+    "held": "held:",  # SET    tasks that workers hold; one per type that has a limit
     "lot": "lot:",  # ZSET   task -> dispatch score; one per blocking lock, type and executor
     "bell": "bell:",  # LIST   one token per newly claimable task; one per `<type>:<executor>`
     "run": "run:",  # HASH   one per run

@@ -15,6 +15,7 @@ from swarm.fleet.local import LocalFleet
 from swarm.fleet.resources import Admission, choose_workers
 from swarm.fleet.server import Server, ensure_server, make_home
 from swarm.fleet.server_file import has_data
+from swarm.limits import load_limits
 from swarm.observe.report import build_report, render_report
 from swarm.observe.report_data import Report
 from swarm.observe.watcher import open_watcher
@@ -61,11 +62,11 @@ class LocalRun:
         self._environment = environment or {}
         self._base_check: BaseCheck | None = None
 
-    def begin(self, plan: Plan, *, key: str = "") -> str:
+    def begin(self, plan: Plan, *, key: str = "", deadline_s: float | None = None) -> str:
         """Submit a plan; return the run's id."""
         check_executors(plan.tasks, self._settings)
         self._connect()
-        run = submit_plan(self._settings, self._engine, plan, key=key)
+        run = submit_plan(self._settings, self._engine, plan, key=key, deadline_s=deadline_s)
         record = self._engine.run(run)
         self._tell(f"run {run}  branch {record.branch}  base {record.base[:12]}")
         self._base_check = BaseCheck(self._settings, record.base, run_folder=self._settings.run_folder(run))
@@ -169,20 +170,26 @@ def check_executors(tasks: Iterable[TaskSpec], settings: Settings) -> None:
         )
 
 
-def submit_plan(settings: Settings, engine: Engine, plan: Plan, *, key: str = "") -> str:
+def submit_plan(
+    settings: Settings, engine: Engine, plan: Plan, *, key: str = "", deadline_s: float | None = None
+) -> str:
     """Bring HEAD into the hub, store the plan, open its branch; return the run id.
 
     Safe to repeat after a crash at any point: each step finds what the one before left.
 
     Raises:
         RepositoryError: there is no commit to start from.
-        ConfigError: a gate in its swarm.toml is malformed: nothing could ever land.
+        ConfigError: a gate in its swarm.toml, or the limits in this one, are malformed.
     """
     make_home(settings.home)
     hub = Hub.open_or_create(settings.hub)
     base = hub.import_base(settings.root)
     load_gates(hub, base)
-    run = engine.submit(plan, base=base, key=key, repository=repository_identity(settings.root))
+    limits = load_limits(settings.root)
+    identity = repository_identity(settings.root)
+    run = engine.submit(plan, base=base, key=key, repository=identity, deadline_s=deadline_s)
+    for kind, most in limits.items():
+        engine.limit(kind, most)
     hub.start_branch(engine.run(run).branch, base)
     folder = settings.run_folder(run)
     folder.mkdir(parents=True, exist_ok=True)

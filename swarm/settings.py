@@ -31,6 +31,9 @@ class Settings:
     project: str = field(default="", metadata={"help": "name of the project in Redis"})
     redis_url: str = field(default="", metadata={"help": "Redis to use; empty starts an embedded one"})
     workers: int = field(default=0, metadata={"help": "local workers; 0 chooses by CPU and memory"})
+    tags: str = field(
+        default="", metadata={"help": "what local workers have to offer, such as gpu; comma-separated"}
+    )
     isolation: str = field(default="process", metadata={"help": "process or docker"})
     image: str = field(default="swarm-worker", metadata={"help": "image that agents run in under docker"})
     memory_mb: int = field(default=4096, metadata={"help": "memory limit of one agent container, MiB"})

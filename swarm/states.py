@@ -23,7 +23,7 @@ class TaskState(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """No script but `retry` moves a task out of this state."""
+        """Only `retry`, `skip` and `reconcile` move a task out of this state."""
         return self in TERMINAL
 
 
@@ -90,6 +90,7 @@ _BACK = frozenset((held, after) for held in (_S.ACKED, _S.RUNNING) for after in 
 _DOOM = frozenset({(_S.PENDING, _S.UPSTREAM_FAILED)})
 _TRIGGER = frozenset({(_S.PENDING, _S.QUEUED)})
 _CANCEL = frozenset((state, _S.CANCELLED) for state in _LIVE)
+_EXPIRE = frozenset((state, _S.FAILED) for state in _LIVE)
 _REVIVE = frozenset(
     {
         (_S.FAILED, _S.QUEUED),
@@ -112,11 +113,17 @@ MOVES: dict[str, frozenset[tuple[TaskState | None, TaskState]]] = {
     "send_back": frozenset({(_S.MERGING, _S.QUEUED), (_S.MERGING, _S.FAILED)}) | _DOOM,
     "fail": _BACK | _DOOM,
     "release": frozenset({(_S.ACKED, _S.QUEUED), (_S.RUNNING, _S.QUEUED)}),
-    "reap": _BACK | _DOOM,
+    "reap": _BACK | _DOOM | _EXPIRE,
     "reclaim_worker": _BACK | _DOOM,
     "cancel": _CANCEL,
-    "retry": _REVIVE,
-    "work": _TRIGGER | _DOOM | _CANCEL | _REVIVE,  # what the others left over
+    "retry": _REVIVE | {(_S.SKIPPED, _S.QUEUED), (_S.SKIPPED, _S.PENDING)},  # the latter only by name
+    "skip": frozenset((state, _S.SKIPPED) for state in TaskState if state not in {_S.DONE, _S.SKIPPED})
+    | _TRIGGER,
+    "work": _TRIGGER
+    | _DOOM
+    | _CANCEL
+    | _REVIVE
+    | (_EXPIRE - {(_S.PENDING, _S.FAILED)}),  # what the others left over
 }
 """Script name -> the (from, to) moves it may make; from None means the task did not exist.
 

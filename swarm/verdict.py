@@ -39,6 +39,12 @@ def verdict_on(record: "RunRecord", tasks: "Iterable[TaskRecord]", *, unpublishe
             EXIT_LIMIT,
             f"stopped at a limit: {failed[0].failure_reason}; what landed stays landed",
         )
+    if failed and all(task.failure_kind == FailureKind.POLICY for task in failed):
+        return Verdict(
+            EXIT_WAITING_FOR_PERSON,
+            f"waits for you: {failed[0].spec.id}: {failed[0].failure_reason};"
+            " `swarm retry` or `swarm skip` goes on",
+        )
     return Verdict(EXIT_FAILED, remark)
 
 

@@ -25,12 +25,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m workers", description=__doc__)
     parser.add_argument("-C", dest="root", type=Path, default=Path(), help="a folder in the repository")
     parser.add_argument("--types", default="*", help="task types to serve, comma-separated; * is all")
+    parser.add_argument("--tags", help="what this worker has to offer, comma-separated; default: the setting")
     parser.add_argument("--lifeline", action="store_true", help="stop when stdin closes: the parent is gone")
     arguments = parser.parse_args()
     try:
         settings = load_settings(arguments.root)
         become_daemon(settings)
-        worker = open_worker(settings, types=tuple(filter(None, arguments.types.split(","))) or ("*",))
+        tags = settings.tags if arguments.tags is None else arguments.tags
+        types = tuple(filter(None, arguments.types.split(","))) or ("*",)
+        worker = open_worker(settings, types=types, tags=tuple(filter(None, tags.split(","))))
         worker.stopping.listen_to_signals()
         if arguments.lifeline:
             watch_lifeline(worker.stopping.stop_now)
@@ -40,7 +43,7 @@ def main() -> int:
     return 0
 
 
-def open_worker(settings: Settings, *, types: tuple[str, ...] = ("*",)) -> Worker:
+def open_worker(settings: Settings, *, types: tuple[str, ...] = ("*",), tags: tuple[str, ...] = ()) -> Worker:
     """Build a worker from settings, after sweeping what dead workers left on this host.
 
     Raises:
@@ -60,6 +63,7 @@ def open_worker(settings: Settings, *, types: tuple[str, ...] = ("*",)) -> Worke
             executors=tuple(agents),
             host=socket.gethostname(),
             pid=os.getpid(),
+            tags=tags,
         ),
     )
 

@@ -64,7 +64,7 @@ class Attempt:
     def _find_durable_attempt(self) -> str | None:
         """An attempt that an earlier worker made durable but did not hand in, on a base that still holds."""
         found = self.hub.find_attempt(self.claim.run, self.claim.task.id)
-        if found is None:
+        if found is None or found.attempt <= self.claim.fresh_after:
             return None
         made_from = self.hub.resolve(f"{found.commit}^")
         is_ancestor = made_from is not None and self.hub.git.ask(

@@ -75,6 +75,11 @@ VERBS: tuple[Verb, ...] = (
     Verb("run", "wait", "swarm.cli.control:wait", "Block until a run ends, and exit by how it ended."),
     Verb("run", "cancel", "swarm.cli.control:cancel", "Stop a run, or one task and what depends on it."),
     Verb("run", "retry", "swarm.cli.control:retry", "Queue failed and cancelled tasks again."),
+    Verb("run", "pause", "swarm.cli.pausing:pause", "Give out no more tasks; what is held goes on."),
+    Verb("run", "unpause", "swarm.cli.pausing:unpause", "Give out tasks again."),
+    Verb(
+        "run", "skip", "swarm.cli.control:skip", "Go on without a task: what depends on it counts it as done."
+    ),
     Verb("see", "status", "swarm.cli.see:status", "Show where a run stands."),
     Verb("see", "runs", "swarm.cli.see:runs", "List the runs of this project, oldest first."),
     Verb("see", "tasks", "swarm.cli.see:tasks", "List a run's tasks."),
@@ -97,6 +102,12 @@ VERBS: tuple[Verb, ...] = (
         "supervisor",
         "swarm.cli.operate:supervisor",
         "Run one supervisor in the foreground: reclaim, merge, publish.",
+    ),
+    Verb(
+        "operate",
+        "limit",
+        "swarm.cli.pausing:limit",
+        "Bound how many tasks of a type workers hold at once.",
     ),
     Verb(
         "operate", "down", "swarm.cli.operate:down", "Stop this repository's embedded server; its data stays."

@@ -1,19 +1,28 @@
-"""`cancel`, `retry`, `wait`: act on a run without running it."""
+"""`cancel`, `retry`, `skip`, `wait`: act on a run without running it."""
 
 import time
 from typing import TYPE_CHECKING
 
 import click
 
-from swarm.cli.complete import complete_task
-from swarm.cli.context import LONG_PATIENCE_S, Context, pass_context, resolve_run, resolve_task, run_argument
+from swarm.cli.complete import complete_run, complete_task
+from swarm.cli.context import (
+    LONG_PATIENCE_S,
+    Context,
+    pass_context,
+    resolve_run,
+    resolve_task,
+    run_argument,
+    task_argument,
+)
 from swarm.cli.output import emit, json_option, say, state_word
-from swarm.errors import NotFinishedError
+from swarm.errors import NotFinishedError, UsageError
 from swarm.observe.wording import duration, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from swarm.engine.engine import Engine
     from swarm.engine.reads import Reads
     from swarm.engine.records import RunRecord, TaskRecord
 
@@ -47,28 +56,69 @@ def cancel(context: Context, run: str, task: str | None, as_json: bool) -> None:
 
 @click.command()
 @run_argument
+@click.argument("only", metavar="[TASK]", required=False, shell_complete=complete_task)
 @task_option
+@click.option("--failed", is_flag=True, help="Leave alone what a person cancelled.")
+@click.option("--fresh", is_flag=True, help="Forget the task's earlier attempts: the next begins anew.")
 @json_option
 @pass_context
-def retry(context: Context, run: str, task: str | None, as_json: bool) -> None:
+def retry(
+    context: Context, run: str, only: str | None, task: str | None, failed: bool, fresh: bool, as_json: bool
+) -> None:
     """Queue failed and cancelled tasks again.
 
     RUN is an id, the beginning of one, or `latest` (the default). Tasks that were blocked by them
-    come back as well.
+    come back as well. TASK, or --task, is an id or the beginning of one: only this one, with what it
+    needs and what needs it.
     """
+    task = only or task
+    if failed and task:
+        raise UsageError("--failed is about a whole run", hint="leave out either --failed or the task")
+    if fresh and not task:
+        raise UsageError("--fresh is about one task", hint="name it: `swarm retry RUN TASK --fresh`")
     engine = context.engine()
     run = resolve_run(engine, run)
     name = resolve_task(engine, run, task) if task else ""
-    moved = engine.retry(run, name)
+    moved = engine.retry_failed(run) if failed else engine.retry(run, name, fresh=fresh)
     emit(
         {"run": run, "task": name or None, "queued": moved, "state": engine.run(run).state},
         as_json,
         lambda: f"{plural(moved, 'task')} of run {run} will be tried again",
     )
+    if moved:
+        _say_if_nobody_works(engine, run)
+
+
+@click.command()
+@click.argument("run", shell_complete=complete_run)
+@task_argument
+@json_option
+@pass_context
+def skip(context: Context, run: str, task: str, as_json: bool) -> None:
+    """Go on without a task: what depends on it counts it as done.
+
+    RUN is an id, the beginning of one, or `latest`. What failed because of the task comes back. A skipped
+    task is never run, unless `swarm retry` names it.
+    """
+    engine = context.engine()
+    run = resolve_run(engine, run)
+    task = resolve_task(engine, run, task)
+    is_skipped = engine.skip(run, task)
+    record = engine.run(run)
+    emit(
+        {"run": run, "task": task, "skipped": is_skipped, "state": record.state},
+        as_json,
+        lambda: f"run {run} goes on without {task}" if is_skipped else f"{task} is done or skipped already",
+    )
+    if is_skipped and not record.state.is_terminal:
+        _say_if_nobody_works(engine, run)
+
+
+def _say_if_nobody_works(engine: "Engine", run: str) -> None:
     from swarm.engine.snapshot import is_alive
 
     now_ms = engine.now_ms()
-    if moved and not any(one.kind == "worker" and is_alive(one, now_ms) for one in engine.agents()):
+    if not any(one.kind == "worker" and is_alive(one, now_ms) for one in engine.agents()):
         say(f"no worker is alive: `swarm run --resume {run}` starts some")
 
 
@@ -82,7 +132,8 @@ def wait(context: Context, run: str, timeout_s: float | None, as_json: bool) -> 
 
     RUN is an id, the beginning of one, or `latest` (the default). Exit code 0: every task is done;
     1: it ended with failed, blocked or cancelled tasks; 7: for a quota or spend limit; 8: it had not
-    ended in time; 9: its branch could not be published here.
+    ended in time; 9: it waits for a person: a task was refused by policy, or its branch could not be
+    published here.
     """
     reads = context.reads(patience_s=LONG_PATIENCE_S)
     record = wait_for_end(reads, resolve_run(reads, run), timeout_s)

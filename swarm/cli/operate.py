@@ -17,43 +17,50 @@ _TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 @click.command()
 @click.option("--types", default="*", help="Task types to serve, comma-separated; * is all.")
+@click.option(
+    "--tags", help="What it has to offer (`needs` of a task), comma-separated; default: the setting."
+)
 @click.option("--json", "as_json", is_flag=True, help="Accepted everywhere; a worker always logs JSON lines.")
 @pass_context
-def worker(context: Context, types: str, as_json: bool) -> None:
+def worker(context: Context, types: str, tags: str | None, as_json: bool) -> None:
     """Run one worker in the foreground until it is told to stop."""
     del as_json
     wanted = check_types(types)
-    settings = context.settings()
+    settings = context.settings(tags=tags)
+    if settings.tags:
+        check_types(settings.tags, "tag")
     from swarm.engine.connect import engine_for
     from swarm.fleet.server import ensure_server
     from swarm.settings import child_environment
 
     url = ensure_server(settings).url
     engine = engine_for(settings, url)
-    known = [queue.type for queue in engine.queues()]
+    known = sorted({queue.type.partition("+")[0] for queue in engine.queues()})
     engine.close()
     if unknown := [name for name in wanted if name not in {"*", *known}]:
         here = f"known here: {', '.join(known)}" if known else "nothing was submitted here yet"
         say(f"warning: --types: no task of type {', '.join(map(repr, unknown))} was ever submitted; {here}")
     argv = [sys.executable, "-m", "workers", "-C", str(settings.root), "--types", types]
+    argv += ["--tags", settings.tags]
     # Become the worker: one process, one set of signals. `swarm` itself never imports `workers`.
     os.execve(  # noqa: S606  # an argv of our own, and no shell is what we want
         sys.executable, argv, child_environment({"REDIS_URL": url})
     )
 
 
-def check_types(types: str) -> list[str]:
-    """The task types in a comma-separated list.
+def check_types(types: str, what: str = "type") -> list[str]:
+    """The task types, or tags, in a comma-separated list.
 
     Raises:
-        UsageError: one of them cannot be the type of any task.
+        UsageError: one of them cannot be one.
     """
     names = types.split(",")
     for name in names:
-        if name != "*" and not _TYPE.fullmatch(name):
-            raise UsageError(
-                f"--types: no task can have the type {name!r}", hint="such as --types frontend,docs; * is all"
+        if (name != "*" or what == "tag") and not _TYPE.fullmatch(name):
+            example = (
+                "such as --types frontend,docs; * is all" if what == "type" else "such as --tags gpu,big"
             )
+            raise UsageError(f"--{what}s: no task can have the {what} {name!r}", hint=example)
     return names
 
 

@@ -47,6 +47,9 @@ def queue(context: Context, explain: bool, as_json: bool) -> None:
         "leased": depths.leased,
         "merging": depths.merging,
         "dead": depths.dead,
+        "aside": depths.aside,
+        "paused": list(depths.controls.paused),
+        "limits": depths.controls.limits,
         **({"redis_cli": {name: command for name, _, command in commands}} if explain else {}),
     }
     emit(data, as_json, lambda: _explained(commands, settings) if explain else _text(depths))
@@ -88,6 +91,10 @@ def _commands(depths: "Backlog", keys: Keys, cli: str) -> list[tuple[str, int, s
     lines += [
         (part, count, f"{cli} ZCARD '{keys.of(part)}'") for part, count in zip(WHOLE, counts, strict=True)
     ]
+    lines += [
+        (f"aside {run}", count, f"{cli} ZCARD '{keys.of('paused', run)}'")
+        for run, count in depths.aside.items()
+    ]
     return lines
 
 
@@ -102,13 +109,30 @@ def _explained(commands: list[tuple[str, int, str]], settings: "Settings") -> st
 
 
 def _text(depths: "Backlog") -> str:
-    rows = [(one_line(one.type, 30), str(one.queued), str(one.parked)) for one in depths.queues]
+    rows = [
+        (one_line(one.type, 30), str(one.queued), str(one.parked), _orders(one.type, depths))
+        for one in depths.queues
+    ]
     listed = (
-        table(("QUEUE", "READY", "PARKED"), rows, right=(1, 2)) if rows else "nothing was ever queued here"
+        table(("QUEUE", "READY", "PARKED", ""), rows, right=(1, 2))
+        if rows
+        else "nothing was ever queued here"
     )
     counts = (depths.delayed, depths.leased, depths.merging, depths.dead)
     whole = [(name, str(count), what) for (name, what), count in zip(WHOLE.items(), counts, strict=True)]
-    return f"{listed}\n\n{table(('ALL TYPES', 'NOW', ''), whole, right=(1,))}"
+    whole += [
+        (f"paused {run}", str(count), "ready, but their run is paused") for run, count in depths.aside.items()
+    ]
+    everything = _orders("*", depths)
+    head = f"everything: {everything}\n\n" if everything else ""
+    return f"{head}{listed}\n\n{table(('ALL TYPES', 'NOW', ''), whole, right=(1,))}"
+
+
+def _orders(kind: str, depths: "Backlog") -> str:
+    """Whether a type is paused or limited, in few words."""
+    most = depths.controls.limits.get(kind)
+    words = ["paused"] if kind in depths.controls.paused else []
+    return ", ".join([*words, f"at most {most} at once"] if most is not None else words)
 
 
 def _locks_text(held: "list[HeldLock]", now_ms: int) -> str:

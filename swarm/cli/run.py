@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from swarm.settings import Settings
 
 
+deadline_option = click.option(
+    "--deadline",
+    "deadline_s",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="What has not ended so long after the submission fails.",
+)
+
+
 @click.command()
 @click.argument("file", required=False, type=FilePath())
 @click.option(
@@ -29,6 +38,7 @@ if TYPE_CHECKING:
 @click.option("--isolation", type=click.Choice(["process", "docker"]), help="Where agents run.")
 @click.option("--image", help="Image that agents run in under docker.")
 @click.option("--key", default="", help="Makes the same plan on the same commit a new run.")
+@deadline_option
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON and nothing else on stdout.")
 @pass_context
 def run(
@@ -40,6 +50,7 @@ def run(
     isolation: str | None,
     image: str | None,
     key: str,
+    deadline_s: float | None,
     as_json: bool,
 ) -> None:
     """Run a plan (or requirements) on this machine, and report.
@@ -60,16 +71,19 @@ def run(
     session.show_plan(plan)
     if not yes:
         confirm(len(plan.tasks))
-    sys.exit(session.run_plan(plan, key=key))
+    sys.exit(session.run_plan(plan, key=key, deadline_s=deadline_s))
 
 
 @click.command()
 @click.argument("file", type=FilePath())
 @click.option("--key", default="", help="Makes the same plan on the same commit a new run.")
+@deadline_option
 @click.option("-y", "--yes", is_flag=True, help="As for `run`; submit never asks.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else on stdout.")
 @pass_context
-def submit(context: Context, file: Path, key: str, yes: bool, as_json: bool) -> None:
+def submit(
+    context: Context, file: Path, key: str, deadline_s: float | None, yes: bool, as_json: bool
+) -> None:
     """Queue a plan and print the run's id; workers elsewhere do it."""
     del yes
     settings = context.settings()
@@ -78,7 +92,7 @@ def submit(context: Context, file: Path, key: str, yes: bool, as_json: bool) -> 
     plan = load_plan(settings, file, as_json=as_json)
     engine, _server = open_queue(settings)
     engine.check_server()
-    run_id = submit_plan(settings, engine, plan, key=key)
+    run_id = submit_plan(settings, engine, plan, key=key, deadline_s=deadline_s)
     record = engine.run(run_id)
     emit(
         {"run": run_id, "branch": record.branch, "base": record.base, "tasks": len(plan.tasks)},

@@ -7,6 +7,7 @@ import click
 from swarm.cli.context import Context, pass_context, resolve_run, run_argument
 from swarm.cli.output import emit, json_option, pairs, state_word, table
 from swarm.errors import UsageError
+from swarm.observe.orders import orders_in_force, unserved_queues
 from swarm.observe.wording import duration, lock_name, one_line, plural
 from swarm.states import TaskState
 
@@ -68,9 +69,10 @@ def runs(context: Context, as_json: bool) -> None:
 @click.command()
 @run_argument
 @click.option("--state", "states", multiple=True, help="Only tasks in this state; may be repeated.")
+@click.option("--needs-you", is_flag=True, help="Only tasks that wait for a person.")
 @json_option
 @pass_context
-def tasks(context: Context, run: str, states: tuple[str, ...], as_json: bool) -> None:
+def tasks(context: Context, run: str, states: tuple[str, ...], needs_you: bool, as_json: bool) -> None:
     """List a run's tasks.
 
     RUN is an id, the beginning of one, or `latest` (the default).
@@ -79,7 +81,11 @@ def tasks(context: Context, run: str, states: tuple[str, ...], as_json: bool) ->
     if unknown:
         raise UsageError(f"--state: no state {unknown[0]!r}", hint=f"one of {', '.join(TaskState)}")
     reads = context.reads()
-    records = [task for task in reads.tasks(resolve_run(reads, run)) if not states or task.state in states]
+    records = [
+        task
+        for task in reads.tasks(resolve_run(reads, run))
+        if (not states or task.state in states) and (task.needs_person or not needs_you)
+    ]
     now_ms = reads.now_ms()
     emit([task_data(task) for task in records], as_json, lambda: _tasks_text(records, now_ms))
 
@@ -125,6 +131,9 @@ def _status_data(snapshot: "Snapshot", left_s: float | None) -> dict[str, object
         ],
         "agents": list(snapshot.agents),
         "queues": [queue_data(queue) for queue in snapshot.queues],
+        "paused": list(snapshot.controls.paused),
+        "limits": snapshot.controls.limits,
+        "unserved": snapshot.unserved,
         "taken_ms": snapshot.taken_ms,
         "forecast_s": left_s,
         "eta_ms": snapshot.taken_ms + int(left_s * 1000) if left_s is not None else None,
@@ -146,7 +155,18 @@ def _status_text(snapshot: "Snapshot", left_s: float | None) -> str:
         "alive": f"{plural(len(workers), 'worker')},"
         f" {plural(len(snapshot.alive) - len(workers), 'supervisor')}",
     }
+    waiting = sum(task.needs_person for task in snapshot.tasks)
+    if waiting:
+        head["needs you"] = (
+            f"{plural(waiting, 'task')}: `swarm tasks {run.run} --needs-you`, then retry or skip"
+        )
+    if run.deadline_ms and not run.state.is_terminal:
+        head["deadline"] = f"in {duration((run.deadline_ms - snapshot.taken_ms) / 1000)}"
     parts = [pairs(head)]
+    if orders := orders_in_force(run, snapshot.controls):
+        parts.append("\n".join(orders))
+    if unserved := unserved_queues(snapshot.unserved, snapshot.taken_ms):
+        parts.append("\n".join(unserved))
     busy = [task for task in snapshot.tasks if task.state in BUSY or task.parked_on or task.needs_person]
     if busy:
         parts.append(_tasks_text(busy[:_MOST_SHOWN], snapshot.taken_ms))
@@ -206,7 +226,7 @@ def _agents_text(records: "list[AgentRecord]", now_ms: int) -> str:
             one_line(agent.worker_id, 40),
             agent.kind,
             agent.state if is_alive(agent, now_ms) else "lost",
-            ",".join(agent.types) or "-",
+            ",".join([*agent.types, *(f"+{tag}" for tag in agent.tags)]) or "-",
             one_line(agent.task, 40) or "-",
             str(agent.done),
             str(agent.failed),

@@ -27,9 +27,9 @@ class Session:
         if self._settings.isolation == "process":
             say("isolation: process - agents run as your user; use it for repositories that you trust")
 
-    def run_plan(self, plan: Plan, *, key: str = "") -> int:
+    def run_plan(self, plan: Plan, *, key: str = "", deadline_s: float | None = None) -> int:
         """Submit and see it through; return the exit code."""
-        return self._see_through(self._local.begin(plan, key=key))
+        return self._see_through(self._local.begin(plan, key=key, deadline_s=deadline_s))
 
     def resume(self, text: str) -> int:
         """Go on with a run; return the exit code."""

@@ -15,6 +15,7 @@ class WorkerProfile:
     executors: tuple[str, ...] = ("command", "messages")
     host: str = ""
     pid: int = 0
+    tags: tuple[str, ...] = ()  # what else it has to offer, such as `gpu`; tasks say which they need
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Claim:
     lease_ms: int
     worker_id: str
     evidence: str = ""  # what earlier attempts failed with, for the agent's context
+    fresh_after: int = 0  # attempts up to this one are not to be gone on with: a person wants a fresh one
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from swarm.engine.claims import (
     Requeued,
     WorkerProfile,
 )
-from swarm.engine.reads import Reads
 from swarm.engine.records import Event
 from swarm.engine.replies import (
     decode_claim,
@@ -29,16 +28,11 @@ from swarm.engine.replies import (
     usage_text,
 )
 from swarm.engine.server_check import check_server
+from swarm.engine.steering import Steering
 from swarm.engine.store import Reply, Store
 from swarm.engine.submission import submit_plan
 from swarm.engine.words import text_of, words_of
-from swarm.errors import (
-    RunCancelledError,
-    StoreReplyError,
-    StoreUnreachableError,
-    UnknownRunError,
-    UnknownTaskError,
-)
+from swarm.errors import RunCancelledError, StoreReplyError, StoreUnreachableError
 from swarm.keys import Keys, member
 from swarm.models.usage import Usage
 from swarm.plan.model import Plan
@@ -46,7 +40,7 @@ from swarm.states import FailureKind
 
 LONGEST_WAIT_S = 2.0
 MERGE_DISPLAY_MS = 24 * 3600 * 1000
-WORK_A_TICK = 20
+WORK_A_TICK = 100
 RERANKED = 150
 """So many scores one script changes at most."""
 PROVIDER_BASE, PROVIDER_CAP = 15, 2
@@ -55,7 +49,7 @@ PROVIDER_BASE, PROVIDER_CAP = 15, 2
 _NOTHING = Usage()
 
 
-class Engine(Reads):
+class Engine(Steering):
     """One project's queue. Not shared between threads: give each thread its own (`clone`).
 
     Args:
@@ -85,8 +79,7 @@ class Engine(Reads):
         self._backoff = (retry_base_ms, retry_cap_ms)
         self._clock = clock
         self._lua = lua
-        self._caller = Caller(store, project, patience_s=patience_s, clock=clock, lua=lua)
-        super().__init__(self._caller.ask, Keys(project))
+        super().__init__(Caller(store, project, patience_s=patience_s, clock=clock, lua=lua), Keys(project))
         self._known_types: list[str] = []
 
     def clone(self) -> "Engine":
@@ -111,16 +104,27 @@ class Engine(Reads):
         return check_server(self._store)
 
     # submit ---------------------------------------------------------------------------------
-    def submit(self, plan: Plan, *, base: str, key: str = "", repository: str = "") -> str:
+    def submit(
+        self, plan: Plan, *, base: str, key: str = "", repository: str = "", deadline_s: float | None = None
+    ) -> str:
         """Store a plan and activate it; return the run id.
 
         Idempotent: the same project, plan, base and key give one run. Chunked, resumable after a
-        crash, claimable only when all is stored.
+        crash, claimable only when all is stored. What has not ended `deadline_s` seconds after the
+        submission fails; a run that is known keeps the deadline it has.
 
         Raises:
             RefusedError: this project name belongs to another repository on this server.
         """
-        return submit_plan(self._caller, self.project, plan, base=base, key=key, repository=repository)
+        return submit_plan(
+            self._caller,
+            self.project,
+            plan,
+            base=base,
+            key=key,
+            repository=repository,
+            deadline_s=deadline_s,
+        )
 
     # worker ---------------------------------------------------------------------------------
     def claim(self, worker: WorkerProfile, claim_id: str) -> Claim | None:
@@ -133,7 +137,8 @@ class Engine(Reads):
 
     def wait(self, worker: WorkerProfile, *, timeout_s: float = LONGEST_WAIT_S) -> bool:
         """Block until something may have become claimable for this worker; 2 s at most."""
-        types = self._known_types if "*" in worker.types else worker.types
+        own = [name for name in self._known_types if {"*", name.partition("+")[0]} & set(worker.types)]
+        types = own or [name for name in worker.types if name != "*"]
         names = [f"{name}:{executor}" for name in types for executor in worker.executors]
         bells = [self.keys.of("bell", name) for name in (*names, "*:*")]
         seconds = min(max(timeout_s, 0.01), LONGEST_WAIT_S)
@@ -284,22 +289,14 @@ class Engine(Reads):
         """
         skills = (",".join(worker.types), ",".join(worker.executors))
         where = (worker.host, worker.pid)
-        self._caller.call("heartbeat", worker.worker_id, kind, *skills, *where, state, task, done, failed)
+        tags = ",".join(worker.tags)
+        self._caller.call(
+            "heartbeat", worker.worker_id, kind, *skills, *where, state, task, done, failed, tags
+        )
 
     def sign_off(self, worker_id: str) -> None:
         """Remove a worker that has ended in good order."""
         self._caller.call("sign_off", worker_id)
-
-    def cancel(self, run: str, task: str = "") -> int:
-        """Cancel a run, or one task and what depends on it; returns how many tasks moved."""
-        return self._across("cancel", run, task)
-
-    def retry(self, run: str, task: str = "") -> int:
-        """Queue failed, cancelled and upstream_failed tasks again.
-
-        All of the run, or one task with its dependents and the dependencies it needs.
-        """
-        return self._across("retry", run, task)
 
     def rerank(self, run: str, urgencies: Mapping[str, int]) -> int:
         """Give tasks other urgencies (scores without their age); returns how many changed.
@@ -339,7 +336,8 @@ class Engine(Reads):
     def _request(self, worker: WorkerProfile, claim_id: str) -> list[str | int]:
         """Who claims, from the beginning of every queue it serves."""
         places = ["*"] if "*" in worker.types else [part for name in worker.types for part in (name, "0")]
-        return [worker.worker_id, claim_id, self.lease_ms, f",{','.join(worker.executors)},", *places]
+        skills = [*worker.executors, *(f"+{tag}" for tag in worker.tags)]
+        return [worker.worker_id, claim_id, self.lease_ms, f",{','.join(skills)},", *places]
 
     def _claimed(self, worker: WorkerProfile, claim_id: str, answer: list[Reply]) -> Claim | None:
         """What a claim was answered; goes on from the places reached while a budget of looks is spent."""
@@ -353,7 +351,7 @@ class Engine(Reads):
             request = self._request(worker, claim_id)
             if word == "AGAIN":
                 request[4:] = words_of(answer)[1:]
-                self._known_types = [str(name) for name in request[4::2]]
+                self._known_types = [str(name) for name in request[4::2]] or self._known_types
             answer = self._caller.call("claim", *request)
 
     def _end(self, claim: Claim, ending: Ending, usage: Usage) -> list[str]:
@@ -385,12 +383,3 @@ class Engine(Reads):
         if answer[0] == "MORE":
             queued += self._caller.drain_work()[1]
         return queued
-
-    def _across(self, verb: str, run: str, task: str) -> int:
-        answer = words_of(self._caller.call(verb, run, task, self._caller.new_op()))
-        if answer[0] == "UNKNOWN":
-            if task:
-                raise UnknownTaskError(f"no task {task!r} in run {run!r}")
-            raise UnknownRunError(f"no run {run!r}", hint="`swarm runs` lists them")
-        moved = int(answer[1])
-        return moved + self._caller.drain_work()[0] if answer[0] == "MORE" else moved

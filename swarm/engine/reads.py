@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from swarm.engine.records import (
     AgentRecord,
+    Controls,
     DurationRecord,
     Event,
     LockRecord,
@@ -14,7 +15,7 @@ from swarm.engine.records import (
 )
 from swarm.engine.specs import decode_spec
 from swarm.engine.store import Reply
-from swarm.engine.stored import decode_agent, decode_event, decode_run, decode_task
+from swarm.engine.stored import decode_agent, decode_controls, decode_event, decode_run, decode_task
 from swarm.engine.words import hash_of, text_of, words_of
 from swarm.errors import UnknownRunError, UnknownTaskError
 from swarm.keys import Keys, member
@@ -25,8 +26,6 @@ Ask = Callable[[Sequence[Sequence[str | int]]], list[Reply]]
 """Sends commands together, with patience."""
 
 PAGE = 500
-
-_TRIGGERING = {TaskState.DONE.value, TaskState.SKIPPED.value}
 
 
 class Reads:
@@ -116,9 +115,19 @@ class Reads:
             for name, queued, parked in zip(types, counts[::2], counts[1::2], strict=True)
         ]
 
-    def depth(self, part: str) -> int:
+    def controls(self) -> Controls:
+        """What is paused and limited, for the whole project and by type."""
+        return decode_controls(text_of(self._one("HGET", self.keys.of("meta"), "controls")))
+
+    def unserved(self) -> dict[str, int]:
+        """Queues that no worker has served for so long that it was reported -> since when, ms."""
+        stored = hash_of(self._one("HGETALL", self.keys.of("unserved")))
+        words = {name: text.split(" ") for name, text in sorted(stored.items())}
+        return {name: int(since) for name, (since, told) in words.items() if told != "0"}
+
+    def depth(self, part: str, name: str = "") -> int:
         """How many members one of the project's sorted sets has."""
-        return _int(self._one("ZCARD", self.keys.of(part)))
+        return _int(self._one("ZCARD", self.keys.of(part, name)))
 
     def locks(self) -> list[LockRecord]:
         """Every lock held now, by the tasks that hold a token."""
@@ -197,10 +206,10 @@ class Reads:
         needed = sorted({name for record in pending for name in record.spec.dependencies})
         if not needed:
             return records
-        replies = self._ask([["HGET", self.keys.of("task", member(run, name)), "state"] for name in needed])
-        is_open = {
-            name for name, reply in zip(needed, replies, strict=True) if text_of(reply) not in _TRIGGERING
-        }
+        replies = self._ask(
+            [["HMGET", self.keys.of("task", member(run, name)), "state", "skipped_ms"] for name in needed]
+        )
+        is_open = {name for name, reply in zip(needed, replies, strict=True) if _is_awaited(*words_of(reply))}
         return [
             record._replace(waiting_for=tuple(sorted(is_open.intersection(record.spec.dependencies))))
             if record.state is not TaskState.DONE
@@ -210,6 +219,11 @@ class Reads:
 
     def _one(self, *command: str | int) -> Reply:
         return self._ask([command])[0]
+
+
+def _is_awaited(state: str, skipped_ms: str) -> bool:
+    """Dependents wait for what is not done, unless a person ever said to go on without it."""
+    return state != TaskState.DONE and not skipped_ms
 
 
 def _int(reply: Reply) -> int:

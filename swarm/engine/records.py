@@ -48,6 +48,7 @@ class TaskRecord(NamedTuple):
     usage: Usage = _NOTHING  # of all attempts
     wasted: Usage = _NOTHING  # of attempts that did not land
     needs_person: bool = False
+    deadline_ms: int = 0  # must have ended by then
 
 
 class RunRecord(NamedTuple):
@@ -68,6 +69,8 @@ class RunRecord(NamedTuple):
     interventions: int = 0  # times a person had to act: retry, skip, approve
     usage: Usage = _NOTHING  # of all attempts that have ended
     wasted: Usage = _NOTHING  # of attempts that did not land
+    is_paused: bool = False
+    deadline_ms: int = 0  # must have ended by then
 
 
 class AgentRecord(NamedTuple):
@@ -84,6 +87,7 @@ class AgentRecord(NamedTuple):
     done: int = 0
     failed: int = 0
     executors: tuple[str, ...] = ()  # empty when it has not said
+    tags: tuple[str, ...] = ()
 
 
 class Event(NamedTuple):
@@ -118,11 +122,21 @@ class DurationRecord(NamedTuple):
 
 
 class QueueRecord(NamedTuple):
-    """One task type's queue."""
+    """One queue: of a task type and the tags that its tasks need."""
 
-    type: str
+    type: str  # such as `docs`, or `docs+gpu`
     queued: int  # claimable now
     parked: int  # waiting for a lock
+
+
+class Controls(NamedTuple):
+    """What people have ordered for the whole project (type `*`) or for a type."""
+
+    paused: tuple[str, ...] = ()
+    limits: Mapping[str, int] = MappingProxyType({})  # type -> how many tasks workers may hold at once
+
+
+NO_CONTROLS = Controls()
 
 
 class LockRecord(NamedTuple):

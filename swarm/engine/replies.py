@@ -36,7 +36,7 @@ def refuse(answer: Sequence[str], name: str, token: int) -> None:
 
 def decode_claim(answer: list[Reply], worker_id: str) -> Claim:
     """The answer OK of the claim script."""
-    _, member, spec, attempt, token, base, branch, lease_ms, evidence = words_of(answer)
+    _, member, spec, attempt, token, base, branch, lease_ms, evidence, fresh_after = words_of(answer)
     return Claim(
         run=split_member(member)[0],
         task=decode_spec(spec),
@@ -47,6 +47,7 @@ def decode_claim(answer: list[Reply], worker_id: str) -> Claim:
         lease_ms=int(lease_ms),
         worker_id=worker_id,
         evidence=evidence,
+        fresh_after=int(fresh_after),
     )
 
 

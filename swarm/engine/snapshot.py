@@ -1,9 +1,10 @@
 """One look at a run: its record, its tasks, who is alive, how deep the queues are, what just happened."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from swarm.engine.records import AgentRecord, Event, QueueRecord, RunRecord, TaskRecord
+from swarm.engine.records import NO_CONTROLS, AgentRecord, Controls, Event, QueueRecord, RunRecord, TaskRecord
 from swarm.states import ALIVE_MS
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ class Snapshot:
     queues: tuple[QueueRecord, ...]  # of the whole project: workers serve all of its runs
     events: tuple[Event, ...]  # the newest few of this run, oldest first
     taken_ms: int  # Redis' now
+    controls: Controls = NO_CONTROLS  # what people have ordered
+    unserved: Mapping[str, int] = field(default_factory=dict)  # queue that nobody serves -> since, ms
 
     @property
     def alive(self) -> tuple[AgentRecord, ...]:
@@ -49,6 +52,8 @@ def take_snapshot(queue: "Reads", run: str) -> Snapshot:
         queues=tuple(queue.queues()),
         events=tuple(_recent_events(queue, run)),
         taken_ms=queue.now_ms(),
+        controls=queue.controls(),
+        unserved=queue.unserved(),
     )
 
 

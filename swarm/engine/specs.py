@@ -6,7 +6,7 @@ from dataclasses import fields
 
 from swarm.plan.model import TaskSpec
 
-_LISTS = ("dependencies", "files", "reads")
+_LISTS = ("dependencies", "files", "reads", "needs")
 _DEFAULTS = {f.name: f.default for f in fields(TaskSpec)}
 
 

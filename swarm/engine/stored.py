@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from swarm.engine.records import AgentRecord, Event, RunRecord, TaskRecord
+from swarm.engine.records import AgentRecord, Controls, Event, RunRecord, TaskRecord
 from swarm.engine.specs import decode_spec
 from swarm.engine.store import Reply
 from swarm.engine.words import hash_of, text_of
@@ -52,6 +52,7 @@ def decode_task(member: str, stored: Mapping[str, str], lease_ends: Reply) -> Ta
         usage=decode_usage(stored.get("usage", "")),
         wasted=decode_usage(stored.get("wasted", "")),
         needs_person=stored.get("needs_person") == "1",
+        deadline_ms=number("deadline_ms"),
     )
 
 
@@ -73,6 +74,17 @@ def decode_run(run: str, stored: Mapping[str, str]) -> RunRecord:
         interventions=int(stored["interventions"]),
         usage=decode_usage(stored["usage"]),
         wasted=decode_usage(stored["wasted"]),
+        is_paused=stored.get("paused") == "1",
+        deadline_ms=int(stored.get("deadline_ms") or 0),
+    )
+
+
+def decode_controls(text: str) -> Controls:
+    """The orders in force, from the lines that hold them."""
+    orders = [line.split(" ") for line in text.splitlines()]
+    return Controls(
+        paused=tuple(sorted(words[1] for words in orders if words[0] == "pause")),
+        limits={words[1]: int(words[2]) for words in sorted(orders) if words[0] == "limit"},
     )
 
 
@@ -90,6 +102,7 @@ def decode_agent(worker_id: str, stored: Mapping[str, str], seen_ms: int) -> Age
         done=int(stored.get("done") or 0),
         failed=int(stored.get("failed") or 0),
         executors=tuple(filter(None, stored.get("executors", "").split(","))),
+        tags=tuple(filter(None, stored.get("tags", "").split(","))),
     )
 
 

@@ -11,7 +11,7 @@ from swarm.engine.specs import encode_spec
 from swarm.engine.words import text_of, words_of
 from swarm.errors import RefusedError
 from swarm.plan.graph import upward_ranks
-from swarm.plan.model import Plan, TaskSpec
+from swarm.plan.model import Plan, TaskSpec, queue_of
 
 TASKS = 150
 EDGES = 500
@@ -27,7 +27,16 @@ SCHEMA = "2"
 """Version of the data in Redis."""
 
 
-def submit_plan(caller: Caller, project: str, plan: Plan, *, base: str, key: str, repository: str) -> str:
+def submit_plan(
+    caller: Caller,
+    project: str,
+    plan: Plan,
+    *,
+    base: str,
+    key: str,
+    repository: str,
+    deadline_s: float | None,
+) -> str:
     """Store what is not stored yet, activate, and return the run's id.
 
     Raises:
@@ -49,6 +58,8 @@ def submit_plan(caller: Caller, project: str, plan: Plan, *, base: str, key: str
         )
     if answer[1] == "loading":
         stored = _store(caller, run, plan, specs, int(answer[2]))
+        for pairs in _deadlines(plan, deadline_s):
+            caller.call("deadlines", run, *pairs)
         caller.call("activate", run, stored)
         caller.drain_work()
     return run
@@ -101,6 +112,14 @@ def plan_chunks(plan: Plan, specs: Sequence[str]) -> Iterator[list[str]]:
         yield chunk
 
 
+def _deadlines(plan: Plan, deadline_s: float | None) -> Iterator[list[str]]:
+    """Pairs of task id (empty: the run) and ms after its submission, as many as a script notes at once."""
+    known = {"": deadline_s, **{task.id: task.deadline_s for task in plan.tasks}}
+    pairs = [[name, str(round(seconds * 1000))] for name, seconds in known.items() if seconds is not None]
+    for start in range(0, len(pairs), TASKS):
+        yield [word for pair in pairs[start : start + TASKS] for word in pair]
+
+
 def _dependents(plan: Plan) -> dict[str, list[str]]:
     """Which tasks wait for a task, in the plan's order."""
     found: dict[str, list[str]] = {}
@@ -114,7 +133,7 @@ def _entry(task: TaskSpec, spec: str, rank_s: float, dependents: str) -> list[st
     return [
         task.id,
         spec,
-        task.type,
+        queue_of(task),
         task.executor,
         str(urgency(rank_s, task.priority)),
         lock_text(compile_locks(task)),

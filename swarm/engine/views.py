@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from swarm.engine.records import LockRecord, QueueRecord, TaskRecord
+from swarm.engine.records import Controls, LockRecord, QueueRecord, TaskRecord
 from swarm.keys import member, split_member
 from swarm.states import TaskState
 
@@ -24,6 +24,8 @@ class Backlog:
     leased: int  # acked or running
     merging: int
     dead: int  # failed for good
+    aside: Mapping[str, int]  # paused run -> how many of its ready tasks stand aside
+    controls: Controls
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,9 @@ class HeldLock:
 def backlog(queue: "Reads") -> Backlog:
     """All depths of a project."""
     delayed, leased, merging, dead = (queue.depth(part) for part in ("delayed", "leases", "merging", "dead"))
-    return Backlog(tuple(queue.queues()), delayed, leased, merging, dead)
+    aside = {run: queue.depth("paused", run) for run in queue.active_runs()}
+    aside = {run: count for run, count in aside.items() if count}
+    return Backlog(tuple(queue.queues()), delayed, leased, merging, dead, aside, queue.controls())
 
 
 def held_locks(queue: "Reads") -> list[HeldLock]:

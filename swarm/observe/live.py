@@ -15,6 +15,7 @@ from rich.text import Text
 from swarm.engine.records import AgentRecord, TaskRecord
 from swarm.engine.snapshot import Snapshot
 from swarm.keys import split_member
+from swarm.observe.orders import orders_in_force, unserved_queues
 from swarm.observe.story import clock_time, tell_event
 from swarm.observe.wording import COLOURS, SHAPES, cells, duration, lock_name, one_line, plural
 from swarm.states import TaskState
@@ -38,6 +39,10 @@ _URGENCY = (
 def render_live(snapshot: Snapshot, width: int = 100) -> RenderableType:
     """The whole view of one snapshot, at most `width` columns."""
     parts: list[RenderableType] = [_header(snapshot, width)]
+    parts += [Text(order, style="yellow") for order in orders_in_force(snapshot.run, snapshot.controls)]
+    parts += [Text(line, style="yellow") for line in unserved_queues(snapshot.unserved, snapshot.taken_ms)]
+    if waiting := sum(task.needs_person for task in snapshot.tasks):
+        parts.append(Text(f"{plural(waiting, 'task')} waiting for you", style="bold yellow"))
     parts += [_rule("workers"), *_lanes(snapshot, width)]
     parts += [_rule("tasks", _counts(snapshot)), _grid(snapshot, width), _flow(snapshot)]
     parts += _waits(snapshot, width)

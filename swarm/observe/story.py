@@ -49,6 +49,7 @@ def _worker(event: Event) -> str:
 
 
 _TELLERS: dict[str, Callable[[Event], str]] = {
+    "type_unserved": lambda e: f"no worker serves {e.fields.get('type', '')!r}",
     "run_submitted": lambda _: "the plan is being stored",
     "run_activated": lambda _: "the run is active",
     "run_cancelled": lambda _: "the run was cancelled",

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from swarm.engine.records import TaskRecord
 from swarm.engine.snapshot import Snapshot
 from swarm.engine.views import HeldLock
+from swarm.observe.orders import orders_in_force, start_for
 from swarm.observe.wording import FAILURES, duration, lock_name, one_line, plural
+from swarm.plan.model import queue_of
 from swarm.states import FailureKind, RunState, TaskState
 
 MOST_LINKS = 24
-_BLOCKED = (TaskState.FAILED, TaskState.CANCELLED, TaskState.SKIPPED, TaskState.UPSTREAM_FAILED)
+_BLOCKED = (TaskState.FAILED, TaskState.CANCELLED, TaskState.UPSTREAM_FAILED)
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,11 @@ def next_steps(snapshot: Snapshot, task: str) -> tuple[str, ...]:
     record = next(one for one in snapshot.tasks if one.spec.id == task)
     if record.state is TaskState.FAILED:
         gate = " --gate" if record.failure_kind == FailureKind.GATE_FAILED else ""
-        return (f"swarm logs {task} --run {run}{gate}", f"swarm retry {run} --task {task}")
+        return (
+            f"swarm logs {task} --run {run}{gate}",
+            f"swarm retry {run} --task {task}",
+            f"swarm skip {run} {task}",
+        )
     if record.state in {TaskState.UPSTREAM_FAILED, TaskState.CANCELLED}:
         return (f"swarm retry {run}",)
     if record.state is TaskState.DONE:
@@ -116,6 +122,8 @@ class _Inquiry:
 
     def _takers(self, task: TaskRecord, depth: int) -> None:
         """Who could claim a ready task, and why nobody has."""
+        for order in orders_in_force(self._snapshot.run, self._snapshot.controls, kind=task.spec.type):
+            self._say(task, depth, order)
         workers = [agent for agent in self._agents.values() if agent.kind == "worker"]
         if not workers:
             self._say(task, depth, "no worker is alive")
@@ -124,6 +132,7 @@ class _Inquiry:
         if not of_type:
             types = {kind for agent in workers for kind in agent.types}
             self._say(task, depth, _unserved(f"type {task.spec.type!r}", "alive", len(workers), types))
+            self._say(task, depth, f"`{start_for(queue_of(task.spec))}` starts one")
             return
         # A worker of an older version does not say what it runs.
         serving = [agent for agent in of_type if not agent.executors or task.spec.executor in agent.executors]
@@ -132,6 +141,19 @@ class _Inquiry:
             whose = "alive" if len(of_type) == len(workers) else f"of type {task.spec.type!r}"
             self._say(task, depth, _unserved(f"executor {task.spec.executor!r}", whose, len(of_type), known))
             return
+        equipped = [agent for agent in serving if set(task.spec.needs) <= set(agent.tags)]
+        if not equipped:
+            wanted, tags = (
+                ", ".join(task.spec.needs),
+                sorted({tag for agent in serving for tag in agent.tags}),
+            )
+            said = (
+                f"no worker has all of the tags it needs ({wanted}); tags alive: {', '.join(tags) or 'none'}"
+            )
+            self._say(task, depth, said)
+            self._say(task, depth, f"`{start_for(queue_of(task.spec))}` starts one that does")
+            return
+        serving = equipped
         idle = [agent for agent in serving if not agent.task]
         if idle:
             self._say(task, depth, f"{plural(len(idle), 'idle worker')} can take it now")

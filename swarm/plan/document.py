@@ -41,6 +41,9 @@ class TaskDocument(BaseModel):
     type: Name = Field(
         default=DEFAULT_TYPE, description="Kind of worker that takes it, such as frontend or docs."
     )
+    needs: Annotated[list[Name], Field(max_length=10)] = Field(
+        default=[], description="Tags that its worker must have, such as gpu."
+    )
     dependencies: list[Name] = Field(
         default=[], description="Ids of tasks whose merged result it starts from."
     )
@@ -66,6 +69,9 @@ class TaskDocument(BaseModel):
     )
     context: Text = Field(default="", description="What else the agent should know.")
     expected_output: Text | None = Field(default=None, description="What is there when it is done.")
+    deadline_s: Seconds | None = Field(
+        default=None, description="Seconds after the run's submission; it fails if it has not ended by then."
+    )
     deadline: Text | None = Field(default=None, description="ISO 8601 time by which it should be done.")
 
 
@@ -178,6 +184,7 @@ def _plan(document: PlanDocument, root: str) -> Plan:
 def _spec(task: TaskDocument) -> TaskSpec:
     values = dict(task.__dict__)
     values["dependencies"] = tuple(dict.fromkeys(task.dependencies))
+    values["needs"] = tuple(dict.fromkeys(task.needs))
     values["files"] = tuple(dict.fromkeys(map(normalise_pattern, task.files)))
     values["reads"] = tuple(dict.fromkeys(map(normalise_pattern, task.reads)))
     values["acceptance"] = tuple(map(tuple, task.acceptance))

@@ -32,6 +32,13 @@ class TaskSpec:
     context: str = ""
     expected_output: str | None = None
     deadline: str | None = None  # ISO 8601
+    needs: tuple[str, ...] = ()  # tags that its worker must have
+    deadline_s: float | None = None  # from the run's submission; what has not ended by then fails
+
+
+def queue_of(task: TaskSpec) -> str:
+    """The name of a task's queue: its type and the tags that it needs, such as `docs+gpu`."""
+    return "+".join([task.type, *sorted(set(task.needs))])
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ MEANT = {
     "title": "description",
     "prompt": "description",
     "deps": "dependencies",
-    "needs": "dependencies",
     "requires": "dependencies",
     "depends_on": "dependencies",
     "scope": "files",

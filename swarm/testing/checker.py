@@ -2,8 +2,8 @@
 
 I1 every task is terminal or can be reached · I3 a dependency is done before its dependent starts ·
 I4 no two held tasks overlap, and the lock table is the sum of what they hold · I6 replaying the events
-gives the stored states · I7 failures and crashes stay below their caps. What git must hold (I2, I5) is
-checked where git is, in `swarm.testing.history`.
+gives the stored states · I7 failures and crashes stay below their caps · limits
+are counted right. What git must hold (I2, I5) is checked where git is, in `swarm.testing.history`.
 """
 
 from collections import Counter
@@ -51,6 +51,7 @@ def violations(engine: Engine, store: Store) -> list[str]:
         *_counts(engine, seen),
         *_replay(engine, seen),
         *_over_caps(seen),
+        *_controls(engine, seen),
     ]
 
 
@@ -63,23 +64,25 @@ def assert_sound(engine: Engine, store: Store) -> None:
 def _unreachable(seen: _Seen) -> Iterator[str]:
     """I1: each task is in exactly the structure that its state names."""
     delayed, leases, merging = seen.zset("delayed"), seen.zset("leases"), seen.zset("merging")
-    queues = {name: seen.zset("queue", name) for name in {t.spec.type for t in seen.tasks.values()}}
+    queues = {name: seen.zset("queue", name) for name in {one["type"] for one in seen.hashes.values()}}
     parked = {name: seen.zset("parked", name) for name in queues}
+    aside = {run: seen.zset("paused", run) for run in {task.run for task in seen.tasks.values()}}
     for name, task in seen.tasks.items():
         stored = seen.hashes[name]
         lot = stored.get("lot", "")
         places = {
-            "queue": name in queues[task.spec.type],
-            "parked": name in parked[task.spec.type],
+            "queue": name in queues[stored["type"]],
+            "parked": name in parked[stored["type"]],
             "lot": bool(lot) and name in seen.zset("lot", lot),
             "delayed": name in delayed,
+            "paused": name in aside[task.run],
             "leases": name in leases,
             "merging": name in merging,
         }
         found = {place for place, is_there in places.items() if is_there}
         expected: tuple[set[str], ...] = (set(),)
         if task.state is TaskState.QUEUED:
-            expected = ({"queue"}, {"delayed"}, {"parked", "lot"})
+            expected = ({"queue"}, {"delayed"}, {"parked", "lot"}, {"paused"})
         elif task.state in {TaskState.ACKED, TaskState.RUNNING}:
             expected = ({"leases"},)
         elif task.state is TaskState.MERGING:
@@ -115,12 +118,13 @@ def _idle_lots(seen: _Seen) -> Iterator[str]:
 
 
 def _started_too_early(seen: _Seen) -> Iterator[str]:
-    """I3: whatever left `pending` alive has all of its dependencies done."""
+    """I3: whatever left `pending` alive has all of its dependencies done, or skipped by a person."""
     for name, task in seen.tasks.items():
         if task.state in {TaskState.QUEUED, TaskState.DONE, *HELD}:
             for dependency in task.spec.dependencies:
                 state = seen.tasks[member(task.run, dependency)].state
-                if state is not TaskState.DONE:
+                was_skipped = "skipped_ms" in seen.hashes[member(task.run, dependency)]
+                if state is not TaskState.DONE and not was_skipped:
                     yield f"I3 {name} is {task.state} but its dependency {dependency} is {state}"
 
 
@@ -208,3 +212,17 @@ def _over_caps(seen: _Seen) -> Iterator[str]:
     for name, task in seen.tasks.items():
         if task.failures > task.spec.max_attempts or task.crashes > CRASH_CAP:
             yield f"I7 {name} has {task.failures} failures and {task.crashes} crashes"
+
+
+def _controls(engine: Engine, seen: _Seen) -> Iterator[str]:
+    """What stands aside belongs to a paused run, and limited types know exactly who holds their tasks."""
+    is_working = text_of(seen.store.call("LLEN", seen.keys.of("work"))) not in {"", "0"}
+    for run in engine.run_ids():
+        if seen.zset("paused", run) and not engine.run(run).is_paused and not is_working:
+            yield f"I1 nothing will take up what stands aside of run {run}"
+    limits = engine.controls().limits
+    for kind in {task.spec.type for task in seen.tasks.values()}:
+        held = set(words_of(seen.store.call("SMEMBERS", seen.keys.of("held", kind))))
+        leased = {name for name in seen.zset("leases") if seen.tasks[name].spec.type == kind}
+        if held != (leased if kind in limits else set()):
+            yield f"leases of type {kind} are {sorted(leased)} but counted are {sorted(held)}"

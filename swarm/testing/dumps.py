@@ -54,6 +54,7 @@ def every_key(dumped: dict[str, bytes], engine: Engine) -> list[str]:
         "merging",
         "dead",
         "work",
+        "unserved",
         "ops",
         "events",
     )

@@ -19,6 +19,7 @@ def make_task(  # noqa: D417  # the rest is TaskSpec's
     max_attempts: int = 3,
     priority: int = 0,
     estimate_s: float = 1.0,
+    needs: Sequence[str] = (),
 ) -> TaskSpec:
     """A `command` task that does nothing.
 
@@ -37,6 +38,7 @@ def make_task(  # noqa: D417  # the rest is TaskSpec's
         max_attempts=max_attempts,
         priority=priority,
         estimate_s=estimate_s,
+        needs=tuple(needs),
     )
 
 

@@ -43,9 +43,11 @@ class Stage:
             return
         self.engine.start(first)
         self.engine.finish(first)
-        if state in {TaskState.QUEUED, TaskState.CANCELLED}:
-            if state is TaskState.CANCELLED:
-                self.engine.cancel(self.run, "task")
+        if state is TaskState.CANCELLED:
+            self.engine.cancel(self.run, "task")
+        if state is TaskState.SKIPPED:
+            self.engine.skip(self.run, "task")
+        if state in {TaskState.QUEUED, TaskState.CANCELLED, TaskState.SKIPPED}:
             return
         self.claim = self._claim()
         if state is TaskState.ACKED:
@@ -87,6 +89,7 @@ CALLS: dict[str, Callable[[Stage], object]] = {
     "open_run": lambda s: s.engine._caller.call("open_run", s.run, "", "b", BASE, "", SCHEMA),
     "submit": lambda s: s.engine._caller.call("submit", s.run, 0, 0, *["x"] * 7, "0", "", ""),
     "activate": lambda s: s.engine._caller.call("activate", s.run, 1),
+    "deadlines": lambda s: s.engine._caller.call("deadlines", s.run, "", 60_000, "task", 50_000),
     "claim": lambda s: s.engine.claim(WORKER, "the-call"),
     "start": lambda s: s.engine.start(s.claim),
     "renew": lambda s: s.engine.renew(s.claim),
@@ -103,7 +106,11 @@ CALLS: dict[str, Callable[[Stage], object]] = {
     "reap": _reap,
     "reclaim_worker": lambda s: s.engine.reclaim_worker("worker-a"),
     "cancel": lambda s: s.engine.cancel(s.run, "task"),
-    "retry": lambda s: s.engine.retry(s.run, "task"),
+    "retry": lambda s: s.engine.retry(s.run, "task", fresh=True),
+    "pause": lambda s: s.engine.pause(s.run),
+    "unpause": lambda s: s.engine.unpause(s.run),
+    "limit": lambda s: s.engine.limit("general", 1),
+    "skip": lambda s: s.engine.skip(s.run, "task"),
     "rerank": lambda s: s.engine.rerank(s.run, {"task": 7_000_000, "last": 9_000_000}),
     "work": lambda s: s.engine._caller.call("work", s.engine._caller.new_op()),
     "heartbeat": lambda s: s.engine.heartbeat(WORKER, kind="worker", state="busy"),

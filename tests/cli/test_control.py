@@ -57,6 +57,54 @@ def test_retry_queues_what_failed_and_says_when_nobody_is_there_to_do_it(
     assert swarm("status", "--json").json()["run"]["interventions"] == 1
 
 
+def test_skip_goes_on_without_a_task(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """What failed because of it comes back, and the next step is printed where it is needed."""
+    run = bench.submit(task("a"), task("b", "a"))
+    bench.engine.fail(bench.claim(), FATAL)
+
+    skipped = swarm("skip", "latest", "a")
+
+    assert skipped.out == f"run {run} goes on without a\n"
+    assert skipped.err == f"no worker is alive: `swarm run --resume {run}` starts some\n"
+    states = {row["id"]: row["state"] for row in swarm("tasks", "--json").json()}
+    assert states == {"a": "skipped", "b": "queued"}
+    again = swarm("skip", run, "a", "--json").json()
+    assert again == {"run": run, "task": "a", "skipped": False, "state": "active"}
+
+
+def test_retry_of_failures_leaves_what_was_cancelled(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """A person meant it."""
+    bench.submit(task("a"), task("b"))
+    bench.engine.fail(bench.claim(), FATAL)
+    swarm("cancel", "--task", "b")
+
+    assert swarm("retry", "--failed", "--json").json()["queued"] == 1
+    states = {row["id"]: row["state"] for row in swarm("tasks", "--json").json()}
+    assert states == {"a": "queued", "b": "cancelled"}
+
+
+def test_retry_takes_its_task_as_a_word_too(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """`swarm retry RUN TASK --fresh`, as `swarm skip RUN TASK`."""
+    run = bench.submit(task("a"))
+    bench.engine.fail(bench.claim(), FATAL)
+
+    data = swarm("retry", run, "a", "--fresh", "--json").json()
+
+    assert (data["task"], data["queued"]) == ("a", 1)
+    assert bench.claim().fresh_after == 1
+
+
+def test_retry_refuses_what_makes_no_sense_together(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """Each with its next step."""
+    bench.submit(task("a"))
+
+    fresh, failed = swarm("retry", "--fresh"), swarm("retry", "latest", "a", "--failed")
+
+    assert (fresh.code, failed.code) == (2, 2)
+    assert "`swarm retry RUN TASK --fresh`" in fresh.err
+    assert "leave out either" in failed.err
+
+
 def test_wait_exits_0_for_a_run_that_is_done(swarm: Swarm, bench: Bench, task: Task) -> None:
     """A CI job goes on."""
     run = bench.submit(task("a"))
@@ -84,6 +132,20 @@ def test_wait_exits_7_for_a_run_that_a_limit_stopped(swarm: Swarm, bench: Bench,
 
     assert ended.code == 7
     assert "no credit left" in ended.err
+
+
+def test_wait_exits_9_for_a_run_that_waits_for_a_person(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """What policy refused is not tried again by itself; `status` and `tasks` list it."""
+    run = bench.submit(task("a"), task("b"))
+    bench.engine.fail(bench.claim(), Failure(FailureKind.POLICY, "wrote a secret", retryable=False))
+    bench.land()
+
+    ended = swarm("wait")
+
+    assert ended.code == 9
+    assert "waits for you: a: wrote a secret" in ended.err
+    assert [row["id"] for row in swarm("tasks", "--needs-you", "--json").json()] == ["a"]
+    assert f"1 task: `swarm tasks {run} --needs-you`, then retry or skip" in swarm("status").out
 
 
 def test_wait_exits_1_when_a_limit_was_not_all_that_failed(swarm: Swarm, bench: Bench, task: Task) -> None:
@@ -155,9 +217,10 @@ def test_the_report_counts_the_workers_time_of_every_attempt(swarm: Swarm, bench
 
 def test_a_type_that_no_task_can_have_is_refused(swarm: Swarm) -> None:
     """A list with blanks in it would serve nothing, silently."""
-    refused = swarm("worker", "--types", "docs, frontend")
+    refused, tags = swarm("worker", "--types", "docs, frontend"), swarm("worker", "--tags", "*")
 
-    assert refused.code == 2
+    assert (refused.code, tags.code) == (2, 2)
+    assert "--tags: no task can have the tag '*'" in tags.err
     assert "--types: no task can have the type ' frontend'" in refused.err
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from swarm.engine.claims import WorkerProfile
+from swarm.engine.connect import open_store
 from swarm.fleet.process_id import ProcessId
 from swarm.fleet.server_file import ServerRecord, write_server_file
 from swarm.plan.model import TaskSpec
@@ -55,7 +56,7 @@ def test_status_as_json_has_its_documented_shape(swarm: Swarm, run: str) -> None
 
     assert set(data) == {
         *("run", "elapsed_s", "tasks", "agents", "queues", "taken_ms"),
-        *("forecast_s", "eta_ms"),
+        *("paused", "limits", "unserved", "forecast_s", "eta_ms"),
     }
     assert data["run"]["counts"]["running"] == 1
     assert data["tasks"][0] == {"id": "build", "state": "running", "attempt": 1, "worker": "w-1"}
@@ -70,6 +71,22 @@ def test_without_a_live_worker_status_says_how_to_go_on(swarm: Swarm, bench: Ben
     submitted = bench.submit(task("a"))
 
     assert f"no worker is alive: `swarm run --resume {submitted}` goes on" in swarm("status").out
+
+
+def test_a_queue_that_nobody_serves_says_what_to_start(
+    swarm: Swarm, bench: Bench, task: Task, redis_url: str
+) -> None:
+    """In `status`, once it has been reported, and as JSON since when."""
+    bench.submit(replace(task("train", kind="ml"), needs=("gpu",)))
+    since_ms = bench.engine.now_ms() - 400_000
+    store = open_store(redis_url)
+    store.call("HSET", bench.engine.keys.of("unserved"), "ml+gpu", f"{since_ms} {since_ms + 300_000}")
+    store.close()
+
+    assert (
+        "no worker has served 'ml+gpu' for 6m40s: `swarm worker --types ml --tags gpu`" in swarm("status").out
+    )
+    assert swarm("status", "--json").json()["unserved"] == {"ml+gpu": since_ms}
 
 
 def test_runs_are_listed_oldest_first(swarm: Swarm, bench: Bench, task: Task) -> None:

@@ -97,10 +97,10 @@ def test_a_type_that_nobody_serves_is_named(swarm: Swarm, bench: Bench, task: Ta
     bench.submit(task("guide", kind="docs"))
     alive(bench, types=("backend",))
 
-    assert chain(swarm, "guide")[-1] == (
-        "guide",
-        "no worker serves type 'docs'; 1 worker alive: backend",
-    )
+    assert chain(swarm, "guide")[-2:] == [
+        ("guide", "no worker serves type 'docs'; 1 worker alive: backend"),
+        ("guide", "`swarm worker --types docs` starts one"),
+    ]
 
 
 def test_an_executor_that_nobody_serves_is_named(swarm: Swarm, bench: Bench, task: Task) -> None:
@@ -152,6 +152,7 @@ def test_a_failed_task_shows_its_reason_and_the_end_of_its_evidence(
     assert swarm("why", "build", "--json").json()["next"] == [
         f"swarm logs build --run {run}",
         f"swarm retry {run} --task build",
+        f"swarm skip {run} build",
     ]
 
 
@@ -222,3 +223,17 @@ def test_an_unknown_task_names_the_nearest(swarm: Swarm, bench: Bench, task: Tas
     assert misspelt.err.splitlines()[1] == "help: did you mean 'build-api', 'build-ui'?"
     assert ambiguous.err.splitlines()[0] == "error[SW006]: 'build' begins 2 tasks: 'build-api', 'build-ui'"
     assert (misspelt.code, ambiguous.code) == (2, 2)
+
+
+def test_a_task_whose_tags_nobody_has_says_which(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """What it needs, and what there is."""
+    bench.submit(replace(task("train"), needs=("gpu", "big")))
+    worker = WorkerProfile("w", tags=("gpu",), host="box", pid=1)
+    bench.engine.heartbeat(worker, kind="worker", state="idle")
+
+    links = chain(swarm, "train")
+
+    assert [text for _, text in links[-2:]] == [
+        "no worker has all of the tags it needs (gpu, big); tags alive: gpu",
+        "`swarm worker --types general --tags big,gpu` starts one that does",
+    ]

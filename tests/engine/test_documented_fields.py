@@ -40,7 +40,7 @@ def stored(engine: Engine, store: Store) -> set[tuple[str, str]]:
     }
 
 
-@pytest.mark.parametrize("state", [state for state in TaskState if state is not TaskState.SKIPPED])
+@pytest.mark.parametrize("state", TaskState)
 def test_every_field_in_redis_is_documented(
     engine: Engine, store: Store, clock: SkewedClock, state: TaskState
 ) -> None:

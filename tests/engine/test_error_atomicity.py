@@ -5,7 +5,7 @@ import pytest
 from swarm.engine.claims import Failure, WorkerProfile
 from swarm.engine.engine import Engine
 from swarm.engine.store import Store
-from swarm.errors import StaleTokenError, StoreReplyError, UnknownTaskError
+from swarm.errors import StaleTokenError, StoreReplyError, UnknownRunError, UnknownTaskError
 from swarm.states import FailureKind, TaskState
 from swarm.testing.clock import SkewedClock
 from swarm.testing.dumps import content, damage, dump, every_key, restore
@@ -21,7 +21,9 @@ STATES = {
     "complete": TaskState.MERGING,
     "send_back": TaskState.MERGING,
     "retry": TaskState.FAILED,
+    "skip": TaskState.FAILED,
     "activate": TaskState.PENDING,
+    "deadlines": TaskState.PENDING,
     "submit": TaskState.PENDING,
 }
 OTHER = WorkerProfile("worker-b", types=("other",))
@@ -69,7 +71,7 @@ def test_a_script_that_errs_has_changed_nothing(
             except StoreReplyError:
                 errors += 1
                 assert content(store) == before, (verb, name, kind)
-            except (StaleTokenError, UnknownTaskError):
+            except (StaleTokenError, UnknownTaskError, UnknownRunError):
                 assert content(store) == before, (verb, name, kind)
 
     restore(store, sane)
@@ -83,6 +85,8 @@ def _call(stage: Stage, verb: str) -> object:
         return caller.call("reap", caller.new_op(), stage.engine.lease_ms)
     if verb == "reclaim_worker":
         return caller.call("reclaim_worker", "worker-a", caller.new_op(), 0)
-    if verb == "retry":
-        return caller.call("retry", stage.run, "task", caller.new_op())
+    if verb == "unpause":
+        return caller.call(verb, stage.run, "", caller.new_op())
+    if verb in {"retry", "skip"}:
+        return caller.call(verb, stage.run, "task", caller.new_op(), "fresh")
     return CALLS[verb](stage)

@@ -24,6 +24,7 @@ STATES = {
     "complete": TaskState.MERGING,
     "send_back": TaskState.MERGING,
     "retry": TaskState.FAILED,
+    "skip": TaskState.FAILED,
 }
 
 

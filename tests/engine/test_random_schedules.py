@@ -21,7 +21,7 @@ from swarm.engine.store import Store
 from swarm.errors import StaleTokenError
 from swarm.models.usage import Usage
 from swarm.plan.model import Plan, TaskSpec
-from swarm.states import FailureKind
+from swarm.states import FailureKind, TaskState
 from swarm.testing.checker import violations
 from swarm.testing.clock import SkewedClock
 from swarm.testing.plans import BASE, make_plan, make_task
@@ -31,7 +31,7 @@ SCOPES = (
     *("**", "a/b/z.py/deeper", "b/*/q.py"),
 )
 WORKERS = (
-    WorkerProfile("w1", executors=("command", "messages")),
+    WorkerProfile("w1", executors=("command", "messages"), tags=("gpu",)),
     WorkerProfile("w2", types=("red",), executors=("command", "messages")),
     WorkerProfile("w3", types=("red", "blue"), executors=("command",)),
     WorkerProfile("w4", executors=("messages",)),
@@ -54,6 +54,7 @@ def random_plan(random: Random) -> Plan:
                 type=random.choice(("red", "blue")),
                 executor=random.choice(("command", "messages")),
                 priority=random.randint(-2, 2),
+                needs=random.choice(([], [], [], ["gpu"])),
             )
         )
     return make_plan(*tasks, goal=str(random.random()))
@@ -80,6 +81,9 @@ class Schedule:
             self.crash,
             self.cancel,
             self.retry,
+            self.skip,
+            self.pause,
+            self.limit,
             self.pass_time,
             self.renew,
             self.reconcile,
@@ -93,6 +97,7 @@ class Schedule:
         """Claim, twice with the same id; only what the worker can do."""
         self.number += 1
         worker = self.random.choice(WORKERS)
+        held, limits = self.held(), self.engine.controls().limits
         claim = self.engine.claim(worker, f"c{self.number}")
         again = self.engine.claim(worker, f"c{self.number}")
         if claim:
@@ -100,7 +105,18 @@ class Schedule:
             assert (again.run, again.task, again.token) == (claim.run, claim.task, claim.token)
             assert "*" in worker.types or claim.task.type in worker.types
             assert claim.task.executor in worker.executors
+            assert set(claim.task.needs) <= set(worker.tags)
+            for kind in ("*", claim.task.type):
+                of_kind = [name for name in held if kind in {"*", name}]
+                assert len(of_kind) < limits.get(kind, 99), (held, limits)
             self.claims.append(claim)
+
+    def held(self) -> list[str]:
+        """The types of the tasks that workers hold."""
+        states = (TaskState.ACKED, TaskState.RUNNING)
+        return [
+            task.spec.type for run in self.runs for task in self.engine.tasks(run) if task.state in states
+        ]
 
     def start(self) -> None:
         """Start one of the last claims, stale or not."""
@@ -176,9 +192,35 @@ class Schedule:
             self.engine.cancel(run, "" if everything else self.some_task(run))
 
     def retry(self) -> None:
-        """Retry a task or a run."""
-        run = self.random.choice(self.runs)
-        self.engine.retry(run, "" if self.random.random() < 0.5 else self.some_task(run))
+        """Retry a task, what failed of a run, or a run."""
+        run, how = self.random.choice(self.runs), self.random.random()
+        if how < 0.3:
+            self.engine.retry_failed(run)
+        else:
+            self.engine.retry(run, "" if how < 0.6 else self.some_task(run))
+
+    def skip(self) -> None:
+        """Go on without a task."""
+        if self.random.random() < 0.3:
+            run = self.random.choice(self.runs)
+            self.engine.skip(run, self.some_task(run))
+
+    def pause(self) -> None:
+        """Pause a run, a type or everything, or take that back."""
+        run, kind = self.random.choice(self.runs), self.random.choice(("red", "blue", "*"))
+        how = self.random.randrange(6)
+        if how == 0:
+            self.engine.pause(run)
+        elif how == 1:
+            self.engine.pause_type(kind)
+        elif how < 4:
+            self.engine.unpause(run)
+        else:
+            self.engine.unpause_type(kind)
+
+    def limit(self) -> None:
+        """Bound what is held, tighter than what is held already perhaps."""
+        self.engine.limit(self.random.choice(("red", "blue", "*")), self.random.choice((1, 2, 3, None)))
 
     def pass_time(self) -> None:
         """Let backoffs come due."""
@@ -204,8 +246,11 @@ class Schedule:
 
     def finish_everything(self) -> None:
         """Stop the faults: every task must end in a bounded number of rounds."""
-        self.engine.retry(self.runs[0])
-        self.engine.retry(self.runs[1])
+        for run in self.runs:
+            self.engine.retry(run)
+            self.engine.unpause(run)
+        for kind in ("red", "blue", "*"):
+            self.engine.unpause_type(kind)
         for worker in WORKERS:
             self.engine.reclaim_worker(worker.worker_id)
         for _ in range(400):

@@ -30,7 +30,7 @@ def test_durations_are_learnt_by_type_in_every_way_to_be_done(
 ) -> None:
     """The short way, the general way and a landing count alike; what fails is not counted."""
     tasks = [make_task(f"t{n}", type="ui") for n in range(3)]
-    wide = make_task("wide", type="api.v2+x", files=["a.py"], estimate_s=0.5)
+    wide = make_task("wide", type="api.v2-x", files=["a.py"], estimate_s=0.5)
     engine.submit(make_plan(*tasks, wide, make_task("rest", type="ui", estimate_s=0.1)), base=BASE)
     claim: Claim | None = take(engine, worker)
     for number in range(3):
@@ -50,7 +50,7 @@ def test_durations_are_learnt_by_type_in_every_way_to_be_done(
     engine.fail(last, Failure(FailureKind.TASK_ERROR, "no", retryable=False))
 
     learnt = engine.durations()
-    assert {name: seconds(record) for name, record in learnt.items()} == {"ui": (3, 6), "api.v2+x": (1, 5)}
+    assert {name: seconds(record) for name, record in learnt.items()} == {"ui": (3, 6), "api.v2-x": (1, 5)}
 
 
 def test_a_rerank_changes_who_is_next(engine: Engine, worker: WorkerProfile) -> None:
@@ -101,3 +101,15 @@ def test_a_score_has_fifteen_digits_and_keeps_rank_before_priority() -> None:
 
     assert all(0 <= score < 10**15 for score in extremes)
     assert urgency(10.1, -49) < urgency(10.0, 49) < urgency(10.0, -49)
+
+
+def test_what_stands_aside_keeps_its_new_place(engine: Engine, worker: WorkerProfile) -> None:
+    """A paused run may be ranked again; it goes on in the new order."""
+    run = engine.submit(make_plan(*(make_task(f"t{n}", estimate_s=n + 1) for n in range(3))), base=BASE)
+    engine.pause(run)
+    assert engine.claim(worker, "none") is None
+
+    engine.rerank(run, {f"t{n}": urgency(10.0 - n, 0) for n in range(3)})
+    engine.unpause(run)
+
+    assert [take(engine, worker, n).task.id for n in range(3)] == ["t0", "t1", "t2"]

@@ -31,6 +31,8 @@ FULL = {
     "priority": 0,
     "context": "",
     "expected_output": None,
+    "deadline_s": None,
+    "needs": [],
     "deadline": None,
 }
 ANALYZE = {"id": "analyze-1", "description": "List the components"}

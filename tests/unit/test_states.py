@@ -22,11 +22,11 @@ def test_done_is_never_left() -> None:
 
 
 def test_a_task_that_has_ended_comes_back_only_by_a_person_or_by_proof() -> None:
-    """`retry` (and `work`, which finishes what it began), and `reconcile`, which found the landing in git."""
+    """`retry`, `skip` (and `work`, which ends what they began), and `reconcile`, by what is in git."""
     leaving = {script for script, moves in MOVES.items() for before, _ in moves if before in TERMINAL}
 
     assert "retry" in leaving
-    assert leaving <= {"retry", "work", "reconcile"}
+    assert leaving <= {"retry", "skip", "work", "reconcile"}
 
 
 def test_only_landings_and_empty_attempts_are_done() -> None:
@@ -38,10 +38,10 @@ def test_only_landings_and_empty_attempts_are_done() -> None:
 
 
 def test_every_state_but_pending_is_reached_from_another() -> None:
-    """No state is decoration; `skipped` waits for its command in a later part."""
+    """No state is decoration."""
     reached = {after for moves in MOVES.values() for before, after in moves}
 
-    assert set(S) - reached == {S.SKIPPED}
+    assert set(S) - reached == set()
 
 
 def test_every_live_state_has_a_way_out() -> None:
@@ -83,7 +83,7 @@ def test_faults_of_the_surroundings_charge_no_attempt(kind: FailureKind) -> None
     assert kind.is_charged is (kind.value not in {"infrastructure", "provider", "limit", "crash"})
 
 
-RULES = ("cancel", "retry", "reconcile")
+RULES = ("cancel", "retry", "skip", "reconcile")
 """Scripts whose moves the README puts into a sentence each; as arrows they would hide the others."""
 
 
@@ -101,11 +101,12 @@ def test_the_diagram_in_the_readme_draws_the_table() -> None:
 
 
 def test_the_rules_beneath_the_diagram_are_those_of_the_table() -> None:
-    """What the README says of `cancel`, `retry` and `reconcile` in a sentence is what they may do."""
-    beneath = README.read_text(encoding="utf-8").partition("Three moves are not drawn.")[2].partition("##")[0]
+    """What the README says of `cancel`, `retry`, `skip` and `reconcile` in a sentence is what they may do."""
+    beneath = README.read_text(encoding="utf-8").partition("Four moves are not drawn.")[2].partition("##")[0]
 
     assert set(re.findall(r"`(\w+)` (?:makes|brings)", beneath)) == set(RULES)
     assert MOVES["cancel"] == {(state, S.CANCELLED) for state in set(S) - TERMINAL}
-    assert {before for before, _ in MOVES["retry"]} == {S.FAILED, S.CANCELLED, S.UPSTREAM_FAILED}
+    assert {before for before, _ in MOVES["retry"]} == {S.FAILED, S.CANCELLED, S.UPSTREAM_FAILED, S.SKIPPED}
     assert {after for _, after in MOVES["retry"]} == {S.QUEUED, S.PENDING}
+    assert {before for before, after in MOVES["skip"] if after is S.SKIPPED} == set(S) - {S.DONE, S.SKIPPED}
     assert {before for before, after in MOVES["reconcile"] if after is S.DONE} == set(S) - {S.DONE}

@@ -181,6 +181,23 @@ def test_a_durable_attempt_is_handed_in_without_running_the_agent_again(rig: Rig
     assert not (rig.home / f"logs/{run}").exists()
 
 
+def test_a_durable_attempt_that_a_person_wants_forgotten_is_done_again(rig: Rig) -> None:
+    """`retry --fresh`: the agent runs, whatever an earlier worker left in the hub."""
+    run = rig.submit(sh("t", "echo x > f; echo made", files=("f",)))
+    lost = rig.engine.claim(rig.worker().profile, "lost")
+    assert lost is not None
+    old = commit(rig, parent=rig.base)
+    rig.hub.create_refs({attempt_ref(run, "t", 1): old})
+    rig.engine.cancel(run)
+
+    rig.engine.retry(run, "t", fresh=True)
+    rig.worker().work_once()
+
+    record = rig.task(run, "t")
+    assert record.state is TaskState.MERGING
+    assert record.attempt_commit != old
+
+
 def test_a_durable_attempt_on_a_base_that_no_longer_holds_is_done_again(rig: Rig) -> None:
     """Only an attempt whose base is an ancestor of the claim's base is taken up."""
     run = rig.submit(sh("t", "echo again > f", files=("f",)))

@@ -15,7 +15,9 @@ local function fail_for_good(task)
   end_task(task, 'failed')
   write_fields(key('task', task.member), {'token', '0'})
   bury(task)
-  doom_dependents(task.member, 0)
+  if task.skipped_ms == '0' then
+    doom_dependents(task.member, 0)
+  end
 end
 
 local function count_on_run(run, field)
@@ -25,7 +27,7 @@ end
 
 -- Returns the state the task is in afterwards.
 local function fail_attempt(task, event, failure, spent)
-  local stored = read('HMGET', key('task', task.member), 'failures', 'max_attempts', 'setbacks')
+  local stored = read('HMGET', key('task', task.member), 'failures', 'max_attempts', 'setbacks', 'tried_by')
   local failures = tonumber(stored[1] or 0) + tonumber(failure.charged)
   -- Nobody's fault is not for ever: a provider or a disk that stays away must not keep a run from ending.
   local setbacks = tonumber(stored[3] or 0) + 1 - tonumber(failure.charged)
@@ -35,6 +37,11 @@ local function fail_attempt(task, event, failure, spent)
   settle_usage(task, spent, false)
   write_fields(key('task', task.member), {'failures', number_text(failures), 'setbacks', number_text(setbacks),
     'failure_kind', failure.kind, 'failure_reason', failure.reason, 'evidence', failure.evidence})
+  -- A conflict is nobody's: what landed meanwhile would have met any worker.
+  if failure.kind ~= 'conflict' then
+    local before = stored[4] or ''
+    write_fields(key('task', task.member), {'tried_by', before == '' and task.worker or before .. '\n' .. task.worker})
+  end
   if failure.kind == 'conflict' then
     count_on_run(task.run, 'conflicts')
   elseif failure.kind == 'gate_failed' then
@@ -75,7 +82,7 @@ end
 -- The landing of an attempt, or the end of one that had nothing to land.
 local function finish_task(task, spent, commit, merge_token)
   if is_held_state(task.state) then
-    learn(task.type, tonumber(busy_ms(task)))
+    learn(ability.base_type(task.type), tonumber(busy_ms(task)))
     void_token(task)
   elseif task.state == 'queued' then
     leave_queue(task)
@@ -94,7 +101,7 @@ local function finish_task(task, spent, commit, merge_token)
     write_run(task.run, 'tip_token', merge_token)
   end
   -- What was skipped has triggered its dependents already.
-  local queued = task.state == 'skipped' and {} or trigger_dependents(task.run, task.id, 0, task.dependents)
+  local queued = task.skipped_ms ~= '0' and {} or trigger_dependents(task.run, task.id, 0, task.dependents)
   if #queued > 0 then
     emit('task_done', task.run, task.id, {'state', 'done', 'attempt', task.attempt, 'commit', commit,
       'worker', task.worker, 'queued', table.concat(queued, '\n')})

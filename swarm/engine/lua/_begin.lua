@@ -3,7 +3,7 @@ local function begin(keys, args)
   call = call or redis.call
   args_of_call = args
   begin_writes(keys[1])
-  operation, claiming_run, claimed_last, meta_read, short_run = nil, nil, nil, nil, nil
+  operation, claiming_run, claimed_last, meta_read, short_run, ability.alive = nil, nil, nil, nil, nil, nil
   is_repetition, has_learnt = false, false
   if was_short then
     was_short = false

@@ -1,20 +1,27 @@
 -- The claim: alone, or in the same call as the end of the attempt before it.
 local TRIES, LOOKS, DUE = 16, 300, 50
 
--- Who claims, and from where in each queue: worker, claim id, lease ms, executors (`,a,b,`), then pairs: type,
--- place. One pair with type `*` stands for every known type.
+-- Who claims, and from where in each queue: worker, claim id, lease ms, executors and tags (`,a,b,+t,`), then pairs:
+-- type, place. One pair with type `*` stands for every known type.
 local function read_request(from)
   local request = {
     worker = args_of_call[from], claim_id = args_of_call[from + 1], lease_ms = args_of_call[from + 2],
     executors = args_of_call[from + 3], types = {}, places = {}, is_any = args_of_call[from + 4] == '*',
   }
   if request.is_any then
-    request.types = split_lines(read_meta()[2] or '')
+    request.types = ability.served_queues(request.executors)
     return request
   end
   for i = from + 4, #args_of_call, 2 do
     request.types[#request.types + 1] = args_of_call[i]
     request.places[args_of_call[i]] = tonumber(args_of_call[i + 1])
+  end
+  if string.find(read_meta()[2] or '', '+', 1, true) then
+    for _, queue in ipairs(ability.served_queues(request.executors, request.places)) do
+      if not request.places[queue] then
+        request.types[#request.types + 1] = queue
+      end
+    end
   end
   return request
 end
@@ -37,14 +44,14 @@ local function last_claim(request)
   if last_id ~= request.claim_id then
     return is_older(request.claim_id, last_id) and {'EMPTY'} or nil
   end
-  local task = read('HMGET', key('task', member), 'spec', 'attempt', 'base', 'evidence', 'token', 'state')
+  local task = read('HMGET', key('task', member), 'spec', 'attempt', 'base', 'evidence', 'token', 'state', 'fresh_after')
   if task[5] ~= token or (task[6] ~= 'acked' and task[6] ~= 'running') then
     return nil
   end
   local ends = redis.call('ZSCORE', key('leases'), member)
   local left = math.max((tonumber(ends) or now) - now, 0)
   local branch = read_run(string.match(member, '^[^/]*')).branch
-  return {'OK', member, task[1], task[2], token, task[3], branch, number_text(left), task[4] or ''}
+  return {'OK', member, task[1], task[2], token, task[3], branch, number_text(left), task[4] or '', task[7] or '0'}
 end
 
 local function look_again(request)
@@ -74,7 +81,7 @@ local function grant(request, task, entries, run)
   local token, attempt = next_token(), number_text(tonumber(task.attempt) + 1)
   local task_key = key('task', task.member)
   write('ZREM', key('queue', task.type), task.member)
-  write('ZADD', key('leases'), number_text(now + tonumber(request.lease_ms)), task.member)
+  orders.begin_lease(task, number_text(now + tonumber(request.lease_ms)))
   write_fields(task_key, {'state', 'acked', 'token', token, 'attempt', attempt, 'worker', request.worker,
     'base', run.tip, 'claimed_ms', now_text})
   if task.parked_ms ~= '0' then
@@ -97,16 +104,21 @@ local function grant(request, task, entries, run)
   emit('task_claimed', task.run, task.id, {'state', 'acked', 'worker', request.worker, 'attempt', attempt,
     'token', token, 'base', run.tip})
   write_fields(key('ops'), {'claim:' .. request.worker, claim_line(request.claim_id, token, task.member)})
-  return {'OK', task.member, task.spec, attempt, token, run.tip, run.branch, request.lease_ms, task.evidence}
+  return {'OK', task.member, task.spec, attempt, token, run.tip, run.branch, request.lease_ms, task.evidence,
+    task.fresh_after}
 end
 
 -- Nothing is left for these bells to announce; a token that stays would wake a worker for nothing.
 local function hush(request)
+  local quiet = request.closed or {}
   for _, type in ipairs(request.types) do
     if read('ZCARD', key('queue', type)) == 0 then
-      for executor in string.gmatch(request.executors, '[^,]+') do
-        write('DEL', key('bell', type .. ':' .. executor))
-      end
+      quiet[#quiet + 1] = type
+    end
+  end
+  for _, type in ipairs(quiet) do
+    for executor in string.gmatch(request.executors, ',(%w[^,]*)') do
+      write('DEL', key('bell', type .. ':' .. executor))
     end
   end
 end
@@ -128,14 +140,19 @@ local function most_urgent(request)
   return best
 end
 
--- The task at the head, if this worker can do it now; and its run.
+-- The task at the head, if this worker can do it now; its run; and the task if it must stand aside.
 local function read_head(request, member)
   local task = read_task(member, #FIELDS)
-  if not task or task.state ~= 'queued' or not string.find(request.executors, ',' .. task.executor .. ',', 1, true) then
+  if not task or task.state ~= 'queued' then
     return nil
   end
   local run = read_run(task.run)
-  return (run.state == 'active' or run.state == 'loading') and task, run
+  if run.paused == '1' then
+    return nil, run, task
+  end
+  return (run.state == 'active' or run.state == 'loading')
+    and string.find(request.executors, ',' .. task.executor .. ',', 1, true)
+    and not ability.is_for_another(task, request.worker) and task, run
 end
 
 -- The most urgent claimable task with its lease and all of its locks, or none of it. What is blocked parks.
@@ -145,15 +162,23 @@ local function claim_next(request)
     return again
   end
   local places, parked_at, tries, looks, has_passed = request.places, {}, 0, 0, false
+  local known_types = request.types
   request.heads, request.scores = {}, {}
+  orders.narrow(request)
   for _, type in ipairs(request.types) do
     look(request, type)
   end
   local type = most_urgent(request)
   while type do
     looks = looks + 1
-    local task, run = read_head(request, request.heads[type])
-    if task then
+    local task, run, aside = read_head(request, request.heads[type])
+    if aside then
+      orders.set_aside(aside)
+      parked_at[type] = (parked_at[type] or 0) + 1
+      if aside.baton ~= '' then
+        passing[aside.baton], has_passed = true, true
+      end
+    elseif task then
       local entries = parse_locks(task.locks)
       local hold = find_blocker(entries)
       if not hold then
@@ -183,8 +208,5 @@ local function claim_next(request)
   end
   hush(request)
   write_fields(key('ops'), {'claim:' .. request.worker, claim_line(request.claim_id, '0', '')})
-  if request.is_any then
-    return {'EMPTY', unpack(request.types)}
-  end
-  return {'EMPTY'}
+  return {'EMPTY', unpack(known_types)}
 end

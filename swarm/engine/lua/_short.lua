@@ -4,7 +4,7 @@
 -- It takes a third of the time.
 local short_run, short_counts, was_short
 
-local SHORT_FIELDS = {'state', 'tip', 'branch', 'live', 'pending', 'queued', 'acked', 'running', 'done'}
+local SHORT_FIELDS = {'state', 'tip', 'branch', 'live', 'pending', 'queued', 'acked', 'running', 'done', 'paused'}
 local PLACE = {pending = 5, queued = 6, acked = 7, running = 8, done = 9}
 
 -- The few fields of a run that the short way needs, in their order; as the first half has left them.
@@ -52,16 +52,16 @@ end
 local function finish_shortly(member, token, spent)
   local task_key = key('task', member)
   local task = call('HMGET', task_key, 'state', 'token', 'locks', 'attempt', 'spent', 'claimed_ms', 'busy_ms',
-    'dependents', 'worker', 'type')
+    'dependents', 'worker', 'type', 'skipped_ms')
   local state, dependents = task[1], task[8] or ''
-  if task[2] ~= token or (state ~= 'acked' and state ~= 'running') or task[4] ~= '1' or task[7]
+  if task[2] ~= token or (state ~= 'acked' and state ~= 'running') or task[4] ~= '1' or task[7] or task[11]
     or (task[5] or '') ~= '' or spent ~= NOTHING_SPENT or dependents == MANY or not tonumber(task[6]) then
     return nil
   end
   local run, id = split_member(member)
   local counts = read_short_run(run)
-  if counts[1] ~= 'active' or not tonumber(counts[4]) or tonumber(counts[4]) <= 1 then
-    return nil -- it would end the run
+  if counts[1] ~= 'active' or not tonumber(counts[4]) or tonumber(counts[4]) <= 1 or (read_meta()[4] or '') ~= '' then
+    return nil -- it would end the run, or there are limits to think of
   end
   local ids, left_now, ready = nil, nil, {}
   if dependents ~= '' then
@@ -83,7 +83,7 @@ local function finish_shortly(member, token, spent)
     probe_writes()
   end
   call('ZINTERCARD', #zsets, unpack(zsets))
-  learn(task[10], now - task[6])
+  learn(ability.base_type(task[10]), now - task[6])
 
   if #ready > 0 then
     call('XADD', key('events'), '*', 'kind', 'task_done', 'run', run, 'task', id, 'state', 'done', 'attempt', '1',
@@ -125,7 +125,7 @@ local function claim_shortly(answer, from)
     return nil -- it was answered before
   end
   local known = read_meta()
-  local types = first_type == '*' and split_lines(known[2] or '') or nil
+  local types = first_type == '*' and ability.served_queues(executors) or nil
   local member, score, queue
   if types then
     for i = 1, #types do
@@ -135,7 +135,7 @@ local function claim_shortly(answer, from)
         member, score, queue = head[1], tonumber(head[2]), name
       end
     end
-  elseif not args_of_call[from + 6] then
+  elseif not args_of_call[from + 6] and not string.find(known[2] or '', '+', 1, true) then
     queue = key('queue', first_type)
     member = call('ZRANGE', queue, 0, 0)[1]
   end
@@ -150,7 +150,7 @@ local function claim_shortly(answer, from)
   end
   local run, id = split_member(member)
   local counts = read_short_run(run)
-  if counts[1] ~= 'active' then
+  if counts[1] ~= 'active' or (counts[10] or '') ~= '' then
     return nil
   end
   local entries = parse_locks(task[3])
@@ -180,7 +180,7 @@ local function claim_shortly(answer, from)
   call('HSET', key('run', run), 'queued', add(counts, 'queued', -1), 'acked', add(counts, 'acked', 1))
   execute_writes()
   was_short = #entries.n == 0
-  return {'OK', member, task[8], '1', token, tip, counts[3], lease_ms, ''}
+  return {'OK', member, task[8], '1', token, tip, counts[3], lease_ms, '', '0'}
 end
 
 -- The next claim in the same call, after a first half that went the short way.

@@ -1,9 +1,10 @@
 -- Tasks as values, and the parts of a move that several scripts share.
 local FIELDS = {
   'state', 'token', 'type', 'executor', 'score', 'locks', 'attempt', 'worker', 'parked_ms', 'lot', 'baton',
-  'spent', 'merge_token', 'claimed_ms', 'busy_ms', 'dependents', 'lock_wait_ms', 'spec', 'evidence',
+  'spent', 'merge_token', 'claimed_ms', 'busy_ms', 'dependents', 'skipped_ms', 'lock_wait_ms', 'spec', 'evidence', 'fresh_after',
+  'tried_by',
 }
-local TO_END = 16 -- so many of them say all that ending an attempt needs
+local TO_END = 17 -- so many of them say all that ending an attempt needs
 
 -- A task's hash holds only what is not nothing: an absent number is 0, an absent text is empty.
 local function read_task(member, count)
@@ -17,8 +18,9 @@ local function read_task(member, count)
     executor = values[4] or '', score = values[5] or '', locks = values[6] or '', attempt = values[7] or '0',
     worker = values[8] or '', parked_ms = values[9] or '0', lot = values[10] or '', baton = values[11] or '',
     spent = values[12] or '', merge_token = values[13] or '', claimed_ms = values[14] or '0',
-    busy_ms = values[15] or '0', dependents = values[16] or '', lock_wait_ms = values[17] or '0',
-    spec = values[18] or '', evidence = values[19] or '',
+    busy_ms = values[15] or '0', dependents = values[16] or '', skipped_ms = values[17] or '0',
+    lock_wait_ms = values[18] or '0', spec = values[19] or '', evidence = values[20] or '',
+    fresh_after = values[21] or '0', tried_by = values[22] or '',
   }
 end
 
@@ -68,6 +70,9 @@ local function leave_queue(task)
   else
     write('ZREM', key('queue', task.type), task.member)
     write('ZREM', key('delayed'), task.member)
+    if read_run(task.run).paused ~= '' then
+      write('ZREM', key('paused', task.run), task.member)
+    end
   end
   if task.baton ~= '' then
     passing[task.baton] = true
@@ -76,7 +81,9 @@ end
 
 -- Void the task's token: its lease, its locks, its place in the merge queue and its merge slot.
 local function void_token(task)
-  write('ZREM', key('leases'), task.member)
+  if task.state ~= 'merging' then
+    orders.end_lease(task)
+  end
   if task.locks ~= '' then
     release_locks(parse_locks(task.locks), task.state ~= 'acked')
   end

@@ -89,7 +89,7 @@ local function doom_dependents(member, from)
     end_task(task, 'upstream_failed')
     write_fields(key('task', task.member), {'failure_reason', 'dependency failed: ' .. string.match(cause, '/(.*)$')})
     emit('task_upstream_failed', task.run, task.id, {'state', 'upstream_failed', 'cause', cause})
-    return true
+    return task.skipped_ms == '0'
   end)
 end
 
@@ -108,7 +108,7 @@ local function cancel_dependents(member, from)
     end
     cancel_task(task)
     count = count + 1
-    return true
+    return task.skipped_ms == '0'
   end)
   return count
 end
@@ -129,6 +129,7 @@ local function cancel_run_tasks(run, from)
 end
 
 local CAN_RETRY = {failed = true, upstream_failed = true, cancelled = true}
+local CAN_RETRY_BY_NAME = {failed = true, upstream_failed = true, cancelled = true, skipped = true}
 
 -- A run that has ended, or was cancelled, has work again.
 local function reopen_run(run)
@@ -148,7 +149,7 @@ local function revive_task(task)
   reopen_run(task.run)
   write('ZREM', key('dead'), task.member)
   write_fields(key('task', task.member), {'failures', '0', 'setbacks', '0', 'crashes', '0', 'needs_person', '0',
-    'failure_kind', '', 'failure_reason', '', 'ended_ms', '0'})
+    'failure_kind', '', 'failure_reason', '', 'ended_ms', '0', 'tried_by', ''})
   local state = 'queued'
   if is_waiting(task.member) then
     state = 'pending'
@@ -158,6 +159,23 @@ local function revive_task(task)
     queue_again(task, 0)
   end
   emit('task_retried', task.run, task.id, {'state', state})
+end
+
+-- What failed, and what failed because of it; not what a person cancelled.
+local function retry_failed_tasks(run, from)
+  local ids, count = read('ZRANGE', key('index', run), from, from + BUDGET - 1), 0
+  for _, id in ipairs(ids) do
+    local task = read_task(run .. '/' .. id)
+    if task and task.state == 'failed' then
+      revive_task(task)
+      leave_work('undoom', task.member, 0)
+      count = count + 1
+    end
+  end
+  if #ids == BUDGET then
+    leave_work('retry_failed', run, from + BUDGET)
+  end
+  return count
 end
 
 local function retry_run_tasks(run, from)
@@ -193,9 +211,9 @@ local function revive_around(member, from)
   return count
 end
 
-local function revive_one(member)
+local function revive_one(member, may_be)
   local task = read_task(member)
-  if not task or not CAN_RETRY[task.state] then
+  if not task or not may_be[task.state] then
     return 0
   end
   revive_task(task)
@@ -220,7 +238,8 @@ local function undoom_dependents(member, from)
     local doubtful = {}
     for _, id in ipairs(dependencies_of(task.member)) do
       local dependency = task.run .. '/' .. id
-      local state = redis.call('HGET', key('task', dependency), 'state')
+      local stored = redis.call('HMGET', key('task', dependency), 'state', 'skipped_ms')
+      local state = not stored[2] and stored[1]
       if state == 'failed' or state == 'cancelled' then
         return false
       elseif state == 'upstream_failed' then
@@ -238,10 +257,30 @@ local function undoom_dependents(member, from)
 end
 
 local function redoom_dependents(member)
-  local state = read('HGET', key('task', member), 'state')
+  local stored = read('HMGET', key('task', member), 'state', 'skipped_ms')
+  local state = not stored[2] and stored[1]
   if state == 'failed' or state == 'upstream_failed' or state == 'cancelled' then
     doom_dependents(member, 0)
   end
+end
+
+-- Those that stood aside go back to their queues.
+local function take_up_run(run)
+  local aside = key('paused', run)
+  local members = read('ZRANGE', aside, 0, BUDGET - 1)
+  for _, member in ipairs(members) do
+    local task = read_task(member)
+    write('ZREM', aside, member)
+    if task and task.state == 'queued' then
+      enqueue(member, task.type, task.executor, task.score)
+    end
+  end
+  if #members == BUDGET then
+    leave_work('take_up', run, '')
+  else
+    write_run(run, 'paused', '')
+  end
+  return #members
 end
 
 -- Queue those of a run's tasks that wait for nothing, a page at a time; the last page makes the run active.

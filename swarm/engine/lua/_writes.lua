@@ -142,11 +142,11 @@ local function commit_writes()
   execute_writes()
 end
 
--- What the whole project's hash says, read once a call: fence, types, durations.
+-- What the whole project's hash says, read once a call: fence, types, durations, controls.
 local meta_read
 
 local function read_meta()
-  meta_read = meta_read or read('HMGET', key('meta'), 'fence', 'types', 'durations')
+  meta_read = meta_read or read('HMGET', key('meta'), 'fence', 'types', 'durations', 'controls')
   return meta_read
 end
 

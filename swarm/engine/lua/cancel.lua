@@ -30,4 +30,5 @@ if IS_TERMINAL[task.state] then
   return settle({'OK', '0'})
 end
 cancel_task(task)
-return settle({'OK', number_text(1 + cancel_dependents(task.member, 0))})
+local below = task.skipped_ms == '0' and cancel_dependents(task.member, 0) or 0
+return settle({'OK', number_text(1 + below)})

@@ -13,7 +13,7 @@ if not task then
   return settle_and_claim(refusal, 7)
 end
 count_move(task.run, 'running', 'merging')
-write('ZREM', key('leases'), member)
+orders.end_lease(task)
 write('ZADD', key('merging'), task.score, member)
 write_fields(key('task', member), {'state', 'merging', 'attempt_commit', commit, 'handed_in_ms', now_text,
   'busy_ms', busy_ms(task), 'merge_token', '', 'spent', spent == NOTHING_SPENT and task.spent or spent})

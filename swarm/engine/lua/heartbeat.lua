@@ -1,16 +1,16 @@
 -- Note that a worker or supervisor is alive; decides no lease.
 -- KEYS[1]  the project's key prefix
--- ARGV     worker, kind, types, executors (both comma-separated), host, pid, state, task, attempts handed in or finished, attempts failed
+-- ARGV     worker, kind, types, executors (both comma-separated), host, pid, state, task, attempts handed in or finished, attempts failed, tags
 -- Writes   agents, workers, agent, run, events
 -- Returns  {'OK'}
 -- Flags: allow-oom
 -- Moves: none
-local worker, kind, types, executors, host, pid, state, task, done, failed = unpack(args)
+local worker, kind, types, executors, host, pid, state, task, done, failed, tags = unpack(args)
 local agent = key('agent', worker)
 local known = read('HGET', agent, 'kind')
 write('ZADD', key('agents'), now_text, worker)
 write_fields(agent, {'kind', kind, 'types', types, 'executors', executors, 'host', host, 'pid', pid,
-  'state', state, 'task', task, 'done', done, 'failed', failed})
+  'state', state, 'task', task, 'done', done, 'failed', failed, 'tags', tags})
 if not known then
   write_fields(agent, {'joined_ms', now_text})
   emit('worker_joined', '', '', {'worker', worker, 'kind_of_worker', kind, 'host', host, 'pid', pid})

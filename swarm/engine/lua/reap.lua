@@ -1,12 +1,15 @@
 -- One tick of the reaper: take back what outlived its lease. A gap in ticks means that the server was away
 -- and nobody could renew: every lease gets one term of grace. After two graces in a row it reaps anyway.
--- Backoffs that have come due are queued as well.
+-- Backoffs that have come due are queued, and what is over its deadline fails;
+-- a queue that no worker alive serves is noted.
 -- KEYS[1]  the project's key prefix
 -- ARGV     op_id, lease ms
--- Writes   tick, leases, task, locks, reading, readers, wide, lock, lot, lots, parked, queue, delayed, bell, dead, work, run, active, ops, events
+-- Writes   tick, unserved, deadlines, leases, task, locks, reading, readers, wide, lock, lot, lots, parked, queue, delayed, bell, dead,
+--          work, run, active, ops, events
 -- Returns  {'OK' or 'MORE', then for each task: member, worker, state} or {'GRACE', until ms}
 -- Flags: allow-oom
--- Moves: acked -> queued, running -> queued, acked -> failed, running -> failed, pending -> upstream_failed
+-- Moves: acked -> queued, running -> queued, acked -> failed, running -> failed, pending -> failed, queued -> failed,
+--        merging -> failed, pending -> upstream_failed
 local op, lease_ms = unpack(args)
 local GAP_MS, BATCH = 5000, 40
 local repeated = first_answer(op)
@@ -14,7 +17,7 @@ if repeated then
   return repeated
 end
 local tick = key('tick')
-local last = read('HMGET', tick, 'last_ms', 'grace_until_ms', 'graces')
+local last = read('HMGET', tick, 'last_ms', 'grace_until_ms', 'graces', 'looked_ms')
 local grace_until, graces = tonumber(last[2] or 0), tonumber(last[3] or 0)
 local is_gap = last[1] and now - tonumber(last[1]) > GAP_MS
 if is_gap and graces < 2 then
@@ -31,6 +34,11 @@ if now < grace_until then
   return settle({'GRACE', number_text(grace_until)})
 end
 prune_answers(tick)
+write_fields(tick, {'looked_ms', look_for_unserved(last[4])})
+local overdue = expire_due()
+if overdue then
+  return settle(overdue) -- what they change, the rest would read as it was
+end
 queue_due()
 local expired = read('ZRANGEBYSCORE', key('leases'), '-inf', now_text, 'LIMIT', 0, BATCH)
 local answer = {#expired == BATCH and 'MORE' or 'OK'}

@@ -1,7 +1,7 @@
--- Give tasks of a run other urgencies; each keeps its age and its place: queue, lot, backoff, merge queue.
+-- Give tasks of a run other urgencies; each keeps its age and its place: queue, lot, aside, backoff, merge queue.
 -- KEYS[1]  the project's key prefix
 -- ARGV     run, op_id, then pairs: task id, urgency (the score without age); 150 pairs at most
--- Writes   task, queue, parked, lot, merging, ops
+-- Writes   task, queue, parked, lot, paused, merging, ops
 -- Returns  {'OK', how many scores changed}
 -- Flags: allow-oom
 -- Moves: none
@@ -19,6 +19,9 @@ local function move_in_queues(task, score)
     write('ZADD', key('parked', task.type), 'XX', score, task.member)
   elseif task.state == 'queued' then
     write('ZADD', key('queue', task.type), 'XX', score, task.member)
+    if read_run(task.run).paused ~= '' then
+      write('ZADD', key('paused', task.run), 'XX', score, task.member)
+    end
   end
 end
 

@@ -1,11 +1,12 @@
 -- Queue again what failed or was cancelled: one task with all that it needs and blocks, or a whole run.
 -- KEYS[1]  the project's key prefix
--- ARGV     run, task id or '', op_id
+-- ARGV     run, task id or '', op_id, `failed` (of a run: not what was cancelled), `fresh` (of a task: as if it had
+--          never been tried) or ''
 -- Writes   task, queue, bell, dead, work, active, run, ops, events
 -- Returns  {'OK', tasks moved} or {'UNKNOWN'}
 -- Moves: failed -> queued, cancelled -> queued, cancelled -> pending, upstream_failed -> pending,
---        upstream_failed -> queued
-local run, id, op = unpack(args)
+--        upstream_failed -> queued, skipped -> queued, skipped -> pending
+local run, id, op, how = unpack(args)
 local repeated = first_answer(op)
 if repeated then
   return repeated
@@ -17,10 +18,15 @@ if not stored[1] or not task then
   return {'UNKNOWN'}
 end
 local moved
-if id == '' then
-  moved = retry_run_tasks(run, 0)
+if id ~= '' then
+  moved = revive_one(task.member, CAN_RETRY_BY_NAME)
+  if moved > 0 and how == 'fresh' then
+    write_fields(key('task', task.member), {'fresh_after', task.attempt, 'evidence', '', 'attempt_commit', ''})
+  end
+elseif how == 'failed' then
+  moved = retry_failed_tasks(run, 0)
 else
-  moved = revive_one(task.member)
+  moved = retry_run_tasks(run, 0)
 end
 if moved > 0 or id == '' then
   write_fields(run_key, {'interventions', number_text(tonumber(stored[2] or 0) + 1)})

@@ -3,7 +3,7 @@
 -- ARGV     op_id
 -- Writes   work, and whatever the item moves
 -- Returns  {'DONE'} when nothing is left, else {'MORE', tasks moved, newly queued ids...}
--- Moves: pending -> queued, pending -> upstream_failed, pending -> cancelled, queued -> cancelled,
+-- Moves: queued -> failed, acked -> failed, running -> failed, merging -> failed, pending -> queued, pending -> upstream_failed, pending -> cancelled, queued -> cancelled,
 --        acked -> cancelled, running -> cancelled, merging -> cancelled, failed -> queued,
 --        cancelled -> queued, cancelled -> pending, upstream_failed -> pending, upstream_failed -> queued
 local repeated = first_answer(args[1])
@@ -32,14 +32,21 @@ elseif kind == 'cancel_below' then
   moved = cancel_dependents(name, place)
 elseif kind == 'retry' then
   moved = retry_run_tasks(name, place)
+elseif kind == 'retry_failed' then
+  moved = retry_failed_tasks(name, place)
 elseif kind == 'revive' then
-  moved = revive_one(name)
+  moved = revive_one(name, CAN_RETRY)
 elseif kind == 'revive_below' then
   moved = revive_around(name, place)
 elseif kind == 'undoom' then
   moved = undoom_dependents(name, place)
 elseif kind == 'redoom' then
   redoom_dependents(name)
+elseif kind == 'expire' then
+  expire_run_tasks(name, place)
+elseif kind == 'take_up' then
+  -- Unless it was paused again since.
+  moved = read_run(name).paused == 'ending' and take_up_run(name) or 0
 elseif kind == 'wake' and not is_held(name) then
   local after = wake_lots(name, from)
   if after then

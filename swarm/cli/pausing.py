@@ -1,0 +1,122 @@
+"""`pause`, `unpause`, `limit`: how much is given out."""
+
+import click
+
+from swarm.cli.complete import complete_run
+from swarm.cli.context import LATEST, Context, pass_context, resolve_run
+from swarm.cli.operate import check_types
+from swarm.cli.output import emit, json_option, pairs, say
+from swarm.errors import UsageError
+
+run_argument = click.argument("run", required=False, shell_complete=complete_run)
+type_option = click.option("--type", "kind", help="Tasks of this type, of every run.")
+all_option = click.option("--all", "everything", is_flag=True, help="Every task of the project.")
+
+
+@click.command()
+@run_argument
+@type_option
+@all_option
+@json_option
+@pass_context
+def pause(context: Context, run: str | None, kind: str | None, everything: bool, as_json: bool) -> None:
+    """Give out no more tasks; what is held goes on.
+
+    RUN is an id, the beginning of one, or `latest` (the default).
+    """
+    kind = _checked(run, kind, everything)
+    engine = context.engine()
+    if kind:
+        engine.pause_type(kind)
+        emit(
+            {"type": kind, "paused": True},
+            as_json,
+            lambda: f"{_named(kind)} paused: `swarm unpause` undoes it",
+        )
+        return
+    run = resolve_run(engine, run or LATEST)
+    engine.pause(run)
+    emit(
+        {"run": run, "paused": True},
+        as_json,
+        lambda: f"run {run} paused: `swarm unpause {run}` goes on with it",
+    )
+    if engine.run(run).state.is_terminal:
+        say(f"run {run} has ended; the pause holds for what a retry brings back")
+
+
+@click.command()
+@run_argument
+@type_option
+@all_option
+@json_option
+@pass_context
+def unpause(context: Context, run: str | None, kind: str | None, everything: bool, as_json: bool) -> None:
+    """Give out tasks again.
+
+    RUN is an id, the beginning of one, or `latest` (the default). Each pause is taken back by itself:
+    that of a run by its RUN, that of a type by --type, that of everything by --all.
+    """
+    kind = _checked(run, kind, everything)
+    engine = context.engine()
+    if kind:
+        engine.unpause_type(kind)
+        emit({"type": kind, "paused": False}, as_json, lambda: f"{_named(kind)} given out again")
+        return
+    run = resolve_run(engine, run or LATEST)
+    engine.unpause(run)
+    emit({"run": run, "paused": False}, as_json, lambda: f"run {run} goes on")
+    if "*" in engine.controls().paused:
+        say("everything is still paused: `swarm unpause --all` goes on")
+
+
+@click.command()
+@click.argument("kind", metavar="[TYPE]", required=False)
+@click.argument("most", metavar="[N]", required=False)
+@json_option
+@pass_context
+def limit(context: Context, kind: str | None, most: str | None, as_json: bool) -> None:
+    """Bound how many tasks of a type workers hold at once.
+
+    TYPE `*` bounds all types together; N `none` lifts the limit. Without arguments the limits in force
+    are listed. A table [limits] in swarm.toml sets them with each run that is submitted from there.
+    """
+    engine = context.engine()
+    if kind is None:
+        limits = engine.controls().limits
+        emit(limits, as_json, lambda: pairs(limits) if limits else "no limit is set")
+        return
+    if kind != "*":
+        check_types(kind)
+    number = _number(kind, most)
+    held = engine.limit(kind, number)
+    bound = "no limit" if number is None else f"at most {number} at once"
+    emit(
+        {"type": kind, "most": number, "held": held},
+        as_json,
+        lambda: f"{_named(kind)}: {bound}; {held} held now",
+    )
+
+
+def _checked(run: str | None, kind: str | None, everything: bool) -> str:
+    """The type that is meant, `*` for all, or empty when it is about a run."""
+    if sum((run is not None, kind is not None, everything)) > 1:
+        raise UsageError("a run, --type or --all: only one of them", hint="such as `swarm pause --type docs`")
+    if kind is not None:
+        check_types(kind)
+    return "*" if everything else kind or ""
+
+
+def _number(kind: str, text: str | None) -> int | None:
+    if text == "none":
+        return None
+    if text is None or not text.isdecimal() or not int(text):
+        raise UsageError(
+            f"limit: N must be a whole number from 1 up, or `none`, got {text!r}",
+            hint=f"`swarm limit {kind} 4`; `swarm pause --type` gives out nothing at all",
+        )
+    return int(text)
+
+
+def _named(kind: str) -> str:
+    return "everything" if kind == "*" else f"type {kind!r}"

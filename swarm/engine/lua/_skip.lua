@@ -1,0 +1,26 @@
+-- Going on without a task. `skipped_ms` stays for good: its dependents have been told, and whatever becomes of the
+-- task when a person retries it by name, they wait for it no more and do not share its fate.
+
+local function skip_task(task, interventions)
+  detach(task)
+  local queued = {}
+  if task.skipped_ms == '0' then
+    queued = trigger_dependents(task.run, task.id, 0, task.dependents)
+  end
+  end_task(task, 'skipped')
+  write_fields(key('task', task.member), {'token', '0', 'needs_person', '0', 'skipped_ms', now_text})
+  if IS_TERMINAL[task.state] then
+    write('ZREM', key('dead'), task.member)
+    if read_run(task.run).state ~= 'cancelled' then
+      reopen_run(task.run)
+      leave_work('undoom', task.member, 0)
+    end
+  end
+  write_fields(key('run', task.run), {'interventions', number_text(tonumber(interventions or 0) + 1)})
+  if #queued > 0 then
+    emit('task_skipped', task.run, task.id, {'state', 'skipped', 'queued', table.concat(queued, '\n')})
+  else
+    emit('task_skipped', task.run, task.id, {'state', 'skipped'})
+  end
+  return queued
+end

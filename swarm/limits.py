@@ -1,0 +1,35 @@
+"""The table [limits] of swarm.toml: how many tasks of a type workers may hold at once."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from swarm.errors import ConfigError
+from swarm.settings import CONFIG_NAME
+
+NONE: Mapping[str, int] = MappingProxyType({})
+
+
+def load_limits(root: Path) -> Mapping[str, int]:
+    """Type -> at most so many; `*` is all types together. Empty when the file or its table is not there.
+
+    Raises:
+        ConfigError: the table is malformed; names the key.
+    """
+    try:
+        document = tomllib.loads((root / CONFIG_NAME).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return NONE
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{CONFIG_NAME}: cannot be read: {error}") from error
+    limits = document.get("limits", {})
+    if not isinstance(limits, dict):
+        raise ConfigError(f"{CONFIG_NAME}: limits must be a table, got {limits!r}", hint='such as "docs = 2"')
+    for kind, most in limits.items():
+        if isinstance(most, bool) or not isinstance(most, int) or most < 1:
+            raise ConfigError(
+                f"{CONFIG_NAME}: limits.{kind} must be a whole number from 1 up, got {most!r}",
+                hint="leave the line out for no limit",
+            )
+    return limits

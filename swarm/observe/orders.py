@@ -1,0 +1,42 @@
+"""What keeps queues from moving, in words: pauses, limits, and that nobody serves them; with what to do."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from swarm.engine.records import Controls, RunRecord
+from swarm.observe.wording import duration, plural
+
+
+def orders_in_force(run: RunRecord, controls: Controls, *, kind: str = "") -> tuple[str, ...]:
+    """Everything that keeps tasks of this run, or of one type in it, from being given out, or may."""
+    paused = [name for name in controls.paused if not kind or name in {"*", kind}]
+    limits = [(name, most) for name, most in controls.limits.items() if not kind or name in {"*", kind}]
+    return (*_pauses(run, paused), *(_limit(name, most) for name, most in limits))
+
+
+def unserved_queues(unserved: Mapping[str, int], now_ms: int) -> tuple[str, ...]:
+    """The queues that nobody serves, each with what to start."""
+    return tuple(
+        f"no worker has served {name!r} for {duration((now_ms - since_ms) / 1000)}: `{start_for(name)}`"
+        for name, since_ms in unserved.items()
+    )
+
+
+def start_for(queue: str) -> str:
+    """The command that starts a worker for a queue, such as `docs+gpu`."""
+    kind, *tags = queue.split("+")
+    return f"swarm worker --types {kind}" + (f" --tags {','.join(tags)}" if tags else "")
+
+
+def _pauses(run: RunRecord, types: Iterable[str]) -> Iterator[str]:
+    if run.is_paused:
+        yield f"run {run.run} is paused: `swarm unpause {run.run}` goes on with it"
+    for kind in types:
+        if kind == "*":
+            yield "everything is paused: `swarm unpause --all` goes on"
+        else:
+            yield f"type {kind!r} is paused: `swarm unpause --type {kind}` goes on with it"
+
+
+def _limit(kind: str, most: int) -> str:
+    what = "all types together are" if kind == "*" else f"type {kind!r} is"
+    return f"{what} limited to {plural(most, 'task')} at once"

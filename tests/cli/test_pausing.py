@@ -1,0 +1,116 @@
+"""`pause`, `unpause`, `limit`: how much is given out, and where that shows."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from swarm.errors import ConfigError
+from swarm.limits import load_limits
+from swarm.local_run import submit_plan
+from swarm.plan.model import Plan, TaskSpec
+from swarm.settings import load_settings
+from swarm.testing.repository import make_repository
+
+# Any: these are the fixtures' own types, and a test cannot import from its conftest.
+Swarm = Callable[..., Any]
+Bench = Any
+Task = Callable[..., TaskSpec]
+
+
+def texts(swarm: Swarm, task: str) -> list[str]:
+    return [link["text"] for link in swarm("why", task, "--json").json()["chain"]]
+
+
+def test_a_paused_run_says_so_everywhere(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """`status`, `why` and `queue` name the pause and what takes it back."""
+    run = bench.submit(task("a"))
+
+    paused = swarm("pause", "--json").json()
+    assert bench.engine.claim(bench.worker, "none") is None
+
+    assert paused == {"run": run, "paused": True}
+    line = f"run {run} is paused: `swarm unpause {run}` goes on with it"
+    assert line in swarm("status").out
+    assert line in texts(swarm, "a")
+    assert swarm("queue", "--json").json()["aside"] == {run: 1}
+    assert f"paused {run}" in swarm("queue").out
+    assert swarm("unpause", "--json").json() == {"run": run, "paused": False}
+    assert bench.claim().task.id == "a"
+
+
+def test_a_paused_type_and_project_say_so(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """Of every run, and of tasks of that type alone."""
+    bench.submit(task("a"), task("guide", kind="docs"))
+
+    swarm("pause", "--type", "docs")
+
+    assert "type 'docs' is paused: `swarm unpause --type docs` goes on with it" in texts(swarm, "guide")
+    assert not any("paused" in text for text in texts(swarm, "a"))
+    swarm("pause", "--all")
+    assert swarm("status", "--json").json()["paused"] == ["*", "docs"]
+    swarm("unpause", "--all")
+    swarm("unpause", "--type", "docs")
+    assert swarm("queue", "--json").json()["paused"] == []
+
+
+def test_a_limit_is_set_shown_and_lifted(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """And `why` names it."""
+    bench.submit(task("a"), task("b"))
+    bench.claim()
+
+    assert swarm("limit", "general", "1", "--json").json() == {"type": "general", "most": 1, "held": 1}
+
+    assert bench.engine.claim(bench.worker, "full") is None
+    assert "type 'general' is limited to 1 task at once" in texts(swarm, "b")
+    assert "at most 1 at once" in swarm("queue").out
+    assert swarm("limit", "--json").json() == {"general": 1}
+    swarm("limit", "general", "none")
+    assert swarm("limit").out == "no limit is set\n"
+
+
+@pytest.mark.parametrize("words", [("limit", "a", "0"), ("limit", "a"), ("limit", "a b", "1")])
+def test_a_limit_that_means_nothing_is_refused(swarm: Swarm, bench: Bench, words: tuple[str, ...]) -> None:
+    """With what would mean something."""
+    del bench
+    refused = swarm(*words)
+
+    assert refused.code == 2
+    assert "such as" in refused.err or "swarm limit" in refused.err
+
+
+def test_a_pause_of_two_things_at_once_is_refused(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """A run, a type or everything."""
+    bench.submit(task("a"))
+
+    assert swarm("pause", "latest", "--all").code == 2
+
+
+def test_a_run_brings_the_limits_of_its_swarm_toml(
+    swarm: Swarm, bench: Bench, task: Task, folder: Path
+) -> None:
+    """They are in force from its submission on."""
+    root = make_repository(folder / "repo", {"a.py": "1\n"}).path
+    (root / "swarm.toml").write_text("[limits]\ndocs = 2\n")
+
+    submit_plan(load_settings(root), bench.engine, Plan((task("a"),)))
+
+    assert swarm("limit", "--json").json() == {"docs": 2}
+
+
+def test_limits_are_read_from_the_table_in_swarm_toml(tmp_path: Path) -> None:
+    """A star needs quotes in TOML."""
+    (tmp_path / "swarm.toml").write_text('[limits]\ngeneral = 4\n"*" = 10\n')
+
+    assert load_limits(tmp_path) == {"general": 4, "*": 10}
+    assert load_limits(tmp_path / "elsewhere") == {}
+
+
+@pytest.mark.parametrize("text", ["limits = 3", "[limits]\na = 0", "[limits]\na = true", "[limits]\na = '1'"])
+def test_a_malformed_limit_is_an_error_that_names_it(tmp_path: Path, text: str) -> None:
+    """Before anything is submitted."""
+    (tmp_path / "swarm.toml").write_text(text)
+
+    with pytest.raises(ConfigError, match="limits"):
+        load_limits(tmp_path)

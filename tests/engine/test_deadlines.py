@@ -1,0 +1,176 @@
+"""Deadlines: what has not ended in time fails, wherever it is."""
+
+from dataclasses import replace
+
+import pytest
+
+from swarm.engine.claims import Claim, WorkerProfile
+from swarm.engine.engine import Engine
+from swarm.errors import StaleTokenError
+from swarm.plan.model import TaskSpec
+from swarm.states import RunState
+from swarm.testing.clock import SkewedClock
+from swarm.testing.plans import BASE, make_plan, make_task
+
+WORKER = WorkerProfile("worker-a")
+
+
+def by(deadline_s: float, task: TaskSpec) -> TaskSpec:
+    return replace(task, deadline_s=deadline_s)
+
+
+def claim(engine: Engine, name: str = "1") -> Claim:
+    found = engine.claim(WORKER, name)
+    assert found is not None
+    return found
+
+
+def pass_time(engine: Engine, clock: SkewedClock, ms: int) -> None:
+    """Ticks all the way, so that no gap in them gives anybody grace."""
+    for _ in range(0, ms, 4_000):
+        clock.advance(ms=min(4_000, ms))
+        engine.reclaim_expired()
+
+
+def states(engine: Engine, run: str) -> dict[str, str]:
+    return {task.spec.id: task.state.value for task in engine.tasks(run)}
+
+
+def test_a_task_that_runs_past_its_deadline_is_taken_from_its_worker(
+    engine: Engine, clock: SkewedClock
+) -> None:
+    """It fails for good, says why, frees its locks and takes its dependents along."""
+    plan = make_plan(
+        by(10, make_task("slow", files=["a"], estimate_s=9)),
+        make_task("next", files=["a"]),
+        make_task("after", after=["slow"]),
+    )
+    run = engine.submit(plan, base=BASE)
+    held = claim(engine)
+    engine.start(held)
+
+    pass_time(engine, clock, 12_000)
+
+    with pytest.raises(StaleTokenError):
+        engine.renew(held)
+    record = engine.task(run, "slow")
+    assert (record.state, record.failure_kind, record.failure_reason) == (
+        "failed",
+        "timeout",
+        "its deadline has passed",
+    )
+    assert record.needs_person
+    assert states(engine, run)["after"] == "upstream_failed"
+    assert claim(engine, "2").task.id == "next"
+
+
+@pytest.mark.parametrize("state", ["pending", "queued", "merging"])
+def test_a_deadline_ends_a_task_wherever_it_waits(engine: Engine, clock: SkewedClock, state: str) -> None:
+    """For a dependency, in its queue, or for its merge."""
+    after = ["first"] if state == "pending" else []
+    run = engine.submit(make_plan("first", by(10, make_task("late", after=after, files=["a"]))), base=BASE)
+    if state == "merging":
+        for name in ("1", "2"):
+            held = claim(engine, name)
+            engine.start(held)
+            if held.task.id == "late":
+                engine.hand_in(held, commit="c")
+            else:
+                engine.finish(held)
+
+    pass_time(engine, clock, 12_000)
+
+    assert states(engine, run)["late"] == "failed"
+    assert engine.begin_merge("merger") is None
+
+
+def test_what_ends_in_time_is_left_alone(engine: Engine, clock: SkewedClock) -> None:
+    """Its deadline is forgotten with the next tick after it."""
+    run = engine.submit(make_plan(by(10, make_task("t"))), base=BASE)
+    engine.finish(claim(engine))
+
+    pass_time(engine, clock, 12_000)
+
+    assert engine.run(run).state is RunState.DONE
+    assert engine.depth("deadlines") == 0
+
+
+def test_a_deadline_and_the_end_of_a_lease_in_one_tick_are_told_once(
+    engine: Engine, clock: SkewedClock
+) -> None:
+    """The task fails for its deadline, and is not taken back from its worker as well."""
+    run = engine.submit(make_plan(by(10, make_task("t", files=["a"])), "u"), base=BASE)
+    held = claim(engine), claim(engine, "2")
+    pass_time(engine, clock, 4_000)
+    clock.advance(ms=engine.lease_ms + 1)
+    engine.reclaim_expired()  # grace: the gap was too long
+
+    clock.advance(ms=4_900)
+    engine.reclaim_expired()
+    pass_time(engine, clock, engine.lease_ms)
+
+    assert len(held) == 2
+    assert (states(engine, run), engine.task(run, "t").crashes) == ({"t": "failed", "u": "queued"}, 0)
+
+
+def test_a_person_may_retry_what_was_late(engine: Engine, clock: SkewedClock) -> None:
+    """The deadline has been had; the retry has none."""
+    run = engine.submit(make_plan(by(10, make_task("t"))), base=BASE)
+    pass_time(engine, clock, 12_000)
+
+    engine.retry(run)
+    pass_time(engine, clock, 12_000)
+
+    assert states(engine, run) == {"t": "queued"}
+
+
+def test_the_deadline_of_a_run_ends_all_of_it(engine: Engine, clock: SkewedClock) -> None:
+    """More tasks than one call may touch, some held, some waiting for others."""
+    roots = [make_task(f"r{number}") for number in range(200)]
+    rest = [make_task(f"d{number}", after=[f"r{number}"]) for number in range(200)]
+    run = engine.submit(make_plan(*roots, *rest), base=BASE, deadline_s=10)
+    held = claim(engine)
+
+    pass_time(engine, clock, 20_000)
+
+    ended = engine.run(run)
+    assert ended.state is RunState.FAILED
+    assert {state.value: count for state, count in ended.counts.items() if count} == {
+        "failed": 200,
+        "upstream_failed": 200,
+    }
+    assert engine.task(run, held.task.id).failure_reason == "the deadline of its run has passed"
+    pass_time(engine, clock, 4_000)
+    assert engine.depth("deadlines") == 0
+
+
+def test_what_is_let_go_on_while_a_run_is_being_ended_is_ended_as_well(
+    engine: Engine, clock: SkewedClock
+) -> None:
+    """It comes later in the plan than what it waited for."""
+    run = engine.submit(make_plan("a", make_task("b", after=["a"])), base=BASE, deadline_s=10)
+    held = claim(engine)
+    clock.advance(ms=4_000)
+    engine.reclaim_expired()
+    clock.advance(ms=4_000)
+    engine.reclaim_expired()
+    clock.advance(ms=4_000)
+    caller = engine._caller
+    caller.call("reap", caller.new_op(), engine.lease_ms)
+    engine.finish(held)
+
+    pass_time(engine, clock, 8_000)
+
+    assert states(engine, run) == {"a": "done", "b": "failed"}
+
+
+def test_a_run_that_is_known_keeps_its_deadline(engine: Engine) -> None:
+    """Submitting again changes nothing."""
+    plan = make_plan("a")
+    run = engine.submit(plan, base=BASE, deadline_s=10)
+    before = engine.run(run).deadline_ms
+
+    engine.submit(plan, base=BASE, deadline_s=99)
+
+    record = engine.run(run)
+    assert record.deadline_ms == before == record.submitted_ms + 10_000

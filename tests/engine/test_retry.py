@@ -1,0 +1,101 @@
+"""`retry`: all of a run, only what failed, or one task as if it had never been tried."""
+
+from swarm.engine.claims import Claim, Failure, WorkerProfile
+from swarm.engine.engine import Engine
+from swarm.states import FailureKind, RunState
+from swarm.testing.plans import BASE, make_plan, make_task
+
+FATAL = Failure(FailureKind.TASK_ERROR, "exit code 1", evidence="red", retryable=False)
+WORKER = WorkerProfile("worker-a")
+
+
+def claim(engine: Engine, number: int = 1) -> Claim:
+    found = engine.claim(WORKER, f"claim-{number}")
+    assert found is not None
+    return found
+
+
+def states(engine: Engine, run: str) -> dict[str, str]:
+    return {task.spec.id: task.state.value for task in engine.tasks(run)}
+
+
+def test_only_what_failed_comes_back_with_what_it_doomed(engine: Engine) -> None:
+    """What a person cancelled stays cancelled, and so does what waits for it."""
+    plan = make_plan(
+        "bad",
+        "unwanted",
+        make_task("after-bad", after=["bad"]),
+        make_task("after-that", after=["after-bad"]),
+        make_task("after-unwanted", after=["unwanted"]),
+    )
+    run = engine.submit(plan, base=BASE)
+    engine.cancel(run, "unwanted")
+    engine.fail(claim(engine), FATAL)
+    assert engine.run(run).state is RunState.FAILED
+
+    moved = engine.retry_failed(run)
+
+    assert moved == 3
+    assert states(engine, run) == {
+        "bad": "queued",
+        "unwanted": "cancelled",
+        "after-bad": "pending",
+        "after-that": "pending",
+        "after-unwanted": "cancelled",
+    }
+    assert engine.run(run).state is RunState.ACTIVE
+
+
+def test_what_waits_for_two_failed_tasks_comes_back_with_both(engine: Engine) -> None:
+    """Neither of the two alone would have been enough."""
+    run = engine.submit(make_plan("a", "b", make_task("both", after=["a", "b"])), base=BASE)
+    for number in range(2):
+        engine.fail(claim(engine, number), FATAL)
+
+    engine.retry_failed(run)
+
+    assert states(engine, run) == {"a": "queued", "b": "queued", "both": "pending"}
+
+
+def test_what_also_waits_for_a_cancelled_task_stays_where_it_is(engine: Engine) -> None:
+    """Otherwise it would wait for ever."""
+    run = engine.submit(make_plan("bad", "unwanted", make_task("both", after=["bad", "unwanted"])), base=BASE)
+    held = {(one := claim(engine, number)).task.id: one for number in range(2)}
+    engine.fail(held["bad"], FATAL)
+    engine.cancel(run, "unwanted")
+
+    engine.retry_failed(run)
+
+    assert states(engine, run) == {"bad": "queued", "unwanted": "cancelled", "both": "upstream_failed"}
+
+
+def test_more_failures_than_one_call_may_touch_all_come_back(engine: Engine) -> None:
+    """The rest of the run is looked at as work left over."""
+    run = engine.submit(make_plan(*(f"t{number}" for number in range(320))), base=BASE)
+    for number in range(320):
+        engine.fail(claim(engine, number), FATAL)
+
+    assert engine.retry_failed(run) == 320
+
+
+def test_a_fresh_retry_forgets_what_was_tried(engine: Engine) -> None:
+    """The next claim brings no evidence and says which attempts are not to be gone on with."""
+    run = engine.submit(make_plan("t"), base=BASE)
+    engine.fail(claim(engine), FATAL)
+
+    engine.retry(run, "t", fresh=True)
+
+    again, repeated = claim(engine, 2), claim(engine, 2)
+    assert (again.attempt, again.fresh_after, again.evidence) == (2, 1, "")
+    assert (repeated.token, repeated.fresh_after) == (again.token, 1)
+
+
+def test_a_plain_retry_goes_on_where_the_last_attempt_ended(engine: Engine) -> None:
+    """Its evidence helps, and a durable attempt is not done again."""
+    run = engine.submit(make_plan("t"), base=BASE)
+    engine.fail(claim(engine), FATAL)
+
+    engine.retry(run, "t")
+
+    again = claim(engine, 2)
+    assert (again.attempt, again.fresh_after, again.evidence) == (2, 0, "red")
