@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from swarm.engine.claims import Failure
 from swarm.plan.model import TaskSpec
 from swarm.repo.git import Git
+from swarm.states import FailureKind
 
 # Any: these are the fixtures' own types, and a test cannot import from its conftest.
 Swarm = Callable[..., Any]
@@ -193,3 +195,17 @@ def test_diff_before_anything_changed_names_the_next_step(swarm: Swarm, bench: B
         "error[SW001]: task 'a' (queued) has changed nothing yet",
         "help: `swarm why a` says what it waits for",
     ]
+
+
+def test_diff_of_a_task_that_ended_without_landing_says_so(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """It waits for nothing any more, so nobody is told to wait."""
+    bench.submit(task("a"), task("b", "a"))
+    bench.engine.fail(bench.claim(), Failure(FailureKind.TASK_ERROR, "no", retryable=False))
+
+    failed, never_tried = swarm("diff", "a"), swarm("diff", "b")
+
+    assert failed.err.splitlines() == [
+        "error[SW001]: nothing of task 'a' (failed) landed, and its last attempt was not kept",
+        "help: `swarm why a` says why",
+    ]
+    assert "(upstream_failed) landed, and it was never tried" in never_tried.err
