@@ -118,10 +118,20 @@ def test_events_are_one_json_object_a_line(swarm: Swarm, bench: Bench, task: Tas
     rows = [json.loads(line) for line in swarm("events", run).out.splitlines()]
 
     assert {row["run"] for row in rows} == {run}
+    assert swarm("events", "--run", run).out == swarm("events", run).out
     assert all(set(row) == {"id", "at_ms", "kind", "run", "task", "fields"} for row in rows)
     moved = [row["fields"]["state"] for row in rows if row["task"] == "a"]
     assert moved == ["acked", "running", "merging", "merging", "done"]
     assert any(row["kind"] == "tasks_queued" and row["fields"]["ids"] == "a" for row in rows)
+
+
+def test_events_of_two_runs_at_once_are_refused(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """A RUN and another --RUN: neither wins in silence."""
+    run = bench.submit(task("a"))
+
+    both = swarm("events", run, "--run", "other")
+
+    assert (both.code, f"two runs are named: '{run}' and 'other'" in both.err) == (2, True)
 
 
 def test_events_after_an_entry_leave_out_what_was_seen(swarm: Swarm, bench: Bench, task: Task) -> None:
