@@ -62,6 +62,17 @@ class LocalRun:
         self._environment = environment or {}
         self._base_check: BaseCheck | None = None
 
+    def check_place(self) -> None:
+        """Find out what would stop any run here; nothing is started or written.
+
+        Raises:
+            RepositoryError: there is no commit to work on.
+            StoreUnreachableError: the configured Redis does not answer.
+        """
+        commit_of(self._settings.root)
+        if self._settings.redis_url:
+            ensure_server(self._settings)
+
     def begin(self, plan: Plan, *, key: str = "", deadline_s: float | None = None) -> str:
         """Submit a plan; return the run's id."""
         check_executors(plan.tasks, self._settings)

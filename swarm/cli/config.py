@@ -54,12 +54,12 @@ def completion(ctx: click.Context, shell: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("code")
+@click.argument("code", required=False, default="all")
 @json_option
 def explain(code: str, as_json: bool) -> None:
     """Say what an error code means and what to do.
 
-    CODE is as printed, such as SW011; `all` lists them.
+    CODE is as printed, such as SW011; without one, or with `all`, they are listed.
     """
     if code.lower() == "all":
         entries = explain_error("")

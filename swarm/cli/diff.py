@@ -1,11 +1,17 @@
 """`diff`: what a task changed."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from swarm.cli.context import Context, pass_context, resolve_run, resolve_task, run_option, task_argument
 from swarm.cli.output import emit, json_option
 from swarm.errors import UsageError
 from swarm.observe.wording import printable
+from swarm.states import TaskState
+
+if TYPE_CHECKING:
+    from swarm.engine.records import TaskRecord
 
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
@@ -30,10 +36,7 @@ def diff(context: Context, task: str, run: str, of_attempt: bool, as_json: bool)
     landed = record.merged_commit and not of_attempt
     commit = record.merged_commit if landed else record.attempt_commit
     if not commit:
-        raise UsageError(
-            f"task {record.spec.id!r} ({record.state.value}) has changed nothing yet",
-            hint=f"`swarm why {record.spec.id}` says what it waits for",
-        )
+        raise _nothing_to_show(record)
     before = f"{commit}^" if landed else record.base
     patch = Hub(settings.hub).patch(before, commit)
     data = {
@@ -46,6 +49,17 @@ def diff(context: Context, task: str, run: str, of_attempt: bool, as_json: bool)
         "patch": patch,
     }
     emit(data, as_json, lambda: "\n".join(map(_coloured, printable(patch).splitlines())))
+
+
+def _nothing_to_show(record: "TaskRecord") -> UsageError:
+    task, state = f"task {record.spec.id!r} ({record.state.value})", record.state
+    why = f"`swarm why {record.spec.id}` says"
+    if state is TaskState.DONE:
+        return UsageError(f"{task} changed nothing", hint=f"{why} how it ended")
+    if not state.is_terminal:
+        return UsageError(f"{task} has changed nothing yet", hint=f"{why} what it waits for")
+    kept = "its last attempt was not kept" if record.attempt else "it was never tried"
+    return UsageError(f"nothing of {task} landed, and {kept}", hint=f"{why} why")
 
 
 def _coloured(line: str) -> str:

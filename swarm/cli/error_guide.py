@@ -32,8 +32,8 @@ def explain_error(code: str) -> tuple[ErrorEntry, ...]:
     if not found:
         known = [entry.code for entry in entries]
         near = [one for one in known if one.startswith(wanted)] or get_close_matches(wanted, known, n=3)
-        hint = f"did you mean {', '.join(near[:3])}?" if near else "`swarm explain all` lists every code"
-        raise UsageError(f"no error has the code {code!r}", hint=hint)
+        meant = f"did you mean {', '.join(near[:3])}? " if near else ""
+        raise UsageError(f"no error has the code {code!r}", hint=f"{meant}`swarm explain` lists every code")
     return found
 
 

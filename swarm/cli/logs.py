@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from swarm.cli.complete import complete_run
 from swarm.cli.context import (
+    LATEST,
     LONG_PATIENCE_S,
     PATIENCE_S,
     Context,
@@ -80,19 +82,26 @@ def logs(
 
 @click.command()
 @run_argument
+@click.option(
+    "--run", "of_run", default="", metavar="RUN", help="The same as RUN.", shell_complete=complete_run
+)
 @click.option("--all", "all_runs", is_flag=True, help="Of every run, not one.")
 @click.option("--after", default="0-0", metavar="ID", help="Only what came after this entry.")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run ends.")
 @json_option
 @pass_context
-def events(context: Context, *, run: str, all_runs: bool, after: str, follow: bool, as_json: bool) -> None:
+def events(
+    context: Context, *, run: str, of_run: str, all_runs: bool, after: str, follow: bool, as_json: bool
+) -> None:
     """Print what happened, one JSON object a line.
 
     RUN is an id, the beginning of one, or `latest` (the default). With --json the same.
     """
     del as_json
+    if of_run and run not in {LATEST, of_run}:
+        raise UsageError(f"two runs are named: {run!r} and {of_run!r}", hint="name one, or use --all")
     reads = context.reads(patience_s=LONG_PATIENCE_S if follow else PATIENCE_S)
-    wanted = "" if all_runs else resolve_run(reads, run)
+    wanted = "" if all_runs else resolve_run(reads, of_run or run)
     while True:
         # Look at the state before reading: what came before the end is then in what is read.
         has_ended = bool(wanted) and reads.run(wanted).state.is_terminal

@@ -174,9 +174,11 @@ def plan_data(plan: "Plan", states: "Mapping[str, TaskState] | None" = None) -> 
 def _ask(settings: "Settings", text: str, *, source: str, quiet: bool) -> "PlannedResult":
     from swarm.planning import requirements
 
-    if not quiet:
-        say(f"planning {source} with {settings.model_planner}")
-    return requirements.plan_text(settings, text, source=source)
+    return requirements.plan_text(settings, text, source=source, tell=_say_nothing if quiet else say)
+
+
+def _say_nothing(_: str) -> None:
+    """Of a command that prints JSON alone."""
 
 
 def _write(output: Path, document: str) -> None:

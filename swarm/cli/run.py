@@ -67,6 +67,7 @@ def run(
         sys.exit(session.resume(resume))
     if file is None or resume is not None:
         raise UsageError("say what to run: a FILE, or --resume RUN", hint="for example `swarm run plan.json`")
+    session.check_place()
     plan = load_plan(settings, file, as_json=as_json)
     session.show_plan(plan)
     if not yes:

@@ -5,7 +5,7 @@ import click
 from swarm.cli.context import resolve_run
 from swarm.cli.output import say
 from swarm.cli.plan import summarise_plan
-from swarm.local_run import LocalRun
+from swarm.local_run import LocalRun, check_executors
 from swarm.observe.report import render_report
 from swarm.plan.model import Plan
 from swarm.settings import Settings
@@ -21,8 +21,13 @@ class Session:
         self._as_json = as_json
         self._local = LocalRun(settings, tell=say, environment=environment)
 
+    def check_place(self) -> None:
+        """Refuse at once where nothing could run; nothing is started or written."""
+        self._local.check_place()
+
     def show_plan(self, plan: Plan) -> None:
-        """Say on stderr what is about to run."""
+        """Say on stderr what is about to run, if local workers can do it."""
+        check_executors(plan.tasks, self._settings)
         say(summarise_plan(plan))
         if self._settings.isolation == "process":
             say("isolation: process - agents run as your user; use it for repositories that you trust")

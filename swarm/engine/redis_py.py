@@ -9,7 +9,7 @@ from redis.exceptions import NoPermissionError
 from redis.retry import Retry
 
 from swarm.engine.store import Reply
-from swarm.engine.wire import AWAY
+from swarm.engine.wire import AWAY, encoded
 from swarm.errors import AuthenticationError, ConfigError, StoreReplyError, StoreUnreachableError
 
 
@@ -72,7 +72,8 @@ class RedisPyStore:
     def _send(self, commands: Sequence[Sequence[str | bytes | int]], timeout_s: float | None) -> list[Reply]:
         connection = self._connection or self._pool.get_connection()
         self._connection = connection
-        packed = connection.pack_commands(commands)  # type: ignore[no-untyped-call]  # as above
+        sent = [list(map(encoded, command)) for command in commands]
+        packed = connection.pack_commands(sent)  # type: ignore[no-untyped-call]  # as above
         connection.send_packed_command(packed)  # type: ignore[no-untyped-call]  # as above
         wait_s = self._timeout_s if timeout_s is None else timeout_s
         replies: list[Reply] = []

@@ -139,8 +139,17 @@ def _packets(commands: Iterable[Sequence[str | bytes | int]]) -> Iterator[tuple[
 
 def _pack(command: Sequence[str | bytes | int]) -> bytes:
     # hiredis' stub wants a tuple of one; it packs any length.
-    packed: bytes = hiredis.pack_command(tuple(command))  # type: ignore[arg-type]
+    try:
+        packed: bytes = hiredis.pack_command(tuple(command))  # type: ignore[arg-type]
+    except UnicodeEncodeError:
+        # No text, such as a file name, may stop whoever tells it.
+        packed = hiredis.pack_command(tuple(map(encoded, command)))  # type: ignore[arg-type]
     return packed
+
+
+def encoded(argument: str | bytes | int) -> bytes | int:
+    """An argument that can be packed whatever text it is; a lone surrogate is escaped."""
+    return argument.encode("utf-8", "backslashreplace") if isinstance(argument, str) else argument
 
 
 def _raise_error(reply: Reply) -> None:

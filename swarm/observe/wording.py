@@ -41,7 +41,7 @@ FAILURES: dict[str, str] = {
     FailureKind.TASK_ERROR: "its agent or command said no",
     FailureKind.GATE_FAILED: "a gate was red on the merged tree",
     FailureKind.CONFLICT: "it conflicts with what landed before it",
-    FailureKind.OUT_OF_SCOPE: "it changed files outside its write scope",
+    FailureKind.OUT_OF_SCOPE: "it changed what it may not",
     FailureKind.TIMEOUT: "it ran out of time",
     FailureKind.OOM: "it ran out of memory",
     FailureKind.CRASH: "its worker vanished",

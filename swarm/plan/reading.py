@@ -7,6 +7,12 @@ from swarm.errors import PlanError, Problem
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SHOWN = 80
+_FOUND = 10  # of what stands at a fault: enough to find it, too little to leak a file given by mistake
+_STRING_OR_CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*+"|(NaN|-?Infinity)')
+
+
+class _ConstantError(ValueError):
+    """A number that Python's parser would take and JSON does not have."""
 
 
 def read_json(text: str | bytes, *, source: str) -> object:
@@ -34,7 +40,9 @@ def read_json(text: str | bytes, *, source: str) -> object:
         raise _malformed(source, f"not JSON: {error.msg}", text, error.pos) from None
     except RecursionError:
         raise PlanError(f"{source}: not a plan: nested too deeply") from None
-    except ValueError as error:  # NaN, or a number of thousands of digits
+    except _ConstantError as error:
+        raise _malformed(source, f"not JSON: {error}", text, _first_constant(text)) from None
+    except ValueError as error:  # a number of thousands of digits
         raise PlanError(f"{source}: not JSON: {error}") from None
     if repeated:
         raise problems_error(source, _repeated_keys(document, repeated))
@@ -61,7 +69,11 @@ def path_of(root: str, parts: tuple[int | str, ...]) -> str:
 
 def shown(value: object) -> str:
     """The value as an error names it: on one line, and not longer than a person reads."""
-    text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    if isinstance(value, str):
+        text = repr(value) if value.isprintable() else ascii(value)
+    else:
+        text = json.dumps(value, ensure_ascii=False, default=repr)
+        text = text if text.isprintable() else json.dumps(value, default=repr)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
@@ -78,14 +90,19 @@ def _decoded(raw: bytes, source: str) -> str:
 def _malformed(source: str, fault: str, text: str, position: int) -> PlanError:
     line = text.count("\n", 0, position) + 1
     column = position - text.rfind("\n", 0, position)
-    found = shown(text[position : position + 20]) if position < len(text) else "the end"
+    found = shown(text[position : position + _FOUND]) if position < len(text) else "the end"
     if not text.strip():
         return PlanError(f"{source}: the plan is empty", hint="give a JSON array of tasks")
     return PlanError(f"{source}: line {line} column {column}: {fault}, found {found}")
 
 
 def _refuse_constant(name: str) -> object:
-    raise ValueError(f"{name} is not a JSON number")
+    raise _ConstantError(f"{name} is not a JSON number")
+
+
+def _first_constant(text: str) -> int:
+    """Where the first NaN or Infinity stands that is not in a string; all before it is sound JSON."""
+    return next(found.start() for found in _STRING_OR_CONSTANT.finditer(text) if found[1])
 
 
 def _repeated_keys(document: object, repeated: list[tuple[dict[str, object], str]]) -> list[Problem]:

@@ -71,6 +71,11 @@ def may_be_folder(name: str) -> bool:
     return "." not in name.strip(".")
 
 
+def name_fault(path: str) -> str:
+    """The character for which no pattern could name this path; empty when one could."""
+    return _character_fault(path.replace(" ", "_"))
+
+
 def _character_fault(text: str) -> str:
     for character in text:
         if character in _BIDI:
@@ -160,7 +165,7 @@ class WriteScope:
         characters, or inside git's own folder.
         """
         parts = path.split("/")
-        if _character_fault(path.replace(" ", "_")) or not all(parts) or not {".", ".."}.isdisjoint(parts):
+        if name_fault(path) or not all(parts) or not {".", ".."}.isdisjoint(parts):
             return False
         if is_home_name(parts[0]) or any(map(is_git_name, parts)):
             return False

@@ -1,6 +1,7 @@
 """From requirements and a repository to a plan, with the settings in force."""
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 from swarm.errors import UsageError
@@ -13,10 +14,17 @@ from swarm.settings import Settings
 MAX_REQUIREMENTS_BYTES = 1024 * 1024
 
 
-def plan_text(settings: Settings, text: str, *, source: str = "requirements") -> PlannedResult:
+def plan_text(
+    settings: Settings,
+    text: str,
+    *,
+    source: str = "requirements",
+    tell: Callable[[str], None] = lambda _: None,
+) -> PlannedResult:
     """Plan these requirements for the repository of the settings.
 
-    What the model says is kept in a new folder under `<home>/planning/`.
+    What the model says is kept in a new folder under `<home>/planning/`. `tell` hears what is about to
+    be asked, once nothing here speaks against it.
     """
     if not text.strip():
         raise UsageError(
@@ -26,6 +34,7 @@ def plan_text(settings: Settings, text: str, *, source: str = "requirements") ->
         raise UsageError(f"{source}: the requirements are longer than {MAX_REQUIREMENTS_BYTES} bytes")
     with ModelClient(settings) as client:
         client.require_credential()
+        tell(f"planning {source} with {settings.model_planner}")
         return plan_requirements(
             text,
             repo_map(settings.root),

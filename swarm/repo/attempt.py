@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from swarm.plan.scope import WriteScope, is_glob, literal_prefix
 from swarm.repo.ignore import IgnoreRules
-from swarm.repo.paths import escaping_links, shown
+from swarm.repo.paths import escaping_links, shown, spelling_fault
 from swarm.repo.scan import Stamp, Survey, UnstableFileError, read_file, survey_tree
 from swarm.repo.tree import EXECUTABLE, GITLINK, REGULAR, SYMLINK, TreeEntry
 
@@ -94,8 +94,7 @@ class Comparison:
     def _compare(self, path: bytes, stamp: Stamp) -> None:
         """Add an edit when content or mode differ from the base; a mere touch does not."""
         mode, entry = _mode_of(stamp), self._base.get(path)
-        if entry is None and not self._scope.covers(shown(path)):
-            self._changes.out_of_scope.append(path)
+        if entry is None and not self._may_write(path):
             return
         if stamp.size > self._max_file_bytes:
             self._changes.refused[path] = f"is larger than {self._max_file_bytes} bytes"
@@ -111,10 +110,18 @@ class Comparison:
             self._add(Edit(path, mode, entry.oid))
 
     def _add(self, edit: Edit) -> None:
-        if self._scope.covers(shown(edit.path)):
+        if self._may_write(edit.path):
             self._changes.edits.append(edit)
+
+    def _may_write(self, path: bytes) -> bool:
+        """The path may be part of the attempt; one that may not is recorded with why."""
+        if fault := spelling_fault(path):
+            self._changes.refused[path] = fault
+        elif not self._scope.covers(path.decode()):
+            self._changes.out_of_scope.append(path)
         else:
-            self._changes.out_of_scope.append(edit.path)
+            return True
+        return False
 
     def _refuse_escaping_links(self, survey: Survey) -> None:
         changed = [edit.path for edit in self._changes.edits if edit.mode == SYMLINK]
@@ -128,7 +135,7 @@ class Comparison:
                 except UnstableFileError:
                     self._changes.refused[path] = UNSTABLE
         for path in escaping_links(links, [path for path in changed if path in links]):
-            self._changes.refused[path] = f"links to {shown(links[path])!r}, outside the repository"
+            self._changes.refused[path] = f"links to '{shown(links[path])}', outside the repository"
 
     def _choose_folders(self, folders: list[bytes]) -> list[bytes]:
         """Leave out folders of artefacts, which can be huge: those ignored by the base or by themselves."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from swarm.plan.model import TaskSpec
 from swarm.plan.scope import WriteScope
 from swarm.repo.git import Answer, Git, GitError
-from swarm.repo.paths import escaping_links, shown
+from swarm.repo.paths import escaping_links, shown, spelling_fault
 from swarm.repo.trailers import landing_message
 from swarm.repo.tree import ABSENT, GITLINK, SYMLINK, TreeChange, diff_trees, read_links, read_tree
 
@@ -97,7 +97,7 @@ def find_violations(git: Git, old: str, new: str, scope: WriteScope) -> list[Vio
     if changed_links:
         links = read_links(git, read_tree(git, new))
         violations += [
-            Violation(shown(path), f"links to {shown(links[path])!r}, outside the repository", is_policy=True)
+            Violation(shown(path), f"links to '{shown(links[path])}', outside the repository", is_policy=True)
             for path in escaping_links(links, changed_links)
         ]
     return violations
@@ -107,7 +107,9 @@ def _judge(change: TreeChange, scope: WriteScope) -> Violation | None:
     path = shown(change.path)
     if GITLINK in {change.old_mode, change.new_mode}:
         return Violation(path, "is a submodule", is_policy=True)
-    if not scope.covers(path):
+    if fault := spelling_fault(change.path):
+        return Violation(path, fault, is_policy=False)
+    if not scope.covers(change.path.decode()):
         verb = "deleted" if change.new_mode == ABSENT else "changed"
         return Violation(path, f"{verb} outside the write scope", is_policy=False)
     return None

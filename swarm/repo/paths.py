@@ -3,6 +3,7 @@
 import os
 from collections.abc import Collection, Mapping
 
+from swarm.plan.scope import name_fault
 from swarm.sandbox.git_names import is_git_name
 
 MAX_LINK_HOPS = 40  # as Linux resolves them
@@ -29,7 +30,7 @@ def _stays_inside(link: bytes, links: Mapping[bytes, bytes]) -> bool:
                 return False
             reached.pop()
             continue
-        if is_git_name(shown(step)) or step == b"/":
+        if is_git_name(os.fsdecode(step)) or step == b"/":
             return False
         reached.append(step)
         target = links.get(b"/".join(reached))
@@ -64,6 +65,18 @@ _QUOTED = [
 ]
 
 
+def spelling_fault(path: bytes) -> str:
+    """Why a path of this spelling may never land, whatever the scope; empty when it may."""
+    try:
+        fault = name_fault(path.decode())
+    except UnicodeDecodeError:
+        return "name is not UTF-8"
+    return f"name with {fault}" if fault else ""
+
+
 def shown(path: bytes) -> str:
-    """A path as text; bytes that are not UTF-8 survive the way back (`os.fsencode`)."""
-    return os.fsdecode(path)
+    r"""A path for people: what is not UTF-8 or cannot be seen is escaped, such as `\xff` and `\u202e`."""
+    text = path.decode("utf-8", "backslashreplace")
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text
+    )

@@ -73,6 +73,7 @@ def test_a_model_task_without_a_key_is_refused_before_anything_starts(swarm: Swa
 
     assert done.returncode == 4
     assert "ANTHROPIC_API_KEY" in done.stderr
+    assert "WAVE" not in done.stderr
     assert not (swarm.root / ".swarm").exists()
 
 
@@ -162,7 +163,16 @@ def test_a_folder_that_is_no_repository_is_named(tmp_path: Path, swarm: Swarm) -
     assert done.returncode == 2
     assert str(elsewhere.root) in done.stderr
     assert "git init" in done.stderr
+    assert "WAVE" not in done.stderr
     assert list(elsewhere.root.iterdir()) == []
+
+
+def test_a_redis_that_is_away_is_named_before_the_plan_is_shown(swarm: Swarm) -> None:
+    """What cannot start is not announced."""
+    done = swarm.call("run", swarm.plan(DIAMOND), "-y", env={"REDIS_URL": f"unix://{swarm.root}/none.sock"})
+
+    assert done.returncode == 3
+    assert done.stderr.startswith("error[SW011]: ")
 
 
 @pytest.mark.parametrize("state", ["dirty", "detached", "mid-merge", "mid-rebase"])

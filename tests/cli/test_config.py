@@ -55,7 +55,15 @@ def test_explain_names_the_nearest_code(swarm: Swarm) -> None:
     unknown = swarm("explain", "SW01")
 
     assert unknown.code == 2
-    assert "did you mean SW010, SW011, SW012?" in unknown.err
+    assert "did you mean SW010, SW011, SW012? `swarm explain` lists every code" in unknown.err
+
+
+def test_explain_alone_lists_every_code(swarm: Swarm) -> None:
+    """Nobody has to know a code to see which there are."""
+    listed = swarm("explain")
+
+    assert (listed.code, listed.out) == (0, swarm("explain", "all").out)
+    assert "SW011" in listed.out
 
 
 def test_config_shows_where_each_value_came_from(swarm: Swarm, folder: Path, redis_url: str) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from swarm.engine.claims import Failure
 from swarm.plan.model import TaskSpec
 from swarm.repo.git import Git
+from swarm.states import FailureKind
 
 # Any: these are the fixtures' own types, and a test cannot import from its conftest.
 Swarm = Callable[..., Any]
@@ -116,10 +118,20 @@ def test_events_are_one_json_object_a_line(swarm: Swarm, bench: Bench, task: Tas
     rows = [json.loads(line) for line in swarm("events", run).out.splitlines()]
 
     assert {row["run"] for row in rows} == {run}
+    assert swarm("events", "--run", run).out == swarm("events", run).out
     assert all(set(row) == {"id", "at_ms", "kind", "run", "task", "fields"} for row in rows)
     moved = [row["fields"]["state"] for row in rows if row["task"] == "a"]
     assert moved == ["acked", "running", "merging", "merging", "done"]
     assert any(row["kind"] == "tasks_queued" and row["fields"]["ids"] == "a" for row in rows)
+
+
+def test_events_of_two_runs_at_once_are_refused(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """A RUN and another --RUN: neither wins in silence."""
+    run = bench.submit(task("a"))
+
+    both = swarm("events", run, "--run", "other")
+
+    assert (both.code, f"two runs are named: '{run}' and 'other'" in both.err) == (2, True)
 
 
 def test_events_after_an_entry_leave_out_what_was_seen(swarm: Swarm, bench: Bench, task: Task) -> None:
@@ -193,3 +205,17 @@ def test_diff_before_anything_changed_names_the_next_step(swarm: Swarm, bench: B
         "error[SW001]: task 'a' (queued) has changed nothing yet",
         "help: `swarm why a` says what it waits for",
     ]
+
+
+def test_diff_of_a_task_that_ended_without_landing_says_so(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """It waits for nothing any more, so nobody is told to wait."""
+    bench.submit(task("a"), task("b", "a"))
+    bench.engine.fail(bench.claim(), Failure(FailureKind.TASK_ERROR, "no", retryable=False))
+
+    failed, never_tried = swarm("diff", "a"), swarm("diff", "b")
+
+    assert failed.err.splitlines() == [
+        "error[SW001]: nothing of task 'a' (failed) landed, and its last attempt was not kept",
+        "help: `swarm why a` says why",
+    ]
+    assert "(upstream_failed) landed, and it was never tried" in never_tried.err

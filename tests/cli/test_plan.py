@@ -106,9 +106,18 @@ def test_without_a_key_planning_says_what_to_set(plan: Plan, folder: Path) -> No
     done = plan([], "-o", str(folder / "new.json"), key="")
 
     assert done.code == 4
-    assert done.err.splitlines()[-2].startswith("error[SW020]: ")
+    assert done.err.splitlines()[0].startswith("error[SW020]: ")
     assert "ANTHROPIC_API_KEY" in done.err
     assert not (folder / "new.json").exists()
+
+
+def test_requirements_that_say_nothing_are_refused_before_planning(plan: Plan, folder: Path) -> None:
+    """Nothing is announced that does not happen."""
+    (folder / "repository" / "requirements.md").write_text(" \n")
+
+    done = plan([])
+
+    assert (done.code, done.err.splitlines()[0].startswith("error[SW001]: ")) == (2, True)
 
 
 def test_a_key_that_is_refused_is_exit_4(plan: Plan) -> None:

