@@ -1,8 +1,14 @@
 """What `swarm init` writes: a swarm.toml whose gate fits what the repository looks like."""
 
+import json
+import os
+from fnmatch import fnmatch
 from pathlib import Path
 
 import tomlkit
+
+_COMPILE = ("python3", "-m", "compileall", "-q", ".")
+_PASSED_OVER = frozenset({"node_modules", "venv", "__pycache__"})
 
 _GATES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("pytest.ini", ("python3", "-m", "pytest", "-q")),
@@ -23,6 +29,8 @@ _GATES: tuple[tuple[str, tuple[str, ...]], ...] = (
 def starter_config(root: Path) -> tuple[str, list[str]]:
     """The text of a first swarm.toml, and the gate's argv (empty when nothing was recognised)."""
     command = next((list(argv) for marker, argv in _GATES if (root / marker).exists()), [])
+    lacks_tests = not {"pytest", "unittest"}.isdisjoint(command) and not _has_python_test(root)
+    runner, command = command, list(_COMPILE) if lacks_tests else command
     document = tomlkit.document()
     document.add(tomlkit.comment("Settings of swarm; `swarm config show` lists all of them."))
     document.add(tomlkit.comment("workers = 4"))
@@ -42,5 +50,17 @@ def starter_config(root: Path) -> tuple[str, list[str]]:
         document.add(
             tomlkit.comment("Nothing here was recognised: put the command that tests this repository.")
         )
+    if lacks_tests:
+        document.add(tomlkit.comment("There is no test yet, so this only compiles. Once there is one, put:"))
+        document.add(tomlkit.comment(f"command = {json.dumps(runner)}"))
     document.add("gate", gates)
     return tomlkit.dumps(document), command
+
+
+def _has_python_test(root: Path) -> bool:
+    """A file that pytest or unittest would take for one of tests; without any, pytest is red."""
+    for _, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if name not in _PASSED_OVER and not name.startswith(".")]
+        if any(fnmatch(name, "test*.py") or fnmatch(name, "*_test.py") for name in names):
+            return True
+    return False

@@ -7,6 +7,7 @@ from pathlib import Path
 from swarm.crashpoints import crashpoint
 from swarm.engine.claims import Claim, Ending, Fail, Failure, Finish, HandIn
 from swarm.engine.engine import Engine
+from swarm.observe.wording import LEFT_OUT
 from swarm.plan.scope import WriteScope
 from swarm.repo.hub import Hub
 from swarm.repo.refs import attempt_ref
@@ -100,6 +101,8 @@ class Attempt:
         )
         if failure := _unlandable(taken):
             return Fail(failure)
+        if taken.left_out:
+            self._note(LEFT_OUT + _some(taken.left_out))
         crashpoint("worker.after_attempt")
         if claim.task.acceptance and (failure := self._in_sandbox(workspace, self._accept)):
             # Otherwise the next attempt would take this one up as unfinished business, which it is when
@@ -108,6 +111,14 @@ class Attempt:
                 self.hub.reject_attempts(claim.run, claim.task.id)
             return Fail(failure)
         return HandIn(taken.commit) if taken.commit else Finish()
+
+    def _note(self, line: str) -> None:
+        """Say something on a line of its own in the attempt's log."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab+") as log:
+            log.seek(max(0, log.tell() - 1))
+            is_at_start = log.read(1) in {b"", b"\n"}
+            log.write(("" if is_at_start else "\n").encode() + line.encode() + b"\n")
 
     def _accept(self, sandbox: Sandbox) -> Failure | None:
         """Run the acceptance commands where the work was done: early news, the merge queue decides."""

@@ -1,9 +1,14 @@
 """`why`: the chain of causes behind a task's state."""
 
+from pathlib import Path
+
 import click
 
 from swarm.cli.context import Context, pass_context, resolve_run, resolve_task, run_option, task_argument
 from swarm.cli.output import emit, json_option, state_word
+from swarm.observe.wording import LEFT_OUT, one_line
+from swarm.settings import attempt_log
+from swarm.states import TaskState
 
 
 @click.command()
@@ -21,12 +26,16 @@ def why(context: Context, task: str, run: str, as_json: bool) -> None:
     task = resolve_task(reads, run, task)
     from swarm.engine.snapshot import take_snapshot
     from swarm.engine.views import held_locks
-    from swarm.observe.why import causes, next_steps
+    from swarm.observe.why import Link, causes, next_steps
 
     snapshot = take_snapshot(reads, run)
     chain = causes(snapshot, held_locks(reads), task)
     steps = next_steps(snapshot, task)
-    state = next(record.state for record in snapshot.tasks if record.spec.id == task)
+    record = next(record for record in snapshot.tasks if record.spec.id == task)
+    state = record.state
+    if state is TaskState.DONE and not record.merged_commit:
+        path = attempt_log(context.settings().home, run, task, record.attempt)
+        chain = (*chain, *(Link(task, one_line(line), 1) for line in _left_out(path)))
 
     def text() -> str:
         width = max(len(link.task) + 3 * link.depth for link in chain)
@@ -37,3 +46,12 @@ def why(context: Context, task: str, run: str, as_json: bool) -> None:
         return "\n".join([*lines, *(f"next: {step}" for step in steps)])
 
     emit({"run": run, "task": task, "state": state, "chain": list(chain), "next": list(steps)}, as_json, text)
+
+
+def _left_out(log: Path) -> list[str]:
+    """What an attempt wrote inside its scope and did not hand in; nothing where its log is not here."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    return [line for line in lines if line.startswith(LEFT_OUT)][-1:]

@@ -51,6 +51,9 @@ FAILURES: dict[str, str] = {
     FailureKind.POLICY: "it was refused by policy",
 }
 
+LEFT_OUT = "left out as ignored: "
+"""How the line of an attempt's log begins that names what was written inside the scope, and ignored."""
+
 _ESCAPES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor, erase
     r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC, DCS, SOS, PM, APC with their payload

@@ -33,6 +33,7 @@ class Changes:
     edits: list[Edit] = field(default_factory=list)
     out_of_scope: list[bytes] = field(default_factory=list)
     refused: dict[bytes, str] = field(default_factory=dict)
+    left_out: list[bytes] = field(default_factory=list)  # inside the scope, and ignored
 
 
 class Comparison:
@@ -70,6 +71,7 @@ class Comparison:
         )
         new = [path for path in (*survey.found, *survey.refused) if path not in self._base]
         artefacts = {path for path in self._rules.ignored(new) if not self._is_wanted(path)}
+        self._changes.left_out += [path for path in sorted(artefacts) if self._is_covered(path)]
         self._changes.refused.update(
             {path: reason for path, reason in survey.refused.items() if path not in artefacts}
         )
@@ -140,13 +142,21 @@ class Comparison:
     def _choose_folders(self, folders: list[bytes]) -> list[bytes]:
         """Leave out folders of artefacts, which can be huge: those ignored by the base or by themselves."""
         ignored = self._rules.ignored(folder + b"/" for folder in folders)
-        return [
+        chosen = [
             folder
             for folder in folders
             if self._is_wanted(folder)
             or any(path.startswith(folder + b"/") for path in self._wanted)
             or not (folder + b"/" in ignored or self._ignores_itself(folder))
         ]
+        passed_over = (folder for folder in folders if folder not in chosen)
+        self._changes.left_out += [
+            folder + b"/" for folder in passed_over if self._is_covered(folder + b"/x")
+        ]
+        return chosen
+
+    def _is_covered(self, path: bytes) -> bool:
+        return not spelling_fault(path) and self._scope.covers(path.decode())
 
     def _ignores_itself(self, folder: bytes) -> bool:
         """Tools mark their caches with a .gitignore of `*`; one that the base tracks is no cache."""

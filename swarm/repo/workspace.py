@@ -41,6 +41,7 @@ class Taken:
     paths: tuple[str, ...] = ()
     out_of_scope: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()  # `path: reason`
+    left_out: tuple[str, ...] = ()  # ignored, inside the scope; named when nothing else changed
 
 
 def open_workspace(hub: Hub, base: str, folder: Path) -> Workspace:
@@ -95,7 +96,7 @@ def take_attempt(
         if changes.out_of_scope or changes.refused:
             return _refusal(changes)
         if not changes.edits:
-            return Taken(None)
+            return Taken(None, left_out=tuple(map(shown, changes.left_out)))
         commit = _commit(hub, workspace.base, changes.edits, root_fd, message=message, ref=ref)
     except UnstableFileError as error:
         return Taken(None, refused=(f"{error}: {UNSTABLE}",))

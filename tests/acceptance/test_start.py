@@ -1,6 +1,7 @@
 """`swarm init` and `swarm doctor`: the first minutes in a repository."""
 
 import json
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -22,10 +23,25 @@ from swarm.starter import starter_config
 def test_the_first_gate_fits_the_repository(tmp_path: Path, marker: str, command: list[str]) -> None:
     """A file that tells what kind of repository it is chooses the command."""
     (tmp_path / marker).touch()
+    (tmp_path / "test_shop.py").touch()
 
     text, chosen = starter_config(tmp_path)
 
     assert tomllib.loads(text)["gate"]["tests"]["command"] == chosen == command
+
+
+@pytest.mark.parametrize("marker", ["pyproject.toml", "conftest.py", "setup.py"])
+def test_a_package_without_tests_gets_a_gate_that_passes(swarm: Swarm, marker: str) -> None:
+    """A test runner that finds no test is red, and nothing could ever land."""
+    (swarm.root / marker).write_text("")
+
+    swarm.json("init", "--force")
+
+    text = (swarm.root / "swarm.toml").read_text(encoding="utf-8")
+    command = tomllib.loads(text)["gate"]["tests"]["command"]
+    assert subprocess.run(command, cwd=swarm.root, check=False).returncode == 0
+    assert command[:3] == ["python3", "-m", "compileall"]
+    assert "no test yet" in text
 
 
 def test_a_source_folder_is_put_before_an_installed_copy(tmp_path: Path) -> None:

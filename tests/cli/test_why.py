@@ -3,10 +3,12 @@
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from swarm.engine.claims import Failure, WorkerProfile
 from swarm.plan.model import TaskSpec
+from swarm.settings import attempt_log
 from swarm.states import FailureKind
 
 # Any: these are the fixtures' own types, and a test cannot import from its conftest.
@@ -190,6 +192,21 @@ def test_a_done_task_names_its_commit(swarm: Swarm, bench: Bench, task: Task) ->
 
     assert text.endswith(f"landed as {'f' * 12}")
     assert swarm("why", "build", "--json").json()["next"] == [f"swarm diff build --run {run}"]
+
+
+def test_a_done_task_without_a_commit_names_what_was_left_out(
+    swarm: Swarm, bench: Bench, task: Task, folder: Path
+) -> None:
+    """Work that was ignored is told from no work."""
+    run = bench.submit(task("a"))
+    bench.engine.finish(bench.claim())
+    log = attempt_log(folder / ".swarm", run, "a", 1)
+    log.parent.mkdir(parents=True)
+    log.write_text("made\nleft out as ignored: docs/w/\n")
+
+    links = chain(swarm, "a")
+
+    assert starts(links, ("a", "done "), ("a", "left out as ignored: docs/w/"))
 
 
 def test_a_cancelled_task_says_who(swarm: Swarm, bench: Bench, task: Task) -> None:

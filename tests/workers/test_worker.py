@@ -60,6 +60,17 @@ def test_a_task_that_changes_nothing_is_finished(rig: Rig) -> None:
     assert rig.task(run, "t").state is TaskState.DONE
 
 
+def test_what_was_left_out_as_ignored_is_named_in_the_log(rig: Rig) -> None:
+    """A task that wrote only into a folder that ignores itself changed nothing, and can see why."""
+    script = "mkdir -p docs/w; echo '*' > docs/w/.gitignore; echo x > docs/w/x; printf made"
+    run = rig.submit(sh("t", script, files=("docs/w",)))
+
+    rig.worker().work_once()
+
+    assert rig.task(run, "t").state is TaskState.DONE
+    assert (rig.home / f"logs/{run}/t.1.log").read_text() == "made\nleft out as ignored: docs/w/\n"
+
+
 def test_without_a_task_nothing_happens(rig: Rig) -> None:
     """An empty queue is an answer, not an error."""
     assert not rig.worker().work_once()
