@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from swarm.engine.claims import WorkerProfile
@@ -22,6 +23,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest tests: one that begins last is a tail that every other process waits for."""
     place = {module: number for number, module in enumerate(SLOWEST_FIRST)}
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+
+
+# A loaded machine is no defect: examples are limited by their number, not by time.
+hypothesis.settings.register_profile("swarm", deadline=None)
+hypothesis.settings.load_profile("swarm")
 
 
 @pytest.fixture(scope="session")
