@@ -2,6 +2,8 @@
 
 from real_swarm import DIAMOND, Swarm, write_task
 
+from swarm.fleet.socket_place import socket_path
+
 
 def test_a_plan_becomes_a_branch_with_one_commit_a_task(swarm: Swarm) -> None:
     """Each task lands once, dependents see what they depend on, and the report says so."""
@@ -139,7 +141,7 @@ def test_an_agent_cannot_speak_to_the_embedded_server(swarm: Swarm) -> None:
         "except OSError as error:\n    secret = type(error).__name__\n"
         "open('answer.txt', 'w').write(answer.split()[0] + ' ' + secret)"
     )
-    argv = ["python3", "-c", program, str(server / "redis.sock"), str(server / "password")]
+    argv = ["python3", "-c", program, str(socket_path(server)), str(server / "password")]
     plan = swarm.plan([{"id": "ask", "description": "ask", "files": ["answer.txt"], "command": argv}])
 
     done = swarm.call("run", plan, "-y", "--workers", "1")
