@@ -65,8 +65,10 @@ def main() -> None:
             "swarm validate, 10,000 tasks": [*swarm, "validate", str(plan)],
             "swarm show --format json, 10,000 tasks": [*swarm, "show", str(plan), "--format", "json"],
         }
-        result = {name: measure(argv, arguments.reps) for name, argv in commands.items()}
-        subprocess.run([*swarm, "down"], check=True, capture_output=True)
+        try:
+            result = {name: measure(argv, arguments.reps) for name, argv in commands.items()}
+        finally:
+            subprocess.run([*swarm, "down"], check=True, capture_output=True)
     text = json.dumps(result, indent=2)
     print(text)
     if arguments.out:
