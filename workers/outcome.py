@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from swarm.engine.claims import Ending, Fail, Finish, HandIn, Release
+from swarm.engine.claims import Ending, Expand, Fail, Finish, HandIn, Release
 
 MAX_REASON_CHARS = 500
 
@@ -18,6 +18,8 @@ def describe(outcome: Ending) -> str:
             return f"failed ({failure.kind}): {failure.reason}"
         case Release(reason):
             return f"released: {reason}"
+        case Expand(plan):
+            return f"expanded into {len(plan.tasks)} tasks"
 
 
 def bounded(outcome: Ending) -> Ending:

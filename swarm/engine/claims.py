@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from swarm.plan.model import TaskSpec
+from swarm.plan.model import Plan, TaskSpec
 from swarm.states import FailureKind, TaskState
 
 
@@ -78,7 +78,14 @@ class Release:
     reason: str
 
 
-Ending = HandIn | Finish | Fail | Release
+@dataclass(frozen=True)
+class Expand:
+    """These tasks are to be done in its place; what the attempt itself changed is dropped."""
+
+    plan: Plan  # ids and dependencies as they are among themselves
+
+
+Ending = HandIn | Finish | Fail | Release | Expand
 """How an attempt ends."""
 
 

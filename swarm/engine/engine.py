@@ -8,6 +8,7 @@ from swarm.engine.caller import Caller
 from swarm.engine.claims import (
     Claim,
     Ending,
+    Expand,
     Fail,
     Failure,
     Finish,
@@ -18,12 +19,12 @@ from swarm.engine.claims import (
     Requeued,
     WorkerProfile,
 )
+from swarm.engine.endings import ending_call, failure_call
 from swarm.engine.records import Event
 from swarm.engine.replies import (
     decode_claim,
     decode_requeued,
     decode_ticket,
-    failure_arguments,
     refuse,
     usage_text,
 )
@@ -36,15 +37,11 @@ from swarm.errors import RunCancelledError, StoreReplyError, StoreUnreachableErr
 from swarm.keys import Keys, member
 from swarm.models.usage import Usage
 from swarm.plan.model import Plan
-from swarm.states import FailureKind
 
 LONGEST_WAIT_S = 2.0
-MERGE_DISPLAY_MS = 24 * 3600 * 1000
 WORK_A_TICK = 100
 RERANKED = 150
 """So many scores one script changes at most."""
-PROVIDER_BASE, PROVIDER_CAP = 15, 2
-"""How much longer than others a task waits that a provider failed: outages last for minutes, not seconds."""
 
 _NOTHING = Usage()
 
@@ -189,7 +186,7 @@ class Engine(Steering):
         Two steps, each atomic, the second after the first. Raises what ending alone would raise; then
         nothing was claimed. None also when the claim alone went wrong: ask with the same claim id again.
         """
-        verb, arguments = self._ending(ending, usage)
+        verb, arguments = self._ending(claim, ending, usage)
         name = member(claim.run, claim.task.id)
         reply = self._caller.call(verb, name, claim.token, *arguments, *self._request(worker, claim_id))
         if not isinstance(reply[0], list):
@@ -203,6 +200,19 @@ class Engine(Steering):
                 self._caller.drain_work(at_most=WORK_A_TICK)
             return following
         return None
+
+    def expand(self, claim: Claim, plan: Plan, *, usage: Usage = _NOTHING) -> list[str]:
+        """Do these tasks in place of the claimed one: it waits for their sinks, and is done when they are.
+
+        The attempt ends, uncharged; a task `sub` of the plan becomes `<task>.sub` of the same run. Returns
+        the newly queued ids.
+
+        Raises:
+            StaleTokenError, RunCancelledError: nothing has changed.
+            PlanError: more than one script can store.
+            RefusedError: a task of that id was made in this moment.
+        """
+        return self._queued(self._end(claim, Expand(plan), usage))
 
     def release(self, claim: Claim, *, reason: str, usage: Usage = _NOTHING) -> None:
         """Put the task back at once, no attempt charged (drain, shutdown)."""
@@ -232,7 +242,8 @@ class Engine(Steering):
     def send_back(self, ticket: MergeTicket, failure: Failure) -> bool:
         """Merging → queued (True) or failed (False), with the evidence; frees locks and slot."""
         op = self._caller.new_op()
-        answer = self._merging("send_back", ticket, op, *self._failure_arguments(failure))
+        told = failure_call(failure, self._spread_backoff())
+        answer = self._merging("send_back", ticket, op, *told)
         self._queued(answer)
         return answer[1] == "queued"
 
@@ -355,27 +366,15 @@ class Engine(Steering):
             answer = self._caller.call("claim", *request)
 
     def _end(self, claim: Claim, ending: Ending, usage: Usage) -> list[str]:
-        verb, arguments = self._ending(ending, usage)
+        verb, arguments = self._ending(claim, ending, usage)
         return self._held(verb, claim, *arguments)
 
-    def _ending(self, ending: Ending, usage: Usage) -> tuple[str, list[str | int]]:
-        """The verb that ends an attempt so, and what it takes after member and token."""
+    def _ending(self, claim: Claim, ending: Ending, usage: Usage) -> tuple[str, list[str | int]]:
         op, spent = self._caller.new_op(), usage_text(usage)
-        match ending:
-            case HandIn(commit):
-                return "hand_in", [op, commit, spent, MERGE_DISPLAY_MS]
-            case Finish():
-                return "finish", [op, spent]
-            case Fail(failure):
-                return "fail", [op, spent, *self._failure_arguments(failure)]
-            case Release(reason):
-                return "release", [op, spent, reason]
+        return ending_call(self, claim, ending, op=op, spent=spent, backoff=self._spread_backoff())
 
-    def _failure_arguments(self, failure: Failure) -> list[str | int]:
-        base_ms, cap_ms = self._backoff
-        if failure.kind is FailureKind.PROVIDER:
-            base_ms, cap_ms = base_ms * PROVIDER_BASE, cap_ms * PROVIDER_CAP
-        return [*failure_arguments(failure), base_ms, cap_ms, self._caller.spread()]
+    def _spread_backoff(self) -> tuple[int, int, str]:
+        return (*self._backoff, self._caller.spread())
 
     def _queued(self, answer: Sequence[str]) -> list[str]:
         """The newly queued ids of an answer, and of the work it left."""

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from swarm.engine.engine import Engine
-from swarm.engine.estimates import believed_durations_s, rest_of
+from swarm.engine.estimates import SHORTEST_S, believed_durations_s, rest_of
 from swarm.engine.justify import is_too_large, justified_ranks_s, lock_ranks_s
 from swarm.engine.ranks import rank_of, urgency, without_age
 from swarm.engine.records import DurationRecord
 from swarm.engine.schedule import TaskGraph, graph_of, list_schedule, upward_ranks_s
+from swarm.plan.graph import topological_order
 from swarm.plan.model import Plan
 
 MOVED = 0.25
@@ -33,6 +34,7 @@ class _Ranked:
     plan: Plan
     graph: TaskGraph
     types: frozenset[str]
+    joins: frozenset[str]  # tasks that were expanded: they take no time of their own any more
     means_s: dict[str, float] = field(default_factory=dict)
     workers: int = 0
 
@@ -70,9 +72,14 @@ class Ranking:
         seen = self._runs.get(run)
         if seen is not None and len(seen.plan.tasks) == tasks:
             return seen
-        plan = Plan(tuple(self._engine.specs(run)))
+        specs, joins = self._engine.specs(run)
+        if joins:
+            by_id = {task.id: task for task in specs}
+            order = topological_order({task.id: task.dependencies for task in specs})
+            specs = [by_id[name] for name in order]
+        plan = Plan(tuple(specs))
         types = frozenset(task.type for task in plan.tasks)
-        return _Ranked(plan, graph_of(plan), types)
+        return _Ranked(plan, graph_of(plan), types, joins)
 
     def _rank(
         self, run: str, seen: _Ranked, learnt: Mapping[str, DurationRecord], workers: int, now_ms: int
@@ -80,7 +87,12 @@ class Ranking:
         progress = self._engine.progress(run, [task.id for task in seen.plan.tasks])
         seen.workers = workers
         seen.means_s = {name: record.mean_s for name, record in learnt.items()}
-        durations = believed_durations_s(seen.plan, progress, learnt)
+        durations = [
+            SHORTEST_S if task.id in seen.joins else seconds
+            for task, seconds in zip(
+                seen.plan.tasks, believed_durations_s(seen.plan, progress, learnt), strict=True
+            )
+        ]
         rest, places = rest_of(seen.graph.with_durations(durations), progress, now_ms)
         current = [rank_of(progress[place].score) for place in places]
         found = self._better(rest, workers, current, is_guess=seen.is_guess)

@@ -49,6 +49,9 @@ class TaskRecord(NamedTuple):
     wasted: Usage = _NOTHING  # of attempts that did not land
     needs_person: bool = False
     deadline_ms: int = 0  # must have ended by then
+    parts: tuple[str, ...] = ()  # what it was expanded into
+    join: tuple[str, ...] = ()  # those of them that it waits for: their sinks
+    part_of: str = ""  # the task that was expanded into it and others
 
 
 class RunRecord(NamedTuple):

@@ -53,6 +53,9 @@ def decode_task(member: str, stored: Mapping[str, str], lease_ends: Reply) -> Ta
         wasted=decode_usage(stored.get("wasted", "")),
         needs_person=stored.get("needs_person") == "1",
         deadline_ms=number("deadline_ms"),
+        parts=tuple(stored.get("parts", "").split()),
+        join=tuple(stored.get("join", "").split()),
+        part_of=stored.get("part_of", ""),
     )
 
 

@@ -87,6 +87,8 @@ class Schedule:
             self.pass_time,
             self.renew,
             self.reconcile,
+            self.expand,
+            self.expand,
         ]
         chosen = self.random.choice(steps)
         self.log.append(chosen.__name__)
@@ -138,6 +140,18 @@ class Schedule:
             self.engine.finish(claim, usage=spent)
         else:
             self.engine.hand_in(claim, commit="c", usage=spent)
+
+    def expand(self) -> None:
+        """Put a few tasks, with scopes of their own, in the place of one of the last claims, stale or not."""
+        if not self.claims:
+            return
+        parts: list[TaskSpec] = []
+        for name in "abc"[: self.random.randint(1, 3)]:
+            earlier = [part.id for part in parts]
+            after = self.random.sample(earlier, self.random.randint(0, len(earlier)))
+            files = self.random.sample(SCOPES, self.random.choice((0, 0, 1)))
+            parts.append(make_task(name, after=after, files=files, type=self.random.choice(("red", "blue"))))
+        self.engine.expand(self.random.choice(self.claims[-6:]), make_plan(*parts))
 
     def end_and_claim(self) -> None:
         """End one of the last claims, stale or not, and take the next task, twice with the same ids."""
@@ -196,6 +210,8 @@ class Schedule:
         run, how = self.random.choice(self.runs), self.random.random()
         if how < 0.3:
             self.engine.retry_failed(run)
+        elif how > 0.9:
+            self.engine.retry(run, self.some_task(run), fresh=True)
         else:
             self.engine.retry(run, "" if how < 0.6 else self.some_task(run))
 
