@@ -19,8 +19,30 @@ local function key(part, name)
   return whole_keys[part]
 end
 
+-- Whole numbers only: a number that is handed to `redis.call` as it is, or printed as a float, costs four times this.
 local function number_text(number)
-  return string.format('%.0f', number)
+  return string.format('%d', number)
+end
+
+-- A count as text, one more and one less, mostly without reading it as a number.
+local one_more, one_less, bind_strings
+do
+  local byte, sub, format
+  local DIGITS = {[0] = '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'}
+
+  function bind_strings()
+    byte, sub, format = string.byte, string.sub, string.format
+  end
+
+  function one_more(text)
+    local last = byte(text, -1)
+    return last == 57 and format('%d', text + 1) or sub(text, 1, -2) .. DIGITS[last - 47]
+  end
+
+  function one_less(text)
+    local last = byte(text, -1)
+    return last == 48 and format('%d', text - 1) or sub(text, 1, -2) .. DIGITS[last - 49]
+  end
 end
 
 local function split_lines(text)
@@ -91,8 +113,8 @@ local function begin_writes(first_key)
       whole_keys[part] = prefix .. name
     end
   end
-  now = read_clock_ms()
-  now_text = number_text(now)
+  now, now_text = read_clock_ms()
+  now_text = now_text or number_text(now)
 end
 
 -- Prove the type of every key among the collected writes; whatever is wrong is said here, before the first of them.
