@@ -116,6 +116,7 @@ MOVES: dict[str, frozenset[tuple[TaskState | None, TaskState]]] = {
     "send_back": frozenset({(_S.MERGING, _S.QUEUED), (_S.MERGING, _S.FAILED)}) | _DOOM,
     "fail": _BACK | _DOOM,
     "release": frozenset({(_S.ACKED, _S.QUEUED), (_S.RUNNING, _S.QUEUED)}),
+    "extend": frozenset({(_S.ACKED, _S.QUEUED), (_S.RUNNING, _S.QUEUED)}),
     "reap": _BACK | _DOOM | _EXPIRE,
     "reclaim_worker": _BACK | _DOOM,
     "cancel": _CANCEL,

@@ -35,6 +35,19 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Extension:
+    """The answer to a task that asked for more files."""
+
+    claim: Claim  # with the larger scope; held, unless it has to wait
+    waits_for: str = ""  # the path whose lock it waits for: the attempt is over, and its token void
+
+    @property
+    def is_granted(self) -> bool:
+        """The locks have grown, and work goes on."""
+        return not self.waits_for
+
+
+@dataclass(frozen=True)
 class Renewal:
     """The answer to a renewal."""
 

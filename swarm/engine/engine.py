@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from swarm.clock import Clock
 from swarm.engine.caller import Caller
@@ -9,6 +10,7 @@ from swarm.engine.claims import (
     Claim,
     Ending,
     Expand,
+    Extension,
     Fail,
     Failure,
     Finish,
@@ -20,14 +22,9 @@ from swarm.engine.claims import (
     WorkerProfile,
 )
 from swarm.engine.endings import ending_call, failure_call
+from swarm.engine.extension import grown_spec, stored_scope
 from swarm.engine.records import Event
-from swarm.engine.replies import (
-    decode_claim,
-    decode_requeued,
-    decode_ticket,
-    refuse,
-    usage_text,
-)
+from swarm.engine.replies import decode_claim, decode_requeued, decode_ticket, refuse, usage_text
 from swarm.engine.server_check import check_server
 from swarm.engine.steering import Steering
 from swarm.engine.store import Reply, Store
@@ -211,6 +208,26 @@ class Engine(Steering):
             RefusedError: a task of that id was made in this moment.
         """
         return self._queued(self._end(claim, Expand(plan), usage))
+
+    def extend(
+        self, claim: Claim, *, files: Sequence[str] = (), reads: Sequence[str] = (), usage: Usage = _NOTHING
+    ) -> Extension:
+        """Grow the claim's scope by paths or globs, if all of it is free now; the token stays.
+
+        If not, the attempt ends, uncharged, and the task is claimed again only with all of the larger scope.
+
+        Raises:
+            StaleTokenError, RunCancelledError: nothing has changed.
+            RefusedError: no task, or not this one, may ask for that.
+        """
+        bounds = self.scope_around(claim.run, claim.task.id)
+        spec = grown_spec(claim.task, files=files, reads=reads, bounds=bounds)
+        if spec == claim.task:
+            return Extension(claim)
+        told = (self._caller.new_op(), usage_text(usage), *stored_scope(spec), "\n".join([*files, *reads]))
+        answer = self._held("extend", claim, *told)
+        self._queued(answer)
+        return Extension(replace(claim, task=spec), waits_for=answer[2] if answer[1] == "queued" else "")
 
     def release(self, claim: Claim, *, reason: str, usage: Usage = _NOTHING) -> None:
         """Put the task back at once, no attempt charged (drain, shutdown)."""

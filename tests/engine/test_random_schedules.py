@@ -18,7 +18,7 @@ from swarm.engine.claims import (
 )
 from swarm.engine.engine import Engine
 from swarm.engine.store import Store
-from swarm.errors import StaleTokenError
+from swarm.errors import RefusedError, StaleTokenError
 from swarm.models.usage import Usage
 from swarm.plan.model import Plan, TaskSpec
 from swarm.states import FailureKind, TaskState
@@ -89,6 +89,8 @@ class Schedule:
             self.reconcile,
             self.expand,
             self.expand,
+            self.extend,
+            self.extend,
         ]
         chosen = self.random.choice(steps)
         self.log.append(chosen.__name__)
@@ -152,6 +154,16 @@ class Schedule:
             files = self.random.sample(SCOPES, self.random.choice((0, 0, 1)))
             parts.append(make_task(name, after=after, files=files, type=self.random.choice(("red", "blue"))))
         self.engine.expand(self.random.choice(self.claims[-6:]), make_plan(*parts))
+
+    def extend(self) -> None:
+        """Ask for more files with one of the last claims, stale or not."""
+        if not self.claims:
+            return
+        place = self.random.randrange(max(0, len(self.claims) - 6), len(self.claims))
+        wanted = self.random.sample(SCOPES, 2)
+        with contextlib.suppress(RefusedError):
+            grown = self.engine.extend(self.claims[place], files=wanted[:1], reads=wanted[1:])
+            self.claims[place] = grown.claim
 
     def end_and_claim(self) -> None:
         """End one of the last claims, stale or not, and take the next task, twice with the same ids."""
