@@ -6,9 +6,9 @@ from swarm.engine.claims import Claim
 from swarm.engine.ranks import rank_of
 from swarm.engine.specs import encode_spec
 from swarm.engine.submission import INLINE, MANY, dependents_of, task_entry
-from swarm.plan.expansion import check_size, placed
 from swarm.plan.graph import upward_ranks
 from swarm.plan.model import Plan, TaskSpec
+from swarm.plan.subplan import check_size, placed
 
 if TYPE_CHECKING:
     from swarm.engine.reads import Reads

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from swarm.engine.engine import Engine
-from swarm.engine.estimates import SHORTEST_S, believed_durations_s, rest_of
+from swarm.engine.estimates import believed_durations_s, rest_of
 from swarm.engine.justify import is_too_large, justified_ranks_s, lock_ranks_s
 from swarm.engine.ranks import rank_of, urgency, without_age
 from swarm.engine.records import DurationRecord
 from swarm.engine.schedule import TaskGraph, graph_of, list_schedule, upward_ranks_s
-from swarm.plan.graph import topological_order
+from swarm.engine.spliced import joined
 from swarm.plan.model import Plan
 
 MOVED = 0.25
@@ -73,13 +73,9 @@ class Ranking:
         if seen is not None and len(seen.plan.tasks) == tasks:
             return seen
         specs, joins = self._engine.specs(run)
-        if joins:
-            by_id = {task.id: task for task in specs}
-            order = topological_order({task.id: task.dependencies for task in specs})
-            specs = [by_id[name] for name in order]
-        plan = Plan(tuple(specs))
+        plan = Plan(tuple(joined(specs, joins)))
         types = frozenset(task.type for task in plan.tasks)
-        return _Ranked(plan, graph_of(plan), types, joins)
+        return _Ranked(plan, graph_of(plan), types, frozenset(joins))
 
     def _rank(
         self, run: str, seen: _Ranked, learnt: Mapping[str, DurationRecord], workers: int, now_ms: int
@@ -87,12 +83,7 @@ class Ranking:
         progress = self._engine.progress(run, [task.id for task in seen.plan.tasks])
         seen.workers = workers
         seen.means_s = {name: record.mean_s for name, record in learnt.items()}
-        durations = [
-            SHORTEST_S if task.id in seen.joins else seconds
-            for task, seconds in zip(
-                seen.plan.tasks, believed_durations_s(seen.plan, progress, learnt), strict=True
-            )
-        ]
+        durations = believed_durations_s(seen.plan, progress, learnt, joins=seen.joins)
         rest, places = rest_of(seen.graph.with_durations(durations), progress, now_ms)
         current = [rank_of(progress[place].score) for place in places]
         found = self._better(rest, workers, current, is_guess=seen.is_guess)

@@ -1,7 +1,6 @@
 """The read side of the engine: plain commands, no script, one or two round trips a question."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from swarm.engine.records import (
     AgentRecord,
@@ -79,22 +78,17 @@ class Reads:
             if state == RunState.ACTIVE.value
         }
 
-    def specs(self, run: str) -> tuple[list[TaskSpec], frozenset[str]]:
-        """A run's tasks in the order of submission, and which of them were expanded; none for an unknown run.
-
-        What was expanded depends also on those of its parts that it waits for, which come later.
-        """
+    def specs(self, run: str) -> tuple[list[TaskSpec], dict[str, list[str]]]:
+        """A run's tasks in the order of submission; and what those that were expanded wait for, by id."""
         names, found = [self.keys.of("task", member(run, task)) for task in self.task_ids(run)], []
-        joins: set[str] = set()
+        joins: dict[str, list[str]] = {}
         for start in range(0, len(names), PAGE):
             replies = self._ask([["HMGET", name, "spec", "join"] for name in names[start : start + PAGE]])
             for text, join in map(words_of, replies):
-                spec = decode_spec(text) if text else None
-                if spec and join:
-                    joins.add(spec.id)
-                    spec = replace(spec, dependencies=(*spec.dependencies, *join.split()))
-                found += [spec] if spec else []
-        return found, frozenset(joins)
+                found += [decode_spec(text)] if text else []
+                if join:
+                    joins[found[-1].id] = join.split()
+        return found, joins
 
     def progress(self, run: str, ids: Sequence[str]) -> list[ProgressRecord]:
         """How far some tasks of a run have come, in the order asked for; one that is gone was done."""

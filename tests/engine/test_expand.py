@@ -10,7 +10,7 @@ from swarm.engine.replies import refuse
 from swarm.engine.store import Store
 from swarm.errors import PlanError, RefusedError, StaleTokenError
 from swarm.models.usage import Usage
-from swarm.plan.expansion import MOST_TASKS
+from swarm.plan.subplan import MOST_TASKS
 from swarm.states import RunState
 from swarm.testing.clock import SkewedClock
 from swarm.testing.dumps import content
