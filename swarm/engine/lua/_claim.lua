@@ -102,7 +102,7 @@ local function grant(request, task, entries, run)
   if attempt ~= '1' then
     write_fields(task_key, {'spent', '', 'started_ms', '0', 'handed_in_ms', '0', 'merge_begun_ms', '0'})
   end
-  if #entries.n > 0 then
+  if not is_empty(entries) then
     acquire_locks(entries)
   end
   if task.baton ~= '' then
