@@ -96,7 +96,7 @@ def engine_worker(bench: Bench) -> None:
 
 
 def load_engine(bench: Bench, graph: Graph, *, files: int = 0, reads: int = 0) -> Callable[[], str]:
-    """The graph as a plan, to be submitted; each task with `files` of its own and `reads` shared, at depth 4."""
+    """The graph as a plan; each task with `files` of its own and `reads` shared, at depth 4."""
     tasks = tuple(
         TaskSpec(
             task,
