@@ -39,7 +39,7 @@ def test_a_path_below_the_tree_is_named_as_the_container_sees_it(tmp_path: Path)
         tmp_path,
         requests=requests,
         replies=io.BytesIO(json.dumps({"id": 1, "result": finished}).encode() + b"\n"),
-        host=cast(RunningContainer, NoContainer()),
+        host=cast("RunningContainer", NoContainer()),
         memory_mb=1,
         max_log_bytes=1,
         inside="/workspace",

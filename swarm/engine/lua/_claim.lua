@@ -102,8 +102,9 @@ local function grant(request, task, entries, run)
   if attempt ~= '1' then
     write_fields(task_key, {'spent', '', 'started_ms', '0', 'handed_in_ms', '0', 'merge_begun_ms', '0'})
   end
-  if #entries.n > 0 then
+  if not is_empty(entries) then
     acquire_locks(entries)
+    turn.take(task)
   end
   if task.baton ~= '' then
     write_fields(task_key, {'baton', ''})
@@ -192,6 +193,10 @@ function claim_next(request)
     elseif task then
       local entries = parse_locks(task.locks)
       local hold = find_blocker(entries)
+      if hold and task.baton ~= '' then
+        turn.count(task)
+      end
+      hold = hold or turn.blocker(entries, task.member)
       if not hold then
         return grant(request, task, entries, run)
       end

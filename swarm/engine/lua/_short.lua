@@ -177,7 +177,7 @@ local function claim_shortly(answer, from)
     return nil
   end
   local entries = parse_locks(task[3])
-  if find_blocker(entries) then
+  if not is_empty(entries) and (find_blocker(entries) or (known[5] or '') ~= '') then
     return nil
   end
   if next(rung) then
@@ -185,7 +185,7 @@ local function claim_shortly(answer, from)
     settle_bells()
   end
   local token = one_more(known[1] or '0')
-  if #entries.n > 0 then
+  if not is_empty(entries) then
     acquire_locks(entries)
   end
   probe_writes()
@@ -204,7 +204,10 @@ local function claim_shortly(answer, from)
   call('HSET', key('ops'), operation.caller, remembered(answer), 'claim:' .. worker, claim_line(claim_id, token, member))
   pay_owed()
   execute_writes()
-  was_short = #entries.n == 0
+  if not is_empty(entries) then
+    reset_locks()
+  end
+  was_short = true
   return granted(member, task[6], '1', token, tip, counts[3], lease_ms, '0', '')
 end
 

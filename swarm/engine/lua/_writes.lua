@@ -68,11 +68,14 @@ local function will_prove(command, name)
   end
 end
 
+-- The words of a command are kept as one list, in its third place.
+local AS_LIST = true
+
 local function write_many(command, name, words)
   if not probed[name] then
     will_prove(command, name)
   end
-  pending[#pending + 1] = {command, name, unpack(words)}
+  pending[#pending + 1] = {command, name, words, AS_LIST}
 end
 
 local function write(command, name, first, second, third)
@@ -95,7 +98,7 @@ local function write_fields(name, fields)
     will_prove('HSET', name)
   end
   hashes[name] = fields
-  pending[#pending + 1] = {'HSET', name, fields}
+  pending[#pending + 1] = {'HSET', name, fields, AS_LIST}
 end
 
 -- Forget what was collected since the last commit.
@@ -148,8 +151,8 @@ local function execute_writes()
   end
   for i = 1, #pending do
     local command = pending[i]
-    if command[1] == 'HSET' then
-      call('HSET', command[2], unpack(command[3]))
+    if command[4] == AS_LIST then
+      call(command[1], command[2], unpack(command[3]))
     else
       call(unpack(command))
     end
@@ -164,11 +167,11 @@ local function commit_writes()
   execute_writes()
 end
 
--- What the whole project's hash says, read once a call: fence, types, durations, controls.
+-- What the whole project's hash says, read once a call: fence, types, durations, controls, turn.
 local meta_read
 
 local function read_meta()
-  meta_read = meta_read or read('HMGET', key('meta'), 'fence', 'types', 'durations', 'controls')
+  meta_read = meta_read or read('HMGET', key('meta'), 'fence', 'types', 'durations', 'controls', 'turn')
   return meta_read
 end
 

@@ -55,7 +55,7 @@ end
 
 -- What `find_blocker` says of the larger set, but for what this task holds itself.
 local function find_others()
-  local node = held_at('locks', grown.n)
+  local node = held_at('locks', all_nodes(grown))
   if node then
     return 'X' .. node
   end
@@ -102,7 +102,8 @@ local function show_grown()
   end
 end
 
-local hold = find_others()
+local gained = {x = beyond(grown.x, own_x), s = beyond(grown.s, own_s), w = beyond(grown.w, own_w)}
+local hold = find_others() or turn.blocker(gained, member)
 write_fields(key('task', member), {'spec', spec, 'locks', text})
 if hold then
   local path = string.sub(hold, 2)
@@ -117,7 +118,7 @@ if hold then
   park(task, hold)
   return settle({'OK', 'queued', path})
 end
-acquire_locks({x = beyond(grown.x, own_x), s = beyond(grown.s, own_s), w = beyond(grown.w, own_w)})
+acquire_locks(gained)
 release_locks({x = beyond(own.x, names_of(grown.x)), s = beyond(own.s, names_of(grown.s)),
   w = beyond(own.w, names_of(grown.w))}, false)
 if task.state == 'running' then
