@@ -10,7 +10,7 @@ from swarm.clock import Clock, SystemClock
 from swarm.crashpoints import crashpoint
 from swarm.engine.claims import Claim, Ending, Fail, Failure, HandIn, Release, WorkerProfile
 from swarm.engine.engine import Engine
-from swarm.errors import RefusedError, StaleTokenError, StoreUnreachableError, SwarmError
+from swarm.errors import StaleTokenError, StoreUnreachableError, SwarmError
 from swarm.models.usage import Usage
 from swarm.repo.hub import Hub
 from swarm.repo.workspace import remove_workspace
@@ -203,9 +203,6 @@ class Worker:
             except StaleTokenError as error:
                 self._log.warning("outcome refused", outcome=describe(outcome), reason=error.message)
                 return True
-            except RefusedError as error:
-                outcome = Fail(Failure(FailureKind.TASK_ERROR, error.message))
-                continue
             except StoreUnreachableError as error:
                 self._log.warning("outcome not told yet", outcome=describe(outcome), error=error.message)
                 if lease.fence_in_s() <= 0:

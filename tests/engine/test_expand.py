@@ -91,8 +91,8 @@ def test_a_sink_may_be_a_join_beside_others(board: Board) -> None:
     assert set(board.times_queued().values()) == {1}
 
 
-def test_a_hundred_levels_are_done_at_once(engine: Engine) -> None:
-    """A name has room for many levels; a call does a bounded number of them and leaves the rest as work."""
+def test_eighty_levels_are_done_at_once(engine: Engine) -> None:
+    """As many as a name has room for, about: the end of the innermost is the end of all."""
     board = Board(engine, make_plan("t", make_task("last", after=["t"])))
     name = "t"
     for _ in range(80):

@@ -3,14 +3,18 @@
 from dataclasses import replace
 
 import pytest
-from expansion_board import Board
+from expansion_board import WORKER, Board
 
+from swarm.engine.caller import Caller
 from swarm.engine.claims import Failure
 from swarm.engine.engine import Engine
+from swarm.engine.store import Store
+from swarm.engine.submission import submit_plan
 from swarm.errors import StaleTokenError
 from swarm.states import FailureKind, RunState
-from swarm.testing.clock import SkewedClock
-from swarm.testing.plans import make_plan, make_task
+from swarm.testing.clock import SkewedClock, skewed_lua_clock
+from swarm.testing.engines import PROJECT
+from swarm.testing.plans import BASE, make_plan, make_task
 
 FATAL = Failure(FailureKind.TASK_ERROR, "no", retryable=False)
 
@@ -167,6 +171,7 @@ def test_skipping_the_task_skips_its_parts(board: Board) -> None:
     board.finish("last")
     assert board.engine.run(board.run).state is RunState.DONE
     assert board.engine.run(board.run).interventions == 1
+    assert "task.b" not in board.times_queued()  # whoever waits for a part is skipped before it
 
 
 def test_a_skipped_task_is_done_anew_when_retried(board: Board) -> None:
@@ -222,3 +227,74 @@ def test_a_join_that_failed_by_its_deadline_can_be_retried(engine: Engine, clock
     board.finish("task.y")
 
     assert engine.run(board.run).state is RunState.DONE
+
+
+def test_a_fresh_expansion_does_not_count_the_ends_of_the_old_one(board: Board, store: Store) -> None:
+    """Also while the old parts are still being skipped: they are told one by one."""
+    board.expand("task", make_plan("x", "y"))
+    board.engine.fail(board.claim("task.x"), FATAL)
+    op = board.engine._caller.new_op()
+    assert board.engine._caller.call("retry", board.run, "task", op, "fresh")[0] == b"MORE"
+    board.expand("task", make_plan("z"))
+
+    board.engine.reclaim_expired()
+
+    assert store.call("LLEN", board.engine.keys.of("work")) == 0
+    assert (board.state("task"), board.state("last")) == ("pending", "pending")
+    board.finish("task.z", "last")
+
+
+def test_a_join_that_was_revived_with_nothing_to_wait_for_is_done(board: Board) -> None:
+    """Its last part failed, and git then proves that it had landed."""
+    board.expand("task", make_plan("x"))
+    board.engine.fail(board.claim("task.x"), FATAL)
+
+    board.engine.reconcile(board.run, "task.x", attempt=1, merge_token=90, commit="landed")
+
+    assert (board.state("task"), board.state("last")) == ("done", "queued")
+
+
+class Undrained(Caller):
+    """A caller that stops before it has done what its scripts left over."""
+
+    def drain_work(self, *, at_most: int | None = None) -> tuple[int, list[str]]:
+        """Leave it to others."""
+        return super().drain_work(at_most=min(0, at_most or 0))
+
+
+def test_activating_a_run_queues_no_join(engine: Engine, store: Store) -> None:
+    """A join that waits for its end to be told stands in the page of a run that is being activated."""
+    tasks = ["task", *(f"t{number}" for number in range(299))]
+    caller = Undrained(store, PROJECT, patience_s=1.0, lua={"_clock": skewed_lua_clock(PROJECT)})
+    plan = make_plan(make_task("task", priority=9), *tasks[1:])
+    run = submit_plan(caller, PROJECT, plan, base=BASE, key="", repository="", deadline_s=None)
+    outer = engine.claim(WORKER, "c1")
+    assert outer is not None
+    engine.expand(outer, make_plan(make_task("j", priority=9)))
+    inner = engine.claim(WORKER, "c2")
+    assert inner is not None
+    engine.expand(inner, make_plan(make_task("x", priority=9)))
+    last = engine.claim(WORKER, "c3")
+    assert last is not None
+    assert last.task.id == "task.j.x"
+    caller.call(
+        "fail",
+        f"{run}/task.j.x",
+        last.token,
+        caller.new_op(),
+        "0 0 0 0",
+        "task_error",
+        "no",
+        "",
+        1,
+        0,
+        1,
+        1,
+        1,
+    )
+    caller.call("reconcile", f"{run}/task.j.x", 1, 90, caller.new_op(), "landed")
+
+    engine.reclaim_expired()
+
+    states = {name: str(engine.task(run, name).state) for name in ("task", "task.j", "task.j.x", "t298")}
+    assert states == {"task": "done", "task.j": "done", "task.j.x": "done", "t298": "queued"}

@@ -8,9 +8,6 @@ local function begin(keys, args)
   begin_writes(keys[1])
   operation, claiming_run, claimed_last, meta_read, short_run, owed, ability.alive = nil, nil, nil, nil, nil, nil, nil
   is_repetition, has_learnt = false, false
-  if expansion.ripe[1] then
-    expansion.ripe = {} -- a call that erred left them
-  end
   if was_short then
     was_short = false
     for name in pairs(probed) do

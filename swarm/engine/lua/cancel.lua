@@ -31,6 +31,5 @@ if IS_TERMINAL[task.state] then
   return settle({'OK', number_text(count)})
 end
 cancel_task(task)
-visited[task.member] = true
 local below = task.skipped_ms == '0' and cancel_dependents(task.member, 0) or 0
 return settle({'OK', number_text(1 + count + below)})
