@@ -1,6 +1,7 @@
 """The worker's loop: claim, work, tell; and never die of a single task."""
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -256,10 +257,10 @@ class Worker:
     def _let_go(self) -> None:
         """Give the task back from another thread, because the one at work does not end."""
         claim, lease = self._claim, self._lease
-        engine = self.engine.clone()
-        if claim is not None and lease is not None:
-            self._give_up(engine, claim, lease.usage)
-        self._leave(engine)
+        with closing(self.engine.clone()) as engine:
+            if claim is not None and lease is not None:
+                self._give_up(engine, claim, lease.usage)
+            self._leave(engine)
 
     def _leave(self, engine: Engine) -> None:
         """Hold nothing any more, and say that we are gone."""

@@ -351,7 +351,6 @@ class Engine(Steering):
             request = self._request(worker, claim_id)
             if word == "AGAIN":
                 request[4:] = words_of(answer)[1:]
-                self._known_types = [str(name) for name in request[4::2]] or self._known_types
             answer = self._caller.call("claim", *request)
 
     def _end(self, claim: Claim, ending: Ending, usage: Usage) -> list[str]:
