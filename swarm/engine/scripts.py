@@ -36,6 +36,8 @@ FRAGMENTS = (
     "_unserved",
     "_claim",
     "_answers",
+    "_held",
+    "_settle",
     "_short",
     "_begin",
 )

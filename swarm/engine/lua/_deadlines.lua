@@ -14,18 +14,12 @@ do
 
   -- In the plan's order: whatever waits for what is met here fails with it, or is met later.
   function expire_run_tasks(run, from)
-    local ids, count = read('ZRANGE', key('index', run), from, from + EXPIRED_A_CALL - 1), 0
-    for _, id in ipairs(ids) do
-      local task = read_task(run .. '/' .. id)
-      if task and task.state ~= 'pending' and not IS_TERMINAL[task.state] then
+    return walk_run('expire', run, from, EXPIRED_A_CALL, function(task)
+      if task.state ~= 'pending' and not IS_TERMINAL[task.state] then
         expire_task(task, 'the deadline of its run has passed')
-        count = count + 1
+        return true
       end
-    end
-    if #ids == EXPIRED_A_CALL then
-      leave_work('expire', run, from + EXPIRED_A_CALL)
-    end
-    return count
+    end)
   end
 
   local function expire_member(member, answer)

@@ -113,19 +113,28 @@ local function cancel_dependents(member, from)
   return count
 end
 
-local function cancel_run_tasks(run, from)
-  local ids, count = read('ZRANGE', key('index', run), from, from + BUDGET - 1), 0
+-- Walk a run in the plan's order, a page a call; `visit` moves a task and says so. Returns how many it moved.
+local function walk_run(kind, run, from, page, visit)
+  local ids, count = read('ZRANGE', key('index', run), from, from + page - 1), 0
   for _, id in ipairs(ids) do
     local task = read_task(run .. '/' .. id)
-    if task and not IS_TERMINAL[task.state] then
-      cancel_task(task)
+    if task and visit(task) then
       count = count + 1
     end
   end
-  if #ids == BUDGET then
-    leave_work('cancel', run, from + BUDGET)
+  if #ids == page then
+    leave_work(kind, run, from + page)
   end
   return count
+end
+
+local function cancel_run_tasks(run, from)
+  return walk_run('cancel', run, from, BUDGET, function(task)
+    if not IS_TERMINAL[task.state] then
+      cancel_task(task)
+      return true
+    end
+  end)
 end
 
 local CAN_RETRY = {failed = true, upstream_failed = true, cancelled = true}
@@ -163,34 +172,22 @@ end
 
 -- What failed, and what failed because of it; not what a person cancelled.
 local function retry_failed_tasks(run, from)
-  local ids, count = read('ZRANGE', key('index', run), from, from + BUDGET - 1), 0
-  for _, id in ipairs(ids) do
-    local task = read_task(run .. '/' .. id)
-    if task and task.state == 'failed' then
+  return walk_run('retry_failed', run, from, BUDGET, function(task)
+    if task.state == 'failed' then
       revive_task(task)
       leave_work('undoom', task.member, 0)
-      count = count + 1
+      return true
     end
-  end
-  if #ids == BUDGET then
-    leave_work('retry_failed', run, from + BUDGET)
-  end
-  return count
+  end)
 end
 
 local function retry_run_tasks(run, from)
-  local ids, count = read('ZRANGE', key('index', run), from, from + BUDGET - 1), 0
-  for _, id in ipairs(ids) do
-    local task = read_task(run .. '/' .. id)
-    if task and CAN_RETRY[task.state] then
+  return walk_run('retry', run, from, BUDGET, function(task)
+    if CAN_RETRY[task.state] then
       revive_task(task)
-      count = count + 1
+      return true
     end
-  end
-  if #ids == BUDGET then
-    leave_work('retry', run, from + BUDGET)
-  end
-  return count
+  end)
 end
 
 -- A revived task needs its dependents back, and those of its dependencies that ended without being done.
