@@ -18,6 +18,7 @@ from swarm.engine.claims import (
 )
 from swarm.engine.records import Event
 from swarm.engine.replies import (
+    bounded,
     decode_claim,
     refuse,
     usage_text,
@@ -268,4 +269,4 @@ class Engine(Supervision):
             case Fail(failure):
                 return "fail", [op, spent, *self._failure_arguments(failure)]
             case Release(reason):
-                return "release", [op, spent, reason]
+                return "release", [op, spent, bounded(reason)]

@@ -18,7 +18,7 @@ from swarm.engine.store import Reply
 from swarm.engine.stored import decode_agent, decode_controls, decode_event, decode_run, decode_task
 from swarm.engine.words import hash_of, text_of, words_of
 from swarm.errors import UnknownRunError, UnknownTaskError
-from swarm.keys import Keys, member
+from swarm.keys import Keys, member, split_member
 from swarm.plan.model import TaskSpec
 from swarm.states import RunState, TaskState
 
@@ -128,6 +128,19 @@ class Reads:
     def depth(self, part: str, name: str = "") -> int:
         """How many members one of the project's sorted sets has."""
         return _int(self._one("ZCARD", self.keys.of(part, name)))
+
+    def dead(self, most: int) -> list[tuple[str, str, int, str, str, int]]:
+        """The newest dead letters: run, task, failed at (ms), kind of failure, reason, attempts."""
+        words = words_of(self._one("ZREVRANGE", self.keys.of("dead"), 0, most - 1, "WITHSCORES"))
+        names, times = words[::2], words[1::2]
+        fields = ("failure_kind", "failure_reason", "attempt")
+        replies = self._ask([["HMGET", self.keys.of("task", name), *fields] for name in names])
+        return [
+            (*split_member(name), int(float(at_ms)), kind, reason, int(attempts or 0))
+            for name, at_ms, (kind, reason, attempts) in zip(
+                names, times, map(words_of, replies), strict=True
+            )
+        ]
 
     def locks(self) -> list[LockRecord]:
         """Every lock held now, by the tasks that hold a token."""

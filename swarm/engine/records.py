@@ -15,6 +15,21 @@ from swarm.states import RunState, TaskState
 _NOTHING = Usage()
 
 
+class FailedAttempt(NamedTuple):
+    """One attempt that ended without landing: what went wrong, and what had been tried."""
+
+    attempt: int
+    kind: str  # a FailureKind
+    message: str  # at most 400 bytes
+    retryable: bool
+    state: str  # what became of the task
+    worker: str
+    executor: str
+    tier: str
+    since_ms: int
+    ended_ms: int
+
+
 class TaskRecord(NamedTuple):
     """One task as stored; times are Redis' milliseconds since 1970, 0 for not yet."""
 
@@ -49,6 +64,7 @@ class TaskRecord(NamedTuple):
     wasted: Usage = _NOTHING  # of attempts that did not land
     needs_person: bool = False
     deadline_ms: int = 0  # must have ended by then
+    history: tuple[FailedAttempt, ...] = ()  # the last eight, the newest last
 
 
 class RunRecord(NamedTuple):

@@ -29,6 +29,7 @@ FRAGMENTS = (
     "_locks",
     "_lots",
     "_tasks",
+    "_history",
     "_work",
     "_attempts",
     "_skip",

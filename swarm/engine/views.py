@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from swarm.engine.records import Controls, LockRecord, QueueRecord, TaskRecord
 from swarm.keys import member, split_member
@@ -12,7 +12,20 @@ from swarm.states import TaskState
 if TYPE_CHECKING:
     from swarm.engine.reads import Reads
 
+DEAD_SHOWN = 20
+
 _MODES = {"X": "exclusive", "S": "shared"}
+
+
+class DeadLetter(NamedTuple):
+    """A task that has failed for good and waits for a person."""
+
+    run: str
+    task: str
+    failed_ms: int
+    kind: str  # a FailureKind
+    reason: str
+    attempts: int
 
 
 @dataclass(frozen=True)
@@ -26,6 +39,7 @@ class Backlog:
     dead: int  # failed for good
     aside: Mapping[str, int]  # paused run -> how many of its ready tasks stand aside
     controls: Controls
+    dead_letters: tuple[DeadLetter, ...] = ()  # the newest
 
 
 @dataclass(frozen=True)
@@ -46,7 +60,8 @@ def backlog(queue: "Reads") -> Backlog:
     delayed, leased, merging, dead = (queue.depth(part) for part in ("delayed", "leases", "merging", "dead"))
     aside = {run: queue.depth("paused", run) for run in queue.active_runs()}
     aside = {run: count for run, count in aside.items() if count}
-    return Backlog(tuple(queue.queues()), delayed, leased, merging, dead, aside, queue.controls())
+    letters = tuple(DeadLetter(*row) for row in queue.dead(DEAD_SHOWN)) if dead else ()
+    return Backlog(tuple(queue.queues()), delayed, leased, merging, dead, aside, queue.controls(), letters)
 
 
 def held_locks(queue: "Reads") -> list[HeldLock]:

@@ -200,6 +200,10 @@ class _Inquiry:
     def _failed(self, task: TaskRecord, depth: int) -> None:
         tried = f"{plural(task.attempt, 'attempt')}"
         self._say(task, depth, f"failed {self._since(task.ended_ms)} ago after {tried}: {_reason(task)}")
+        for one in task.history[:-1]:
+            took = duration((one.ended_ms - one.since_ms) / 1000)
+            said = _said(one.kind, one.message)
+            self._say(task, depth + 1, f"attempt {one.attempt}, {took} on worker {one.worker}: {said}")
         for line in [line for line in task.evidence.splitlines() if line.strip()][-3:]:
             self._say(task, depth + 1, f"| {line}")
 
@@ -234,8 +238,12 @@ def _unserved(what: str, whose: str, workers: int, known: Iterable[str]) -> str:
 
 
 def _reason(task: TaskRecord) -> str:
-    said = FAILURES.get(task.failure_kind, task.failure_kind)
-    return f"{said}: {task.failure_reason}" if task.failure_reason else said
+    return _said(task.failure_kind, task.failure_reason)
+
+
+def _said(kind: str, reason: str) -> str:
+    said = FAILURES.get(kind, kind)
+    return f"{said}: {reason}" if reason else said
 
 
 def _lease(task: TaskRecord, now_ms: int) -> str:

@@ -5,11 +5,14 @@ do
 
   local function expire_task(task, reason)
     visited[task.member] = true
+    if is_held_state(task.state) then
+      history.add(task, 'timeout', reason, false, 'failed')
+    end
     detach(task)
     write_fields(key('task', task.member), {'failure_kind', 'timeout', 'failure_reason', reason})
     emit('task_failed', task.run, task.id, {'state', 'failed', 'kind_of_failure', 'timeout', 'reason', reason,
       'attempt', task.attempt, 'worker', task.worker})
-    fail_for_good(task)
+    fail_for_good(task, reason)
   end
 
   -- In the plan's order: whatever waits for what is met here fails with it, or is met later.

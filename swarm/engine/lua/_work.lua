@@ -81,19 +81,37 @@ local function walk_dependents(kind, members, from, visit)
   end
 end
 
-local function doom_dependents(member, from)
+-- What the doomed are told: the task that failed, however far up, and why.
+local function doom_reason(state, id, reason)
+  if state == 'upstream_failed' then
+    return reason
+  elseif state == 'cancelled' then
+    return 'dependency cancelled: ' .. id
+  end
+  return 'dependency failed: ' .. id .. (reason ~= '' and ': ' .. reason or '')
+end
+
+-- Without a reason, what is stored of the member says why.
+local function doom_dependents(member, from, reason)
+  if not reason then
+    local stored = read('HMGET', key('task', member), 'state', 'failure_reason')
+    reason = doom_reason(stored[1], string.match(member, '/(.*)$'), stored[2] or '')
+  end
   walk_dependents('doom', {member}, from, function(task, cause)
     if task.state ~= 'pending' then
       return false
     end
     end_task(task, 'upstream_failed')
-    write_fields(key('task', task.member), {'failure_reason', 'dependency failed: ' .. string.match(cause, '/(.*)$')})
+    write_fields(key('task', task.member), {'failure_reason', reason})
     emit('task_upstream_failed', task.run, task.id, {'state', 'upstream_failed', 'cause', cause})
     return task.skipped_ms == '0'
   end)
 end
 
 local function cancel_task(task)
+  if is_held_state(task.state) then
+    history.add(task, 'cancelled', 'cancelled by a person', true, 'cancelled')
+  end
   detach(task)
   end_task(task, 'cancelled')
   write_fields(key('task', task.member), {'token', '0'})
@@ -157,7 +175,7 @@ end
 local function revive_task(task)
   reopen_run(task.run)
   write('ZREM', key('dead'), task.member)
-  write_fields(key('task', task.member), {'failures', '0', 'setbacks', '0', 'crashes', '0', 'needs_person', '0',
+  write_fields(key('task', task.member), {'failures', '0', 'setbacks', '0', 'crashes', '0', 'crashed_ms', '', 'needs_person', '0',
     'failure_kind', '', 'failure_reason', '', 'ended_ms', '0', 'tried_by', ''})
   local state = 'queued'
   if is_waiting(task.member) then
