@@ -96,7 +96,7 @@ MUTANTS = (
                 "local left = tonumber(stored[i] or 0) - 1",
                 "local left = tonumber(stored[i] or 0) - 2",
             ),
-            (f"{LUA}/_short.lua", "local left = (counts[i] or 0) - 1", "local left = (counts[i] or 0) - 2"),
+            (f"{LUA}/_short.lua", "one_less(counts[i] or '0')", "one_less(one_less(counts[i] or '0'))"),
         ),
         ("tests/engine/test_dispatch.py", "tests/engine/test_random_schedules.py"),
     ),

@@ -46,11 +46,10 @@ def compile_locks(spec: TaskSpec) -> tuple[LockEntry, ...]:
 
 
 def lock_text(entries: tuple[LockEntry, ...]) -> str:
-    """A lock set as it is stored: JSON of all nodes, exclusive, shared, and wide holds; or nothing."""
+    """A lock set as it is stored: JSON of exclusive and shared nodes, and of wide holds; or nothing."""
     if not entries:
         return ""
     lists = {
-        "n": [entry.node for entry in entries],
         "x": [entry.node for entry in entries if entry.mode == "X"],
         "s": [entry.node for entry in entries if entry.mode == "S"],
         "w": [entry.mode + entry.node for entry in entries if entry.is_wide],

@@ -25,9 +25,8 @@ local function first_answer(op, worker)
 end
 
 -- Answers that nobody has asked for again within the hour are for nobody: a few are looked at in every tick.
-local FORGET_MS = 3600000
-
 local function prune_answers(tick)
+  local FORGET_MS = 3600000
   local page = read('HSCAN', key('ops'), read('HGET', tick, 'pruned_to') or '0', 'COUNT', 20)
   local old = {}
   for i = 1, #page[2], 2 do

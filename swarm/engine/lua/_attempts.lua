@@ -1,6 +1,5 @@
 -- The end of an attempt that did not land: back to the queue, or failed with its dependents.
-local CRASH_CAP, CRASH_WINDOW_MS = 3, 72 * 3600 * 1000
-local SETBACK_CAP = 8
+local fail_attempt, reclaim_task
 
 -- What the caller of `fail` and `send_back` says about a failure.
 local function read_failure(from)
@@ -16,9 +15,12 @@ local function fail_for_good(task, reason)
   write_fields(key('task', task.member), {'token', '0'})
   bury(task)
   if task.skipped_ms == '0' then
-    doom_dependents(task.member, 0, doom_reason('failed', task.id, reason))
+    doom_dependents(task.member, 0, history.below('failed', task.id, reason))
   end
 end
+
+do
+local SETBACK_CAP = 8
 
 local function count_on_run(run, field)
   local run_key = key('run', run)
@@ -26,7 +28,7 @@ local function count_on_run(run, field)
 end
 
 -- Returns the state the task is in afterwards.
-local function fail_attempt(task, event, failure, spent)
+function fail_attempt(task, event, failure, spent)
   local stored = read('HMGET', key('task', task.member), 'failures', 'max_attempts', 'setbacks', 'tried_by')
   local failures = tonumber(stored[1] or 0) + tonumber(failure.charged)
   -- Nobody's fault is not for ever: a provider or a disk that stays away must not keep a run from ending.
@@ -62,6 +64,8 @@ local function fail_attempt(task, event, failure, spent)
   return state
 end
 
+local CRASH_CAP, CRASH_WINDOW_MS = 3, 72 * 3600 * 1000
+
 -- When the task's workers vanished: those of the last 72 hours, this one among them. A long run loses a worker now
 -- and then; a task that kills its workers loses them in a row.
 local function note_crash(task)
@@ -77,7 +81,7 @@ local function note_crash(task)
 end
 
 -- The worker vanished: crashes are counted apart from failures. Returns the state afterwards.
-local function reclaim_task(task, reason)
+function reclaim_task(task, reason)
   local crashes = note_crash(task)
   void_token(task)
   settle_usage(task, '', false)
@@ -92,6 +96,8 @@ local function reclaim_task(task, reason)
     queue_again(task, 0)
   end
   return state
+end
+
 end
 
 -- The landing of an attempt, or the end of one that had nothing to land.

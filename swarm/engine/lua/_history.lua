@@ -32,3 +32,13 @@ function history.add(task, kind, message, is_retryable, state)
   local first = math.max(1, #lines - history.MOST + 1)
   write_fields(task_key, {'history', table.concat(lines, '\n', first)})
 end
+
+-- What the doomed are told: the task that failed, however far up, and why.
+function history.below(state, id, reason)
+  if state == 'upstream_failed' then
+    return reason
+  elseif state == 'cancelled' then
+    return 'dependency cancelled: ' .. id
+  end
+  return 'dependency failed: ' .. id .. (reason ~= '' and ': ' .. reason or '')
+end

@@ -98,12 +98,13 @@ local function settle_lots()
   if next(passing) then
     pass_batons()
   end
-  if next(freed) == nil or read('ZCARD', key('lots')) == 0 then
+  if (#freed.x == 0 and #freed.s == 0) or read('ZCARD', key('lots')) == 0 then
     return
   end
-  for hold in pairs(freed) do
-    if not acquired[hold] then
-      local after = wake_lots(hold, '')
+  for mode, nodes in pairs(freed) do
+    for _, node in ipairs(nodes) do
+      local hold = string.upper(mode) .. node
+      local after = not is_acquired(mode, node) and wake_lots(hold, '')
       if after then
         leave_work('wake', hold, after)
       end
@@ -117,6 +118,7 @@ end
 
 -- What a commit has settled is behind it.
 local function reset_locks()
-  freed, acquired, returned = emptied(freed), emptied(acquired), emptied(returned)
+  freed = {x = NO_LOCKS.x, s = NO_LOCKS.s}
+  acquired, returned = emptied(acquired), emptied(returned)
   leaving, passing = emptied(leaving), emptied(passing)
 end

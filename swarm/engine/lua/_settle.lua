@@ -19,6 +19,13 @@ local function settle(answer)
   return answer
 end
 
+-- The answers of both halves as one list: the first as lines. A list in a list costs the server more than its words.
+local function both(answer, claimed)
+  return {table.concat(answer, '\n'), unpack(claimed)}
+end
+
+local settle_and_claim
+do
 -- A repetition may have been overtaken by later calls: it gets the claim that it made, and none of its own.
 local function claim_and_probe(answer, from)
   local request = read_request(from)
@@ -33,7 +40,7 @@ end
 
 -- The same, and then the next claim in the same call, when `args_of_call` ask for one from `from` on. Each half is
 -- atomic: the claim sees what the first half has written, and its error undoes nothing but itself.
-local function settle_and_claim(answer, from)
+function settle_and_claim(answer, from)
   if answer[1] ~= 'OK' and answer[1] ~= 'MORE' then
     return answer
   end
@@ -65,5 +72,6 @@ local function settle_and_claim(answer, from)
   settle_durations()
   settle_runs()
   commit_writes()
-  return {answer, claimed}
+  return both(answer, claimed)
+end
 end

@@ -81,21 +81,11 @@ local function walk_dependents(kind, members, from, visit)
   end
 end
 
--- What the doomed are told: the task that failed, however far up, and why.
-local function doom_reason(state, id, reason)
-  if state == 'upstream_failed' then
-    return reason
-  elseif state == 'cancelled' then
-    return 'dependency cancelled: ' .. id
-  end
-  return 'dependency failed: ' .. id .. (reason ~= '' and ': ' .. reason or '')
-end
-
 -- Without a reason, what is stored of the member says why.
 local function doom_dependents(member, from, reason)
   if not reason then
     local stored = read('HMGET', key('task', member), 'state', 'failure_reason')
-    reason = doom_reason(stored[1], string.match(member, '/(.*)$'), stored[2] or '')
+    reason = history.below(stored[1], string.match(member, '/(.*)$'), stored[2] or '')
   end
   walk_dependents('doom', {member}, from, function(task, cause)
     if task.state ~= 'pending' then
