@@ -95,13 +95,21 @@ class Engine(Supervision):
 
     # submit ---------------------------------------------------------------------------------
     def submit(
-        self, plan: Plan, *, base: str, key: str = "", repository: str = "", deadline_s: float | None = None
+        self,
+        plan: Plan,
+        *,
+        base: str,
+        key: str = "",
+        repository: str = "",
+        deadline_s: float | None = None,
+        fail_fast: bool = False,
     ) -> str:
         """Store a plan and activate it; return the run id.
 
         Idempotent: the same project, plan, base and key give one run. Chunked, resumable after a
         crash, claimable only when all is stored. What has not ended `deadline_s` seconds after the
-        submission fails; a run that is known keeps the deadline it has.
+        submission fails. With `fail_fast` the first task that fails for good has the rest called off. A
+        run that is known keeps both as they are.
 
         Raises:
             RefusedError: this project name belongs to another repository on this server.
@@ -114,6 +122,7 @@ class Engine(Supervision):
             key=key,
             repository=repository,
             deadline_s=deadline_s,
+            fail_fast=fail_fast,
         )
 
     # worker ---------------------------------------------------------------------------------

@@ -87,6 +87,7 @@ class RunRecord(NamedTuple):
     wasted: Usage = _NOTHING  # of attempts that did not land
     is_paused: bool = False
     deadline_ms: int = 0  # must have ended by then
+    is_fail_fast: bool = False  # the rest is called off when a task fails
 
 
 class AgentRecord(NamedTuple):

@@ -83,6 +83,7 @@ def decode_run(run: str, stored: Mapping[str, str]) -> RunRecord:
         wasted=decode_usage(stored["wasted"]),
         is_paused=stored.get("paused") == "1",
         deadline_ms=int(stored.get("deadline_ms") or 0),
+        is_fail_fast=stored.get("fail_fast") == "1",
     )
 
 

@@ -218,7 +218,10 @@ class _Inquiry:
             self.ask(name, depth + 1)
 
     def _cancelled(self, task: TaskRecord, depth: int) -> None:
-        self._say(task, depth, f"cancelled {self._since(task.ended_ms)} ago by a person")
+        ago = f"cancelled {self._since(task.ended_ms)} ago"
+        self._say(
+            task, depth, f"{ago}: {task.failure_reason}" if task.failure_reason else f"{ago} by a person"
+        )
         for name in task.spec.dependencies:
             if (one := self._tasks.get(name)) and one.state is TaskState.CANCELLED:
                 self.ask(name, depth + 1)

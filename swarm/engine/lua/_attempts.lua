@@ -17,6 +17,10 @@ local function fail_for_good(task, reason)
   if task.skipped_ms == '0' then
     doom_dependents(task.member, 0, history.below('failed', task.id, reason))
   end
+  if read_run(task.run).fail_fast ~= '' then
+    write_run(task.run, 'stopped_by', task.id)
+    leave_work('stop', task.run, 0)
+  end
 end
 
 do

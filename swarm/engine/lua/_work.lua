@@ -98,12 +98,16 @@ local function doom_dependents(member, from, reason)
   end)
 end
 
-local function cancel_task(task)
+-- By a person, when no other reason is given.
+local function cancel_task(task, reason)
   if is_held_state(task.state) then
-    history.add(task, 'cancelled', 'cancelled by a person', true, 'cancelled')
+    history.add(task, 'cancelled', reason or 'cancelled by a person', true, 'cancelled')
   end
   detach(task)
   end_task(task, 'cancelled')
+  if reason then
+    write_fields(key('task', task.member), {'failure_reason', reason})
+  end
   write_fields(key('task', task.member), {'token', '0'})
   emit('task_cancelled', task.run, task.id, {'state', 'cancelled'})
 end
@@ -140,6 +144,17 @@ local function cancel_run_tasks(run, from)
   return walk_run('cancel', run, from, BUDGET, function(task)
     if not IS_TERMINAL[task.state] then
       cancel_task(task)
+      return true
+    end
+  end)
+end
+
+-- What is left of a run that stops at its first failure.
+function orders.stop_run(run, from)
+  local reason = 'the run stops at its first failure: ' .. (read('HGET', key('run', run), 'stopped_by') or '')
+  return walk_run('stop', run, from, BUDGET, function(task)
+    if not IS_TERMINAL[task.state] then
+      cancel_task(task, reason)
       return true
     end
   end)
