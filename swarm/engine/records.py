@@ -65,6 +65,7 @@ class TaskRecord(NamedTuple):
     needs_person: bool = False
     deadline_ms: int = 0  # must have ended by then
     history: tuple[FailedAttempt, ...] = ()  # the last eight, the newest last
+    tried_by: tuple[str, ...] = ()  # workers that failed it: others go first
 
 
 class RunRecord(NamedTuple):
@@ -164,3 +165,13 @@ class LockRecord(NamedTuple):
     holder: str  # <run>/<task>
     token: int
     since_ms: int
+    worker_id: str = ""  # who works, or worked, on the holder
+    state: str = ""  # the holder's
+
+
+class SlotRecord(NamedTuple):
+    """The right to merge to a branch, while somebody has it."""
+
+    merger: str
+    task: str  # <run>/<task>
+    until_ms: int

@@ -55,6 +55,9 @@ def decode_task(member: str, stored: Mapping[str, str], lease_ends: Reply) -> Ta
         needs_person=stored.get("needs_person") == "1",
         deadline_ms=number("deadline_ms"),
         history=decode_history(stored.get("history", "")),
+        tried_by=tuple(dict.fromkeys(stored.get("tried_by", "").split("\n")))
+        if stored.get("tried_by")
+        else (),
     )
 
 

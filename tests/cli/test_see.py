@@ -196,8 +196,13 @@ def test_locks_show_holder_and_waiters(swarm: Swarm, run: str) -> None:
         "worker_id": "w-1",
         "since_ms": 0,
         "waiters": [f"{run}/shared"],
+        "state": "running",
     }
-    assert "shared" in swarm("locks").out
+    head, row = (line.split() for line in swarm("locks").out.splitlines())
+    assert head == ["PATH", "MODE", "TASK", "WORKER", "FOR", "WAITING"]
+    assert row[:4] == ["build.py", "exclusive", f"{run}/build", "w-1"]
+    assert row[4].endswith("s")
+    assert row[5] == "shared"
 
 
 def test_a_run_may_be_named_by_a_unique_beginning_only(swarm: Swarm, run: str) -> None:
