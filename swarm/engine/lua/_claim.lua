@@ -108,6 +108,7 @@ local function grant(request, task, entries, run)
   end
   if not is_empty(entries) then
     acquire_locks(entries)
+    turn.take(task)
   end
   if task.baton ~= '' then
     write_fields(task_key, {'baton', ''})
@@ -196,6 +197,10 @@ function claim_next(request)
     elseif task then
       local entries = parse_locks(task.locks)
       local hold = find_blocker(entries)
+      if hold and task.baton ~= '' then
+        turn.count(task)
+      end
+      hold = hold or turn.blocker(entries, task.member)
       if not hold then
         return grant(request, task, entries, run)
       end

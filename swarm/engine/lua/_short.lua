@@ -177,7 +177,7 @@ local function claim_shortly(answer, from)
     return nil
   end
   local entries = parse_locks(task[3])
-  if find_blocker(entries) then
+  if not is_empty(entries) and (find_blocker(entries) or (known[5] or '') ~= '') then
     return nil
   end
   if next(rung) then

@@ -167,11 +167,11 @@ local function commit_writes()
   execute_writes()
 end
 
--- What the whole project's hash says, read once a call: fence, types, durations, controls.
+-- What the whole project's hash says, read once a call: fence, types, durations, controls, turn.
 local meta_read
 
 local function read_meta()
-  meta_read = meta_read or read('HMGET', key('meta'), 'fence', 'types', 'durations', 'controls')
+  meta_read = meta_read or read('HMGET', key('meta'), 'fence', 'types', 'durations', 'controls', 'turn')
   return meta_read
 end
 
