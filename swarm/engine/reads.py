@@ -184,6 +184,10 @@ class Reads:
             return words_of(self._one("ZRANGE", self.keys.of("leases"), 0, -1))
         return sorted(words_of(self._one("SMEMBERS", self.keys.of("held", kind))))
 
+    def turn(self) -> str:
+        """The task, `<run>/<task>`, whose locks nobody else gets because it was overtaken; mostly empty."""
+        return text_of(self._one("HGET", self.keys.of("meta"), "turn")).partition(" ")[2]
+
     def slot(self, branch: str) -> SlotRecord | None:
         """Who is merging to a branch; None when nobody is."""
         stored = hash_of(self._one("HGETALL", self.keys.of("slot", branch)))

@@ -62,6 +62,7 @@ class Surroundings:
     locks: tuple[HeldLock, ...] = ()
     holders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # limited type -> <run>/<task> held
     slot: SlotRecord | None = None
+    turn: str = ""  # <run>/<task> whose scope nobody else gets
 
 
 def backlog(queue: "Reads") -> Backlog:
@@ -92,6 +93,7 @@ def surroundings(queue: "Reads", run: RunRecord, controls: Controls) -> Surround
         locks=tuple(held_locks(queue)),
         holders={kind: tuple(queue.holders(kind)) for kind in controls.limits},
         slot=queue.slot(run.branch),
+        turn=queue.turn(),
     )
 
 

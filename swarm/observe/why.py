@@ -156,7 +156,11 @@ class _Inquiry:
     def _holders(self, task: TaskRecord, depth: int) -> None:
         name = member(task.run, task.spec.id)
         in_the_way = [lock for lock in self._around.locks if name in lock.waiters]
-        if not in_the_way:
+        if not in_the_way and self._around.turn not in {"", name}:
+            whose = split_member(self._around.turn)[1]
+            self._say(task, depth, f"it is the turn of {whose}, which others overtook too often")
+            self._holder(task, self._around.turn, depth + 1)
+        elif not in_the_way:
             self._say(task, depth, f"{lock_name(task.parked_on)} has just become free")
         for lock in in_the_way:
             since = f"for {self._since(lock.since_ms)}"
@@ -196,7 +200,7 @@ class _Inquiry:
         if run == task.run:
             self.ask(holder, depth)
         else:
-            self._say(task, depth, f"held by {holder} of run {run}: `swarm why {holder} --run {run}`")
+            self._say(task, depth, f"{holder} of run {run}: `swarm why {holder} --run {run}` says more")
 
     def _held(self, task: TaskRecord, depth: int) -> None:
         since = self._since(task.started_ms or task.claimed_ms)

@@ -264,6 +264,31 @@ def test_whatever_overlaps_is_named_with_its_holder(
     assert (lock["task"], lock["state"], lock["waiters"]) == ("holder", "running", [f"{run}/waiter"])
 
 
+def test_a_task_that_waits_for_anothers_turn_names_it(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """Nobody holds the lock it needs: it is kept for one that was overtaken."""
+    files = [(f"{side}{number}", f"{side}.py") for number in range(20) for side in "ab"]
+    small = [replace(task(name, kind="small", files=(file,)), priority=9) for name, file in files]
+    bench.submit(*small, task("both", kind="both", files=("a.py", "b.py")))
+    numbers = itertools.count()
+
+    def claim(kind: str) -> Any:
+        return bench.engine.claim(WorkerProfile(f"w-{kind}", types=(kind,)), f"c{next(numbers)}")
+
+    held = [claim("small"), claim("small")]
+    while not bench.engine.turn():
+        bench.engine.finish(held.pop(0))
+        assert claim("both") is None
+        held.append(claim("small"))
+    bench.engine.finish(held[0])
+    assert claim("small") is None
+
+    parked = next(iter(set(bench.engine.parked()) - {bench.engine.turn()})).partition("/")[2]
+    links = chain(swarm, parked)
+
+    assert links[1] == (parked, "it is the turn of both, which others overtook too often")
+    assert links[2][0] == "both"
+
+
 @pytest.mark.parametrize("kind", ["general", "*"])
 def test_a_reached_limit_leads_to_who_fills_it(swarm: Swarm, bench: Bench, task: Task, kind: str) -> None:
     """And one with room left is not in the way."""
