@@ -243,7 +243,7 @@ def test_the_embedded_server_of_the_folder_is_found(
 
     write_server_file(folder / ".swarm", note)
     found = swarm("status", "--json")
-    write_server_file(folder / ".swarm", replace(note, process=f"{socket.gethostname()}-1-00000000"))
+    write_server_file(folder / ".swarm", note._replace(process=f"{socket.gethostname()}-1-00000000"))
     gone = swarm("status")
 
     assert found.json()["run"]["run"] == run

@@ -4,7 +4,6 @@ import os
 import socket
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 from real_swarm import wait_for
@@ -63,7 +62,7 @@ def test_a_zombie_is_dead() -> None:
 def test_a_number_that_was_used_again_is_another_process() -> None:
     """The moment of the start tells them apart."""
     mine = ProcessId.mine()
-    earlier = replace(mine, mark=mine.mark[:4] + ("0001" if mine.mark[4:] != "0001" else "0002"))
+    earlier = mine._replace(mark=mine.mark[:4] + ("0001" if mine.mark[4:] != "0001" else "0002"))
 
     assert (mine.is_dead(), earlier.is_dead()) == (False, True)
 
@@ -71,7 +70,7 @@ def test_a_number_that_was_used_again_is_another_process() -> None:
 def test_a_name_without_the_moment_of_the_start_is_judged_by_its_number() -> None:
     """Whoever gave it could not see when it started; that alone says nothing about its end."""
     process, name = start_process()
-    markless = replace(name, mark=name.mark[:4] + "0000")
+    markless = name._replace(mark=name.mark[:4] + "0000")
 
     before = markless.is_dead()
     process.kill()
@@ -122,7 +121,7 @@ def test_a_process_elsewhere_cannot_be_judged_from_here(elsewhere: dict[str, str
     process.kill()
     process.communicate()
 
-    there = ProcessId(**{**vars(name), **elsewhere})
+    there = ProcessId(**{**name._asdict(), **elsewhere})
 
     assert (there.is_alive(), there.is_dead()) == (False, False)
 
