@@ -32,6 +32,7 @@ FRAGMENTS = (
     "_tasks",
     "_history",
     "_work",
+    "_cancel",
     "_attempts",
     "_skip",
     "_deadlines",

@@ -6,6 +6,7 @@ from one_worker import WORKER, claim, states
 from swarm.engine.claims import Failure, Finish
 from swarm.engine.engine import Engine
 from swarm.errors import RunCancelledError
+from swarm.observe.story import tell_event
 from swarm.plan.model import Plan
 from swarm.states import FailureKind, RunState
 from swarm.testing.plans import BASE, make_plan, make_task
@@ -57,6 +58,8 @@ def test_a_run_that_fails_fast_calls_off_the_rest(engine: Engine) -> None:
     assert (engine.run(run).state, engine.run(run).is_fail_fast) == (RunState.FAILED, True)
     assert engine.locks() == []
     assert engine.task(run, "held").failure_reason == "the run stops at its first failure: bad"
+    told = next(event for event in engine.events() if event.kind == "task_cancelled")
+    assert tell_event(told) == f"{told.task} was cancelled: the run stops at its first failure: bad"
     with pytest.raises(RunCancelledError):
         engine.start(held)
 

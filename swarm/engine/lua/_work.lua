@@ -98,33 +98,6 @@ local function doom_dependents(member, from, reason)
   end)
 end
 
--- By a person, when no other reason is given.
-local function cancel_task(task, reason)
-  if is_held_state(task.state) then
-    history.add(task, 'cancelled', reason or 'cancelled by a person', true, 'cancelled')
-  end
-  detach(task)
-  end_task(task, 'cancelled')
-  if reason then
-    write_fields(key('task', task.member), {'failure_reason', reason})
-  end
-  write_fields(key('task', task.member), {'token', '0'})
-  emit('task_cancelled', task.run, task.id, {'state', 'cancelled'})
-end
-
-local function cancel_dependents(member, from)
-  local count = 0
-  walk_dependents('cancel_below', {member}, from, function(task)
-    if IS_TERMINAL[task.state] then
-      return false
-    end
-    cancel_task(task)
-    count = count + 1
-    return task.skipped_ms == '0'
-  end)
-  return count
-end
-
 -- Walk a run in the plan's order, a page a call; `visit` moves a task and says so. Returns how many it moved.
 local function walk_run(kind, run, from, page, visit)
   local ids, count = read('ZRANGE', key('index', run), from, from + page - 1), 0
@@ -138,26 +111,6 @@ local function walk_run(kind, run, from, page, visit)
     leave_work(kind, run, from + page)
   end
   return count
-end
-
-local function cancel_run_tasks(run, from)
-  return walk_run('cancel', run, from, BUDGET, function(task)
-    if not IS_TERMINAL[task.state] then
-      cancel_task(task)
-      return true
-    end
-  end)
-end
-
--- What is left of a run that stops at its first failure.
-function orders.stop_run(run, from)
-  local reason = 'the run stops at its first failure: ' .. (read('HGET', key('run', run), 'stopped_by') or '')
-  return walk_run('stop', run, from, BUDGET, function(task)
-    if not IS_TERMINAL[task.state] then
-      cancel_task(task, reason)
-      return true
-    end
-  end)
 end
 
 local CAN_RETRY = {failed = true, upstream_failed = true, cancelled = true}
