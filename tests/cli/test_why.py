@@ -371,6 +371,19 @@ def test_a_long_chain_of_waiting_is_cut(swarm: Swarm, bench: Bench, task: Task) 
     ]
 
 
+def test_a_long_chain_of_the_doomed_ends_with_what_failed(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """However far up: the reason is the last of its links."""
+    names = [f"t{number}" for number in range(100)]
+    bench.submit(task("t0"), *(task(name, before) for before, name in itertools.pairwise(names)))
+    bench.engine.fail(bench.claim(), Failure(FailureKind.POLICY, "wrote a secret"))
+
+    links = chain(swarm, "t99")
+
+    assert links[0] == ("t99", "upstream_failed: never started, because of t98")
+    assert links[-1][0] == "t0"
+    assert links[-1][1].endswith("it was refused by policy: wrote a secret")
+
+
 def test_an_unknown_task_names_the_nearest(swarm: Swarm, bench: Bench, task: Task) -> None:
     """A slip of the finger costs one line of reading."""
     bench.submit(task("build-api"), task("build-ui"))
