@@ -30,7 +30,9 @@ FRAGMENTS = (
     "_lots",
     "_turn",
     "_tasks",
+    "_history",
     "_work",
+    "_cancel",
     "_attempts",
     "_skip",
     "_expand",
@@ -38,6 +40,8 @@ FRAGMENTS = (
     "_unserved",
     "_claim",
     "_answers",
+    "_held",
+    "_settle",
     "_short",
     "_begin",
 )

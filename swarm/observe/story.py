@@ -69,7 +69,7 @@ _TELLERS: dict[str, Callable[[Event], str]] = {
     "task_upstream_failed": lambda e: (
         f"{e.task} will not run: {e.fields.get('cause', 'a dependency')} failed"
     ),
-    "task_cancelled": lambda e: f"{e.task} was cancelled",
+    "task_cancelled": lambda e: f"{e.task} was cancelled{_because(e)}",
     "task_retried": lambda e: f"{e.task} will be tried again",
     "worker_joined": lambda e: f"{e.fields.get('kind_of_worker', 'worker')} {_worker(e)} joined",
     "worker_left": lambda e: f"{_worker(e)} left",

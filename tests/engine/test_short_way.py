@@ -81,6 +81,7 @@ def contents(store: Store, engine: Engine) -> dict[str, object]:
             values = hash_of(store.call("HGETALL", name))
             # A field that holds nothing says what an absent one says.
             values["durations"] = re.sub(r"\t\d+$", "", values.get("durations", ""), flags=re.MULTILINE)
+            values["history"] = re.sub(r'_ms":\d+', "", values.get("history", ""))
             found[name] = {k: v for k, v in values.items() if not k.endswith("_ms") and v not in {"", "0"}}
         elif kind == "zset":
             found[name] = (

@@ -6,6 +6,7 @@ from swarm.engine.engine import Engine
 from swarm.engine.outlook import remaining_s
 from swarm.engine.snapshot import take_snapshot
 from swarm.engine.spliced import as_happened, joined
+from swarm.engine.views import surroundings
 from swarm.observe.why import causes
 from swarm.testing.plans import make_plan, make_task
 
@@ -71,7 +72,8 @@ def test_why_names_the_parts_that_are_waited_for(engine: Engine) -> None:
     board.claim("task.a.x")
     board.finish("task.a.y")
 
-    chain = causes(take_snapshot(engine, board.run), (), "last")
+    around = surroundings(engine, engine.run(board.run), engine.controls())
+    chain = causes(take_snapshot(engine, board.run), around, "last")
 
     said = [f"{link.task}: {link.text}" for link in chain]
     assert said[0] == "last: pending: waits for 1 dependency: task"
