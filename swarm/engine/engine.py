@@ -19,15 +19,10 @@ from swarm.engine.claims import (
     Renewal,
     WorkerProfile,
 )
-from swarm.engine.expansion import expansion_arguments
+from swarm.engine.endings import ending_call
 from swarm.engine.extension import grown_spec, stored_scope
 from swarm.engine.records import Event
-from swarm.engine.replies import (
-    bounded,
-    decode_claim,
-    refuse,
-    usage_text,
-)
+from swarm.engine.replies import decode_claim, refuse, usage_text
 from swarm.engine.server_check import check_server
 from swarm.engine.store import Reply, Store
 from swarm.engine.submission import submit_plan
@@ -39,7 +34,6 @@ from swarm.models.usage import Usage
 from swarm.plan.model import Plan
 
 LONGEST_WAIT_S = 2.0
-MERGE_DISPLAY_MS = 24 * 3600 * 1000
 
 _NOTHING = Usage()
 
@@ -304,16 +298,5 @@ class Engine(Supervision):
         return self._held(verb, claim, *arguments)
 
     def _ending(self, claim: Claim, ending: Ending, usage: Usage) -> tuple[str, list[str | int]]:
-        """The verb that ends an attempt so, and what it takes after member and token."""
         op, spent = self._caller.new_op(), usage_text(usage)
-        match ending:
-            case HandIn(commit):
-                return "hand_in", [op, commit, spent, MERGE_DISPLAY_MS]
-            case Finish():
-                return "finish", [op, spent]
-            case Fail(failure):
-                return "fail", [op, spent, *self._failure_arguments(failure)]
-            case Release(reason):
-                return "release", [op, spent, bounded(reason)]
-            case Expand(plan):
-                return "expand", [op, spent, *expansion_arguments(self, claim, plan)]
+        return ending_call(self, claim, ending, op=op, spent=spent, backoff=self._spread_backoff())
