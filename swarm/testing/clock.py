@@ -1,9 +1,19 @@
 """Time that moves by hand: libraries whose clock is skewed or stands still, and the handles that set it."""
 
 import time
+from typing import Protocol
 
 from swarm.engine.store import Store
 from swarm.keys import Keys
+
+
+class MovableClock(Protocol):
+    """The time that decides deadlines, in a test's hands."""
+
+    def advance(self, *, ms: int) -> None:
+        """Let this many milliseconds pass at once."""
+        ...
+
 
 SKEWED_LUA_CLOCK = """\
 local function read_clock_ms()
