@@ -24,7 +24,7 @@ from swarm.engine.connect import open_store
 from swarm.engine.engine import PROVIDER_BASE, PROVIDER_CAP, Engine
 from swarm.errors import StaleTokenError
 from swarm.states import FailureKind, TaskState
-from swarm.testing.checker import violations
+from swarm.testing.checker import check_everything
 from swarm.testing.clock import HastyClock, StoppedClock, stopped_lua_clock
 from swarm.testing.faults import Fault, FaultyStore
 from swarm.testing.model import Model
@@ -132,7 +132,7 @@ class World(RuleBasedStateMachine):
     def teardown(self) -> None:
         """The end of an example: what the checker knows."""
         try:
-            found = violations(self.engine, self.plain)
+            found = check_everything(self.engine, self.plain)
             assert not found, "\n".join(found)
         finally:
             type(self).called.update(self.store.calls)

@@ -7,7 +7,7 @@ from swarm.engine.claims import WorkerProfile
 from swarm.engine.locks import compile_locks
 from swarm.plan.model import TaskSpec
 from swarm.states import TaskState
-from swarm.testing.checker import overlap
+from swarm.testing.checker_keys import overlap
 
 LEASED = frozenset({TaskState.ACKED, TaskState.RUNNING})
 HELD = LEASED | {TaskState.MERGING}

@@ -49,7 +49,8 @@ local function fail_attempt(task, event, failure, spent)
   end
   local state = is_final and 'failed' or 'queued'
   emit(is_final and 'task_failed' or event, task.run, task.id, {'state', state, 'kind_of_failure', failure.kind,
-    'reason', failure.reason, 'attempt', task.attempt, 'worker', task.worker})
+    'reason', failure.reason, 'attempt', task.attempt, 'worker', task.worker, 'failures', number_text(failures),
+    'setbacks', number_text(setbacks)})
   if is_final then
     fail_for_good(task)
   else
