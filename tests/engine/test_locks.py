@@ -180,3 +180,20 @@ def test_no_lock_is_shown_before_the_work_begins(engine: Engine, store: Store) -
 
     assert shown == 0
     assert store.call("EXISTS", engine.keys.of("lock", "src/a.py")) == 0
+
+
+def test_a_shared_lock_is_shown_no_longer_than_somebody_holds_it(engine: Engine, store: Store) -> None:
+    """The first reader shows it and goes; the last one, who never began, takes it off the show."""
+    names = ("one", "two")
+    engine.submit(make_plan(*(make_task(name, reads=["docs/x.md"]) for name in names)), base=BASE)
+    first, last = (engine.claim(WorkerProfile(name), "claim-1") for name in names)
+    assert first is not None
+    assert last is not None
+    engine.start(first)
+
+    engine.finish(first)
+    while_it_is_held = store.call("EXISTS", engine.keys.of("lock", "docs/x.md"))
+    engine.finish(last)
+
+    assert while_it_is_held == 1
+    assert store.call("EXISTS", engine.keys.of("lock", "docs/x.md")) == 0

@@ -125,7 +125,7 @@ local function each_display(set, visit)
     for i = 1, #nodes do
       local hold = mode .. nodes[i]
       local path = is_wide[hold] and nodes[i] or string.sub(nodes[i], 1, -2)
-      visit(key('lock', path == '' and '/' or path), mode, hold)
+      visit(key('lock', path == '' and '/' or path), mode)
     end
   end
 end
@@ -211,16 +211,22 @@ local function sum_up(part)
   return holds, changes
 end
 
-local function hide_locks()
+-- What is shared may have been shown by somebody else who has gone before, and as covering more or less.
+local function hide_locks(unread)
   local displays = {}
   for _, set in ipairs(returned) do
     if set.is_shown then
-      each_display(set, function(display, _, hold)
-        if freed[hold] then
+      each_display(set, function(display, mode)
+        if mode == 'X' then
           displays[#displays + 1] = display
         end
       end)
     end
+  end
+  for i = 1, #unread do
+    local node = unread[i] == '' and '/' or unread[i]
+    displays[#displays + 1] = key('lock', node)
+    displays[#displays + 1] = key('lock', string.sub(node, 1, -2))
   end
   if #displays > 0 then
     write_many('DEL', table.remove(displays), displays)
@@ -246,5 +252,5 @@ local function settle_locks()
   if #unread > 0 then
     write_many('ZREM', key('reading'), unread)
   end
-  hide_locks()
+  hide_locks(unread)
 end
