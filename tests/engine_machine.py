@@ -243,5 +243,6 @@ class EngineMachine(Working):
                     self.engine.finish(claim)
             while ticket := self.engine.begin_merge("m1"):
                 self.engine.complete(ticket, commit=f"landed{ticket.merge_token}")
+        self.has_failed()
         left = [self.engine.run(run).counts for run in self.model.runs]
         raise AssertionError(f"after {ROUNDS} quiet rounds tasks are left over: {left}")

@@ -5,6 +5,7 @@ is stored is what the model says. Before a call a fault may be armed: its reques
 arrives twice, or the server stalls under it; and old calls arrive again, late.
 """
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from random import Random
@@ -22,7 +23,7 @@ from swarm.engine.claims import (
 )
 from swarm.engine.connect import open_store
 from swarm.engine.engine import PROVIDER_BASE, PROVIDER_CAP, Engine
-from swarm.errors import StaleTokenError
+from swarm.errors import StaleTokenError, SwarmError
 from swarm.states import FailureKind, TaskState
 from swarm.testing.checker import check_everything
 from swarm.testing.clock import HastyClock, StoppedClock, stopped_lua_clock
@@ -55,6 +56,7 @@ class World(RuleBasedStateMachine):
     lua: ClassVar[Mapping[str, str]] = {}
     called: ClassVar[Counter[str]]
     examples: ClassVar[int]
+    failed_at: ClassVar[int]
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,6 +80,10 @@ class World(RuleBasedStateMachine):
         self.claims: list[Claim] = []
         self.tickets: list[MergeTicket] = []
         self.number = 0
+
+    def has_failed(self) -> None:
+        """Note in which example that was first: shrinking makes many more."""
+        type(self).failed_at = type(self).failed_at or type(self).examples
 
     def both(self, engine: Callable[[], object], model: Callable[[], object]) -> object:
         """The same call on both sides; the answer, or the refusal, must be the same."""
@@ -132,7 +138,11 @@ class World(RuleBasedStateMachine):
     def teardown(self) -> None:
         """The end of an example: what the checker knows."""
         try:
+            if isinstance(sys.exc_info()[1], AssertionError | SwarmError):
+                self.has_failed()
             found = check_everything(self.engine, self.plain)
+            if found:
+                self.has_failed()
             assert not found, "\n".join(found)
         finally:
             type(self).called.update(self.store.calls)

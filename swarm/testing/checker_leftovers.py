@@ -46,19 +46,17 @@ def _objects(repository: Path) -> bytes:
 
 def _processes(home: Path) -> Iterator[str]:
     server = read_server_file(home)
-    spared = {
-        os.getpid(),
-        *(parent.pid for parent in psutil.Process().parents()),
-        server.pid if server else 0,
-    }
+    spared = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     place = str(home)
     for process in psutil.process_iter():
         try:
             words = [process.cwd(), *process.cmdline()]
+            if server and server.pid in {process.pid, process.ppid()}:
+                continue  # or it rewrites its append-only file
         except psutil.Error:  # it has ended, or is none of ours
             continue
         if process.pid not in spared and any(word.startswith(place) for word in words):
-            yield f"I8 process {process.pid} is left: {words}"
+            yield f"I8 process {process.pid} is left: {list(filter(None, words))}"
 
 
 def _workspaces(home: Path) -> Iterator[str]:

@@ -32,7 +32,7 @@ def test_the_engine_agrees_with_its_model(
 
     @seed(number)
     class Machine(EngineMachine):
-        server, called, examples = redis_server, Counter(), 0
+        server, called, examples, failed_at = redis_server, Counter(), 0, 0
 
     try:
         run_state_machine_as_test(
@@ -48,7 +48,7 @@ def test_the_engine_agrees_with_its_model(
             ),
         )
     except BaseException as error:
-        error.add_note(f"shard {shard}, seed {number}: failed within {Machine.examples} examples")
+        error.add_note(f"shard {shard}, seed {number}: failed in example {Machine.failed_at}")
         raise
 
     assert set(verbs()) - set(Machine.called) == set(NOT_RULES)
