@@ -12,7 +12,7 @@ FLOOR = $(if $(filter tests,$(TESTS)),--fail-under=70)
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench bench-scheduling machine soak mutants clean
+.PHONY: help demo test lint format bench bench-scheduling bench-real machine soak mutants clean
 
 help:
 	@echo "make demo    the whole way on an example: no key, no Docker, no Redis needed"
@@ -63,6 +63,11 @@ bench-scheduling: $(VENV)/.ready-dev
 machine: $(VENV)/.ready-dev
 	@PATH="$(CURDIR)/$(BIN):$$PATH"; \
 	pytest -q -n $(JOBS) tests/engine/test_state_machine.py --machine-examples=$(EXAMPLES) --machine-seed=$(SEED)
+
+bench-real: $(VENV)/.ready-dev
+	@mkdir -p benchmarks/results
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/real.py \
+	  --out benchmarks/results/real.json --page docs/benchmarks.md
 
 soak: $(VENV)/.ready-dev
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/soak.py --minutes $(MINUTES)

@@ -71,6 +71,7 @@ class FailureKind(StrEnum):
     PROVIDER = "provider"  # the model API: not the task's fault
     LIMIT = "limit"  # a quota or spend limit of the model API: not the task's fault
     POLICY = "policy"  # straight to a person
+    CANCELLED = "cancelled"  # a person took it away, or went on without it
 
     @property
     def is_charged(self) -> bool:
@@ -80,6 +81,7 @@ class FailureKind(StrEnum):
             FailureKind.PROVIDER,
             FailureKind.LIMIT,
             FailureKind.CRASH,
+            FailureKind.CANCELLED,
         }
 
 

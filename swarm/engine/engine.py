@@ -1,6 +1,6 @@
 """The engine: every change of a task's state, as one method a Lua script."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 
 from swarm.clock import Clock
@@ -12,44 +12,34 @@ from swarm.engine.claims import (
     Failure,
     Finish,
     HandIn,
-    MergeTicket,
     Release,
     Renewal,
-    Requeued,
     WorkerProfile,
 )
 from swarm.engine.records import Event
 from swarm.engine.replies import (
+    bounded,
     decode_claim,
-    decode_requeued,
-    decode_ticket,
-    failure_arguments,
     refuse,
     usage_text,
 )
 from swarm.engine.server_check import check_server
-from swarm.engine.steering import Steering
 from swarm.engine.store import Reply, Store
 from swarm.engine.submission import submit_plan
+from swarm.engine.supervision import WORK_A_TICK, Supervision
 from swarm.engine.words import text_of, words_of
 from swarm.errors import RunCancelledError, StoreReplyError, StoreUnreachableError
 from swarm.keys import Keys, member
 from swarm.models.usage import Usage
 from swarm.plan.model import Plan
-from swarm.states import FailureKind
 
 LONGEST_WAIT_S = 2.0
 MERGE_DISPLAY_MS = 24 * 3600 * 1000
-WORK_A_TICK = 100
-RERANKED = 150
-"""So many scores one script changes at most."""
-PROVIDER_BASE, PROVIDER_CAP = 15, 2
-"""How much longer than others a task waits that a provider failed: outages last for minutes, not seconds."""
 
 _NOTHING = Usage()
 
 
-class Engine(Steering):
+class Engine(Supervision):
     """One project's queue. Not shared between threads: give each thread its own (`clone`).
 
     Args:
@@ -73,13 +63,13 @@ class Engine(Steering):
         lua: Mapping[str, str] | None = None,
     ) -> None:
         self.project = project
-        self.lease_ms = lease_ms
         self._store = store
         self._patience_s = patience_s
-        self._backoff = (retry_base_ms, retry_cap_ms)
         self._clock = clock
         self._lua = lua
-        super().__init__(Caller(store, project, patience_s=patience_s, clock=clock, lua=lua), Keys(project))
+        caller = Caller(store, project, patience_s=patience_s, clock=clock, lua=lua)
+        backoff = (retry_base_ms, retry_cap_ms)
+        super().__init__(caller, Keys(project), lease_ms=lease_ms, backoff=backoff)
         self._known_types: list[str] = []
 
     def clone(self) -> "Engine":
@@ -105,13 +95,21 @@ class Engine(Steering):
 
     # submit ---------------------------------------------------------------------------------
     def submit(
-        self, plan: Plan, *, base: str, key: str = "", repository: str = "", deadline_s: float | None = None
+        self,
+        plan: Plan,
+        *,
+        base: str,
+        key: str = "",
+        repository: str = "",
+        deadline_s: float | None = None,
+        fail_fast: bool = False,
     ) -> str:
         """Store a plan and activate it; return the run id.
 
         Idempotent: the same project, plan, base and key give one run. Chunked, resumable after a
         crash, claimable only when all is stored. What has not ended `deadline_s` seconds after the
-        submission fails; a run that is known keeps the deadline it has.
+        submission fails. With `fail_fast` the first task that fails for good has the rest called off. A
+        run that is known keeps both as they are.
 
         Raises:
             RefusedError: this project name belongs to another repository on this server.
@@ -124,6 +122,7 @@ class Engine(Steering):
             key=key,
             repository=repository,
             deadline_s=deadline_s,
+            fail_fast=fail_fast,
         )
 
     # worker ---------------------------------------------------------------------------------
@@ -192,14 +191,12 @@ class Engine(Steering):
         verb, arguments = self._ending(ending, usage)
         name = member(claim.run, claim.task.id)
         reply = self._caller.call(verb, name, claim.token, *arguments, *self._request(worker, claim_id))
-        if not isinstance(reply[0], list):
+        ended = text_of(reply[0]).partition("\n")[0]
+        if ended not in {"OK", "MORE"}:
             refuse(words_of(reply), name, claim.token)
-        ended, claimed = reply
-        assert isinstance(ended, list)  # noqa: S101  # the scripts answer in words
-        assert isinstance(claimed, list)  # noqa: S101
         with suppress(StoreUnreachableError, StoreReplyError):
-            following = self._claimed(worker, claim_id, claimed)
-            if text_of(ended[0]) == "MORE":
+            following = self._claimed(worker, claim_id, reply[1:])
+            if ended == "MORE":
                 self._caller.drain_work(at_most=WORK_A_TICK)
             return following
         return None
@@ -207,78 +204,6 @@ class Engine(Steering):
     def release(self, claim: Claim, *, reason: str, usage: Usage = _NOTHING) -> None:
         """Put the task back at once, no attempt charged (drain, shutdown)."""
         self._end(claim, Release(reason), usage)
-
-    # merge ----------------------------------------------------------------------------------
-    def begin_merge(self, merger_id: str) -> MergeTicket | None:
-        """Take the best handed-in attempt whose branch's merge slot is free or mine; one slot a branch."""
-        op, place = self._caller.new_op(), "0"
-        while True:
-            answer = self._caller.call("begin_merge", merger_id, self.lease_ms, op, place)
-            word = text_of(answer[0])
-            if word == "OK":
-                return decode_ticket(answer, merger_id)
-            if word == "EMPTY":
-                return None
-            place = text_of(answer[1])
-
-    def renew_merge(self, ticket: MergeTicket) -> int:
-        """Extend the merge slot; remaining ms. Raises StaleTokenError when the slot or the token was lost."""
-        return int(self._merging("renew_merge", ticket, self.lease_ms)[1])
-
-    def complete(self, ticket: MergeTicket, *, commit: str) -> list[str]:
-        """Merging → done with the landed commit; frees locks and slot, returns newly queued ids."""
-        return self._queued(self._merging("complete", ticket, self._caller.new_op(), commit))
-
-    def send_back(self, ticket: MergeTicket, failure: Failure) -> bool:
-        """Merging → queued (True) or failed (False), with the evidence; frees locks and slot."""
-        op = self._caller.new_op()
-        answer = self._merging("send_back", ticket, op, *self._failure_arguments(failure))
-        self._queued(answer)
-        return answer[1] == "queued"
-
-    def reconcile(self, run: str, task: str, *, attempt: int, merge_token: int, commit: str) -> bool:
-        """Complete a task whose landing git proves (trailer on the branch) but Redis does not know.
-
-        Whatever state it is in; the fence is raised to `merge_token`. False if it is known.
-        """
-        name, op = member(run, task), self._caller.new_op()
-        answer = words_of(self._caller.call("reconcile", name, attempt, merge_token, op, commit))
-        if answer[0] == "KNOWN":
-            return False
-        refuse(answer, name, merge_token)
-        self._queued(answer)
-        return True
-
-    def raise_fence(self, token: int) -> int:
-        """Make every later token higher than `token`, which git has seen; returns the counter."""
-        return int(words_of(self._caller.call("raise_fence", token))[1])
-
-    # upkeep ---------------------------------------------------------------------------------
-    def reclaim_expired(self) -> list[Requeued]:
-        """One tick of the reaper: requeue what outlived its lease; nothing after a gap in ticks (grace).
-
-        Also goes on with closures and walks that their callers left unfinished.
-        """
-        found: list[Requeued] = []
-        word = "MORE"
-        while word == "MORE":
-            answer = words_of(self._caller.call("reap", self._caller.new_op(), self.lease_ms))
-            word = answer[0]
-            if word in {"OK", "MORE"}:
-                found += decode_requeued(answer[1:])
-        self._caller.drain_work(at_most=WORK_A_TICK)
-        return found
-
-    def reclaim_worker(self, worker_id: str) -> list[Requeued]:
-        """Requeue at once what a worker known to be dead holds, and free its merge slots."""
-        found: list[Requeued] = []
-        place = "0"
-        while place.strip():
-            answer = words_of(self._caller.call("reclaim_worker", worker_id, self._caller.new_op(), place))
-            place = answer[1]
-            found += decode_requeued(answer[2:])
-        self._caller.drain_work()
-        return found
 
     def heartbeat(
         self, worker: WorkerProfile, *, kind: str, state: str, task: str = "", done: int = 0, failed: int = 0
@@ -298,17 +223,6 @@ class Engine(Steering):
         """Remove a worker that has ended in good order."""
         self._caller.call("sign_off", worker_id)
 
-    def rerank(self, run: str, urgencies: Mapping[str, int]) -> int:
-        """Give tasks other urgencies (scores without their age); returns how many changed.
-
-        In chunks, so claims in between see some of the new order. What has ended, or is unknown, stays.
-        """
-        changed, pairs = 0, [(task, str(one)) for task, one in urgencies.items()]
-        for start in range(0, len(pairs), RERANKED):
-            words = [word for pair in pairs[start : start + RERANKED] for word in pair]
-            changed += int(words_of(self._caller.call("rerank", run, self._caller.new_op(), *words))[1])
-        return changed
-
     # see ------------------------------------------------------------------------------------
     def events(self, *, after: str = "0-0", limit: int = 1000, block_ms: int = 0) -> list[Event]:
         """Up to `limit` events later than the entry `after`; waits up to `block_ms` (2 s at most)."""
@@ -325,12 +239,6 @@ class Engine(Steering):
         name = member(claim.run, claim.task.id)
         answer = words_of(self._caller.call(verb, name, claim.token, *args))
         refuse(answer, name, claim.token)
-        return answer
-
-    def _merging(self, verb: str, ticket: MergeTicket, *args: str | int) -> list[str]:
-        name = member(ticket.run, ticket.task.id)
-        answer = words_of(self._caller.call(verb, name, ticket.merge_token, *args))
-        refuse(answer, name, ticket.merge_token)
         return answer
 
     def _request(self, worker: WorkerProfile, claim_id: str) -> list[str | int]:
@@ -351,7 +259,6 @@ class Engine(Steering):
             request = self._request(worker, claim_id)
             if word == "AGAIN":
                 request[4:] = words_of(answer)[1:]
-                self._known_types = [str(name) for name in request[4::2]] or self._known_types
             answer = self._caller.call("claim", *request)
 
     def _end(self, claim: Claim, ending: Ending, usage: Usage) -> list[str]:
@@ -369,17 +276,4 @@ class Engine(Steering):
             case Fail(failure):
                 return "fail", [op, spent, *self._failure_arguments(failure)]
             case Release(reason):
-                return "release", [op, spent, reason]
-
-    def _failure_arguments(self, failure: Failure) -> list[str | int]:
-        base_ms, cap_ms = self._backoff
-        if failure.kind is FailureKind.PROVIDER:
-            base_ms, cap_ms = base_ms * PROVIDER_BASE, cap_ms * PROVIDER_CAP
-        return [*failure_arguments(failure), base_ms, cap_ms, self._caller.spread()]
-
-    def _queued(self, answer: Sequence[str]) -> list[str]:
-        """The newly queued ids of an answer, and of the work it left."""
-        queued = list(answer[1:])
-        if answer[0] == "MORE":
-            queued += self._caller.drain_work()[1]
-        return queued
+                return "release", [op, spent, bounded(reason)]

@@ -13,6 +13,8 @@ from swarm.states import TaskState
 
 EVIDENCE_CAP = 64 * 1024
 """Bytes of evidence that are kept of a failure."""
+REASON_CAP = 500
+"""Characters of the reason that are."""
 
 
 def refuse(answer: Sequence[str], name: str, token: int) -> None:
@@ -36,7 +38,8 @@ def refuse(answer: Sequence[str], name: str, token: int) -> None:
 
 def decode_claim(answer: list[Reply], worker_id: str) -> Claim:
     """The answer OK of the claim script."""
-    _, member, spec, attempt, token, base, branch, lease_ms, evidence, fresh_after = words_of(answer)
+    _, head, spec, evidence = words_of(answer)
+    member, attempt, token, base, branch, lease_ms, fresh_after = head.split("\n")
     return Claim(
         run=split_member(member)[0],
         task=decode_spec(spec),
@@ -68,11 +71,16 @@ def decode_ticket(answer: Sequence[Reply], merger_id: str) -> MergeTicket:
     )
 
 
+def bounded(reason: str) -> str:
+    """A reason as one line that fits a screen, whoever gave it."""
+    return " ".join(reason.split())[:REASON_CAP]
+
+
 def failure_arguments(failure: Failure) -> list[str | int]:
-    """What the scripts want to know of a failure; of long evidence the end."""
+    """What the scripts want to know of a failure: of a long reason the head, of long evidence the tail."""
     evidence = failure.evidence.encode("utf-8", "replace")[-EVIDENCE_CAP:].decode("utf-8", "replace")
     charged, retryable = int(failure.kind.is_charged), int(failure.retryable)
-    return [failure.kind.value, failure.reason, evidence, charged, retryable]
+    return [failure.kind.value, bounded(failure.reason), evidence, charged, retryable]
 
 
 def decode_requeued(words: Sequence[str]) -> list[Requeued]:

@@ -1,21 +1,23 @@
 """A task as JSON text in its hash, and back."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import fields
+from operator import attrgetter
 
 from swarm.plan.model import TaskSpec
 
 _LISTS = ("dependencies", "files", "reads", "needs")
-_DEFAULTS = {f.name: f.default for f in fields(TaskSpec)}
+_NAMES = [f.name for f in fields(TaskSpec)]
+_DEFAULTS = [f.default for f in fields(TaskSpec)]
+_values_of = attrgetter(*_NAMES)
 
-
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+encode_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+"""Compact JSON, by an encoder that is made once."""
 
 
 def encode_spec(spec: TaskSpec) -> str:
     """A task as JSON, without the fields that have their default."""
-    return _encode(spec_fields(spec))
+    return encode_json(spec_fields(spec))
 
 
 def decode_spec(text: str | bytes) -> TaskSpec:
@@ -33,11 +35,5 @@ def decode_spec(text: str | bytes) -> TaskSpec:
 
 def spec_fields(spec: TaskSpec) -> dict[str, object]:
     """The fields of a task that differ from their default."""
-    return dict(_changed(spec))
-
-
-def _changed(spec: TaskSpec) -> Iterator[tuple[str, object]]:
-    for name, default in _DEFAULTS.items():
-        value = getattr(spec, name)
-        if value != default:
-            yield name, value
+    stored = zip(_NAMES, _DEFAULTS, _values_of(spec), strict=True)
+    return {name: value for name, default, value in stored if value != default}

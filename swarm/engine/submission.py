@@ -36,6 +36,7 @@ def submit_plan(
     key: str,
     repository: str,
     deadline_s: float | None,
+    fail_fast: bool,
 ) -> str:
     """Store what is not stored yet, activate, and return the run's id.
 
@@ -60,6 +61,8 @@ def submit_plan(
         stored = _store(caller, run, plan, specs, int(answer[2]))
         for pairs in _deadlines(plan, deadline_s):
             caller.call("deadlines", run, *pairs)
+        if fail_fast:
+            caller.call("fail_fast", run)
         caller.call("activate", run, stored)
         caller.drain_work()
     return run

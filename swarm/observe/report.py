@@ -69,7 +69,7 @@ def build_report(snapshot: Snapshot, *, red_on_base: str = "") -> Report:
 def render_report(report: Report, form: str) -> str:
     """The report as `text` (for a terminal), `md`, `json` or `junit`."""
     if form == "json":
-        return json.dumps(asdict(report), indent=2, ensure_ascii=False)
+        return json.dumps(_as_data(report), indent=2, ensure_ascii=False)
     if form == "md":
         return render_md(report)
     if form == "junit":
@@ -77,6 +77,14 @@ def render_report(report: Report, form: str) -> str:
     if form == "text":
         return render_text(report)
     raise UsageError(f"no report format {form!r}", hint=f"one of {', '.join(FORMS)}")
+
+
+def _as_data(report: Report) -> dict[str, object]:
+    """What JSON says: a failed attempt is an object too."""
+    data = asdict(report)
+    for row, task in zip(data["tasks"], report.tasks, strict=True):
+        row["history"] = [one._asdict() for one in task.history]
+    return data
 
 
 def duration_s(task: TaskRecord, now_ms: int) -> float:
@@ -136,6 +144,7 @@ def _row(task: TaskRecord, work_s: float) -> TaskRow:
         commit=task.merged_commit,
         failure_kind=task.failure_kind,
         failure_reason=task.failure_reason,
+        history=task.history,
         tokens=_tokens(task.usage),
         cost_usd=task.usage.cost_microusd / 1e6,
         priced=task.usage.is_priced,

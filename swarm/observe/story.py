@@ -55,6 +55,7 @@ _TELLERS: dict[str, Callable[[Event], str]] = {
     "run_cancelled": lambda _: "the run was cancelled",
     "run_ended": lambda e: f"the run ended: {e.fields.get('state', '')}",
     "task_parked": lambda e: f"{e.task} waits for {lock_name(e.fields.get('path', ''))}",
+    "turn_given": lambda e: f"{e.task} was overtaken {e.fields.get('overtaken', '')} times: it is its turn",
     "task_claimed": lambda e: f"{e.task} taken by {_worker(e)}{_attempt(e)}",
     "task_handed_in": lambda e: f"{e.task} handed in by {_worker(e)}{_attempt(e)}",
     "merge_begun": lambda e: f"{e.task} is being merged and gated",
@@ -66,7 +67,7 @@ _TELLERS: dict[str, Callable[[Event], str]] = {
     "task_upstream_failed": lambda e: (
         f"{e.task} will not run: {e.fields.get('cause', 'a dependency')} failed"
     ),
-    "task_cancelled": lambda e: f"{e.task} was cancelled",
+    "task_cancelled": lambda e: f"{e.task} was cancelled{_because(e)}",
     "task_retried": lambda e: f"{e.task} will be tried again",
     "worker_joined": lambda e: f"{e.fields.get('kind_of_worker', 'worker')} {_worker(e)} joined",
     "worker_left": lambda e: f"{_worker(e)} left",

@@ -92,7 +92,8 @@ def upward_ranks(plan: Plan) -> dict[str, float]:
         rank = task.estimate_s + longest_after.get(task.id, 0.0)
         ranks[task.id] = rank
         for dependency in task.dependencies:
-            longest_after[dependency] = max(longest_after.get(dependency, 0.0), rank)
+            if rank > longest_after.get(dependency, 0.0):
+                longest_after[dependency] = rank
     return ranks
 
 

@@ -12,7 +12,7 @@ from swarm.testing.dumps import content, damage, dump, every_key, restore
 from swarm.testing.plans import BASE, make_plan, make_task
 from swarm.testing.stages import CALLS, STATES, WORKER, Stage
 
-LOADING = dict.fromkeys(("activate", "deadlines", "submit"), TaskState.PENDING)
+LOADING = dict.fromkeys(("activate", "deadlines", "fail_fast", "submit"), TaskState.PENDING)
 OTHER = WorkerProfile("worker-b", types=("other",))
 
 

@@ -17,8 +17,8 @@ from swarm.testing.engines import make_engine
 from swarm.testing.plans import BASE, make_plan, make_task
 
 GENERAL_ONLY = read_script("_short").replace(
-    "local function finish_shortly(member, token, spent)\n",
-    "local function finish_shortly(member, token, spent)\n  if true then\n    return nil\n  end\n",
+    "function finish_shortly(member, token, spent)\n",
+    "function finish_shortly(member, token, spent)\n  if true then\n    return nil\n  end\n",
 )
 assert read_script("_short") != GENERAL_ONLY
 WORKER = WorkerProfile("worker-a")
@@ -78,6 +78,7 @@ def contents(store: Store, engine: Engine) -> dict[str, object]:
             values = hash_of(store.call("HGETALL", name))
             # A field that holds nothing says what an absent one says.
             values["durations"] = re.sub(r"\t\d+$", "", values.get("durations", ""), flags=re.MULTILINE)
+            values["history"] = re.sub(r'_ms":\d+', "", values.get("history", ""))
             found[name] = {k: v for k, v in values.items() if not k.endswith("_ms") and v not in {"", "0"}}
         elif kind == "zset":
             found[name] = (

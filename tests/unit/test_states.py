@@ -80,7 +80,9 @@ def test_a_run_ends_done_failed_or_cancelled(state: RunState) -> None:
 @pytest.mark.parametrize("kind", FailureKind)
 def test_faults_of_the_surroundings_charge_no_attempt(kind: FailureKind) -> None:
     """A task's attempts are used up only by what the task itself did."""
-    assert kind.is_charged is (kind.value not in {"infrastructure", "provider", "limit", "crash"})
+    assert kind.is_charged is (
+        kind.value not in {"infrastructure", "provider", "limit", "crash", "cancelled"}
+    )
 
 
 RULES = ("cancel", "retry", "skip", "reconcile")

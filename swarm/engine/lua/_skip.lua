@@ -2,6 +2,9 @@
 -- task when a person retries it by name, they wait for it no more and do not share its fate.
 
 local function skip_task(task, interventions)
+  if is_held_state(task.state) then
+    history.add(task, 'cancelled', 'skipped by a person', true, 'skipped')
+  end
   detach(task)
   local queued = {}
   if task.skipped_ms == '0' then

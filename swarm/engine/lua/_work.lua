@@ -81,49 +81,34 @@ local function walk_dependents(kind, members, from, visit)
   end
 end
 
-local function doom_dependents(member, from)
+-- Without a reason, what is stored of the member says why.
+local function doom_dependents(member, from, reason)
+  if not reason then
+    local stored = read('HMGET', key('task', member), 'state', 'failure_reason')
+    reason = history.below(stored[1], string.match(member, '/(.*)$'), stored[2] or '')
+  end
   walk_dependents('doom', {member}, from, function(task, cause)
     if task.state ~= 'pending' then
       return false
     end
     end_task(task, 'upstream_failed')
-    write_fields(key('task', task.member), {'failure_reason', 'dependency failed: ' .. string.match(cause, '/(.*)$')})
+    write_fields(key('task', task.member), {'failure_reason', reason})
     emit('task_upstream_failed', task.run, task.id, {'state', 'upstream_failed', 'cause', cause})
     return task.skipped_ms == '0'
   end)
 end
 
-local function cancel_task(task)
-  detach(task)
-  end_task(task, 'cancelled')
-  write_fields(key('task', task.member), {'token', '0'})
-  emit('task_cancelled', task.run, task.id, {'state', 'cancelled'})
-end
-
-local function cancel_dependents(member, from)
-  local count = 0
-  walk_dependents('cancel_below', {member}, from, function(task)
-    if IS_TERMINAL[task.state] then
-      return false
-    end
-    cancel_task(task)
-    count = count + 1
-    return task.skipped_ms == '0'
-  end)
-  return count
-end
-
-local function cancel_run_tasks(run, from)
-  local ids, count = read('ZRANGE', key('index', run), from, from + BUDGET - 1), 0
+-- Walk a run in the plan's order, a page a call; `visit` moves a task and says so. Returns how many it moved.
+local function walk_run(kind, run, from, page, visit)
+  local ids, count = read('ZRANGE', key('index', run), from, from + page - 1), 0
   for _, id in ipairs(ids) do
     local task = read_task(run .. '/' .. id)
-    if task and not IS_TERMINAL[task.state] then
-      cancel_task(task)
+    if task and visit(task) then
       count = count + 1
     end
   end
-  if #ids == BUDGET then
-    leave_work('cancel', run, from + BUDGET)
+  if #ids == page then
+    leave_work(kind, run, from + page)
   end
   return count
 end
@@ -148,7 +133,7 @@ end
 local function revive_task(task)
   reopen_run(task.run)
   write('ZREM', key('dead'), task.member)
-  write_fields(key('task', task.member), {'failures', '0', 'setbacks', '0', 'crashes', '0', 'needs_person', '0',
+  write_fields(key('task', task.member), {'failures', '0', 'setbacks', '0', 'crashes', '0', 'crashed_ms', '', 'needs_person', '0',
     'failure_kind', '', 'failure_reason', '', 'ended_ms', '0', 'tried_by', ''})
   local state = 'queued'
   if is_waiting(task.member) then
@@ -163,34 +148,22 @@ end
 
 -- What failed, and what failed because of it; not what a person cancelled.
 local function retry_failed_tasks(run, from)
-  local ids, count = read('ZRANGE', key('index', run), from, from + BUDGET - 1), 0
-  for _, id in ipairs(ids) do
-    local task = read_task(run .. '/' .. id)
-    if task and task.state == 'failed' then
+  return walk_run('retry_failed', run, from, BUDGET, function(task)
+    if task.state == 'failed' then
       revive_task(task)
       leave_work('undoom', task.member, 0)
-      count = count + 1
+      return true
     end
-  end
-  if #ids == BUDGET then
-    leave_work('retry_failed', run, from + BUDGET)
-  end
-  return count
+  end)
 end
 
 local function retry_run_tasks(run, from)
-  local ids, count = read('ZRANGE', key('index', run), from, from + BUDGET - 1), 0
-  for _, id in ipairs(ids) do
-    local task = read_task(run .. '/' .. id)
-    if task and CAN_RETRY[task.state] then
+  return walk_run('retry', run, from, BUDGET, function(task)
+    if CAN_RETRY[task.state] then
       revive_task(task)
-      count = count + 1
+      return true
     end
-  end
-  if #ids == BUDGET then
-    leave_work('retry', run, from + BUDGET)
-  end
-  return count
+  end)
 end
 
 -- A revived task needs its dependents back, and those of its dependencies that ended without being done.

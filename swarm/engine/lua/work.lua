@@ -28,6 +28,8 @@ elseif kind == 'doom' then
   doom_dependents(name, place)
 elseif kind == 'cancel' then
   moved = cancel_run_tasks(name, place)
+elseif kind == 'stop' then
+  orders.stop_run(name, place)
 elseif kind == 'cancel_below' then
   moved = cancel_dependents(name, place)
 elseif kind == 'retry' then
