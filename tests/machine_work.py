@@ -71,14 +71,16 @@ class Working(World):
     @initialize(plan=plans())
     def submit_first(self, plan: Plan) -> None:
         """There is always a run."""
-        self.submit(plan, None)
+        self.submit(plan, None, fail_fast=False)
 
     @precondition(lambda self: len(self.model.runs) < 2)
-    @rule(plan=plans(), deadline_s=st.sampled_from((None, None, 20.0)))
-    def submit(self, plan: Plan, deadline_s: float | None) -> None:
+    @rule(plan=plans(), deadline_s=st.sampled_from((None, 20.0)), fail_fast=st.booleans())
+    def submit(self, plan: Plan, deadline_s: float | None, *, fail_fast: bool) -> None:
         """A plan, which is submitted once more."""
-        run = self.engine.submit(plan, base=BASE, deadline_s=deadline_s)
-        self.model.submit(run, plan, BASE, deadline_s)
+        # Of a run that is over its deadline and stops at a failure, either may end a task first.
+        fail_fast = fail_fast and deadline_s is None
+        run = self.engine.submit(plan, base=BASE, deadline_s=deadline_s, fail_fast=fail_fast)
+        self.model.submit(run, plan, BASE, deadline_s, fail_fast=fail_fast)
         assert self.engine.submit(plan, base=BASE, deadline_s=1.0) == run
 
     # claim --------------------------------------------------------------------------------

@@ -22,7 +22,8 @@ from swarm.engine.claims import (
     WorkerProfile,
 )
 from swarm.engine.connect import open_store
-from swarm.engine.engine import PROVIDER_BASE, PROVIDER_CAP, Engine
+from swarm.engine.endings import PROVIDER_BASE, PROVIDER_CAP
+from swarm.engine.engine import Engine
 from swarm.errors import StaleTokenError, SwarmError
 from swarm.states import FailureKind, TaskState
 from swarm.testing.checker import check_everything

@@ -33,19 +33,25 @@ def differences(store: Store, keys: Keys, model: Model) -> list[str]:
     commands += [["ZSCORE", keys.of("leases"), task.name] for task in tasks]
     commands += [["HMGET", keys.of("run", run), *RUN_FIELDS] for run in runs]
     commands += [["HMGET", keys.of("slot", f"swarm/{run}"), *SLOT_FIELDS] for run in runs]
-    replies = iter(store.pipeline([*commands, ["HGET", keys.of("meta"), "fence"], ["LLEN", keys.of("work")]]))
+    rest = [["HGET", keys.of("meta"), "turn"], ["HGET", keys.of("meta"), "fence"], ["LLEN", keys.of("work")]]
+    replies = iter(store.pipeline([*commands, *rest]))
     hashes = [dict(zip(TASK_FIELDS, words_of(next(replies)), strict=True)) for _ in tasks]
     found: list[str] = []
     for task, stored in zip(tasks, hashes, strict=True):
-        found += _of_task(model, task, stored | {"lease": text_of(next(replies))})
+        found += _of_task(task, stored | {"lease": text_of(next(replies))})
     ends = [words_of(next(replies)) for _ in runs]
     for run, end in zip(runs, ends, strict=True):
         found += _unequal(run, _of_run(model.runs[run]), [*end, *words_of(next(replies))])
+    model.turns |= set(filter(None, [text_of(next(replies)).partition(" ")[2]]))
+    for task, stored in zip(tasks, hashes, strict=True):
+        was_parked, task.is_parked = task.is_parked, bool(stored["parked_on"])
+        if task.is_parked and not was_parked and not model.is_blocked(task):
+            found.append(f"{task.name}: parked on {stored['parked_on']!r}, but nothing blocks it")
     found += _unequal("fence", [str(model.fence)], [text_of(next(replies)) or "0"])
     return found + _unequal("left-over work", [""], [text_of(next(replies))])
 
 
-def _of_task(model: Model, task: Task, stored: dict[str, str]) -> Iterator[str]:
+def _of_task(task: Task, stored: dict[str, str]) -> Iterator[str]:
     def number(name: str) -> int:
         return int(float(stored[name].split(" ")[0] or 0))
 
@@ -71,9 +77,6 @@ def _of_task(model: Model, task: Task, stored: dict[str, str]) -> Iterator[str]:
         yield f"{task.name}: skipped at {stored['skipped_ms']!r}, the model says {task.was_skipped}"
     if set(stored["tried_by"].split()) != task.tried_by:
         yield f"{task.name}: tried by {stored['tried_by']!r}, the model says {task.tried_by}"
-    was_parked, task.is_parked = task.is_parked, bool(stored["parked_on"])
-    if task.is_parked and not was_parked and not model.is_blocked(task):
-        yield f"{task.name}: parked on {stored['parked_on']!r}, but nothing blocks it"
 
 
 def _of_run(run: Run) -> list[str]:

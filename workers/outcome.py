@@ -1,6 +1,6 @@
 """How an attempt ended, in words."""
 
-from swarm.engine.claims import Ending, Fail, Finish, HandIn, Release
+from swarm.engine.claims import Ending, Expand, Fail, Finish, HandIn, Release
 
 
 def describe(outcome: Ending) -> str:
@@ -14,3 +14,5 @@ def describe(outcome: Ending) -> str:
             return f"failed ({failure.kind}): {failure.reason}"
         case Release(reason):
             return f"released: {reason}"
+        case Expand(plan):
+            return f"expanded into {len(plan.tasks)} tasks"

@@ -1,13 +1,16 @@
 """The engine: every change of a task's state, as one method a Lua script."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from swarm.clock import Clock
 from swarm.engine.caller import Caller
 from swarm.engine.claims import (
     Claim,
     Ending,
+    Expand,
+    Extension,
     Fail,
     Failure,
     Finish,
@@ -16,13 +19,10 @@ from swarm.engine.claims import (
     Renewal,
     WorkerProfile,
 )
+from swarm.engine.endings import ending_call
+from swarm.engine.extension import grown_spec, stored_scope
 from swarm.engine.records import Event
-from swarm.engine.replies import (
-    bounded,
-    decode_claim,
-    refuse,
-    usage_text,
-)
+from swarm.engine.replies import decode_claim, refuse, usage_text
 from swarm.engine.server_check import check_server
 from swarm.engine.store import Reply, Store
 from swarm.engine.submission import submit_plan
@@ -34,7 +34,6 @@ from swarm.models.usage import Usage
 from swarm.plan.model import Plan
 
 LONGEST_WAIT_S = 2.0
-MERGE_DISPLAY_MS = 24 * 3600 * 1000
 
 _NOTHING = Usage()
 
@@ -188,7 +187,7 @@ class Engine(Supervision):
         Two steps, each atomic, the second after the first. Raises what ending alone would raise; then
         nothing was claimed. None also when the claim alone went wrong: ask with the same claim id again.
         """
-        verb, arguments = self._ending(ending, usage)
+        verb, arguments = self._ending(claim, ending, usage)
         name = member(claim.run, claim.task.id)
         reply = self._caller.call(verb, name, claim.token, *arguments, *self._request(worker, claim_id))
         ended = text_of(reply[0]).partition("\n")[0]
@@ -200,6 +199,39 @@ class Engine(Supervision):
                 self._caller.drain_work(at_most=WORK_A_TICK)
             return following
         return None
+
+    def expand(self, claim: Claim, plan: Plan, *, usage: Usage = _NOTHING) -> list[str]:
+        """Do these tasks in place of the claimed one: it waits for their sinks, and is done when they are.
+
+        The attempt ends, uncharged; a task `sub` of the plan becomes `<task>.sub` of the same run. Returns
+        the newly queued ids.
+
+        Raises:
+            StaleTokenError, RunCancelledError: nothing has changed.
+            PlanError: more than one script can store.
+            RefusedError: a task of that id was made in this moment.
+        """
+        return self._queued(self._end(claim, Expand(plan), usage))
+
+    def extend(
+        self, claim: Claim, *, files: Sequence[str] = (), reads: Sequence[str] = (), usage: Usage = _NOTHING
+    ) -> Extension:
+        """Grow the claim's scope by paths or globs, if all of it is free now; the token stays.
+
+        If not, the attempt ends, uncharged, and the task is claimed again only with all of the larger scope.
+
+        Raises:
+            StaleTokenError, RunCancelledError: nothing has changed.
+            RefusedError: no task, or not this one, may ask for that.
+        """
+        bounds = self.scope_around(claim.run, claim.task.id)
+        spec = grown_spec(claim.task, files=files, reads=reads, bounds=bounds)
+        if spec == claim.task:
+            return Extension(claim)
+        told = (self._caller.new_op(), usage_text(usage), *stored_scope(spec), "\n".join([*files, *reads]))
+        answer = self._held("extend", claim, *told)
+        self._queued(answer)
+        return Extension(replace(claim, task=spec), waits_for=answer[2] if answer[1] == "queued" else "")
 
     def release(self, claim: Claim, *, reason: str, usage: Usage = _NOTHING) -> None:
         """Put the task back at once, no attempt charged (drain, shutdown)."""
@@ -262,18 +294,9 @@ class Engine(Supervision):
             answer = self._caller.call("claim", *request)
 
     def _end(self, claim: Claim, ending: Ending, usage: Usage) -> list[str]:
-        verb, arguments = self._ending(ending, usage)
+        verb, arguments = self._ending(claim, ending, usage)
         return self._held(verb, claim, *arguments)
 
-    def _ending(self, ending: Ending, usage: Usage) -> tuple[str, list[str | int]]:
-        """The verb that ends an attempt so, and what it takes after member and token."""
+    def _ending(self, claim: Claim, ending: Ending, usage: Usage) -> tuple[str, list[str | int]]:
         op, spent = self._caller.new_op(), usage_text(usage)
-        match ending:
-            case HandIn(commit):
-                return "hand_in", [op, commit, spent, MERGE_DISPLAY_MS]
-            case Finish():
-                return "finish", [op, spent]
-            case Fail(failure):
-                return "fail", [op, spent, *self._failure_arguments(failure)]
-            case Release(reason):
-                return "release", [op, spent, bounded(reason)]
+        return ending_call(self, claim, ending, op=op, spent=spent, backoff=self._spread_backoff())

@@ -79,13 +79,17 @@ class Reads:
             if state == RunState.ACTIVE.value
         }
 
-    def specs(self, run: str) -> list[TaskSpec]:
-        """A run's tasks as planned, in the plan's order; none for an unknown run."""
+    def specs(self, run: str) -> tuple[list[TaskSpec], dict[str, list[str]]]:
+        """A run's tasks in the order of submission; and what those that were expanded wait for, by id."""
         names, found = [self.keys.of("task", member(run, task)) for task in self.task_ids(run)], []
+        joins: dict[str, list[str]] = {}
         for start in range(0, len(names), PAGE):
-            replies = self._ask([["HGET", name, "spec"] for name in names[start : start + PAGE]])
-            found += [decode_spec(text_of(reply)) for reply in replies if reply]
-        return found
+            replies = self._ask([["HMGET", name, "spec", "join"] for name in names[start : start + PAGE]])
+            for text, join in map(words_of, replies):
+                found += [decode_spec(text)] if text else []
+                if join:
+                    joins[found[-1].id] = join.split()
+        return found, joins
 
     def progress(self, run: str, ids: Sequence[str]) -> list[ProgressRecord]:
         """How far some tasks of a run have come, in the order asked for; one that is gone was done."""
@@ -105,6 +109,23 @@ class Reads:
     def task_ids(self, run: str) -> list[str]:
         """The ids of a run's tasks in the plan's order; none for an unknown run."""
         return words_of(self._one("ZRANGE", self.keys.of("index", run), 0, -1))
+
+    def scope_around(self, run: str, task: str) -> tuple[str, ...]:
+        """The write scope that a part of an expanded task stays in; empty for any other task: no bounds.
+
+        That of the nearest task around it that has one.
+        """
+        while around := text_of(self._one("HGET", self.keys.of("task", member(run, task)), "part_of")):
+            spec = decode_spec(text_of(self._one("HGET", self.keys.of("task", member(run, around)), "spec")))
+            if spec.files:
+                return spec.files
+            task = around
+        return ()
+
+    def known_ids(self, run: str, ids: Sequence[str]) -> list[str]:
+        """Those of the ids that tasks of the run have."""
+        places = self._one("ZMSCORE", self.keys.of("index", run), *ids)
+        return [name for name, place in zip(ids, words_of(places), strict=True) if place]
 
     def queues(self) -> list[QueueRecord]:
         """Every type ever submitted with the number of tasks claimable now and parked on locks."""
@@ -247,7 +268,7 @@ class Reads:
     def _with_waiting(self, run: str, records: list[TaskRecord]) -> list[TaskRecord]:
         """Pending tasks with those of their dependencies that are not done."""
         pending = [record for record in records if record.state is not TaskState.DONE]
-        needed = sorted({name for record in pending for name in record.spec.dependencies})
+        needed = sorted({name for record in pending for name in _awaited_by(record)})
         if not needed:
             return records
         replies = self._ask(
@@ -255,7 +276,7 @@ class Reads:
         )
         is_open = {name for name, reply in zip(needed, replies, strict=True) if _is_awaited(*words_of(reply))}
         return [
-            record._replace(waiting_for=tuple(sorted(is_open.intersection(record.spec.dependencies))))
+            record._replace(waiting_for=tuple(sorted(is_open.intersection(_awaited_by(record)))))
             if record.state is not TaskState.DONE
             else record
             for record in records
@@ -263,6 +284,10 @@ class Reads:
 
     def _one(self, *command: str | int) -> Reply:
         return self._ask([command])[0]
+
+
+def _awaited_by(record: TaskRecord) -> tuple[str, ...]:
+    return (*record.spec.dependencies, *record.join)
 
 
 def _is_awaited(state: str, skipped_ms: str) -> bool:

@@ -66,6 +66,9 @@ class TaskRecord(NamedTuple):
     deadline_ms: int = 0  # must have ended by then
     history: tuple[FailedAttempt, ...] = ()  # the last eight, the newest last
     tried_by: tuple[str, ...] = ()  # workers that failed it: others go first
+    parts: tuple[str, ...] = ()  # what it was expanded into
+    join: tuple[str, ...] = ()  # those of them that it waits for: their sinks
+    part_of: str = ""  # the task that was expanded into it and others
 
 
 class RunRecord(NamedTuple):

@@ -6,7 +6,7 @@ from swarm.engine.claims import Claim, Failure, MergeTicket, Requeued
 from swarm.engine.specs import decode_spec
 from swarm.engine.store import Reply
 from swarm.engine.words import text_of, words_of
-from swarm.errors import RunCancelledError, StaleTokenError, UnknownTaskError
+from swarm.errors import RefusedError, RunCancelledError, StaleTokenError, UnknownTaskError
 from swarm.keys import split_member
 from swarm.models.usage import Usage
 from swarm.states import TaskState
@@ -22,6 +22,7 @@ def refuse(answer: Sequence[str], name: str, token: int) -> None:
 
     Raises:
         RunCancelledError, StaleTokenError, UnknownTaskError.
+        RefusedError: a task that it was to be expanded into exists already.
     """
     if answer[0] in {"OK", "MORE"}:
         return
@@ -33,6 +34,8 @@ def refuse(answer: Sequence[str], name: str, token: int) -> None:
             f"token {token} of task {name!r} is no longer current; current is {current or '0'}",
             hint="stop working on it: somebody else may hold it",
         )
+    if answer[0] == "EXISTS":
+        raise RefusedError(f"task {answer[1]!r} exists already", hint=f"let {name!r} name it otherwise")
     raise UnknownTaskError(f"no task {name!r}")
 
 

@@ -35,6 +35,7 @@ FRAGMENTS = (
     "_cancel",
     "_attempts",
     "_skip",
+    "_expand",
     "_deadlines",
     "_unserved",
     "_claim",

@@ -58,6 +58,9 @@ def decode_task(member: str, stored: Mapping[str, str], lease_ends: Reply) -> Ta
         tried_by=tuple(dict.fromkeys(stored.get("tried_by", "").split("\n")))
         if stored.get("tried_by")
         else (),
+        parts=tuple(stored.get("parts", "").split()),
+        join=tuple(stored.get("join", "").split()),
+        part_of=stored.get("part_of", ""),
     )
 
 

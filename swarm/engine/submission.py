@@ -92,7 +92,7 @@ def run_id(project: str, plan: Plan, specs: Sequence[str], *, base: str, key: st
 def plan_chunks(plan: Plan, specs: Sequence[str]) -> Iterator[list[str]]:
     """The arguments of each submit call, always cut the same way, so that a number says how far it got."""
     ranks = upward_ranks(plan)
-    dependents = _dependents(plan)
+    dependents = dependents_of(plan)
     chunk: list[str] = []
     tasks = edges = 0
     for place, task in enumerate(plan.tasks):
@@ -107,7 +107,9 @@ def plan_chunks(plan: Plan, specs: Sequence[str]) -> Iterator[list[str]]:
             chunk = chunk or [str(place + (number > 0))]
             inline = MANY if is_list else "\n".join(after)
             chunk += (
-                _entry(task, specs[place], ranks[task.id], inline) if number == 0 else [task.id, *_NOTHING]
+                task_entry(task, specs[place], ranks[task.id], inline)
+                if number == 0
+                else [task.id, *_NOTHING]
             )
             chunk.append("\n".join(part))
             tasks, edges = tasks + 1, edges + more
@@ -123,7 +125,7 @@ def _deadlines(plan: Plan, deadline_s: float | None) -> Iterator[list[str]]:
         yield [word for pair in pairs[start : start + TASKS] for word in pair]
 
 
-def _dependents(plan: Plan) -> dict[str, list[str]]:
+def dependents_of(plan: Plan) -> dict[str, list[str]]:
     """Which tasks wait for a task, in the plan's order."""
     found: dict[str, list[str]] = {}
     for task in plan.tasks:
@@ -132,7 +134,8 @@ def _dependents(plan: Plan) -> dict[str, list[str]]:
     return found
 
 
-def _entry(task: TaskSpec, spec: str, rank_s: float, dependents: str) -> list[str]:
+def task_entry(task: TaskSpec, spec: str, rank_s: float, dependents: str) -> list[str]:
+    """What the scripts want to know of a new task."""
     return [
         task.id,
         spec,

@@ -4,17 +4,15 @@ from collections.abc import Mapping, Sequence
 
 from swarm.engine.caller import Caller
 from swarm.engine.claims import Failure, MergeTicket, Requeued
-from swarm.engine.replies import decode_requeued, decode_ticket, failure_arguments, refuse
+from swarm.engine.endings import failure_call
+from swarm.engine.replies import decode_requeued, decode_ticket, refuse
 from swarm.engine.steering import Steering
 from swarm.engine.words import text_of, words_of
 from swarm.keys import Keys, member
-from swarm.states import FailureKind
 
 WORK_A_TICK = 100
 RERANKED = 150
 """So many scores one script changes at most."""
-PROVIDER_BASE, PROVIDER_CAP = 15, 2
-"""How much longer than others a task waits that a provider failed: outages last for minutes, not seconds."""
 
 
 class Supervision(Steering):
@@ -87,7 +85,7 @@ class Supervision(Steering):
     def send_back(self, ticket: MergeTicket, failure: Failure) -> bool:
         """Merging → queued (True) or failed (False), with the evidence; frees locks and slot."""
         op = self._caller.new_op()
-        answer = self._merging("send_back", ticket, op, *self._failure_arguments(failure))
+        answer = self._merging("send_back", ticket, op, *failure_call(failure, self._spread_backoff()))
         self._queued(answer)
         return answer[1] == "queued"
 
@@ -115,11 +113,9 @@ class Supervision(Steering):
         refuse(answer, name, ticket.merge_token)
         return answer
 
-    def _failure_arguments(self, failure: Failure) -> list[str | int]:
-        base_ms, cap_ms = self._backoff
-        if failure.kind is FailureKind.PROVIDER:
-            base_ms, cap_ms = base_ms * PROVIDER_BASE, cap_ms * PROVIDER_CAP
-        return [*failure_arguments(failure), base_ms, cap_ms, self._caller.spread()]
+    def _spread_backoff(self) -> tuple[int, int, str]:
+        """Base and cap in ms, and this caller's dice."""
+        return (*self._backoff, self._caller.spread())
 
     def _queued(self, answer: Sequence[str]) -> list[str]:
         """The newly queued ids of an answer, and of the work it left."""

@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from swarm.engine.records import TaskRecord
 from swarm.engine.snapshot import Snapshot
+from swarm.engine.spliced import as_happened
 from swarm.errors import UsageError
 from swarm.models.usage import Usage
 from swarm.observe.report_data import Report, TaskRow, Tokens
@@ -28,7 +29,7 @@ def build_report(snapshot: Snapshot, *, red_on_base: str = "") -> Report:
     """
     run, tasks, now_ms = snapshot.run, snapshot.tasks, snapshot.taken_ms
     work_s = {task.spec.id: duration_s(task, now_ms) for task in tasks}
-    path, path_s = critical_path(Plan(tuple(task.spec for task in tasks)), work_s)
+    path, path_s = critical_path(Plan(tuple(as_happened(tasks))), work_s)
     workers = max(
         run.workers, len({task.worker_id for task in tasks if task.worker_id}) if not run.workers else 0
     )
@@ -99,6 +100,8 @@ def _held_ms(task: TaskRecord, now_ms: int) -> int:
     """While a worker held the last attempt; 0 when there was none or it was put back."""
     if not task.claimed_ms:
         return 0
+    if task.join:
+        return task.busy_ms
     if task.handed_in_ms >= task.claimed_ms:
         return task.handed_in_ms - task.claimed_ms
     if task.state in _HELD:

@@ -121,7 +121,7 @@ class _Inquiry:
     def _blockers(self, task: TaskRecord) -> list[str]:
         return [
             name
-            for name in task.spec.dependencies
+            for name in (*task.spec.dependencies, *task.join)
             if (one := self._tasks.get(name)) and one.state in _BLOCKED
         ]
 
@@ -135,6 +135,8 @@ class _Inquiry:
         waiting = task.waiting_for
         shown = ", ".join(waiting[:3]) + (f" and {len(waiting) - 3} more" if len(waiting) > 3 else "")  # noqa: PLR2004
         many = plural(len(waiting), "dependency", "dependencies")
+        if task.join:
+            many = f"{len(waiting)} of the {plural(len(task.parts), 'task')} that it was expanded into"
         self._say(task, depth, f"pending: waits for {many}: {shown}" if waiting else "pending")
         for name in waiting:
             self.ask(name, depth + 1)
@@ -239,6 +241,8 @@ class _Inquiry:
     def _done(self, task: TaskRecord, depth: int) -> None:
         ago = f"{self._since(task.ended_ms)} ago"
         commit = f"landed as {task.merged_commit[:12]}" if task.merged_commit else "nothing to land"
+        if task.join and not task.merged_commit:
+            commit = f"with the {plural(len(task.parts), 'task')} that it was expanded into"
         attempts = f" at attempt {task.attempt}" if task.attempt > 1 else ""
         self._say(task, depth, f"done {ago}{attempts}: {commit}")
 
@@ -254,7 +258,8 @@ class _Inquiry:
 
     def _upstream_failed(self, task: TaskRecord, depth: int) -> None:
         blockers = self._blockers(task)
-        self._say(task, depth, f"upstream_failed: never started, because of {', '.join(blockers)}")
+        what = "was expanded, and failed" if task.join else "never started,"
+        self._say(task, depth, f"upstream_failed: {what} because of {', '.join(blockers)}")
         for name in blockers:
             self.ask(name, depth + 1)
 

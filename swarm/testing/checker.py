@@ -48,7 +48,7 @@ def check_everything(
             done = [
                 task.spec.id
                 for task in tasks.values()
-                if task.run == record.run and task.state is TaskState.DONE
+                if task.run == record.run and task.state is TaskState.DONE and not task.join
             ]
             found += check_history(home / "repo.git", record.branch, done)
     if home is not None and len(ended) == len(runs):

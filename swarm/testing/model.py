@@ -32,6 +32,8 @@ class Model:
         self.last_claims: dict[str, tuple[str, str, int]] = {}  # worker -> claim id, task, token
         self.paused: set[str] = set()
         self.limits: dict[str, int] = {}
+        self.stopping: list[str] = []  # runs that fail fast, and have failed
+        self.turns: set[str] = set()  # tasks whose turn it was since they were claimed: observed
 
     def of_run(self, run: str, states: Iterable[State] = State) -> list[Task]:
         """A run's tasks in these states, in the plan's order."""
@@ -43,8 +45,8 @@ class Model:
 
     def is_blocked(self, task: Task) -> bool:
         """Somebody holds a lock that excludes one of its own: pair by pair."""
-        others = (one for one in self.tasks.values() if one.state in HELD and one is not task)
-        return any(task.overlaps(one) for one in others)
+        others = [one for one in self.tasks.values() if one.state in HELD or one.name in self.turns]
+        return any(task.overlaps(one) for one in others if one is not task)
 
     def _dependents(self, task: Task) -> list[Task]:
         return [one for one in self.of_run(task.run) if task.spec.id in one.spec.dependencies]
@@ -56,11 +58,15 @@ class Model:
     def _blockers(self, task: Task, states: Iterable[State]) -> list[Task]:
         return [one for one in self._dependencies(task, states) if not one.was_skipped]
 
-    def submit(self, run: str, plan: Plan, base: str, deadline_s: float | None) -> None:
+    def submit(self, run: str, plan: Plan, base: str, deadline_s: float | None, *, fail_fast: bool) -> None:
         """A known run stays as it is."""
         if run in self.runs:
             return
-        self.runs[run], ranks, seconds = Run(base), upward_ranks(plan), {run: deadline_s}
+        self.runs[run], ranks, seconds = (
+            Run(base, is_fail_fast=fail_fast),
+            upward_ranks(plan),
+            {run: deadline_s},
+        )
         for spec in plan.tasks:
             name, score = member(run, spec.id), urgency(ranks[spec.id], spec.priority) + len(self.tasks)
             self.tasks[name] = Task(
@@ -75,6 +81,8 @@ class Model:
         if all(task.is_parked or task.not_before_ms for task in fit):
             self._end_backoffs()
         standing = [task for task in fit if not task.is_parked and not task.not_before_ms]
+        if self.turns:
+            return {"", *(task.name for task in fit)}
         best = min(standing, key=lambda task: task.score, default=None)
         woken = [task for task in fit if task.is_parked and (best is None or task.score < best.score)]
         return {best.name if best else "", *(task.name for task in woken)}
@@ -86,6 +94,7 @@ class Model:
             task.state, task.token, task.worker = State.ACKED, self.fence, worker.worker_id
             task.attempt, task.base, task.spent = task.attempt + 1, self.runs[task.run].tip, 0
             task.lease_ends_ms, task.is_parked = self.now_ms + self.lease_ms, False
+            self.turns.discard(name)
         self.last_claims[worker.worker_id] = (claim_id, name, task.token if task else 0)
 
     def claimed_before(self, worker: WorkerProfile, claim_id: str) -> Task | None:
@@ -213,6 +222,7 @@ class Model:
     def _fail(self, task: Task) -> None:
         task.state, task.token = State.FAILED, 0
         self._doom(task)
+        self.stopping += [task.run] if self.runs[task.run].is_fail_fast else []
 
     def _doom(self, task: Task) -> None:
         for one in self._dependents(task) if not task.was_skipped else ():
@@ -296,5 +306,8 @@ class Model:
 
     def settle(self) -> None:
         """A run ends when its tasks have."""
+        for task in [task for run in self.stopping for task in self.of_run(run, LIVE)]:
+            self.cancel(task)
+        self.stopping.clear()
         for name, run in self.runs.items():
             run.settle({task.state for task in self.of_run(name)})

@@ -24,6 +24,7 @@ class Run:
     state: str = "active"
     has_ended: bool = False
     is_paused: bool = False
+    is_fail_fast: bool = False
     tip_token: int = 0
     slot: tuple[str, str, int, int] | None = None
 

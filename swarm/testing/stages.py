@@ -111,6 +111,8 @@ CALLS: dict[str, Callable[[Stage], object]] = {
     "hand_in": lambda s: s.engine.hand_in(s.claim, commit="c2"),
     "finish": lambda s: s.engine.finish(s.claim),
     "fail": lambda s: s.engine.fail(s.claim, TASK_ERROR),
+    "expand": lambda s: s.engine.expand(s.claim, make_plan("sub", make_task("sink", after=["sub"]))),
+    "extend": lambda s: s.engine.extend(s.claim, files=["b.py"], reads=["docs/"]),
     "release": lambda s: s.engine.release(s.claim, reason="drain"),
     "begin_merge": lambda s: s.engine.begin_merge("merger"),
     "renew_merge": lambda s: s.engine.renew_merge(s.ticket),

@@ -135,5 +135,8 @@ local function finish_task(task, spent, commit, merge_token)
     emit('task_done', task.run, task.id, {'state', 'done', 'attempt', task.attempt, 'commit', commit,
       'worker', task.worker})
   end
-  return queued
+  if task.join ~= '' then
+    expansion.skip_parts(task.member) -- git proves that it landed itself
+  end
+  return expansion.finish_ripe(queued)
 end

@@ -1,6 +1,9 @@
 -- Walks over dependents and over runs, each within a budget.
 local visited
 
+-- What becomes of a task that was expanded (`_expand.lua`); `ripe` are those whose last sink has just ended.
+local expansion = {ripe = {}}
+
 -- A few dependents stand in their dependency's own hash, one a line; many are a list.
 local MANY = '*'
 
@@ -32,7 +35,9 @@ local function trigger_dependents(run, id, from, text)
       left_now[#left_now + 1] = dependent
       left_now[#left_now + 1] = number_text(left)
       local task = left == 0 and read_task(run .. '/' .. dependent)
-      if task and task.state == 'pending' then
+      if task and task.state == 'pending' and task.join ~= '' then
+        expansion.ripe[#expansion.ripe + 1] = task
+      elseif task and task.state == 'pending' then
         queue_again(task, 0)
         queued[#queued + 1] = dependent
       end
@@ -45,9 +50,14 @@ local function trigger_dependents(run, id, from, text)
   return queued
 end
 
--- The dependencies of a task, as planned.
+-- The dependencies of a task, as planned, and what it was expanded into and waits for.
 local function dependencies_of(member)
-  return cjson.decode(read('HGET', key('task', member), 'spec')).dependencies or {}
+  local stored = read('HMGET', key('task', member), 'spec', 'join')
+  local ids = cjson.decode(stored[1]).dependencies or {}
+  for _, id in ipairs(split_lines(stored[2] or '')) do
+    ids[#ids + 1] = id
+  end
+  return ids
 end
 
 local function is_waiting(member)
@@ -136,8 +146,11 @@ local function revive_task(task)
   write_fields(key('task', task.member), {'failures', '0', 'setbacks', '0', 'crashes', '0', 'crashed_ms', '', 'needs_person', '0',
     'failure_kind', '', 'failure_reason', '', 'ended_ms', '0', 'tried_by', ''})
   local state = 'queued'
-  if is_waiting(task.member) then
+  if task.join ~= '' or not task.was_join and is_waiting(task.member) then
     state = 'pending'
+    if task.join ~= '' then
+      leave_work('join', task.member, '') -- its sinks may all be done
+    end
     count_move(task.run, task.state, state)
     write_fields(key('task', task.member), {'state', state, 'token', '0'})
   else
@@ -184,8 +197,8 @@ local function revive_around(member, from)
   return count
 end
 
-local function revive_one(member, may_be)
-  local task = read_task(member)
+local function revive_one(member, may_be, task)
+  task = task or read_task(member)
   if not task or not may_be[task.state] then
     return 0
   end
@@ -266,8 +279,8 @@ local function activate_tasks(run, from)
   for i, id in ipairs(ids) do
     local member = run .. '/' .. id
     local task = tonumber(counts[i] or 0) == 0
-      and read('HMGET', key('task', member), 'state', 'type', 'executor', 'score')
-    if task and task[1] == 'pending' then
+      and read('HMGET', key('task', member), 'state', 'type', 'executor', 'score', 'join')
+    if task and task[1] == 'pending' and (task[5] or '') == '' then
       write_fields(key('task', member), {'state', 'queued', 'queued_ms', now_text})
       local of_type = entries[task[2]] or {}
       entries[task[2]] = of_type
