@@ -6,11 +6,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$(( n > 4 ? 4 : n )))
 MINUTES ?= 10
+EXAMPLES ?= 20000
+SEED ?= 1
 FLOOR = $(if $(filter tests,$(TESTS)),--fail-under=70)
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench bench-scheduling bench-real soak mutants clean
+.PHONY: help demo test lint format bench bench-scheduling bench-real machine soak mutants clean
 
 help:
 	@echo "make demo    the whole way on an example: no key, no Docker, no Redis needed"
@@ -19,6 +21,7 @@ help:
 	@echo "make format  let ruff format and fix"
 	@echo "make bench   engine throughput and latency, into benchmarks/results/"
 	@echo "make bench-scheduling  makespans of measured workflows, into docs/benchmarks.md"
+	@echo "make machine the engine against its reference model: EXAMPLES=$(EXAMPLES) of 50 calls, SEED=$(SEED)"
 	@echo "make soak    kill processes at random for MINUTES=$(MINUTES)"
 	@echo "make mutants break the engine's rules one by one, and see the tests fail"
 	@echo "make clean   remove what the others made"
@@ -56,6 +59,10 @@ bench-scheduling: $(VENV)/.ready-dev
 	@mkdir -p benchmarks/results
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/scheduling.py \
 	  --out benchmarks/results/scheduling.json --page docs/benchmarks.md
+
+machine: $(VENV)/.ready-dev
+	@PATH="$(CURDIR)/$(BIN):$$PATH"; \
+	pytest -q -n $(JOBS) tests/engine/test_state_machine.py --machine-examples=$(EXAMPLES) --machine-seed=$(SEED)
 
 bench-real: $(VENV)/.ready-dev
 	@mkdir -p benchmarks/results

@@ -1,24 +1,29 @@
 """Breaks the engine on purpose, one rule at a time, and says whether the tests notice.
 
-    python benchmarks/mutants.py [--only NAME] [--json]
+    python benchmarks/mutants.py [--only NAME] [--seeds 5] [--json]
 
 Each mutant is a replacement in a copy of this checkout; the tests named beside it must fail there, and pass
-where nothing was replaced. Exit code 0 when every mutant is caught.
+where nothing was replaced. Then the state machine of the engine meets it with several seeds: in which example
+did it notice? Exit code 0 when every mutant is caught.
 """
 
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LUA = "swarm/engine/lua"
+MACHINE = "tests/engine/test_state_machine.py"
 SHOWN = "key('lock', string.sub(nodes[i], 1, -2))"
 COPIED = ("swarm", "workers", "tests", "examples", "pyproject.toml", "README.md", "docs")
 
@@ -30,6 +35,7 @@ class Mutant:
     name: str
     edits: tuple[tuple[str, str, str], ...]  # file, text, replacement
     tests: tuple[str, ...]
+    why_not_machine: str = ""  # what the state machine could never see, and why
 
 
 MUTANTS = (
@@ -44,12 +50,12 @@ MUTANTS = (
     Mutant(
         "merge token check dropped",
         ((f"{LUA}/_held.lua", "if current ~= token then", "if not field and current ~= token then"),),
-        ("tests/engine",),
+        ("tests/engine/test_fencing.py", "tests/engine/test_leases.py"),
     ),
     Mutant(
         "op id dropped",
         ((f"{LUA}/_answers.lua", "if tonumber(count) > last then", "if true then"),),
-        ("tests/engine/test_lost_replies.py",),
+        ("tests/engine/test_lost_replies.py", "tests/engine/test_proxy.py"),
     ),
     Mutant(
         "claim id dropped",
@@ -116,11 +122,13 @@ MUTANTS = (
         "types are not proven before writes",
         ((f"{LUA}/_writes.lua", "  for i = 1, #unproven, 2 do", "  for i = 1, 0, 2 do"),),
         ("tests/engine/test_error_atomicity.py",),
+        "no key has a wrong type there",
     ),
     Mutant(
         "git does not fence",
         (("swarm/repo/hub.py", "if self.fence(branch) > merge_token:", "if False:"),),
         ("tests/repo/test_merge_races.py", "tests/repo/test_hub.py"),
+        "there is no git there",
     ),
 )
 
@@ -129,10 +137,11 @@ def main() -> int:
     """Try the mutants that the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", help="a part of a mutant's name")
+    parser.add_argument("--seeds", type=int, default=5, help="of the state machine, each up to 300 examples")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     chosen = [mutant for mutant in MUTANTS if not options.only or options.only in mutant.name]
-    rows = []
+    rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory(prefix="swarm-mutants-") as folder:
         copy = Path(folder) / "checkout"
         copy_checkout(copy)
@@ -141,20 +150,12 @@ def main() -> int:
             print("the tests fail where nothing was replaced", file=sys.stderr)
             return 2
         for mutant in chosen:
-            started_s = time.monotonic()
-            is_caught = not with_mutant(copy, mutant)
-            rows.append(
-                {
-                    "mutant": mutant.name,
-                    "caught": is_caught,
-                    "seconds": round(time.monotonic() - started_s, 1),
-                }
-            )
+            rows.append(row := try_mutant(copy, mutant, options.seeds))
             if not options.json:
-                print(f"{'caught' if is_caught else 'NOT CAUGHT':<12}{mutant.name}", flush=True)
+                print("{verdict:<12}{mutant:<36}{machine}".format(**row), flush=True)
     if options.json:
         print(json.dumps(rows, indent=1))
-    return 0 if all(row["caught"] for row in rows) else 1
+    return 0 if all(row["verdict"] == "caught" for row in rows) else 1
 
 
 def copy_checkout(copy: Path) -> None:
@@ -168,8 +169,27 @@ def copy_checkout(copy: Path) -> None:
             shutil.copy(source, copy / name)
 
 
-def with_mutant(copy: Path, mutant: Mutant) -> bool:
-    """Whether the mutant's tests pass although its rule is broken."""
+def try_mutant(copy: Path, mutant: Mutant, seeds: int) -> dict[str, object]:
+    """Whether the mutant's tests fail, and in which examples the state machine does."""
+    started_s = time.monotonic()
+    with in_place(copy, mutant):
+        is_caught = not tests_pass(copy, list(mutant.tests))
+        found = [] if mutant.why_not_machine else [examples_until_seen(copy, seed) for seed in range(seeds)]
+    seen = [number for number in found if number]
+    mean = round(sum(seen) / len(seen), 1) if seen else None
+    return {
+        "mutant": mutant.name,
+        "verdict": "caught" if is_caught else "NOT CAUGHT",
+        "machine": mutant.why_not_machine or f"{len(seen)} of {seeds} seeds, in example {mean} on average",
+        "examples": found,
+        "mean_examples": mean,
+        "seconds": round(time.monotonic() - started_s, 1),
+    }
+
+
+@contextmanager
+def in_place(copy: Path, mutant: Mutant) -> Iterator[None]:
+    """The copy with the mutant's rule broken."""
     originals: dict[Path, str] = {}
     for name, text, replacement in mutant.edits:
         path = copy / name
@@ -179,36 +199,39 @@ def with_mutant(copy: Path, mutant: Mutant) -> bool:
         originals.setdefault(path, original)
         path.write_text(original.replace(text, replacement), encoding="utf-8")
     try:
-        return tests_pass(copy, list(mutant.tests))
+        yield
     finally:
         for path, original in originals.items():
             path.write_text(original, encoding="utf-8")
 
 
+def examples_until_seen(copy: Path, seed: int) -> int:
+    """The first example of the state machine that fails, of 300; 0 when none does."""
+    shard = f"{MACHINE}::test_the_engine_agrees_with_its_model[0]"
+    words = ["--machine-raw", "--machine-examples=1200", f"--machine-seed={seed}", "-n", "0", shard]
+    ran = run_pytest(copy, words)
+    found = re.search(r"failed in example (\d+)", ran.stdout)
+    return int(found[1]) if found else 0
+
+
 def tests_pass(copy: Path, tests: list[str]) -> bool:
     """Run these tests in the copy; True when all of them pass."""
-    argv = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-x",
-        "-n",
-        str(min(4, os.cpu_count() or 1)),
-        "-p",
-        "no:cacheprovider",
-    ]
-    ran = subprocess.run(
-        [*argv, *tests],
+    ran = run_pytest(copy, ["-x", "-n", str(min(4, os.cpu_count() or 1)), *tests])
+    if ran.returncode and " failed" not in ran.stdout:
+        raise SystemExit(ran.stdout[-2000:] + ran.stderr[-2000:])
+    return ran.returncode == 0
+
+
+def run_pytest(copy: Path, words: list[str]) -> "subprocess.CompletedProcess[str]":
+    """Run pytest in the copy, which leaves nothing behind there."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words],
         cwd=copy,
         env={**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
         check=False,
     )
-    if ran.returncode and " failed" not in ran.stdout:
-        raise SystemExit(ran.stdout[-2000:] + ran.stderr[-2000:])
-    return ran.returncode == 0
 
 
 if __name__ == "__main__":

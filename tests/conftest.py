@@ -25,6 +25,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How long the state machine of the engine runs."""
+    group = parser.getgroup("state machine")
+    group.addoption(
+        "--machine-examples", type=int, default=300, help="examples of 50 steps, in all (default: 300)"
+    )
+    group.addoption("--machine-seed", type=int, default=0, help="another seed, other examples (default: 0)")
+    group.addoption("--machine-raw", action="store_true", help="do not shrink what fails")
+
+
 # A loaded machine is no defect: examples are limited by their number, not by time.
 hypothesis.settings.register_profile("swarm", deadline=None)
 hypothesis.settings.load_profile("swarm")

@@ -8,6 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from swarm.engine.connect import open_store
+from swarm.engine.engine import Engine
+from swarm.fleet.server_file import running_url
+from swarm.testing.checker import check_everything
+
+LEASE_S = 4
+CANARY = "canary-7f3a9c-never-to-be-seen"
+"""A credential in the environment of swarm itself; agents print what they see of theirs."""
+
 GATE = """[gate.compiles]
 command = ["python3", "-m", "compileall", "-q", "."]
 """
@@ -16,7 +25,8 @@ command = ["python3", "-m", "compileall", "-q", "."]
 def write_task(name: str, *dependencies: str, files: tuple[str, ...] = ()) -> dict[str, object]:
     """A `command` task that writes `out/<name>.txt`, naming what it saw of its dependencies."""
     program = (
-        "import pathlib, sys, time; time.sleep(0.15); out = pathlib.Path('out'); out.mkdir(exist_ok=True);"
+        "import os, pathlib, sys, time; print(os.environ); time.sleep(0.15);"
+        "out = pathlib.Path('out'); out.mkdir(exist_ok=True);"
         "seen = [p for p in sys.argv[2:] if (out / (p + '.txt')).exists()];"
         "(out / (sys.argv[1] + '.txt')).write_text(' '.join([sys.argv[1], *seen]) + chr(10))"
     )
@@ -94,13 +104,28 @@ class Swarm:
         """What the commands that were started have written to stderr."""
         return self._told.read_text(encoding="utf-8")
 
-    def end(self) -> None:
-        """End what a failed test left running, and the server."""
+    def stop_started(self) -> None:
+        """End what a failed test left running."""
         for process in self.started:
             if process.poll() is None:
                 process.kill()
                 process.wait()
+
+    def end(self) -> None:
+        """The same, and the server."""
+        self.stop_started()
         self.call("down")
+
+    def check(self) -> list[str]:
+        """Everything that does not hold of the repository's home, while its embedded server runs."""
+        home = self.root / ".swarm"
+        url = running_url(home)
+        if url is None:
+            return []
+        store = open_store(url)
+        found = check_everything(Engine(store, self.root.name), store, home=home, canary=CANARY, within_s=10)
+        store.close()
+        return found
 
     def git(self, *words: str) -> str:
         """Ask the user's repository."""

@@ -1,238 +1,64 @@
-"""The checker: what must hold of a project's keys at any moment, whatever happened before.
+"""The checker: one call that ends every test and soak, whatever happened before.
 
-I1 every task is terminal or can be reached · I3 a dependency is done before its dependent starts ·
-I4 no two held tasks overlap, and the lock table is the sum of what they hold · I6 replaying the events
-gives the stored states · I7 failures and crashes stay below their caps · limits
-are counted right. What git must hold (I2, I5) is checked where git is, in `swarm.testing.history`.
+| | what must hold | read from |
+|---|---|---|
+| I1 | every task is terminal or can be reached, and stands where its state says | keys |
+| I2 | a done task has one landing, or is recorded to have changed nothing; no other task has one | git |
+| I3 | a dependency is done before its dependent starts | keys |
+| I4 | no two held tasks overlap; the lock table is what they hold, and so is what people see | keys |
+| I5 | fences strictly rise along a branch | git |
+| I6 | replaying the events gives each task's state, attempts, failures and crashes | events |
+| I7 | failures and crashes stay within their caps | keys |
+| I8 | a while after a run no process and no workspace of it is left | the machine |
+| I9 | limited types know exactly who holds their tasks (there are no budgets yet) | keys |
+| I10 | a secret of swarm's environment is in no key, event, log, file or commit | everywhere |
 """
 
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from pathlib import Path
 
 from swarm.engine.engine import Engine
-from swarm.engine.locks import LockEntry, compile_locks, read_locks
-from swarm.engine.records import TaskRecord
 from swarm.engine.store import Store
-from swarm.engine.words import hash_of, text_of, words_of
-from swarm.keys import Keys, member
-from swarm.states import TERMINAL, TaskState
-
-CRASH_CAP = 3
-HELD = frozenset({TaskState.ACKED, TaskState.RUNNING, TaskState.MERGING})
-
-
-@dataclass
-class _Seen:
-    """One reading of a project."""
-
-    store: Store
-    keys: Keys
-    tasks: dict[str, TaskRecord]
-    hashes: dict[str, dict[str, str]]
-
-    def zset(self, part: str, name: str = "") -> dict[str, float]:
-        words = words_of(self.store.call("ZRANGE", self.keys.of(part, name), 0, -1, "WITHSCORES"))
-        return dict(zip(words[::2], map(float, words[1::2]), strict=True))
+from swarm.keys import member
+from swarm.states import TaskState
+from swarm.testing.checker_events import check_events
+from swarm.testing.checker_git import check_history
+from swarm.testing.checker_keys import check_keys
+from swarm.testing.checker_leftovers import QUIET_S, check_canary, check_leftovers
 
 
-def violations(engine: Engine, store: Store) -> list[str]:
-    """Everything that does not hold of the engine's project; the engine must be at rest."""
-    keys = engine.keys
-    tasks = {member(run, record.spec.id): record for run in engine.run_ids() for record in engine.tasks(run)}
-    hashes = {name: hash_of(store.call("HGETALL", keys.of("task", name))) for name in tasks}
-    seen = _Seen(store, keys, tasks, hashes)
-    return [
-        *_unreachable(seen),
-        *_idle_lots(seen),
-        *_started_too_early(seen),
-        *_overlaps(seen),
-        *_lock_table(seen),
-        *_counts(engine, seen),
-        *_replay(engine, seen),
-        *_over_caps(seen),
-        *_controls(engine, seen),
-    ]
+def check_everything(
+    engine: Engine, store: Store, *, home: Path | None = None, canary: str = "", within_s: float = QUIET_S
+) -> list[str]:
+    """Every violation there is, as a sentence; no call may be under way.
+
+    Args:
+        engine: of the project.
+        store: a connection to its server.
+        home: the folder of swarm's state; without one, what git and the machine hold is not looked at. Git is
+            held to runs that have ended, and leftovers are looked for when all have.
+        canary: a secret of the environment that swarm ran in.
+        within_s: for how long leftovers may be there.
+    """
+    runs = {run: engine.run(run) for run in engine.run_ids()}
+    tasks = {member(run, task.spec.id): task for run in runs for task in engine.tasks(run)}
+    found = [*check_keys(engine, store), *check_events(engine, tasks)]
+    ended = [record for record in runs.values() if record.state.is_terminal]
+    if home is not None and (home / "repo.git").exists():
+        for record in ended:
+            done = [
+                task.spec.id
+                for task in tasks.values()
+                if task.run == record.run and task.state is TaskState.DONE and not task.join
+            ]
+            found += check_history(home / "repo.git", record.branch, done)
+    if home is not None and len(ended) == len(runs):
+        found += check_leftovers(home, within_s=within_s)
+    if canary:
+        found += check_canary(canary, store, home)
+    return found
 
 
 def assert_sound(engine: Engine, store: Store) -> None:
-    """Fail with every violation there is."""
-    found = violations(engine, store)
-    assert not found, "\n".join(found)  # it is an assertion
-
-
-def _unreachable(seen: _Seen) -> Iterator[str]:
-    """I1: each task is in exactly the structure that its state names."""
-    delayed, leases, merging = seen.zset("delayed"), seen.zset("leases"), seen.zset("merging")
-    queues = {name: seen.zset("queue", name) for name in {one["type"] for one in seen.hashes.values()}}
-    parked = {name: seen.zset("parked", name) for name in queues}
-    aside = {run: seen.zset("paused", run) for run in {task.run for task in seen.tasks.values()}}
-    for name, task in seen.tasks.items():
-        stored = seen.hashes[name]
-        lot = stored.get("lot", "")
-        places = {
-            "queue": name in queues[stored["type"]],
-            "parked": name in parked[stored["type"]],
-            "lot": bool(lot) and name in seen.zset("lot", lot),
-            "delayed": name in delayed,
-            "paused": name in aside[task.run],
-            "leases": name in leases,
-            "merging": name in merging,
-        }
-        found = {place for place, is_there in places.items() if is_there}
-        expected: tuple[set[str], ...] = (set(),)
-        if task.state is TaskState.QUEUED:
-            expected = ({"queue"}, {"delayed"}, {"parked", "lot"}, {"paused"})
-        elif task.state in {TaskState.ACKED, TaskState.RUNNING}:
-            expected = ({"leases"},)
-        elif task.state is TaskState.MERGING:
-            expected = ({"merging"},)
-        if found not in expected:
-            yield f"I1 {name} is {task.state} but stands in {sorted(found)}"
-        if task.state is TaskState.PENDING and not _waits_for_live(seen, task):
-            yield f"I1 {name} is pending for {task.waiting_for}, which will not end"
-
-
-def _waits_for_live(seen: _Seen, task: TaskRecord) -> bool:
-    if seen.keys and text_of(seen.store.call("LLEN", seen.keys.of("work"))) not in {"", "0"}:
-        return True  # left-over work may be about it
-    states = [seen.tasks[member(task.run, name)].state for name in task.waiting_for]
-    return bool(states) and not any(state in TERMINAL for state in states)
-
-
-def _idle_lots(seen: _Seen) -> Iterator[str]:
-    """I1: a lot with tasks has a holder of its node, or a baton is out for it, or it is its node's turn."""
-    listed = seen.zset("lots")
-    holds = {f"X{node}" for node in seen.zset("locks")} | {f"S{node}" for node in seen.zset("reading")}
-    whose = hash_of(seen.store.call("HGETALL", seen.keys.of("meta"))).get("turn", "").partition(" ")[2]
-    if whose:
-        holds |= {lock.mode + lock.node for lock in read_locks(seen.hashes[whose].get("locks", ""))}
-    batons = {
-        stored.get("baton", "")
-        for name, stored in seen.hashes.items()
-        if seen.tasks[name].state is TaskState.QUEUED
-    }
-    lots = {stored["lot"] for stored in seen.hashes.values() if stored.get("lot")}
-    for lot in lots:
-        if lot not in listed:
-            yield f"I1 lot {lot!r} has tasks and is not listed"
-        if lot.split("\n")[0] not in holds and lot not in batons:
-            yield f"I1 nothing will wake lot {lot!r}"
-
-
-def _started_too_early(seen: _Seen) -> Iterator[str]:
-    """I3: whatever left `pending` alive has all of its dependencies done, or skipped by a person."""
-    for name, task in seen.tasks.items():
-        if task.state in {TaskState.QUEUED, TaskState.DONE, *HELD}:
-            for dependency in task.spec.dependencies:
-                state = seen.tasks[member(task.run, dependency)].state
-                was_skipped = "skipped_ms" in seen.hashes[member(task.run, dependency)]
-                if state is not TaskState.DONE and not was_skipped:
-                    yield f"I3 {name} is {task.state} but its dependency {dependency} is {state}"
-        # One that git proves to have landed itself needs no parts.
-        if task.join and task.state is TaskState.DONE and not task.merged_commit:
-            for sink in task.join:
-                if seen.tasks[member(task.run, sink)].state not in {TaskState.DONE, TaskState.SKIPPED}:
-                    yield f"I3 {name} is done but its part {sink} is not"
-        if task.join and task.state in {TaskState.QUEUED, *HELD}:
-            yield f"I3 {name} was expanded and is {task.state}"
-
-
-def overlap(left: LockEntry, right: LockEntry) -> bool:
-    """Whether two locks exclude each other: the definition, one pair at a time."""
-    if left.mode == right.mode == "S":
-        return False
-    if left.node == right.node:
-        return True
-    return (left.is_wide and right.node.startswith(left.node)) or (
-        right.is_wide and left.node.startswith(right.node)
-    )
-
-
-def _overlaps(seen: _Seen) -> Iterator[str]:
-    """I4: no two held tasks have overlapping scopes."""
-    held = [(name, compile_locks(task.spec)) for name, task in seen.tasks.items() if task.state in HELD]
-    for place, (name, locks) in enumerate(held):
-        for other, others in held[place + 1 :]:
-            if any(overlap(mine, theirs) for mine in locks for theirs in others):
-                yield f"I4 {name} and {other} are held and overlap"
-
-
-def _lock_table(seen: _Seen) -> Iterator[str]:
-    """I4: the lock table is the sum of what held tasks hold."""
-    exclusive: Counter[str] = Counter()
-    shared: Counter[str] = Counter()
-    wide: Counter[str] = Counter()
-    for task in seen.tasks.values():
-        for entry in compile_locks(task.spec) if task.state in HELD else ():
-            (exclusive if entry.mode == "X" else shared)[entry.node] += 1
-            if entry.is_wide:
-                wide[entry.mode + entry.node] += 1
-    stored_wide = hash_of(seen.store.call("HGETALL", seen.keys.of("wide")))
-    if set(seen.zset("locks")) != set(exclusive):
-        yield f"I4 exclusive locks {sorted(seen.zset('locks'))} but held are {sorted(exclusive)}"
-    readers = hash_of(seen.store.call("HGETALL", seen.keys.of("readers")))
-    if set(seen.zset("reading")) != set(shared) or {k: int(v) for k, v in readers.items()} != dict(shared):
-        yield f"I4 shared locks {seen.zset('reading')}, {readers} but held are {dict(shared)}"
-    if {name: int(count) for name, count in stored_wide.items()} != dict(wide):
-        yield f"I4 wide locks {stored_wide} but held are {dict(wide)}"
-
-
-def _counts(engine: Engine, seen: _Seen) -> Iterator[str]:
-    """The counts in a run's hash are those of its tasks, and a run ends when its tasks have."""
-    for run in engine.run_ids():
-        record = engine.run(run)
-        actual = Counter(task.state for task in seen.tasks.values() if task.run == run)
-        stored = {state: count for state, count in record.counts.items() if count}
-        if stored != dict(actual):
-            yield f"counts of run {run} are {stored} but its tasks are {dict(actual)}"
-        has_ended = all(state.is_terminal for state in actual)
-        if has_ended != bool(record.ended_ms) or (has_ended and not record.state.is_terminal):
-            yield f"run {run} is {record.state}, ended {record.ended_ms}, with tasks {dict(actual)}"
-
-
-def replay_states(engine: Engine) -> dict[str, str]:
-    """Member -> state, from the event stream alone."""
-    states: dict[str, str] = {}
-    after = "0-0"
-    while page := engine.events(after=after):
-        for event in page:
-            if event.kind == "tasks_added":
-                states |= {member(event.run, task): "pending" for task in event.fields["ids"].split("\n")}
-            elif event.kind == "tasks_queued":
-                states |= {member(event.run, task): "queued" for task in event.fields["ids"].split("\n")}
-            elif event.task and "state" in event.fields:
-                states[member(event.run, event.task)] = event.fields["state"]
-                triggered = filter(None, event.fields.get("queued", "").split("\n"))
-                states |= {member(event.run, task): "queued" for task in triggered}
-        after = page[-1].id
-    return states
-
-
-def _replay(engine: Engine, seen: _Seen) -> Iterator[str]:
-    """I6: event replay = stored state."""
-    replayed = replay_states(engine)
-    for name, task in seen.tasks.items():
-        if replayed.get(name) != task.state:
-            yield f"I6 {name} is {task.state} but its events end in {replayed.get(name)}"
-
-
-def _over_caps(seen: _Seen) -> Iterator[str]:
-    """I7: attempts and crashes stay within their caps."""
-    for name, task in seen.tasks.items():
-        if task.failures > task.spec.max_attempts or task.crashes > CRASH_CAP:
-            yield f"I7 {name} has {task.failures} failures and {task.crashes} crashes"
-
-
-def _controls(engine: Engine, seen: _Seen) -> Iterator[str]:
-    """What stands aside belongs to a paused run, and limited types know exactly who holds their tasks."""
-    is_working = text_of(seen.store.call("LLEN", seen.keys.of("work"))) not in {"", "0"}
-    for run in engine.run_ids():
-        if seen.zset("paused", run) and not engine.run(run).is_paused and not is_working:
-            yield f"I1 nothing will take up what stands aside of run {run}"
-    limits = engine.controls().limits
-    for kind in {task.spec.type for task in seen.tasks.values()}:
-        held = set(words_of(seen.store.call("SMEMBERS", seen.keys.of("held", kind))))
-        leased = {name for name in seen.zset("leases") if seen.tasks[name].spec.type == kind}
-        if held != (leased if kind in limits else set()):
-            yield f"leases of type {kind} are {sorted(leased)} but counted are {sorted(held)}"
+    """Fail with every violation there is in Redis."""
+    found = check_everything(engine, store)
+    assert not found, "\n".join(found)

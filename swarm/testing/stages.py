@@ -9,7 +9,7 @@ from swarm.engine.store import Store
 from swarm.engine.submission import SCHEMA
 from swarm.keys import member
 from swarm.states import FailureKind, TaskState
-from swarm.testing.clock import SkewedClock
+from swarm.testing.clock import MovableClock
 from swarm.testing.plans import BASE, make_plan, make_task
 
 WORKER = WorkerProfile("worker-a")
@@ -21,7 +21,7 @@ TASK_ERROR = Failure(FailureKind.TASK_ERROR, "exit 1")
 class Stage:
     """A run of `first → task → last`, with `task` brought into a state by the scripts themselves."""
 
-    def __init__(self, engine: Engine, store: Store, clock: SkewedClock, state: TaskState) -> None:
+    def __init__(self, engine: Engine, store: Store, clock: MovableClock, state: TaskState) -> None:
         self.engine = engine
         self.store = store
         self.clock = clock
@@ -78,6 +78,20 @@ class Stage:
             ).decode()  # type: ignore[union-attr]  # HGET of a state answers bytes
             for name in ("first", "task", "last")
         }
+
+
+STATES: dict[str, TaskState] = {
+    "claim": TaskState.QUEUED,
+    "start": TaskState.ACKED,
+    "release": TaskState.ACKED,
+    "begin_merge": TaskState.MERGING,
+    "renew_merge": TaskState.MERGING,
+    "complete": TaskState.MERGING,
+    "send_back": TaskState.MERGING,
+    "retry": TaskState.FAILED,
+    "skip": TaskState.FAILED,
+}
+"""From where a script has the most to do; from `running`, where it is not among these."""
 
 
 def _reap(stage: Stage) -> None:

@@ -5,12 +5,13 @@ import os
 import re
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from subprocess import Popen
 
 import psutil
 import pytest
-from real_swarm import DIAMOND, Swarm, wait_for, write_task
+from real_swarm import DIAMOND, LEASE_S, Swarm, wait_for, write_task
 
 from swarm.crashpoints import POINTS, REACHED
 from swarm.testing.server import RedisServer
@@ -55,6 +56,35 @@ def test_a_run_survives_a_crash_at(swarm: Swarm, point: str, action: str) -> Non
     for process, _, _ in reached if action == "kill" else ():
         assert re.search(rf"{process} \(pid \d+\) ended with -9", done.stderr), done.stderr
     assert_right_history(swarm, swarm.json("report", "--format", "json"))
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_run_survives_a_stop_for_longer_than_a_lease_at(swarm: Swarm, point: str) -> None:
+    """Others take over from the process that sleeps at the point; when it wakes up, it does nothing twice."""
+    plan = swarm.plan(DIAMOND)
+
+    run = swarm.start("run", plan, "-y", "--workers", "2", env={"SWARM_CRASH": f"{point}:2:stop"})
+    asleep_since: dict[int, float] = {}
+    wait_for(lambda: has_ended(run, asleep_since), "the run to end", timeout_s=100)
+
+    assert run.returncode == 0, swarm.told()
+    assert {(at, what) for _, at, what in crashes(swarm)} == {(point, "stop")}
+    assert_right_history(swarm, swarm.json("report", "--format", "json"))
+
+
+def has_ended(run: "Popen[bytes]", since: dict[int, float]) -> bool:
+    """Whether it has ended; if not, whoever was seen asleep for longer than a lease is woken up."""
+    with suppress(psutil.NoSuchProcess):
+        for child in stopped_children(run.pid):
+            if time.monotonic() > since.setdefault(child.pid, time.monotonic()) + 1.25 * LEASE_S:
+                child.send_signal(signal.SIGCONT)
+    return run.poll() is not None
+
+
+def stopped_children(parent: int) -> list[psutil.Process]:
+    """Those of its workers and supervisors that are stopped."""
+    children = [*children_running(parent, "workers"), *children_running(parent, "supervisor")]
+    return [child for child in children if child.status() == psutil.STATUS_STOPPED]
 
 
 def slow_diamond() -> list[dict[str, object]]:
@@ -116,7 +146,7 @@ def test_resume_after_kill_9_of_the_supervisor_mid_merge(swarm: Swarm) -> None:
         "run", swarm.plan(DIAMOND), "-y", "--workers", "1", env={"SWARM_CRASH": "merge.after_tx:2:stop"}
     )
     wait_for(
-        lambda: any(p.status() == psutil.STATUS_STOPPED for p in children_running(run.pid, "supervisor")),
+        lambda: stopped_children(run.pid) != [],
         "the supervisor to stop in the middle of a merge",
     )
     supervisor = children_running(run.pid, "supervisor")[0]

@@ -7,7 +7,7 @@ from swarm.engine.engine import Engine
 from swarm.engine.store import Store
 from swarm.errors import StaleTokenError, StoreReplyError, UnknownTaskError
 from swarm.states import FailureKind, TaskState
-from swarm.testing.checker import violations
+from swarm.testing.checker import check_everything
 from swarm.testing.dumps import content, damage, dump, every_key, restore
 from swarm.testing.engines import make_engine
 from swarm.testing.faults import LossyStore
@@ -68,7 +68,7 @@ def test_a_lost_reply_ends_once_and_claims_once(store: Store, name: str) -> None
     assert following is not None
     held = [task for task in engine.tasks(run) if task.state is TaskState.ACKED]
     assert [(task.spec.id, task.token) for task in held] == [(following.task.id, following.token)]
-    assert violations(engine, store) == []
+    assert check_everything(engine, store) == []
 
 
 def test_a_late_repetition_claims_nothing(engine: Engine, store: Store) -> None:
@@ -149,7 +149,7 @@ def test_a_claim_that_errs_takes_nothing_from_the_end(engine: Engine, store: Sto
     store.call("ZADD", queue, 1, f"{run}/b")
     assert following is None
     assert engine.task(run, "a").state is TaskState.FAILED
-    assert violations(engine, store) == []
+    assert check_everything(engine, store) == []
 
 
 def _is_ended(engine: Engine, content_after: dict[str, object], claim: Claim) -> bool:

@@ -10,23 +10,9 @@ from swarm.states import FailureKind, TaskState
 from swarm.testing.clock import SkewedClock
 from swarm.testing.dumps import content, damage, dump, every_key, restore
 from swarm.testing.plans import BASE, make_plan, make_task
-from swarm.testing.stages import CALLS, WORKER, Stage
+from swarm.testing.stages import CALLS, STATES, WORKER, Stage
 
-STATES = {
-    "claim": TaskState.QUEUED,
-    "start": TaskState.ACKED,
-    "release": TaskState.ACKED,
-    "begin_merge": TaskState.MERGING,
-    "renew_merge": TaskState.MERGING,
-    "complete": TaskState.MERGING,
-    "send_back": TaskState.MERGING,
-    "retry": TaskState.FAILED,
-    "skip": TaskState.FAILED,
-    "activate": TaskState.PENDING,
-    "deadlines": TaskState.PENDING,
-    "fail_fast": TaskState.PENDING,
-    "submit": TaskState.PENDING,
-}
+LOADING = dict.fromkeys(("activate", "deadlines", "fail_fast", "submit"), TaskState.PENDING)
 OTHER = WorkerProfile("worker-b", types=("other",))
 
 
@@ -54,7 +40,7 @@ def test_a_script_that_errs_has_changed_nothing(
     engine: Engine, store: Store, clock: SkewedClock, verb: str
 ) -> None:
     """For every key there is: of another type, or gone; the script works or leaves all as it was."""
-    stage = Stage(engine, store, clock, STATES.get(verb, TaskState.RUNNING))
+    stage = Stage(engine, store, clock, (STATES | LOADING).get(verb, TaskState.RUNNING))
     crowd(engine)
     sane = dump(store)
     errors = 0

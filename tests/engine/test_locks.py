@@ -9,7 +9,8 @@ from swarm.engine.engine import Engine
 from swarm.engine.locks import compile_locks, lock_text, read_locks
 from swarm.engine.store import Store
 from swarm.plan.model import TaskSpec
-from swarm.testing.checker import assert_sound, overlap
+from swarm.testing.checker import assert_sound
+from swarm.testing.checker_keys import overlap
 from swarm.testing.plans import BASE, make_plan, make_task
 
 ANYTHING = WorkerProfile("w")
@@ -165,3 +166,34 @@ def test_a_lock_is_visible_with_its_holder_and_ttl(engine: Engine, store: Store)
     assert isinstance(ttl_ms, int)
     assert 0 < ttl_ms <= engine.lease_ms
     assert store.call("GET", name) is None
+
+
+def test_no_lock_is_shown_before_the_work_begins(engine: Engine, store: Store) -> None:
+    """Whoever renews while its workspace is made and then gives up leaves nothing that looks locked."""
+    engine.submit(make_plan(make_task("build", files=["src/a.py"])), base=BASE)
+    claim = engine.claim(WorkerProfile("worker-a"), "claim-1")
+    assert claim is not None
+
+    engine.renew(claim)
+    shown = store.call("EXISTS", engine.keys.of("lock", "src/a.py"))
+    engine.release(claim, reason="drain")
+
+    assert shown == 0
+    assert store.call("EXISTS", engine.keys.of("lock", "src/a.py")) == 0
+
+
+def test_a_shared_lock_is_shown_no_longer_than_somebody_holds_it(engine: Engine, store: Store) -> None:
+    """The first reader shows it and goes; the last one, who never began, takes it off the show."""
+    names = ("one", "two")
+    engine.submit(make_plan(*(make_task(name, reads=["docs/x.md"]) for name in names)), base=BASE)
+    first, last = (engine.claim(WorkerProfile(name), "claim-1") for name in names)
+    assert first is not None
+    assert last is not None
+    engine.start(first)
+
+    engine.finish(first)
+    while_it_is_held = store.call("EXISTS", engine.keys.of("lock", "docs/x.md"))
+    engine.finish(last)
+
+    assert while_it_is_held == 1
+    assert store.call("EXISTS", engine.keys.of("lock", "docs/x.md")) == 0

@@ -13,19 +13,7 @@ from swarm.testing.clock import SkewedClock
 from swarm.testing.engines import make_engine
 from swarm.testing.faults import LossyStore
 from swarm.testing.plans import BASE, make_plan, make_task
-from swarm.testing.stages import CALLS, Stage
-
-STATES = {
-    "claim": TaskState.QUEUED,
-    "start": TaskState.ACKED,
-    "release": TaskState.ACKED,
-    "begin_merge": TaskState.MERGING,
-    "renew_merge": TaskState.MERGING,
-    "complete": TaskState.MERGING,
-    "send_back": TaskState.MERGING,
-    "retry": TaskState.FAILED,
-    "skip": TaskState.FAILED,
-}
+from swarm.testing.stages import CALLS, STATES, Stage
 
 
 def outcome(stage: Stage, verb: str) -> tuple[object, dict[str, str], list[tuple[str, str]]]:

@@ -23,7 +23,7 @@ from swarm.errors import RefusedError, StaleTokenError
 from swarm.models.usage import Usage
 from swarm.plan.model import Plan, TaskSpec
 from swarm.states import FailureKind, TaskState
-from swarm.testing.checker import violations
+from swarm.testing.checker import check_everything
 from swarm.testing.clock import SkewedClock
 from swarm.testing.engines import make_engine
 from swarm.testing.plans import BASE, make_plan, make_task
@@ -308,8 +308,8 @@ def test_no_schedule_breaks_an_invariant(store: Store, clock: SkewedClock, seed:
 
     for _ in range(80):
         schedule.step()
-        found = violations(engine, store)
+        found = check_everything(engine, store)
         assert not found, (seed, schedule.log, found)
 
     schedule.finish_everything()
-    assert violations(engine, store) == []
+    assert check_everything(engine, store) == []

@@ -56,7 +56,8 @@ function fail_attempt(task, event, failure, spent)
   local state = is_final and 'failed' or 'queued'
   history.add(task, failure.kind, failure.reason, failure.retryable == '1' and failure.kind ~= 'policy', state)
   emit(is_final and 'task_failed' or event, task.run, task.id, {'state', state, 'kind_of_failure', failure.kind,
-    'reason', failure.reason, 'attempt', task.attempt, 'worker', task.worker})
+    'reason', failure.reason, 'attempt', task.attempt, 'worker', task.worker, 'failures', number_text(failures),
+    'setbacks', number_text(setbacks)})
   if is_final then
     fail_for_good(task, failure.reason)
   else

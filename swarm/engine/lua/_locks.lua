@@ -156,7 +156,7 @@ local function each_display(set, visit)
     for i = 1, #nodes do
       local hold = mode .. nodes[i]
       local path = is_wide[hold] and nodes[i] or string.sub(nodes[i], 1, -2)
-      visit(key('lock', path == '' and '/' or path), mode, nodes[i])
+      visit(key('lock', path == '' and '/' or path), mode)
     end
   end
 end
@@ -250,19 +250,22 @@ local function sum_up(part)
   return holds, changes
 end
 
+-- What is shared may have been shown by somebody else who has gone before, and as covering more or less.
 local function hide_locks()
-  local displays, unread = {}, {}
-  for i = 1, #freed.s do
-    unread[freed.s[i]] = true
-  end
+  local displays = {}
   for _, set in ipairs(returned) do
     if set.is_shown then
-      each_display(set, function(display, mode, node)
-        if mode == 'X' or unread[node] then
+      each_display(set, function(display, mode)
+        if mode == 'X' then
           displays[#displays + 1] = display
         end
       end)
     end
+  end
+  for _, unread in ipairs(freed.s) do
+    local node = unread == '' and '/' or unread
+    displays[#displays + 1] = key('lock', node)
+    displays[#displays + 1] = key('lock', string.sub(node, 1, -2))
   end
   if #displays > 0 then
     write_many('DEL', table.remove(displays), displays)

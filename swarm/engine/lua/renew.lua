@@ -17,5 +17,7 @@ write('ZADD', key('leases'), number_text(now + tonumber(lease_ms)), member)
 if spent ~= NOTHING_SPENT then
   write_fields(key('task', member), {'spent', spent})
 end
-show_locks(parse_locks(task.locks), member, token, lease_ms)
+if task.state == 'running' then
+  show_locks(parse_locks(task.locks), member, token, lease_ms)
+end
 return settle({'OK', lease_ms})

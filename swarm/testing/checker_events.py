@@ -1,0 +1,58 @@
+"""I6: whoever reads the event stream alone knows each task's state, attempts, failures and crashes."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from swarm.engine.engine import Engine
+from swarm.engine.records import Event, TaskRecord
+from swarm.keys import member
+
+
+@dataclass
+class Replayed:
+    """One task, from its events."""
+
+    state: str = "pending"
+    attempt: int = 0
+    failures: int = 0
+    setbacks: int = 0
+    crashes: int = 0
+
+
+def replay(engine: Engine) -> dict[str, Replayed]:
+    """Every task of the project, from the event stream alone."""
+    tasks: dict[str, Replayed] = {}
+    after = "0-0"
+    while page := engine.events(after=after):
+        for event in page:
+            _apply(tasks, event)
+        after = page[-1].id
+    return tasks
+
+
+def check_events(engine: Engine, tasks: Mapping[str, TaskRecord]) -> Iterator[str]:
+    """Violations of I6."""
+    replayed = replay(engine)
+    for name, task in tasks.items():
+        stored = Replayed(task.state, task.attempt, task.failures, task.setbacks, task.crashes)
+        if replayed.get(name) != stored:
+            yield f"I6 {name} is {stored}, but its events end in {replayed.get(name)}"
+    for name in replayed.keys() - tasks.keys():
+        yield f"I6 {name} has events, but is not stored"
+
+
+def _apply(tasks: dict[str, Replayed], event: Event) -> None:
+    fields = event.fields
+    if event.kind == "tasks_added":
+        tasks |= {member(event.run, task): Replayed() for task in fields["ids"].split("\n")}
+    queued = fields.get("ids" if event.kind == "tasks_queued" else "queued", "")
+    for task in filter(None, queued.split("\n")):
+        tasks[member(event.run, task)].state = "queued"
+    if not event.task:
+        return
+    known = tasks[member(event.run, event.task)]
+    if event.kind == "task_retried":
+        known.failures = known.setbacks = known.crashes = 0
+    for name in ("attempt", "failures", "setbacks", "crashes"):
+        setattr(known, name, int(fields.get(name) or getattr(known, name)))
+    known.state = fields.get("state", known.state)

@@ -1,0 +1,76 @@
+"""What the reference model keeps of runs and tasks."""
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+
+from swarm.engine.claims import WorkerProfile
+from swarm.engine.locks import compile_locks
+from swarm.plan.model import TaskSpec
+from swarm.states import TaskState
+from swarm.testing.checker_keys import overlap
+
+LEASED = frozenset({TaskState.ACKED, TaskState.RUNNING})
+HELD = LEASED | {TaskState.MERGING}
+LIVE = HELD | {TaskState.PENDING, TaskState.QUEUED}
+BAD = frozenset({TaskState.FAILED, TaskState.UPSTREAM_FAILED, TaskState.CANCELLED})
+NOT_DONE = frozenset(TaskState) - {TaskState.DONE}
+
+
+@dataclass
+class Run:
+    """One run; its slot is merger, member, merge token and until when."""
+
+    tip: str
+    state: str = "active"
+    has_ended: bool = False
+    is_paused: bool = False
+    is_fail_fast: bool = False
+    tip_token: int = 0
+    slot: tuple[str, str, int, int] | None = None
+
+    def settle(self, states: AbstractSet[TaskState]) -> None:
+        """It ends when its tasks have."""
+        if self.has_ended or states & LIVE:
+            return
+        self.has_ended = True
+        if self.state != "cancelled":
+            is_bad = states & {TaskState.FAILED, TaskState.UPSTREAM_FAILED}
+            self.state = "failed" if is_bad else "cancelled" if TaskState.CANCELLED in states else "done"
+
+
+@dataclass
+class Task:
+    """One task."""
+
+    run: str
+    name: str  # its member name
+    spec: TaskSpec
+    score: int
+    state: TaskState
+    attempt: int = 0
+    token: int = 0
+    merge_token: int = 0
+    failures: int = 0
+    setbacks: int = 0
+    crashes: int = 0
+    not_before_ms: int = 0
+    lease_ends_ms: int = 0
+    worker: str = ""
+    base: str = ""
+    merged_commit: str = ""
+    spent: int = 0  # by the attempt so far
+    usage: int = 0  # by those that have ended
+    was_skipped: bool = False
+    is_parked: bool = False
+    tried_by: set[str] = field(default_factory=set)
+
+    def overlaps(self, other: "Task") -> bool:
+        """A lock of one excludes a lock of the other."""
+        theirs = compile_locks(other.spec)
+        return any(overlap(mine, lock) for mine in compile_locks(self.spec) for lock in theirs)
+
+    def is_for(self, worker: WorkerProfile) -> bool:
+        """The worker can do it."""
+        is_type = "*" in worker.types or self.spec.type in worker.types
+        can_run = self.spec.executor in worker.executors
+        return is_type and can_run and set(self.spec.needs) <= set(worker.tags)

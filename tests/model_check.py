@@ -1,0 +1,90 @@
+"""Compares what is stored with what the reference model says, field by field, in one round trip."""
+
+from collections.abc import Iterator
+
+from swarm.engine.store import Store
+from swarm.engine.words import text_of, words_of
+from swarm.keys import Keys
+from swarm.states import TaskState
+from swarm.testing.model import Model
+from swarm.testing.model_records import HELD, LEASED, Run, Task
+
+TASK_FIELDS = (
+    *("state", "attempt", "token", "failures", "setbacks", "crashes", "score", "worker", "base"),
+    *(
+        "merged_commit",
+        "merge_token",
+        "not_before_ms",
+        "usage",
+        "spent",
+        "skipped_ms",
+        "tried_by",
+        "parked_on",
+    ),
+)
+RUN_FIELDS = ("state", "ended_ms", "paused", "tip", "tip_token")
+SLOT_FIELDS = ("merger", "task", "merge_token", "until_ms")
+
+
+def differences(store: Store, keys: Keys, model: Model) -> list[str]:
+    """Each field that differs, as a sentence; then the model knows which tasks stand parked."""
+    tasks, runs = list(model.tasks.values()), list(model.runs)
+    commands: list[list[str]] = [["HMGET", keys.of("task", task.name), *TASK_FIELDS] for task in tasks]
+    commands += [["ZSCORE", keys.of("leases"), task.name] for task in tasks]
+    commands += [["HMGET", keys.of("run", run), *RUN_FIELDS] for run in runs]
+    commands += [["HMGET", keys.of("slot", f"swarm/{run}"), *SLOT_FIELDS] for run in runs]
+    rest = [["HGET", keys.of("meta"), "turn"], ["HGET", keys.of("meta"), "fence"], ["LLEN", keys.of("work")]]
+    replies = iter(store.pipeline([*commands, *rest]))
+    hashes = [dict(zip(TASK_FIELDS, words_of(next(replies)), strict=True)) for _ in tasks]
+    found: list[str] = []
+    for task, stored in zip(tasks, hashes, strict=True):
+        found += _of_task(task, stored | {"lease": text_of(next(replies))})
+    ends = [words_of(next(replies)) for _ in runs]
+    for run, end in zip(runs, ends, strict=True):
+        found += _unequal(run, _of_run(model.runs[run]), [*end, *words_of(next(replies))])
+    model.turns |= set(filter(None, [text_of(next(replies)).partition(" ")[2]]))
+    for task, stored in zip(tasks, hashes, strict=True):
+        was_parked, task.is_parked = task.is_parked, bool(stored["parked_on"])
+        if task.is_parked and not was_parked and not model.is_blocked(task):
+            found.append(f"{task.name}: parked on {stored['parked_on']!r}, but nothing blocks it")
+    found += _unequal("fence", [str(model.fence)], [text_of(next(replies)) or "0"])
+    return found + _unequal("left-over work", [""], [text_of(next(replies))])
+
+
+def _of_task(task: Task, stored: dict[str, str]) -> Iterator[str]:
+    def number(name: str) -> int:
+        return int(float(stored[name].split(" ")[0] or 0))
+
+    expected = {
+        "state": task.state.value,
+        "worker": task.worker,
+        "base": task.base,
+        "merged_commit": task.merged_commit,
+    }
+    numbers = {name: getattr(task, name) for name in TASK_FIELDS[1:7]} | {"usage": task.usage}
+    if task.state in HELD:
+        numbers["spent"] = task.spent
+    if task.state is TaskState.MERGING:
+        numbers["merge_token"] = task.merge_token
+    if task.state is TaskState.QUEUED:
+        numbers["not_before_ms"] = task.not_before_ms
+    numbers["lease"] = task.lease_ends_ms if task.state in LEASED else 0
+    for name, value in (expected | numbers).items():
+        actual = number(name) if name in numbers else stored[name]
+        if actual != value:
+            yield f"{task.name}: {name} is {actual!r}, the model says {value!r}"
+    if bool(number("skipped_ms")) != task.was_skipped:
+        yield f"{task.name}: skipped at {stored['skipped_ms']!r}, the model says {task.was_skipped}"
+    if set(stored["tried_by"].split()) != task.tried_by:
+        yield f"{task.name}: tried by {stored['tried_by']!r}, the model says {task.tried_by}"
+
+
+def _of_run(run: Run) -> list[str]:
+    slot = [str(word) for word in run.slot] if run.slot else [""] * 4
+    return [run.state, str(run.has_ended), "1" if run.is_paused else "", run.tip, str(run.tip_token), *slot]
+
+
+def _unequal(name: str, expected: list[str], stored: list[str]) -> list[str]:
+    if len(stored) > 1:
+        stored[1] = str(stored[1] != "0")
+    return [f"{name} is {stored}, the model says {expected}"] if stored != expected else []
