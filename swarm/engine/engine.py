@@ -27,8 +27,8 @@ from swarm.engine.replies import (
     refuse,
     usage_text,
 )
+from swarm.engine.retention import Retention
 from swarm.engine.server_check import check_server
-from swarm.engine.steering import Steering
 from swarm.engine.store import Reply, Store
 from swarm.engine.submission import submit_plan
 from swarm.engine.words import text_of, words_of
@@ -49,7 +49,7 @@ PROVIDER_BASE, PROVIDER_CAP = 15, 2
 _NOTHING = Usage()
 
 
-class Engine(Steering):
+class Engine(Retention):
     """One project's queue. Not shared between threads: give each thread its own (`clone`).
 
     Args:

@@ -32,6 +32,7 @@ FRAGMENTS = (
     "_work",
     "_attempts",
     "_skip",
+    "_forget",
     "_deadlines",
     "_unserved",
     "_claim",

@@ -45,7 +45,11 @@ def submit_plan(
     specs = [encode_spec(task) for task in plan.tasks]
     run = run_id(project, plan, specs, base=base, key=key)
     branch = f"swarm/{run}"
-    answer = words_of(caller.call("open_run", run, plan.goal, branch, base, repository, SCHEMA))
+    opening = (run, plan.goal, branch, base, repository, SCHEMA)
+    answer = words_of(caller.call("open_run", *opening))
+    while answer[0] == "LEAVING":
+        caller.drain_work()
+        answer = words_of(caller.call("open_run", *opening))
     if answer[0] == "REFUSED":
         raise RefusedError(
             f"project {project!r} on this server belongs to repository {answer[1]!r}",

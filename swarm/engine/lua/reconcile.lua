@@ -13,7 +13,7 @@ if repeated then
   return repeated
 end
 local task = read_task(member)
-if not task then
+if not task or not read_run(task.run).state then
   return {'UNKNOWN'}
 end
 if task.state == 'done' then

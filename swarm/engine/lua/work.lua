@@ -44,6 +44,8 @@ elseif kind == 'redoom' then
   redoom_dependents(name)
 elseif kind == 'expire' then
   expire_run_tasks(name, place)
+elseif kind == 'forget' then
+  forget_tasks(name)
 elseif kind == 'take_up' then
   -- Unless it was paused again since.
   moved = read_run(name).paused == 'ending' and take_up_run(name) or 0
