@@ -71,6 +71,7 @@ class RunRecord(NamedTuple):
     wasted: Usage = _NOTHING  # of attempts that did not land
     is_paused: bool = False
     deadline_ms: int = 0  # must have ended by then
+    is_archived: bool = False  # Redis has forgotten it
 
 
 class AgentRecord(NamedTuple):

@@ -51,8 +51,7 @@ def backlog(queue: "Reads") -> Backlog:
 
 def held_locks(queue: "Reads") -> list[HeldLock]:
     """Every lock held now, by path, with who holds it and who waits for it."""
-    live = [run for run in queue.run_ids() if not queue.run(run).state.is_terminal]
-    return join_locks(queue.locks(), [task for run in live for task in queue.tasks(run)])
+    return join_locks(queue.locks(), [task for run in queue.active_runs() for task in queue.tasks(run)])
 
 
 def join_locks(locks: Iterable[LockRecord], tasks: Iterable[TaskRecord]) -> list[HeldLock]:

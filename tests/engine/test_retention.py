@@ -92,7 +92,7 @@ def test_a_forgotten_plan_may_be_submitted_again(engine: Engine) -> None:
     assert [task.state for task in engine.tasks(run)] == [TaskState.QUEUED, TaskState.PENDING]
 
 
-def test_a_submission_in_the_middle_of_a_removal_waits_for_its_end(engine: Engine, store: Store) -> None:
+def test_a_submission_in_the_middle_of_a_removal_waits_for_its_end(engine: Engine) -> None:
     """Whoever removes may die in between: the next to submit does the rest, then begins anew."""
     run = cancelled_run(engine, 350)
     engine._caller.call("forget", run, engine._caller.new_op())
