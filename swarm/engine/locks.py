@@ -33,6 +33,8 @@ class LockEntry:
 
 def compile_locks(spec: TaskSpec) -> tuple[LockEntry, ...]:
     """The lock set of a task: one entry a node, none inside another that already covers it."""
+    if not spec.files and not spec.reads:
+        return ()
     nodes: dict[str, LockEntry] = {}
     for mode, patterns in (("X", spec.files), ("S", spec.reads)):
         for pattern in patterns:

@@ -1,7 +1,6 @@
 """A task as JSON text in its hash, and back."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import fields
 
 from swarm.plan.model import TaskSpec
@@ -15,7 +14,7 @@ _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 def encode_spec(spec: TaskSpec) -> str:
     """A task as JSON, without the fields that have their default."""
-    return _encode(spec_fields(spec))
+    return _encode({name: value for name, value in vars(spec).items() if value != _DEFAULTS[name]})
 
 
 def decode_spec(text: str | bytes) -> TaskSpec:
@@ -30,14 +29,3 @@ def decode_spec(text: str | bytes) -> TaskSpec:
         values["command"] = tuple(values["command"])
     return TaskSpec(**values)
 
-
-def spec_fields(spec: TaskSpec) -> dict[str, object]:
-    """The fields of a task that differ from their default."""
-    return dict(_changed(spec))
-
-
-def _changed(spec: TaskSpec) -> Iterator[tuple[str, object]]:
-    for name, default in _DEFAULTS.items():
-        value = getattr(spec, name)
-        if value != default:
-            yield name, value

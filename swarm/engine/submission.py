@@ -23,6 +23,7 @@ INLINE = 64
 MANY = "*"
 
 _NOTHING = [""] * 8
+_NOBODY: list[str] = []
 SCHEMA = "2"
 """Version of the data in Redis."""
 
@@ -97,19 +98,21 @@ def plan_chunks(plan: Plan, specs: Sequence[str]) -> Iterator[list[str]]:
     chunk: list[str] = []
     tasks = edges = 0
     for place, task in enumerate(plan.tasks):
-        after = dependents.get(task.id, [])
-        is_list = len(after) > INLINE
-        parts = [after[start : start + EDGES] for start in range(0, len(after), EDGES)] if is_list else [[]]
+        after = dependents.get(task.id, _NOBODY)
+        if len(after) > INLINE:
+            parts = [after[start : start + EDGES] for start in range(0, len(after), EDGES)]
+            entry, inline = _entry(task, specs[place], ranks[task.id], MANY), len(parts[0])
+        else:
+            parts, inline = [_NOBODY], len(after)
+            entry = _entry(task, specs[place], ranks[task.id], "\n".join(after))
         for number, part in enumerate(parts):
-            more = len(part) or len(after)
+            more = len(part) if number else inline
             if chunk and (tasks == TASKS or edges + more > EDGES):
                 yield chunk
                 chunk, tasks, edges = [], 0, 0
-            chunk = chunk or [str(place + (number > 0))]
-            inline = MANY if is_list else "\n".join(after)
-            chunk += (
-                _entry(task, specs[place], ranks[task.id], inline) if number == 0 else [task.id, *_NOTHING]
-            )
+            if not chunk:
+                chunk.append(str(place + (number > 0)))
+            chunk += [task.id, *_NOTHING] if number else entry
             chunk.append("\n".join(part))
             tasks, edges = tasks + 1, edges + more
     if chunk:
@@ -145,3 +148,4 @@ def _entry(task: TaskSpec, spec: str, rank_s: float, dependents: str) -> list[st
         str(len(set(task.dependencies))),
         dependents,
     ]
+

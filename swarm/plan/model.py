@@ -38,7 +38,7 @@ class TaskSpec:
 
 def queue_of(task: TaskSpec) -> str:
     """The name of a task's queue: its type and the tags that it needs, such as `docs+gpu`."""
-    return "+".join([task.type, *sorted(set(task.needs))])
+    return "+".join([task.type, *sorted(set(task.needs))]) if task.needs else task.type
 
 
 @dataclass(frozen=True)
