@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import floor
 
-from swarm.bench.engine import Bench, Measured, Submit, Worker, engine_worker, measure, submit_to_engine
+from swarm.bench.engine import Bench, Load, Measured, Worker, engine_worker, load_engine, measure
 from swarm.bench.graphs import WORKLOADS
 from swarm.bench.medians import medians
 from swarm.bench.server import private_server
@@ -51,11 +51,11 @@ RUNS: dict[str, Workload] = {
 }
 
 
-def contestants(workload: Workload) -> dict[str, tuple[Worker, Submit]]:
+def contestants(workload: Workload) -> dict[str, tuple[Worker, Load]]:
     """Who is measured, by name."""
-    submit = partial(submit_to_engine, files=workload.files, reads=workload.reads)
+    load = partial(load_engine, files=workload.files, reads=workload.reads)
     return {
-        "engine": (engine_worker, submit),
+        "engine": (engine_worker, load),
         "loop": (floor.work, floor.load),
         "loop_redis_py": (floor.work_by_redis_py, floor.load),
     }
@@ -67,10 +67,10 @@ def run(workload: Workload, reps: int, folder: Path) -> dict[str, object]:
     measured: dict[str, list[Measured]] = {}
     with private_server(folder, aof=workload.aof) as url:
         for _ in range(reps):
-            for name, (worker, submit) in contestants(workload).items():
+            for name, (worker, load) in contestants(workload).items():
                 bench = Bench(url, folder)
                 one = measure(
-                    bench, graph, workers=WORKERS, worker=worker, submit=submit, is_gated=workload.is_gated
+                    bench, graph, workers=WORKERS, worker=worker, load=load, is_gated=workload.is_gated
                 )
                 measured.setdefault(name, []).append(one)
     found = {name: medians(runs) for name, runs in measured.items()}

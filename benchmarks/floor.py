@@ -7,6 +7,8 @@ op ids, no counts. It runs over the same connection as the engine.
 """
 
 import os
+from collections.abc import Callable
+from functools import partial
 
 import redis
 
@@ -50,8 +52,12 @@ KEYS = tuple(
 READY = KEYS[2]
 
 
-def load(bench: Bench, graph: Graph) -> None:
+def load(bench: Bench, graph: Graph) -> Callable[[], object]:
     """Store the graph and queue its roots."""
+    return partial(_store, bench, graph)
+
+
+def _store(bench: Bench, graph: Graph) -> None:
     dependents: dict[str, list[str]] = {}
     for task, dependencies in graph:
         for dependency in dependencies:

@@ -66,8 +66,8 @@ MUTANTS = (
         (
             (
                 f"{LUA}/_locks.lua",
-                "    if scores[i] then",
-                f"    if scores[i] and redis.call('EXISTS', {SHOWN}) == 1 then",
+                "    if held[i] then",
+                f"    if held[i] and redis.call('EXISTS', {SHOWN}) == 1 then",
             ),
         ),
         ("tests/engine/test_random_schedules.py", "tests/engine/test_locks.py"),
@@ -75,11 +75,8 @@ MUTANTS = (
     Mutant(
         "shared locks counted once",
         (
-            (
-                f"{LUA}/_locks.lua",
-                "local left = (stored[i] or 0) + (changes and changes[i] or 1)",
-                "local left = changes and 0 or 1",
-            ),
+            (f"{LUA}/_locks.lua", "left = one_more(before)", "left = '1'"),
+            (f"{LUA}/_locks.lua", "left = one_less(before)", "left = '0'"),
         ),
         ("tests/engine/test_random_schedules.py", "tests/engine/test_locks.py"),
     ),
@@ -96,7 +93,7 @@ MUTANTS = (
                 "local left = tonumber(stored[i] or 0) - 1",
                 "local left = tonumber(stored[i] or 0) - 2",
             ),
-            (f"{LUA}/_short.lua", "local left = (counts[i] or 0) - 1", "local left = (counts[i] or 0) - 2"),
+            (f"{LUA}/_short.lua", "one_less(counts[i] or '0')", "one_less(one_less(counts[i] or '0'))"),
         ),
         ("tests/engine/test_dispatch.py", "tests/engine/test_random_schedules.py"),
     ),
@@ -109,6 +106,11 @@ MUTANTS = (
         "the baton is not passed on",
         ((f"{LUA}/_lots.lua", "  if next(passing) then", "  if false then"),),
         ("tests/engine/test_random_schedules.py", "tests/engine/test_locks.py"),
+    ),
+    Mutant(
+        "overtaking without end",
+        ((f"{LUA}/_turn.lua", "times >= OVERTAKINGS", "false"),),
+        ("tests/engine/test_overtaking.py",),
     ),
     Mutant(
         "types are not proven before writes",

@@ -51,7 +51,7 @@ def engine(
     """
     import tempfile
 
-    from swarm.bench.engine import Bench, engine_worker, measure, submit_to_engine
+    from swarm.bench.engine import Bench, engine_worker, load_engine, measure
     from swarm.bench.graphs import WORKLOADS, read_graph
     from swarm.bench.medians import medians
     from swarm.bench.server import private_server
@@ -73,7 +73,7 @@ def engine(
                     graph,
                     workers=workers,
                     worker=engine_worker,
-                    submit=lambda at, what: submit_to_engine(at, what, files=files, reads=reads),
+                    load=lambda at, what: load_engine(at, what, files=files, reads=reads),
                     is_gated=not dag and workload in GATED,
                 )
             )

@@ -7,18 +7,22 @@ its literal prefix; whatever might be a folder is wide; unsure means wide.
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from operator import attrgetter
+from typing import NamedTuple
 
+from swarm.engine.specs import encode_json
 from swarm.plan.model import TaskSpec
 from swarm.plan.scope import may_be_folder
 
+_PART = r"(?!\.{1,2}(?:/|\Z))[^/*?\[\]\\{}:!\x00-\x1f\x7f]+"
+_PLAIN = re.compile(f"{_PART}(?:/{_PART})*")
+"""A path that is nothing but names: what most scopes are made of."""
 _MAGIC = re.compile(r"[*?\[\]\\{}]")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 
-@dataclass(frozen=True)
-class LockEntry:
+class LockEntry(NamedTuple):
     """One lock of a set."""
 
     mode: str  # X exclusive, S shared
@@ -31,6 +35,9 @@ class LockEntry:
         return (self.node if self.is_wide else self.node[:-1]) or "/"
 
 
+_NODE_OF = attrgetter("node")
+
+
 def compile_locks(spec: TaskSpec) -> tuple[LockEntry, ...]:
     """The lock set of a task: one entry a node, none inside another that already covers it."""
     if not spec.files and not spec.reads:
@@ -39,25 +46,27 @@ def compile_locks(spec: TaskSpec) -> tuple[LockEntry, ...]:
     for mode, patterns in (("X", spec.files), ("S", spec.reads)):
         for pattern in patterns:
             entry = _compile(mode, pattern)
-            known = nodes.get(entry.node, entry)
-            nodes[entry.node] = LockEntry(
-                "X" if "X" in {known.mode, mode} else "S", entry.node, known.is_wide or entry.is_wide
-            )
-    kept = [entry for entry in nodes.values() if not _is_covered(entry, nodes)]
-    return tuple(sorted(kept, key=lambda entry: entry.node))
+            known = nodes.get(entry.node)
+            if known:
+                mode_of_both = "X" if "X" in {known.mode, mode} else "S"
+                entry = LockEntry(mode_of_both, entry.node, known.is_wide or entry.is_wide)
+            nodes[entry.node] = entry
+    kept: Collection[LockEntry] = nodes.values()
+    if any(entry.is_wide for entry in kept):
+        kept = [entry for entry in kept if not _is_covered(entry, nodes)]
+    return tuple(sorted(kept, key=_NODE_OF))
 
 
 def lock_text(entries: tuple[LockEntry, ...]) -> str:
-    """A lock set as it is stored: JSON of all nodes, exclusive, shared, and wide holds; or nothing."""
+    """A lock set as it is stored: JSON of exclusive and shared nodes, and of wide holds; or nothing."""
     if not entries:
         return ""
     lists = {
-        "n": [entry.node for entry in entries],
         "x": [entry.node for entry in entries if entry.mode == "X"],
         "s": [entry.node for entry in entries if entry.mode == "S"],
         "w": [entry.mode + entry.node for entry in entries if entry.is_wide],
     }
-    return json.dumps(lists, separators=(",", ":"), ensure_ascii=False)
+    return encode_json(lists)
 
 
 def read_locks(text: str) -> Iterator[LockEntry]:
@@ -70,6 +79,8 @@ def read_locks(text: str) -> Iterator[LockEntry]:
 
 
 def _compile(mode: str, pattern: str) -> LockEntry:
+    if _PLAIN.fullmatch(pattern):
+        return LockEntry(mode, f"{pattern}/", is_wide=may_be_folder(pattern.rpartition("/")[2]))
     # A control character would end the entry's line; a lock too many is safe, one too few is not.
     text = _UNPRINTABLE.sub("?", pattern)
     if text.startswith((":", "!")):

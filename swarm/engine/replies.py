@@ -36,7 +36,8 @@ def refuse(answer: Sequence[str], name: str, token: int) -> None:
 
 def decode_claim(answer: list[Reply], worker_id: str) -> Claim:
     """The answer OK of the claim script."""
-    _, member, spec, attempt, token, base, branch, lease_ms, evidence, fresh_after = words_of(answer)
+    _, head, spec, evidence = words_of(answer)
+    member, attempt, token, base, branch, lease_ms, fresh_after = head.split("\n")
     return Claim(
         run=split_member(member)[0],
         task=decode_spec(spec),

@@ -28,6 +28,7 @@ FRAGMENTS = (
     "_controls",
     "_locks",
     "_lots",
+    "_turn",
     "_tasks",
     "_work",
     "_attempts",

@@ -2,19 +2,22 @@
 
 import json
 from dataclasses import fields
+from operator import attrgetter
 
 from swarm.plan.model import TaskSpec
 
 _LISTS = ("dependencies", "files", "reads", "needs")
-_DEFAULTS = {f.name: f.default for f in fields(TaskSpec)}
+_NAMES = [f.name for f in fields(TaskSpec)]
+_DEFAULTS = [f.default for f in fields(TaskSpec)]
+_values_of = attrgetter(*_NAMES)
 
-
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+encode_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+"""Compact JSON, by an encoder that is made once."""
 
 
 def encode_spec(spec: TaskSpec) -> str:
     """A task as JSON, without the fields that have their default."""
-    return _encode({name: value for name, value in vars(spec).items() if value != _DEFAULTS[name]})
+    return encode_json(spec_fields(spec))
 
 
 def decode_spec(text: str | bytes) -> TaskSpec:
@@ -29,3 +32,8 @@ def decode_spec(text: str | bytes) -> TaskSpec:
         values["command"] = tuple(values["command"])
     return TaskSpec(**values)
 
+
+def spec_fields(spec: TaskSpec) -> dict[str, object]:
+    """The fields of a task that differ from their default."""
+    stored = zip(_NAMES, _DEFAULTS, _values_of(spec), strict=True)
+    return {name: value for name, default, value in stored if value != default}

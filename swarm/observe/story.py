@@ -55,6 +55,7 @@ _TELLERS: dict[str, Callable[[Event], str]] = {
     "run_cancelled": lambda _: "the run was cancelled",
     "run_ended": lambda e: f"the run ended: {e.fields.get('state', '')}",
     "task_parked": lambda e: f"{e.task} waits for {lock_name(e.fields.get('path', ''))}",
+    "turn_given": lambda e: f"{e.task} was overtaken {e.fields.get('overtaken', '')} times: it is its turn",
     "task_claimed": lambda e: f"{e.task} taken by {_worker(e)}{_attempt(e)}",
     "task_handed_in": lambda e: f"{e.task} handed in by {_worker(e)}{_attempt(e)}",
     "merge_begun": lambda e: f"{e.task} is being merged and gated",

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from swarm.engine.engine import Engine
-from swarm.engine.locks import LockEntry, compile_locks
+from swarm.engine.locks import LockEntry, compile_locks, read_locks
 from swarm.engine.records import TaskRecord
 from swarm.engine.store import Store
 from swarm.engine.words import hash_of, text_of, words_of
@@ -101,9 +101,12 @@ def _waits_for_live(seen: _Seen, task: TaskRecord) -> bool:
 
 
 def _idle_lots(seen: _Seen) -> Iterator[str]:
-    """I1: a lot with tasks has a holder of its node, or a baton is out for it."""
+    """I1: a lot with tasks has a holder of its node, or a baton is out for it, or it is its node's turn."""
     listed = seen.zset("lots")
     holds = {f"X{node}" for node in seen.zset("locks")} | {f"S{node}" for node in seen.zset("reading")}
+    whose = hash_of(seen.store.call("HGETALL", seen.keys.of("meta"))).get("turn", "").partition(" ")[2]
+    if whose:
+        holds |= {lock.mode + lock.node for lock in read_locks(seen.hashes[whose].get("locks", ""))}
     batons = {
         stored.get("baton", "")
         for name, stored in seen.hashes.items()

@@ -1,9 +1,12 @@
 -- Every call begins with nothing collected. After a short call there is nothing to forget.
 local function begin(keys, args)
-  call = call or redis.call
+  if not call then
+    call = redis.call -- while a library loads there is no `redis.call`, and no `string`
+    bind_strings()
+  end
   args_of_call = args
   begin_writes(keys[1])
-  operation, claiming_run, claimed_last, meta_read, short_run, ability.alive = nil, nil, nil, nil, nil, nil
+  operation, claiming_run, claimed_last, meta_read, short_run, owed, ability.alive = nil, nil, nil, nil, nil, nil, nil
   is_repetition, has_learnt = false, false
   if was_short then
     was_short = false

@@ -1,9 +1,11 @@
 -- The claim: alone, or in the same call as the end of the attempt before it.
+local read_request, is_older, claim_line, last_claim, look_again, granted, queue_due, claim_next
+do
 local TRIES, LOOKS, DUE = 16, 300, 50
 
 -- Who claims, and from where in each queue: worker, claim id, lease ms, executors and tags (`,a,b,+t,`), then pairs:
 -- type, place. One pair with type `*` stands for every known type.
-local function read_request(from)
+function read_request(from)
   local request = {
     worker = args_of_call[from], claim_id = args_of_call[from + 1], lease_ms = args_of_call[from + 2],
     executors = args_of_call[from + 3], types = {}, places = {}, is_any = args_of_call[from + 4] == '*',
@@ -27,18 +29,27 @@ local function read_request(from)
 end
 
 -- Claim ids that end in a number rise: a lower one comes late, from a call that nobody waits for any more.
-local function is_older(id, last_id)
+function is_older(id, last_id)
+  if not last_id or #id > #last_id or (#id == #last_id and id >= last_id) then
+    return false -- with the same name, the number is higher
+  end
   local name, number = string.match(id, '^(.-)(%d+)$')
-  local last_name, last_number = string.match(last_id or '', '^(.-)(%d+)$')
+  local last_name, last_number = string.match(last_id, '^(.-)(%d+)$')
   return name and name == last_name and tonumber(number) < tonumber(last_number)
 end
 
-local function claim_line(claim_id, token, member)
+function claim_line(claim_id, token, member)
   return claim_id .. ' ' .. token .. ' ' .. now_text .. ' ' .. member
 end
 
+-- What a worker is told of what it holds: few words, because each costs the server what four of these strings do.
+function granted(member, spec, attempt, token, base, branch, lease_ms, fresh_after, evidence)
+  return {'OK', member .. '\n' .. attempt .. '\n' .. token .. '\n' .. base .. '\n' .. branch .. '\n' .. lease_ms
+    .. '\n' .. fresh_after, spec, evidence}
+end
+
 -- What the worker's last call was answered, when this one repeats it or comes after it.
-local function last_claim(request)
+function last_claim(request)
   local last = claimed_last or read('HGET', key('ops'), 'claim:' .. request.worker) or ''
   local last_id, token, member = string.match(last, '^(%S+) (%d+) %d+ (.*)$')
   if last_id ~= request.claim_id then
@@ -51,10 +62,10 @@ local function last_claim(request)
   local ends = redis.call('ZSCORE', key('leases'), member)
   local left = math.max((tonumber(ends) or now) - now, 0)
   local branch = read_run(string.match(member, '^[^/]*')).branch
-  return {'OK', member, task[1], task[2], token, task[3], branch, number_text(left), task[4] or '', task[7] or '0'}
+  return granted(member, task[1], task[2], token, task[3], branch, number_text(left), task[7] or '0', task[4] or '')
 end
 
-local function look_again(request)
+function look_again(request)
   local answer = {'AGAIN'}
   for _, type in ipairs(request.types) do
     answer[#answer + 1] = type
@@ -64,7 +75,7 @@ local function look_again(request)
 end
 
 -- Backoffs that have come due go back to their queues.
-local function queue_due()
+function queue_due()
   local due = read('ZRANGEBYSCORE', key('delayed'), '-inf', now_text, 'LIMIT', 0, DUE)
   for _, member in ipairs(due) do
     local task = read_task(member)
@@ -91,8 +102,9 @@ local function grant(request, task, entries, run)
   if attempt ~= '1' then
     write_fields(task_key, {'spent', '', 'started_ms', '0', 'handed_in_ms', '0', 'merge_begun_ms', '0'})
   end
-  if #entries.n > 0 then
+  if not is_empty(entries) then
     acquire_locks(entries)
+    turn.take(task)
   end
   if task.baton ~= '' then
     write_fields(task_key, {'baton', ''})
@@ -104,8 +116,8 @@ local function grant(request, task, entries, run)
   emit('task_claimed', task.run, task.id, {'state', 'acked', 'worker', request.worker, 'attempt', attempt,
     'token', token, 'base', run.tip})
   write_fields(key('ops'), {'claim:' .. request.worker, claim_line(request.claim_id, token, task.member)})
-  return {'OK', task.member, task.spec, attempt, token, run.tip, run.branch, request.lease_ms, task.evidence,
-    task.fresh_after}
+  return granted(task.member, task.spec, attempt, token, run.tip, run.branch, request.lease_ms, task.fresh_after,
+    task.evidence)
 end
 
 -- Nothing is left for these bells to announce; a token that stays would wake a worker for nothing.
@@ -156,7 +168,7 @@ local function read_head(request, member)
 end
 
 -- The most urgent claimable task with its lease and all of its locks, or none of it. What is blocked parks.
-local function claim_next(request)
+function claim_next(request)
   local again = last_claim(request)
   if again then
     return again
@@ -181,6 +193,10 @@ local function claim_next(request)
     elseif task then
       local entries = parse_locks(task.locks)
       local hold = find_blocker(entries)
+      if hold and task.baton ~= '' then
+        turn.count(task)
+      end
+      hold = hold or turn.blocker(entries, task.member)
       if not hold then
         return grant(request, task, entries, run)
       end
@@ -209,4 +225,5 @@ local function claim_next(request)
   hush(request)
   write_fields(key('ops'), {'claim:' .. request.worker, claim_line(request.claim_id, '0', '')})
   return {'EMPTY', unpack(known_types)}
+end
 end

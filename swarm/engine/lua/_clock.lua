@@ -1,5 +1,6 @@
--- The one clock that decides deadlines: the server's own, in whole milliseconds.
+-- The one clock that decides deadlines: the server's own, in whole milliseconds, as a number and as text.
 local function read_clock_ms()
   local time = redis.call('TIME')
-  return time[1] * 1000 + (time[2] - time[2] % 1000) / 1000
+  local text = time[1] .. string.sub('00000' .. time[2], -6, -4)
+  return tonumber(text), text
 end

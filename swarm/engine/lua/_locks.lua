@@ -1,18 +1,32 @@
 -- Hierarchical locks. A node is a path ending in '/', '' for the root. `locks` holds exclusive nodes and `reading`
 -- shared ones, all with score 0 so that BYLEX finds a subtree; `readers` counts who shares a node, `wide` who covers
 -- the subtree under it. Ancestors are looked at only while something wide is held; a wide request looks at its
--- subtree by LEX. A task's lock set is compiled at submit, as JSON: all nodes `n`, exclusive ones `x`, shared ones `s`,
+-- subtree by LEX. A task's lock set is compiled at submit, as JSON: exclusive nodes `x`, shared ones `s`,
 -- and wide holds `w` (X or S and the node): a node alone, unless it is among these.
--- `freed` and `acquired` hold what this commit frees and takes, `returned` the sets that holders give back.
+-- `returned` holds the sets that holders give back in this commit, `acquired` those that it takes, and `freed` the
+-- exclusive and the shared nodes that are nobody's after it.
 local freed, acquired, returned
 
-local NO_LOCKS = {n = {}, x = {}, s = {}, w = {}}
+local NO_LOCKS = {x = {}, s = {}, w = {}}
 
 local function parse_locks(text)
   if not text or text == '' then
     return NO_LOCKS
   end
   return cjson.decode(text)
+end
+
+local function is_empty(set)
+  return #set.x == 0 and #set.s == 0
+end
+
+local function is_among(nodes, node)
+  for i = 1, #nodes do
+    if nodes[i] == node then
+      return true
+    end
+  end
+  return false
 end
 
 local function subtree_end(node)
@@ -26,25 +40,31 @@ local function first_below(part, node)
   return read('ZRANGEBYLEX', key(part), '[' .. node, subtree_end(node), 'LIMIT', 0, 1)[1]
 end
 
-local function first_held(part, nodes)
-  if #nodes == 0 then
-    return nil
+-- Exclusive nodes, then shared ones, as one list.
+local function all_nodes(set)
+  local nodes, count = {unpack(set.x)}, #set.x
+  for i = 1, #set.s do
+    nodes[count + i] = set.s[i]
   end
-  local scores = read('ZMSCORE', key(part), unpack(nodes))
-  for i = 1, #nodes do
-    if scores[i] then
-      return nodes[i]
-    end
-  end
+  return nodes
 end
 
+-- What is read of the readers of shared nodes is kept: an acquisition adds to it.
 local function blocked_at_nodes(set)
-  local node = first_held('locks', set.n)
-  if node then
-    return 'X' .. node
+  local nodes, count = all_nodes(set), #set.x
+  local held = read('ZMSCORE', key('locks'), unpack(nodes))
+  for i = 1, #nodes do
+    if held[i] then
+      return 'X' .. nodes[i]
+    end
   end
-  node = first_held('reading', set.x)
-  return node and 'S' .. node
+  local readers = read('HMGET', key('readers'), unpack(nodes))
+  for i = 1, count do
+    if readers[i] then
+      return 'S' .. nodes[i]
+    end
+  end
+  set.readers = {unpack(readers, count + 1, #nodes)}
 end
 
 local function blocked_above(set)
@@ -100,18 +120,27 @@ end
 
 -- The held mode and node that keeps this lock set from being granted, or nil.
 local function find_blocker(set)
-  if #set.n == 0 then
+  if is_empty(set) then
     return nil
   end
   return blocked_at_nodes(set) or blocked_above(set) or blocked_below(set)
 end
 
+local function is_acquired(mode, node)
+  for _, set in ipairs(acquired) do
+    if is_among(set[mode], node) then
+      return true
+    end
+  end
+  return false
+end
+
 local function is_held(hold)
-  if acquired[hold] then
+  local mode, node = string.lower(string.sub(hold, 1, 1)), string.sub(hold, 2)
+  if is_acquired(mode, node) then
     return true
   end
-  local part = string.sub(hold, 1, 1) == 'X' and 'locks' or 'reading'
-  return not freed[hold] and read('ZSCORE', key(part), string.sub(hold, 2)) and true
+  return not is_among(freed[mode], node) and read('ZSCORE', key(mode == 'x' and 'locks' or 'reading'), node) and true
 end
 
 -- What people see from the start of work to its merge: `lock:<path>`, with a trailing slash when it covers a subtree.
@@ -125,7 +154,7 @@ local function each_display(set, visit)
     for i = 1, #nodes do
       local hold = mode .. nodes[i]
       local path = is_wide[hold] and nodes[i] or string.sub(nodes[i], 1, -2)
-      visit(key('lock', path == '' and '/' or path), mode, hold)
+      visit(key('lock', path == '' and '/' or path), mode, nodes[i])
     end
   end
 end
@@ -136,20 +165,31 @@ local function show_locks(set, member, token, ttl_ms)
   end)
 end
 
--- Holds that several tasks may have at once are counted in a hash; an absent count is 0. Returns those that ended.
-local function write_counts(name, holds, changes)
-  local counts, gone = {}, {}
+-- Holds that several tasks may have at once are counted in a hash; an absent count is 0, and `stored` is what it says,
+-- if it was read. Returns those that ended, and those that began.
+local function write_counts(name, holds, change, stored)
+  local counts, gone, new = {}, {}, {}
   if #holds == 0 then
-    return gone
+    return gone, new
   end
-  local stored = read('HMGET', name, unpack(holds))
+  stored = stored or read('HMGET', name, unpack(holds))
   for i = 1, #holds do
-    local left = (stored[i] or 0) + (changes and changes[i] or 1)
-    if left > 0 then
+    local before, left = stored[i] or '0', nil
+    if change == 1 then
+      left = one_more(before)
+    elseif change == -1 then
+      left = one_less(before)
+    else
+      left = number_text(before + change[i])
+    end
+    if before == '0' then
+      new[#new + 1] = holds[i]
+    end
+    if left == '0' then
+      gone[#gone + 1] = holds[i]
+    else
       counts[#counts + 1] = holds[i]
       counts[#counts + 1] = left
-    else
-      gone[#gone + 1] = holds[i]
     end
   end
   if #counts > 0 then
@@ -158,7 +198,7 @@ local function write_counts(name, holds, changes)
   if #gone > 0 then
     write_many('HDEL', name, gone)
   end
-  return gone
+  return gone, new
 end
 
 local function with_zeros(nodes)
@@ -169,23 +209,17 @@ local function with_zeros(nodes)
   return scored
 end
 
+-- Of a set that `find_blocker` has found nothing in the way of.
 local function acquire_locks(set)
-  for i = 1, #set.x do
-    acquired['X' .. set.x[i]] = true
-  end
-  for i = 1, #set.s do
-    acquired['S' .. set.s[i]] = true
-  end
+  acquired[#acquired + 1] = set
   if #set.x > 0 then
     write_many('ZADD', key('locks'), with_zeros(set.x))
   end
-  if #set.s > 0 then
-    write_many('ZADD', key('reading'), with_zeros(set.s))
-    write_counts(key('readers'), set.s)
+  local _, new = write_counts(key('readers'), set.s, 1, set.readers)
+  if #new > 0 then
+    write_many('ZADD', key('reading'), with_zeros(new))
   end
-  if #set.w > 0 then
-    write_counts(key('wide'), set.w)
-  end
+  write_counts(key('wide'), set.w, 1)
 end
 
 -- Several holders may go in one script: what they held together is settled once, at the end.
@@ -194,8 +228,11 @@ local function release_locks(set, is_shown)
   returned[#returned + 1] = set
 end
 
--- How often each of these holds is given back, as two lists in step.
+-- How often each of these holds is given back, as two lists in step, or a list and one number.
 local function sum_up(part)
+  if #returned == 1 then
+    return returned[1][part], -1
+  end
   local holds, changes, place = {}, {}, {}
   for _, set in ipairs(returned) do
     local list = set[part]
@@ -212,11 +249,14 @@ local function sum_up(part)
 end
 
 local function hide_locks()
-  local displays = {}
+  local displays, unread = {}, {}
+  for i = 1, #freed.s do
+    unread[freed.s[i]] = true
+  end
   for _, set in ipairs(returned) do
     if set.is_shown then
-      each_display(set, function(display, _, hold)
-        if freed[hold] then
+      each_display(set, function(display, mode, node)
+        if mode == 'X' or unread[node] then
           displays[#displays + 1] = display
         end
       end)
@@ -232,14 +272,9 @@ local function settle_locks()
     return
   end
   local exclusive = sum_up('x')
-  for i = 1, #exclusive do
-    freed['X' .. exclusive[i]] = true
-  end
   local unread = write_counts(key('readers'), sum_up('s'))
-  for i = 1, #unread do
-    freed['S' .. unread[i]] = true
-  end
   write_counts(key('wide'), sum_up('w'))
+  freed.x, freed.s = exclusive, unread
   if #exclusive > 0 then
     write_many('ZREM', key('locks'), exclusive)
   end

@@ -3,17 +3,22 @@
 -- hands it a baton; when the woken task is granted, or blocked elsewhere, the baton wakes the next, unless
 -- the lot's node is held again. So: a lot with tasks has a holder or a baton, and one release wakes one.
 local leaving, passing
+local turn = {} -- see `_turn.lua`
 
 local LOTS_A_CALL = 100
 
+-- Whose turn it is has a lot to itself and comes first in it and in its queue.
 local function park(task, hold)
-  local lot = hold .. '\n' .. task.type .. '\n' .. task.executor
+  local lot, score = hold .. '\n' .. task.type .. '\n' .. task.executor, task.score
+  if turn.whose() == task.member then
+    lot, score = lot .. '\nturn', '0'
+  end
   local path = string.sub(hold, 2)
   path = path == '' and '/' or path
   write('ZREM', key('queue', task.type), task.member)
-  write('ZADD', key('lot', lot), task.score, task.member)
+  write('ZADD', key('lot', lot), score, task.member)
   write('ZADD', key('lots'), '0', lot)
-  write('ZADD', key('parked', task.type), task.score, task.member)
+  write('ZADD', key('parked', task.type), score, task.member)
   local since = task.parked_ms == '0' and now_text or task.parked_ms
   write_fields(key('task', task.member), {'lot', lot, 'parked_on', path, 'parked_ms', since, 'baton', ''})
   emit('task_parked', task.run, task.id, {'state', 'queued', 'path', path})
@@ -49,7 +54,7 @@ local function next_in_lot(lot_key)
 end
 
 local function wake(lot)
-  local type, executor = string.match(lot, '^[^\n]*\n([^\n]*)\n([^\n]*)$')
+  local type, executor = string.match(lot, '^[^\n]*\n([^\n]*)\n([^\n]*)')
   local member, score = next_in_lot(key('lot', lot))
   if not member then
     write('ZREM', key('lots'), lot)
@@ -86,7 +91,7 @@ local function pass_batons()
   end
   for _, lot in ipairs(batons) do
     local hold = string.match(lot, '^([^\n]*)\n')
-    if is_held(hold) then
+    if is_held(hold) or turn.is_about(hold) then
       passing[lot] = nil
     else
       wake(lot)
@@ -98,12 +103,13 @@ local function settle_lots()
   if next(passing) then
     pass_batons()
   end
-  if next(freed) == nil or read('ZCARD', key('lots')) == 0 then
+  if (#freed.x == 0 and #freed.s == 0) or read('ZCARD', key('lots')) == 0 then
     return
   end
-  for hold in pairs(freed) do
-    if not acquired[hold] then
-      local after = wake_lots(hold, '')
+  for mode, nodes in pairs(freed) do
+    for _, node in ipairs(nodes) do
+      local hold = string.upper(mode) .. node
+      local after = not is_acquired(mode, node) and wake_lots(hold, '')
       if after then
         leave_work('wake', hold, after)
       end
@@ -117,6 +123,7 @@ end
 
 -- What a commit has settled is behind it.
 local function reset_locks()
-  freed, acquired, returned = emptied(freed), emptied(acquired), emptied(returned)
+  freed = {x = NO_LOCKS.x, s = NO_LOCKS.s}
+  acquired, returned = emptied(acquired), emptied(returned)
   leaving, passing = emptied(leaving), emptied(passing)
 end

@@ -2,10 +2,14 @@
 -- first attempts, few dependents, and for the claim no lock in the way. In straight lines, every read before the first
 -- write of its half, it does what `finish_task` and `grant` do in general; a test holds both ways to the same keys.
 -- It takes a third of the time.
-local short_run, short_counts, was_short
+local short_run, was_short, owed
 
+local finish_shortly, claim_after
+do
 local SHORT_FIELDS = {'state', 'tip', 'branch', 'live', 'pending', 'queued', 'acked', 'running', 'done', 'paused'}
 local PLACE = {pending = 5, queued = 6, acked = 7, running = 8, done = 9}
+local short_counts
+-- `owed` is what the first half leaves for the second to write into the run's hash: one command for both.
 
 -- The few fields of a run that the short way needs, in their order; as the first half has left them.
 local function read_short_run(run)
@@ -15,10 +19,18 @@ local function read_short_run(run)
   return short_counts
 end
 
-local function add(counts, state, change)
-  local sum = (counts[PLACE[state]] or 0) + change
-  counts[PLACE[state]] = sum
-  return sum
+-- One task went from a state to another; the counts are texts.
+local function move_one(counts, from, to)
+  counts[PLACE[from]] = one_less(counts[PLACE[from]] or '0')
+  counts[PLACE[to]] = one_more(counts[PLACE[to]] or '0')
+end
+
+local function pay_owed()
+  if owed then
+    local counts = short_counts
+    call('HSET', key('run', short_run), 'queued', counts[6] or '0', 'acked', counts[7] or '0', unpack(owed))
+    owed = nil
+  end
 end
 
 local function split_member(member)
@@ -31,9 +43,9 @@ local function ready_dependents(run, ids)
   local counts = call('HMGET', key('waiting', run), unpack(ids))
   local left_now, ready = {}, {}
   for i = 1, #ids do
-    local left = (counts[i] or 0) - 1
+    local left = one_less(counts[i] or '0')
     left_now[2 * i - 1], left_now[2 * i] = ids[i], left
-    if left == 0 then
+    if left == '0' then
       local member = run .. '/' .. ids[i]
       local stored = call('HMGET', key('task', member), 'state', 'type', 'executor', 'score')
       if stored[1] == 'pending' then
@@ -49,12 +61,12 @@ local function ready_dependents(run, ids)
 end
 
 -- The first half. Returns what it answers, or nil when it is a matter for the general way; nothing is written then.
-local function finish_shortly(member, token, spent)
+function finish_shortly(member, token, spent)
   local task_key = key('task', member)
-  local task = call('HMGET', task_key, 'state', 'token', 'locks', 'attempt', 'spent', 'claimed_ms', 'busy_ms',
-    'dependents', 'worker', 'type', 'skipped_ms')
+  local task = call('HMGET', task_key, 'state', 'token', 'locks', 'attempt', 'spent', 'claimed_ms', 'type',
+    'dependents', 'worker', 'skipped_ms')
   local state, dependents = task[1], task[8] or ''
-  if task[2] ~= token or (state ~= 'acked' and state ~= 'running') or task[4] ~= '1' or task[7] or task[11]
+  if task[2] ~= token or (state ~= 'acked' and state ~= 'running') or task[4] ~= '1' or task[10]
     or (task[5] or '') ~= '' or spent ~= NOTHING_SPENT or dependents == MANY or not tonumber(task[6]) then
     return nil
   end
@@ -71,6 +83,7 @@ local function finish_shortly(member, token, spent)
       return nil
     end
   end
+  -- The bare prefix is never a key: an empty first set makes ZINTERCARD probe types and stop.
   local told_queued, zsets = {}, {prefix, key('leases')}
   for i = 1, #ready do
     told_queued[i] = ready[i].id
@@ -82,8 +95,15 @@ local function finish_shortly(member, token, spent)
     settle_lots()
     probe_writes()
   end
-  call('ZINTERCARD', #zsets, unpack(zsets))
-  learn(ability.base_type(task[10]), now - task[6])
+  call('ZINTERCARD', number_text(#zsets), unpack(zsets))
+  local busy = now - task[6]
+  learn(ability.base_type(task[7]), busy)
+  busy = number_text(busy)
+  move_one(counts, state, 'done')
+  counts[4] = one_less(counts[4])
+  for _ = 1, #ready do
+    move_one(counts, 'pending', 'queued')
+  end
 
   if #ready > 0 then
     call('XADD', key('events'), '*', 'kind', 'task_done', 'run', run, 'task', id, 'state', 'done', 'attempt', '1',
@@ -93,7 +113,7 @@ local function finish_shortly(member, token, spent)
       'commit', '', 'worker', task[9])
   end
   call('ZREM', key('leases'), member)
-  call('HSET', task_key, 'state', 'done', 'ended_ms', now_text, 'busy_ms', number_text(now - task[6]))
+  call('HSET', task_key, 'state', 'done', 'ended_ms', now_text, 'busy_ms', busy)
   if ids then
     call('HSET', key('waiting', run), unpack(left_now))
   end
@@ -103,12 +123,12 @@ local function finish_shortly(member, token, spent)
     call('ZADD', key('queue', dependent[2]), dependent[4], dependent.member)
     ring(dependent[2], dependent[3])
   end
-  counts[4] = counts[4] - 1
+  owed = {'done', counts[9], 'live', counts[4]}
   if #ready > 0 then
-    call('HSET', key('run', run), state, add(counts, state, -1), 'done', add(counts, 'done', 1), 'live', counts[4],
-      'pending', add(counts, 'pending', -#ready), 'queued', add(counts, 'queued', #ready))
-  else
-    call('HSET', key('run', run), state, add(counts, state, -1), 'done', add(counts, 'done', 1), 'live', counts[4])
+    owed[#owed + 1], owed[#owed + 2] = 'pending', counts[5]
+  end
+  if state == 'running' then
+    owed[#owed + 1], owed[#owed + 2] = 'running', counts[8]
   end
   if task[3] ~= '' then
     execute_writes()
@@ -121,52 +141,57 @@ end
 local function claim_shortly(answer, from)
   local worker, claim_id, lease_ms, executors, first_type = unpack(args_of_call, from, from + 4)
   local last_id = string.match(claimed_last, '^(%S+)')
-  if last_id == claim_id or is_older(claim_id, last_id) then
+  if claim_id == last_id or is_older(claim_id, last_id) then
     return nil -- it was answered before
   end
   local known = read_meta()
   local types = first_type == '*' and ability.served_queues(executors) or nil
-  local member, score, queue
+  local member, score, queue, type
   if types then
     for i = 1, #types do
       local name = key('queue', types[i])
-      local head = call('ZRANGE', name, 0, 0, 'WITHSCORES')
+      local head = call('ZRANGE', name, '0', '0', 'WITHSCORES')
       if head[1] and (not score or tonumber(head[2]) < score) then
-        member, score, queue = head[1], tonumber(head[2]), name
+        member, score, queue, type = head[1], tonumber(head[2]), name, types[i]
       end
     end
   elseif not args_of_call[from + 6] and not string.find(known[2] or '', '+', 1, true) then
     queue = key('queue', first_type)
-    member = call('ZRANGE', queue, 0, 0)[1]
+    member, type = call('ZRANGE', queue, '0', '0')[1], first_type
   end
   if not member then
     return nil
   end
   local task_key = key('task', member)
-  local task = call('HMGET', task_key, 'state', 'executor', 'locks', 'attempt', 'parked_ms', 'baton', 'type', 'spec')
-  if task[1] ~= 'queued' or task[4] or (task[5] or '0') ~= '0' or (task[6] or '') ~= ''
+  local task = call('HMGET', task_key, 'state', 'executor', 'locks', 'attempt', 'parked_ms', 'spec')
+  if task[1] ~= 'queued' or task[4] or (task[5] or '0') ~= '0' -- whoever has a baton was parked
     or not string.find(executors, ',' .. task[2] .. ',', 1, true) then
     return nil
   end
   local run, id = split_member(member)
+  if run ~= short_run then
+    pay_owed()
+  end
   local counts = read_short_run(run)
   if counts[1] ~= 'active' or (counts[10] or '') ~= '' then
     return nil
   end
   local entries = parse_locks(task[3])
-  if find_blocker(entries) then
+  if not is_empty(entries) and (find_blocker(entries) or (known[5] or '') ~= '') then
     return nil
   end
   if next(rung) then
-    ring(task[7], task[2], -1)
+    ring(type, task[2], -1)
     settle_bells()
   end
-  local token = number_text((known[1] or 0) + 1)
-  if #entries.n > 0 then
+  local token = one_more(known[1] or '0')
+  if not is_empty(entries) then
     acquire_locks(entries)
   end
   probe_writes()
   local tip = counts[2]
+  move_one(counts, 'queued', 'acked')
+  owed = owed or {}
 
   call('XADD', key('events'), '*', 'kind', 'task_claimed', 'run', run, 'task', id, 'state', 'acked', 'worker', worker,
     'attempt', '1', 'token', token, 'base', tip)
@@ -177,19 +202,24 @@ local function claim_shortly(answer, from)
   call('HSET', key('meta'), 'fence', token, 'durations', known[3])
   has_learnt = false
   call('HSET', key('ops'), operation.caller, remembered(answer), 'claim:' .. worker, claim_line(claim_id, token, member))
-  call('HSET', key('run', run), 'queued', add(counts, 'queued', -1), 'acked', add(counts, 'acked', 1))
+  pay_owed()
   execute_writes()
-  was_short = #entries.n == 0
-  return {'OK', member, task[8], '1', token, tip, counts[3], lease_ms, '', '0'}
+  if not is_empty(entries) then
+    reset_locks()
+  end
+  was_short = true
+  return granted(member, task[6], '1', token, tip, counts[3], lease_ms, '0', '')
 end
 
 -- The next claim in the same call, after a first half that went the short way.
-local function claim_after(answer, from)
+function claim_after(answer, from)
   local bells = copy_bells()
   local is_sound, claimed = pcall(claim_shortly, answer, from)
   if is_sound and claimed then
-    return {answer, claimed}
-  elseif is_sound then
+    return both(answer, claimed)
+  end
+  pay_owed()
+  if is_sound then
     return settle_and_claim(answer, from)
   end
   drop_writes()
@@ -198,5 +228,6 @@ local function claim_after(answer, from)
   remember(answer)
   settle_durations()
   commit_writes()
-  return {answer, {'FAILED'}}
+  return both(answer, {'FAILED'})
+end
 end

@@ -2,7 +2,7 @@
 local FIELDS = {
   'state', 'token', 'type', 'executor', 'score', 'locks', 'attempt', 'worker', 'parked_ms', 'lot', 'baton',
   'spent', 'merge_token', 'claimed_ms', 'busy_ms', 'dependents', 'skipped_ms', 'lock_wait_ms', 'spec', 'evidence', 'fresh_after',
-  'tried_by',
+  'tried_by', 'overtaken',
 }
 local TO_END = 17 -- so many of them say all that ending an attempt needs
 
@@ -20,7 +20,7 @@ local function read_task(member, count)
     spent = values[12] or '', merge_token = values[13] or '', claimed_ms = values[14] or '0',
     busy_ms = values[15] or '0', dependents = values[16] or '', skipped_ms = values[17] or '0',
     lock_wait_ms = values[18] or '0', spec = values[19] or '', evidence = values[20] or '',
-    fresh_after = values[21] or '0', tried_by = values[22] or '',
+    fresh_after = values[21] or '0', tried_by = values[22] or '', overtaken = values[23] or '0',
   }
 end
 

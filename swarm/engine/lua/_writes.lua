@@ -19,8 +19,30 @@ local function key(part, name)
   return whole_keys[part]
 end
 
+-- Whole numbers only: a number that is handed to `redis.call` as it is, or printed as a float, costs four times this.
 local function number_text(number)
-  return string.format('%.0f', number)
+  return string.format('%d', number)
+end
+
+-- A count as text, one more and one less, mostly without reading it as a number.
+local one_more, one_less, bind_strings
+do
+  local byte, sub, format
+  local DIGITS = {[0] = '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'}
+
+  function bind_strings()
+    byte, sub, format = string.byte, string.sub, string.format
+  end
+
+  function one_more(text)
+    local last = byte(text, -1)
+    return last == 57 and format('%d', text + 1) or sub(text, 1, -2) .. DIGITS[last - 47]
+  end
+
+  function one_less(text)
+    local last = byte(text, -1)
+    return last == 48 and format('%d', text - 1) or sub(text, 1, -2) .. DIGITS[last - 49]
+  end
 end
 
 local function split_lines(text)
@@ -46,11 +68,14 @@ local function will_prove(command, name)
   end
 end
 
+-- The words of a command are kept as one list, in its third place.
+local AS_LIST = true
+
 local function write_many(command, name, words)
   if not probed[name] then
     will_prove(command, name)
   end
-  pending[#pending + 1] = {command, name, unpack(words)}
+  pending[#pending + 1] = {command, name, words, AS_LIST}
 end
 
 local function write(command, name, first, second, third)
@@ -73,7 +98,7 @@ local function write_fields(name, fields)
     will_prove('HSET', name)
   end
   hashes[name] = fields
-  pending[#pending + 1] = {'HSET', name, fields}
+  pending[#pending + 1] = {'HSET', name, fields, AS_LIST}
 end
 
 -- Forget what was collected since the last commit.
@@ -91,8 +116,8 @@ local function begin_writes(first_key)
       whole_keys[part] = prefix .. name
     end
   end
-  now = read_clock_ms()
-  now_text = number_text(now)
+  now, now_text = read_clock_ms()
+  now_text = now_text or number_text(now)
 end
 
 -- Prove the type of every key among the collected writes; whatever is wrong is said here, before the first of them.
@@ -126,8 +151,8 @@ local function execute_writes()
   end
   for i = 1, #pending do
     local command = pending[i]
-    if command[1] == 'HSET' then
-      call('HSET', command[2], unpack(command[3]))
+    if command[4] == AS_LIST then
+      call(command[1], command[2], unpack(command[3]))
     else
       call(unpack(command))
     end
@@ -142,11 +167,11 @@ local function commit_writes()
   execute_writes()
 end
 
--- What the whole project's hash says, read once a call: fence, types, durations, controls.
+-- What the whole project's hash says, read once a call: fence, types, durations, controls, turn.
 local meta_read
 
 local function read_meta()
-  meta_read = meta_read or read('HMGET', key('meta'), 'fence', 'types', 'durations', 'controls')
+  meta_read = meta_read or read('HMGET', key('meta'), 'fence', 'types', 'durations', 'controls', 'turn')
   return meta_read
 end
 

@@ -3,7 +3,7 @@
 -- ARGV     worker, claim id, lease ms, executors and tags (`,a,b,+t,`), then pairs: type, place in its queue to look from.
 --          One pair with type `*` stands for every known type.
 -- Writes   task, queue, delayed, bell, lot, lots, parked, leases, locks, reading, readers, wide, lock, meta, run, ops, events
--- Returns  {'OK', member, spec, attempt, token, base, branch, lease ms, evidence, attempts to forget},
+-- Returns  {'OK', member, attempt, token, base, branch, lease ms, attempts to forget: one a line, spec, evidence},
 --          {'EMPTY', the queues that were looked at...}, or {'AGAIN', pairs...}: call again with these
 -- Moves: queued -> acked
 return settle(claim_next(read_request(1)))

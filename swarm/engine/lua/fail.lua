@@ -5,7 +5,7 @@
 -- Writes   task, leases, locks, reading, readers, wide, lock, lot, lots, parked, queue, delayed, bell, dead, work, run, active, ops, events;
 --          with a claim, what `claim` writes
 -- Returns  {'OK' or 'MORE', state}, {'STALE', current token}, {'CANCELLED'} or {'UNKNOWN'};
---          with a claim, {that, what `claim` returns} once it is OK, or {that, {'FAILED'}} when only the claim erred
+--          with a claim, once it is OK: {that as lines, what `claim` returns...}, or {that, 'FAILED'} when only the claim erred
 -- Flags: allow-oom
 -- Moves: acked -> queued, running -> queued, acked -> failed, running -> failed, pending -> upstream_failed
 local member, token, op, spent = unpack(args, 1, 4)

@@ -4,7 +4,7 @@
 -- Writes   task, leases, merging, run, lock, ops, events;
 --          with a claim, what `claim` writes
 -- Returns  {'OK'}, {'STALE', current token}, {'CANCELLED'} or {'UNKNOWN'};
---          with a claim, {that, what `claim` returns} once it is OK, or {that, {'FAILED'}} when only the claim erred
+--          with a claim, once it is OK: {that as lines, what `claim` returns...}, or {that, 'FAILED'} when only the claim erred
 -- Flags: allow-oom
 -- Moves: running -> merging
 local member, token, op, commit, spent, display_ms = unpack(args, 1, 6)

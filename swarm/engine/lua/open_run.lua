@@ -24,8 +24,10 @@ if read('ZCARD', key('index', run)) > 0 then
 end
 local workers = read('ZCOUNT', key('workers'), number_text(now - ALIVE_MS), '+inf')
 write_fields(meta, {'schema', schema, 'repository', known[1] or repository})
-write_fields(run_key, {'state', 'loading', 'goal', goal, 'branch', branch, 'base', base, 'tip', base,
-  'tip_token', '0', 'submitted_ms', now_text, 'ended_ms', '0', 'workers', number_text(workers), 'chunks', '0',
+-- What a claim reads comes first, because a small hash is searched from its beginning.
+write_fields(run_key, {'state', 'loading', 'queued', '0', 'acked', '0', 'done', '0', 'live', '0', 'tip', base,
+  'branch', branch, 'pending', '0', 'running', '0', 'paused', '', 'goal', goal, 'base', base, 'tip_token', '0',
+  'submitted_ms', now_text, 'ended_ms', '0', 'workers', number_text(workers), 'chunks', '0',
   'conflicts', '0', 'gate_failures', '0', 'interventions', '0', 'usage', NOTHING_SPENT, 'wasted', NOTHING_SPENT})
 write('ZADD', key('runs'), now_text, run)
 write('SADD', key('active'), run)

@@ -1,10 +1,10 @@
 -- One tick of the reaper: take back what outlived its lease. A gap in ticks means that the server was away
 -- and nobody could renew: every lease gets one term of grace. After two graces in a row it reaps anyway.
--- Backoffs that have come due are queued, and what is over its deadline fails;
+-- Backoffs that have come due are queued, what is over its deadline fails, and a turn that nobody takes ends;
 -- a queue that no worker alive serves is noted.
 -- KEYS[1]  the project's key prefix
 -- ARGV     op_id, lease ms
--- Writes   tick, unserved, deadlines, leases, task, locks, reading, readers, wide, lock, lot, lots, parked, queue, delayed, bell, dead,
+-- Writes   tick, meta, unserved, deadlines, leases, task, locks, reading, readers, wide, lock, lot, lots, parked, queue, delayed, bell, dead,
 --          work, run, active, ops, events
 -- Returns  {'OK' or 'MORE', then for each task: member, worker, state} or {'GRACE', until ms}
 -- Flags: allow-oom
@@ -30,6 +30,9 @@ elseif now >= grace_until then
   graces = 0
 end
 write_fields(tick, {'last_ms', now_text, 'grace_until_ms', number_text(grace_until), 'graces', graces})
+if turn.look() then
+  return settle({'MORE'})
+end
 if now < grace_until then
   return settle({'GRACE', number_text(grace_until)})
 end

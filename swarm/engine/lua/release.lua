@@ -4,7 +4,7 @@
 -- Writes   task, leases, locks, reading, readers, wide, lock, lot, lots, parked, queue, bell, run, ops, events;
 --          with a claim, what `claim` writes
 -- Returns  {'OK'}, {'STALE', current token}, {'CANCELLED'} or {'UNKNOWN'};
---          with a claim, {that, what `claim` returns} once it is OK, or {that, {'FAILED'}} when only the claim erred
+--          with a claim, once it is OK: {that as lines, what `claim` returns...}, or {that, 'FAILED'} when only the claim erred
 -- Flags: allow-oom
 -- Moves: acked -> queued, running -> queued
 local member, token, op, spent, reason = unpack(args, 1, 5)
