@@ -1,4 +1,4 @@
-"""What size costs: loading 100,000 tasks, a task among so many, tasks parked on one lock, memory, slow scripts.
+"""What size costs: loading 100,000 tasks, one task of them, tasks parked on one lock, memory, slow scripts.
 
     python benchmarks/size.py [--tasks 100000] [--parked 10000] [--reps 3] [--out results.json]
 
@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from swarm.bench.graphs import layered
 from swarm.bench.server import private_server
@@ -22,10 +23,12 @@ from swarm.engine.claims import Claim, Failure, Finish, WorkerProfile
 from swarm.engine.connect import open_store
 from swarm.engine.engine import Engine
 from swarm.engine.ranks import urgency
-from swarm.engine.store import Store
 from swarm.engine.words import text_of
 from swarm.plan.model import Plan, TaskSpec
 from swarm.states import FailureKind
+
+if TYPE_CHECKING:
+    from swarm.engine.store import Store
 
 BASE, PROJECT = "0" * 40, "bench"
 WORKER = WorkerProfile("bench", types=("general",), executors=("command",))
@@ -125,7 +128,7 @@ def loading(rig: Rig, plan: Plan, reps: int) -> dict[str, float]:
 
 
 def one_of_many(rig: Rig, plan: Plan) -> dict[str, float]:
-    """A task's cost among many and among few, and the slowest script while the run is worked on and steered."""
+    """A task's cost among many and among few, and the slowest script of each way to steer the run."""
     few = layered_plan(FEW)
     costs: dict[int, list[float]] = {len(few.tasks): [], len(plan.tasks): []}
     for rep in range(RUN // FEW // 2):
@@ -139,9 +142,7 @@ def one_of_many(rig: Rig, plan: Plan) -> dict[str, float]:
     steps: dict[str, Callable[[], object]] = {
         "reap": rig.engine.reclaim_expired,
         "rerank": lambda: rig.engine.rerank(run, told),
-        "fail": lambda: rig.engine.fail(
-            rig.claim(), Failure(FailureKind.TASK_ERROR, "no", retryable=False)
-        ),
+        "fail": lambda: rig.engine.fail(rig.claim(), Failure(FailureKind.TASK_ERROR, "no", retryable=False)),
         "retry_failed": lambda: rig.engine.retry_failed(run),
         "skip": lambda: rig.engine.skip(run, plan.tasks[RUN].id),
         "cancel": lambda: rig.engine.cancel(run),
@@ -160,7 +161,7 @@ def one_of_many(rig: Rig, plan: Plan) -> dict[str, float]:
 
 
 def memory(rig: Rig, tasks: int) -> dict[str, float]:
-    """Bytes of Redis a task: stored, finished, with its events archived; and what is left of the run when it is gone."""
+    """Bytes of Redis a task: stored, finished, with its events archived; and what the run leaves behind."""
     plan = layered_plan(tasks)
     rig.fresh()
     before = rig.memory()
@@ -169,7 +170,7 @@ def memory(rig: Rig, tasks: int) -> dict[str, float]:
     for _ in rig.run(tasks):
         pass
     finished = rig.memory() - before
-    while len(rig.engine.events(limit=2_000)) == 2_000:  # noqa: PLR2004  # more than stay
+    while len(rig.engine.events(limit=2_000)) == 2_000:  # more than stay
         rig.engine.trim_events("bench", upto=rig.engine.last_event_id())
     archived = rig.memory() - before
     rig.engine.forget(run)

@@ -32,6 +32,7 @@ FRAGMENTS = (
     "_tasks",
     "_work",
     "_attempts",
+    "_undoom",
     "_skip",
     "_forget",
     "_deadlines",

@@ -148,4 +148,3 @@ def _entry(task: TaskSpec, spec: str, rank_s: float, dependents: str) -> list[st
         str(len(set(task.dependencies))),
         dependents,
     ]
-

@@ -92,8 +92,7 @@ def upward_ranks(plan: Plan) -> dict[str, float]:
         rank = task.estimate_s + ranks[task.id]
         ranks[task.id] = rank
         for dependency in task.dependencies:
-            if ranks[dependency] < rank:
-                ranks[dependency] = rank
+            ranks[dependency] = max(ranks[dependency], rank)
     return ranks
 
 

@@ -13,7 +13,7 @@ local function skip_task(task, interventions)
     write('ZREM', key('dead'), task.member)
     if read_run(task.run).state ~= 'cancelled' then
       reopen_run(task.run)
-      leave_work('undoom', task.member, 0)
+      leave_undoom(task)
     end
   end
   write_fields(key('run', task.run), {'interventions', number_text(tonumber(interventions or 0) + 1)})

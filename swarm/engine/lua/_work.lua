@@ -161,23 +161,6 @@ local function revive_task(task)
   emit('task_retried', task.run, task.id, {'state', state})
 end
 
--- What failed, and what failed because of it; not what a person cancelled.
-local function retry_failed_tasks(run, from)
-  local ids, count = read('ZRANGE', key('index', run), from, from + BUDGET - 1), 0
-  for _, id in ipairs(ids) do
-    local task = read_task(run .. '/' .. id)
-    if task and task.state == 'failed' then
-      revive_task(task)
-      leave_work('undoom', task.member, 0)
-      count = count + 1
-    end
-  end
-  if #ids == BUDGET then
-    leave_work('retry_failed', run, from + BUDGET)
-  end
-  return count
-end
-
 local function retry_run_tasks(run, from)
   local ids, count = read('ZRANGE', key('index', run), from, from + BUDGET - 1), 0
   for _, id in ipairs(ids) do
@@ -222,46 +205,6 @@ local function revive_one(member, may_be)
   end
   leave_work('revive_below', member, 0)
   return 1
-end
-
--- What failed with a task that has landed after all may go on; what a person cancelled may not. A dependent of
--- another task that did not end well stays as it is, or is doomed again once all are looked at.
-local function undoom_dependents(member, from)
-  local count, run = 0, string.match(member, '^[^/]*')
-  if read_run(run).state == 'cancelled' then
-    return 0 -- since this was left over
-  end
-  walk_dependents('undoom', {member}, from, function(task)
-    if task.state ~= 'upstream_failed' then
-      return false
-    end
-    local doubtful = {}
-    for _, id in ipairs(dependencies_of(task.member)) do
-      local dependency = task.run .. '/' .. id
-      local stored = redis.call('HMGET', key('task', dependency), 'state', 'skipped_ms')
-      local state = not stored[2] and stored[1]
-      if state == 'failed' or state == 'cancelled' then
-        return false
-      elseif state == 'upstream_failed' then
-        doubtful[#doubtful + 1] = dependency
-      end
-    end
-    revive_task(task)
-    count = count + 1
-    for _, dependency in ipairs(doubtful) do
-      leave_work('redoom', dependency, 0)
-    end
-    return true
-  end)
-  return count
-end
-
-local function redoom_dependents(member)
-  local stored = read('HMGET', key('task', member), 'state', 'skipped_ms')
-  local state = not stored[2] and stored[1]
-  if state == 'failed' or state == 'upstream_failed' or state == 'cancelled' then
-    doom_dependents(member, 0)
-  end
 end
 
 -- Those that stood aside go back to their queues.
