@@ -19,6 +19,7 @@ FRAGMENTS = (
     "_clock",
     "_call",
     "_writes",
+    "_epoch",
     "_durations",
     "_events",
     "_left",

@@ -23,7 +23,7 @@ if read('ZCARD', key('index', run)) > 0 then
   return {'LEAVING'}
 end
 local workers = read('ZCOUNT', key('workers'), number_text(now - ALIVE_MS), '+inf')
-write_fields(meta, {'schema', schema, 'repository', known[1] or repository})
+write_fields(meta, {'schema', schema, 'repository', known[1] or repository, 'epoch', epoch.id()})
 -- What a claim reads comes first, because a small hash is searched from its beginning.
 write_fields(run_key, {'state', 'loading', 'queued', '0', 'acked', '0', 'done', '0', 'live', '0', 'tip', base,
   'branch', branch, 'pending', '0', 'running', '0', 'paused', '', 'goal', goal, 'base', base, 'tip_token', '0',
