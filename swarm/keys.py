@@ -48,6 +48,10 @@ PARTS: dict[str, str] = {
 }
 
 
+BEGINNING = "swarm:{"
+"""What every key of every project begins with."""
+
+
 @dataclass(frozen=True)
 class Keys:
     """The keys of one project."""
@@ -57,7 +61,7 @@ class Keys:
     @property
     def prefix(self) -> str:
         """What every key of the project begins with."""
-        return f"swarm:{{{self.project}}}:"
+        return f"{BEGINNING}{self.project}}}:"
 
     def of(self, part: str, name: str = "") -> str:
         """The key `part` of `PARTS`, for one run, task, type, path or worker where it takes a name."""

@@ -10,8 +10,7 @@ from contextlib import suppress
 from swarm.engine.resolve import Resolver
 from swarm.engine.store import Reply, Store
 from swarm.errors import StoreMovedError, StoreReplyError, StoreUnreachableError
-
-_OURS = "swarm:{"
+from swarm.keys import BEGINNING
 
 
 class RoutedStore:
@@ -60,7 +59,7 @@ class RoutedStore:
     def _found(self, command: Sequence[str | bytes | int]) -> Store:
         if not self._key:
             texts = (word for word in command if isinstance(word, str))
-            self._key = next((word for word in texts if word.startswith(_OURS)), "")
+            self._key = next((word for word in texts if word.startswith(BEGINNING)), "")
             if self._key:
                 self.close()  # whoever answered so far may be another
         if self._store is None:
