@@ -10,7 +10,7 @@ FLOOR = $(if $(filter tests,$(TESTS)),--fail-under=70)
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench bench-scheduling soak mutants clean
+.PHONY: help demo test lint format bench bench-scheduling bench-real soak mutants clean
 
 help:
 	@echo "make demo    the whole way on an example: no key, no Docker, no Redis needed"
@@ -57,6 +57,11 @@ bench-scheduling: $(VENV)/.ready-dev
 	@mkdir -p benchmarks/results
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/scheduling.py \
 	  --out benchmarks/results/scheduling.json --page docs/benchmarks.md
+
+bench-real: $(VENV)/.ready-dev
+	@mkdir -p benchmarks/results
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/real.py \
+	  --out benchmarks/results/real.json --page docs/benchmarks.md
 
 soak: $(VENV)/.ready-dev
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/soak.py --minutes $(MINUTES)

@@ -36,14 +36,14 @@ MUTANTS = (
     Mutant(
         "token check dropped",
         (
-            (f"{LUA}/_answers.lua", "if task.token ~= token or not may_be", "if not may_be"),
+            (f"{LUA}/_held.lua", "if current ~= token then", "if field and current ~= token then"),
             (f"{LUA}/_short.lua", "if task[2] ~= token or (state", "if (state"),
         ),
         ("tests/engine/test_fencing.py", "tests/engine/test_end_and_claim.py"),
     ),
     Mutant(
         "merge token check dropped",
-        ((f"{LUA}/_answers.lua", "if task.merge_token ~= merge_token then", "if false then"),),
+        ((f"{LUA}/_held.lua", "if current ~= token then", "if not field and current ~= token then"),),
         ("tests/engine",),
     ),
     Mutant(

@@ -147,6 +147,13 @@ def median(rows: list[Row]) -> dict[str, float]:
     return {name: statistics.median(float(row[name]) for row in rows) for name in COLUMNS}
 
 
+def fill_page(path: Path, begin: str, end: str, text: str) -> None:
+    """Put the text between two marks of a page."""
+    before, _, rest = path.read_text(encoding="utf-8").partition(begin)
+    after = rest.partition(end)[2]
+    path.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
+
+
 def main() -> int:
     """Measure, write JSON and the page; 1 when a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -169,9 +176,7 @@ def main() -> int:
         text = json.dumps({"rows": rows, "median": median(rows), "missed": len(missed)}, indent=2)
         given.out.write_text(text + "\n", encoding="utf-8")
     if given.page:
-        before, _, rest = given.page.read_text(encoding="utf-8").partition(BEGIN)
-        after = rest.partition(END)[2]
-        given.page.write_text(f"{before}{BEGIN}\n{page}\n{END}{after}", encoding="utf-8")
+        fill_page(given.page, BEGIN, END, page)
     return int(bool(missed) or (not wanted and median(rows)["swarm"] > 1.022))
 
 

@@ -42,9 +42,18 @@ class Finding:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What one check saw; its name and whether a run needs it stand in the list of checks."""
+
+    found: str
+    is_ok: bool = True
+    hint: str = ""
+
+
 def examine(settings: Settings) -> list[Finding]:
     """Run every check, the gates of HEAD among them; none raises, or changes anything but starting Redis."""
-    checks: tuple[tuple[str, bool, Callable[[Settings], Finding]], ...] = (
+    checks: tuple[tuple[str, bool, Callable[[Settings], _Seen]], ...] = (
         ("git", True, _git),
         ("repository", True, _repository),
         ("redis", True, _redis),
@@ -58,107 +67,83 @@ def examine(settings: Settings) -> list[Finding]:
     for name, needed, check in checks:
         if name in _INSIDE and not all(found.is_ok for found in findings if found.name == "repository"):
             continue  # nothing is to be started or written where no run can be
-        findings.append(_guarded(name, settings, check, is_needed=needed))
+        seen = _guarded(check, settings)
+        findings.append(Finding(name, seen.is_ok, needed, seen.found, seen.hint))
     return findings
 
 
-def _guarded(
-    name: str, settings: Settings, check: Callable[[Settings], Finding], *, is_needed: bool
-) -> Finding:
+def _guarded(check: Callable[[Settings], _Seen], settings: Settings) -> _Seen:
     try:
         return check(settings)
     except SwarmError as error:
-        return Finding(name, is_ok=False, is_needed=is_needed, found=error.message, hint=error.hint)
+        return _Seen(error.message, is_ok=False, hint=error.hint)
 
 
-def _git(_settings: Settings) -> Finding:
+def _git(_settings: Settings) -> _Seen:
     needed = ".".join(map(str, OLDEST_GIT))
     if shutil.which("git") is None:
-        found = "not on PATH"
-        return Finding("git", is_ok=False, is_needed=True, found=found, hint=f"install git {needed} or newer")
+        return _Seen("not on PATH", is_ok=False, hint=f"install git {needed} or newer")
     version = git_version()
-    is_new_enough = version >= OLDEST_GIT
-    hint = "" if is_new_enough else f"git {needed} or newer is needed"
     found = f"git version {'.'.join(map(str, version))}"
-    return Finding("git", is_ok=is_new_enough, is_needed=True, found=found, hint=hint)
+    if version < OLDEST_GIT:
+        return _Seen(found, is_ok=False, hint=f"git {needed} or newer is needed")
+    return _Seen(found)
 
 
-def _repository(settings: Settings) -> Finding:
+def _repository(settings: Settings) -> _Seen:
     commit = commit_of(settings.root)
-    found = f"{settings.root} at {commit[:12]}, project {settings.project!r}"
-    return Finding("repository", is_ok=True, is_needed=True, found=found)
+    return _Seen(f"{settings.root} at {commit[:12]}, project {settings.project!r}")
 
 
-def _redis(settings: Settings) -> Finding:
+def _redis(settings: Settings) -> _Seen:
     server = ensure_server(settings)
-    engine = engine_for(settings, server.url)
-    warnings = engine.check_server()
-    return Finding("redis", is_ok=True, is_needed=True, found=_where(server), hint="; ".join(warnings))
+    warnings = engine_for(settings, server.url).check_server()
+    return _Seen(_where(server), hint="; ".join(warnings))
 
 
 def _where(server: Server) -> str:
     return f"embedded, {server.binary}, {server.socket}" if server.is_embedded else "REDIS_URL answers"
 
 
-def _gates(settings: Settings) -> Finding:
+def _gates(settings: Settings) -> _Seen:
     hub = Hub.open_or_create(settings.hub)
     commit = hub.import_base(settings.root)
     names = ", ".join(gate.name for gate in load_gates(hub, commit))
     if not names:
-        return Finding(
-            "gates",
-            is_ok=False,
-            is_needed=False,
-            found=f"none in swarm.toml at {commit[:12]}: only acceptance commands judge",
-            hint="`swarm init` writes one; commit it",
-        )
+        found = f"none in swarm.toml at {commit[:12]}: only acceptance commands judge"
+        return _Seen(found, is_ok=False, hint="`swarm init` writes one; commit it")
     log = settings.home / "logs" / "doctor.gate.log"
     red = gates_on(settings, commit, open_launcher(settings), log=log).failure
     if red is None:
-        found = f"{names}: green on {commit[:12]}"
-        return Finding("gates", is_ok=True, is_needed=False, found=found)
-    return Finding(
-        "gates",
-        is_ok=False,
-        is_needed=False,
-        found=f"red on {commit[:12]} before any work: {red}",
-        hint=f"no task can land until one makes it green; its output is in {log}",
-    )
+        return _Seen(f"{names}: green on {commit[:12]}")
+    found = f"red on {commit[:12]} before any work: {red}"
+    hint = f"no task can land until one makes it green; its output is in {log}"
+    return _Seen(found, is_ok=False, hint=hint)
 
 
-def _model(settings: Settings) -> Finding:
+def _model(settings: Settings) -> _Seen:
     if settings.has_model_credential:
-        found = f"a credential is set; planner {settings.model_planner}"
-        return Finding("model", is_ok=True, is_needed=False, found=found)
-    return Finding(
-        "model",
-        is_ok=False,
-        is_needed=False,
-        found="no credential: `swarm plan` and executor `messages` cannot run",
-        hint="set ANTHROPIC_API_KEY",
-    )
+        return _Seen(f"a credential is set; planner {settings.model_planner}")
+    found = "no credential: `swarm plan` and executor `messages` cannot run"
+    return _Seen(found, is_ok=False, hint="set ANTHROPIC_API_KEY")
 
 
-def _docker(settings: Settings) -> Finding:
-    found = check_docker(settings.image)
-    return Finding("docker", is_ok=True, is_needed=settings.isolation == "docker", found=found)
+def _docker(settings: Settings) -> _Seen:
+    return _Seen(check_docker(settings.image))
 
 
-def _confinement(settings: Settings) -> Finding:
+def _confinement(settings: Settings) -> _Seen:
     """How far the commands of agents and gates are kept from the rest of this machine."""
     if settings.isolation == "docker":
-        found = "each agent has a container of its own"
-        return Finding("confinement", is_ok=True, is_needed=False, found=found)
+        return _Seen("each agent has a container of its own")
     is_ok, how = describe_landlock()
     hint = "" if is_ok else "agents can read and change what you can: use `--isolation docker`"
-    return Finding("confinement", is_ok=is_ok, is_needed=False, found=f"agents are {how}", hint=hint)
+    return _Seen(f"agents are {how}", is_ok=is_ok, hint=hint)
 
 
-def _resources(settings: Settings) -> Finding:
+def _resources(settings: Settings) -> _Seen:
     have = available()
     free_mb = shutil.disk_usage(settings.root).free // 2**20
-    text = f"{have.cpus:g} CPUs, {have.memory_mb} MiB of memory available, {free_mb} MiB of disk free"
+    found = f"{have.cpus:g} CPUs, {have.memory_mb} MiB of memory available, {free_mb} MiB of disk free"
     is_ok = free_mb >= LOW_DISK_MB
-    return Finding(
-        "resources", is_ok=is_ok, is_needed=False, found=text, hint="" if is_ok else "free some disk"
-    )
+    return _Seen(found, is_ok=is_ok, hint="" if is_ok else "free some disk")

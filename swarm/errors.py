@@ -29,8 +29,7 @@ Expected outcomes (a conflict, a red gate, an empty queue) are values, not error
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 
 class SwarmError(Exception):
@@ -73,8 +72,7 @@ class ConfigError(UsageError):
     next_step = "The message says where it came from; `swarm config show` lists every setting and its source."
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing wrong with a plan: where (a JSON path: `$.tasks[3].files[0]`), what, and what to do."""
 
     path: str

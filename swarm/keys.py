@@ -5,8 +5,6 @@ Redis Cluster. docs/redis.md documents them as API; `PARTS` is also what the Lua
 with, so no Lua file spells a key.
 """
 
-from dataclasses import dataclass
-
 PARTS: dict[str, str] = {
     # whole keys
     "meta": "meta",  # HASH   schema, repository, fence (where tokens come from), types, tasks, durations
@@ -52,16 +50,12 @@ BEGINNING = "swarm:{"
 """What every key of every project begins with."""
 
 
-@dataclass(frozen=True)
 class Keys:
-    """The keys of one project."""
+    """The keys of one project; `prefix` is what each begins with."""
 
-    project: str
-
-    @property
-    def prefix(self) -> str:
-        """What every key of the project begins with."""
-        return f"{BEGINNING}{self.project}}}:"
+    def __init__(self, project: str) -> None:
+        self.project = project
+        self.prefix = f"{BEGINNING}{project}}}:"
 
     def of(self, part: str, name: str = "") -> str:
         """The key `part` of `PARTS`, for one run, task, type, path or worker where it takes a name."""

@@ -76,11 +76,15 @@ class LocalRun:
         if self._settings.redis_url:
             ensure_server(self._settings)
 
-    def begin(self, plan: Plan, *, key: str = "", deadline_s: float | None = None) -> str:
+    def begin(
+        self, plan: Plan, *, key: str = "", deadline_s: float | None = None, fail_fast: bool = False
+    ) -> str:
         """Submit a plan; return the run's id."""
         check_executors(plan.tasks, self._settings)
         self._connect()
-        run = submit_plan(self._settings, self._engine, plan, key=key, deadline_s=deadline_s)
+        run = submit_plan(
+            self._settings, self._engine, plan, key=key, deadline_s=deadline_s, fail_fast=fail_fast
+        )
         record = self._engine.run(run)
         self._tell(f"run {run}  branch {record.branch}  base {record.base[:12]}")
         self._base_check = BaseCheck(self._settings, record.base, run_folder=self._settings.run_folder(run))
@@ -195,7 +199,13 @@ def check_executors(tasks: Iterable[TaskSpec], settings: Settings) -> None:
 
 
 def submit_plan(
-    settings: Settings, engine: Engine, plan: Plan, *, key: str = "", deadline_s: float | None = None
+    settings: Settings,
+    engine: Engine,
+    plan: Plan,
+    *,
+    key: str = "",
+    deadline_s: float | None = None,
+    fail_fast: bool = False,
 ) -> str:
     """Bring HEAD into the hub, store the plan, open its branch; return the run id.
 
@@ -211,7 +221,9 @@ def submit_plan(
     load_gates(hub, base)
     limits = load_limits(settings.root)
     identity = repository_identity(settings.root)
-    run = engine.submit(plan, base=base, key=key, repository=identity, deadline_s=deadline_s)
+    run = engine.submit(
+        plan, base=base, key=key, repository=identity, deadline_s=deadline_s, fail_fast=fail_fast
+    )
     for kind, most in limits.items():
         engine.limit(kind, most)
     record = engine.run(run)

@@ -71,6 +71,7 @@ class FailureKind(StrEnum):
     PROVIDER = "provider"  # the model API: not the task's fault
     LIMIT = "limit"  # a quota or spend limit of the model API: not the task's fault
     POLICY = "policy"  # straight to a person
+    CANCELLED = "cancelled"  # a person took it away, or went on without it
 
     @property
     def is_charged(self) -> bool:
@@ -80,6 +81,7 @@ class FailureKind(StrEnum):
             FailureKind.PROVIDER,
             FailureKind.LIMIT,
             FailureKind.CRASH,
+            FailureKind.CANCELLED,
         }
 
 
@@ -88,12 +90,15 @@ _LIVE = (_S.PENDING, _S.QUEUED, _S.ACKED, _S.RUNNING, _S.MERGING)
 
 _BACK = frozenset((held, after) for held in (_S.ACKED, _S.RUNNING) for after in (_S.QUEUED, _S.FAILED))
 _DOOM = frozenset({(_S.PENDING, _S.UPSTREAM_FAILED)})
-_TRIGGER = frozenset({(_S.PENDING, _S.QUEUED)})
+_ACTIVATE = frozenset({(_S.PENDING, _S.QUEUED)})
+_TRIGGER = _ACTIVATE | {(_S.PENDING, _S.DONE)}  # the latter when the dependent was expanded
+_SKIP = frozenset((state, _S.SKIPPED) for state in TaskState if state not in {_S.DONE, _S.SKIPPED})
 _CANCEL = frozenset((state, _S.CANCELLED) for state in _LIVE)
 _EXPIRE = frozenset((state, _S.FAILED) for state in _LIVE)
 _REVIVE = frozenset(
     {
         (_S.FAILED, _S.QUEUED),
+        (_S.FAILED, _S.PENDING),
         (_S.CANCELLED, _S.QUEUED),
         (_S.CANCELLED, _S.PENDING),
         (_S.UPSTREAM_FAILED, _S.PENDING),
@@ -103,7 +108,7 @@ _REVIVE = frozenset(
 
 MOVES: dict[str, frozenset[tuple[TaskState | None, TaskState]]] = {
     "submit": frozenset({(None, _S.PENDING)}),
-    "activate": _TRIGGER,
+    "activate": _ACTIVATE,
     "claim": frozenset({(_S.QUEUED, _S.ACKED)}),
     "start": frozenset({(_S.ACKED, _S.RUNNING)}),
     "hand_in": frozenset({(_S.RUNNING, _S.MERGING)}),
@@ -113,13 +118,15 @@ MOVES: dict[str, frozenset[tuple[TaskState | None, TaskState]]] = {
     "send_back": frozenset({(_S.MERGING, _S.QUEUED), (_S.MERGING, _S.FAILED)}) | _DOOM,
     "fail": _BACK | _DOOM,
     "release": frozenset({(_S.ACKED, _S.QUEUED), (_S.RUNNING, _S.QUEUED)}),
+    "extend": frozenset({(_S.ACKED, _S.QUEUED), (_S.RUNNING, _S.QUEUED)}),
     "reap": _BACK | _DOOM | _EXPIRE,
     "reclaim_worker": _BACK | _DOOM,
     "cancel": _CANCEL,
     "retry": _REVIVE | {(_S.SKIPPED, _S.QUEUED), (_S.SKIPPED, _S.PENDING)},  # the latter only by name
-    "skip": frozenset((state, _S.SKIPPED) for state in TaskState if state not in {_S.DONE, _S.SKIPPED})
-    | _TRIGGER,
+    "skip": _SKIP | _TRIGGER,
+    "expand": frozenset({(_S.ACKED, _S.PENDING), (_S.RUNNING, _S.PENDING), (None, _S.PENDING)}) | _ACTIVATE,
     "work": _TRIGGER
+    | _SKIP
     | _DOOM
     | _CANCEL
     | _REVIVE

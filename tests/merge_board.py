@@ -93,8 +93,9 @@ class Board:
         return self.engine.task(self.run, task).state
 
     def done(self) -> list[str]:
-        """The tasks that Redis holds for done."""
-        return [task.spec.id for task in self.engine.tasks(self.run) if task.state == TaskState.DONE]
+        """The tasks that Redis holds for done; of one that was expanded only its parts land."""
+        tasks = self.engine.tasks(self.run)
+        return [task.spec.id for task in tasks if task.state == TaskState.DONE and not task.join]
 
     def violations(self) -> list[str]:
         """What the checker finds."""

@@ -1,13 +1,15 @@
 """One attempt at one task, from a claim to its outcome: workspace, agent, what changed, acceptance."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from swarm.crashpoints import crashpoint
-from swarm.engine.claims import Claim, Ending, Fail, Failure, Finish, HandIn
+from swarm.engine.claims import Claim, Ending, Expand, Fail, Failure, Finish, HandIn
 from swarm.engine.engine import Engine
 from swarm.observe.wording import LEFT_OUT
+from swarm.plan.expansion import read_expansion
+from swarm.plan.model import Plan, TaskSpec
 from swarm.plan.scope import WriteScope
 from swarm.repo.hub import Hub
 from swarm.repo.refs import attempt_ref
@@ -17,7 +19,7 @@ from swarm.states import FailureKind
 from workers.agents.agent import Agent, AgentContext
 from workers.agents.command import failure_of
 from workers.held import HeldSandbox
-from workers.lease import Lease
+from workers.lease import Lease, LeaseLostError
 
 SHOWN_PATHS = 10
 
@@ -42,6 +44,9 @@ class Attempt:
     check_stop: Callable[[], None]
     labels: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._expansion: Plan | None = None
+
     def produce(self) -> Ending:
         """Do the work; return how it ended.
 
@@ -60,6 +65,10 @@ class Attempt:
         if failure := self._in_sandbox(workspace, self._run_agent):
             return Fail(failure)
         crashpoint("worker.after_agent")
+        if self._expansion:
+            many = len(self._expansion.tasks)
+            self._note(f"[swarm: expanded into {many} tasks; what this attempt changed itself is dropped]")
+            return Expand(self._expansion)
         return self._judge(workspace)
 
     def _find_durable_attempt(self) -> str | None:
@@ -83,10 +92,33 @@ class Attempt:
             evidence=self.claim.evidence,
             report_usage=self.lease.report_usage,
             check=self._check,
+            expand=self._read_expansion,
+            extend=self._extend,
         )
         result = self.agents[task.executor]().run(task, sandbox, context)
         self.lease.report_usage(result.usage)
+        self._expansion = result.expansion
         return result.failure
+
+    def _read_expansion(self, document: str) -> Plan:
+        """The tasks that the agent wants in place of its own. Raises PlanError."""
+        claim = self.claim
+        bounds = claim.task.files or self.engine.scope_around(claim.run, claim.task.id)
+        return read_expansion(document, claim.task, bounds=bounds)
+
+    def _extend(self, files: Sequence[str], reads: Sequence[str]) -> TaskSpec:
+        """Ask for more files; the task with its larger scope.
+
+        Raises:
+            RefusedError: no task may have that.
+            LeaseLostError: the task is back in its queue, and waits for all that it needs.
+        """
+        extension = self.engine.extend(self.claim, files=files, reads=reads, usage=self.lease.usage)
+        if not extension.is_granted:
+            raise LeaseLostError(f"it needs more files, and waits for {extension.waits_for}")
+        self.claim = extension.claim
+        self._note(f"[swarm: the write scope is now {', '.join(self.claim.task.files)}]")
+        return self.claim.task
 
     def _judge(self, workspace: Workspace) -> Ending:
         """Take what changed and hold it to the write scope and the acceptance commands."""

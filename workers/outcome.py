@@ -1,10 +1,6 @@
-"""How an attempt ended, in words and within what is stored."""
+"""How an attempt ended, in words."""
 
-from dataclasses import replace
-
-from swarm.engine.claims import Ending, Fail, Finish, HandIn, Release
-
-MAX_REASON_CHARS = 500
+from swarm.engine.claims import Ending, Expand, Fail, Finish, HandIn, Release
 
 
 def describe(outcome: Ending) -> str:
@@ -18,11 +14,5 @@ def describe(outcome: Ending) -> str:
             return f"failed ({failure.kind}): {failure.reason}"
         case Release(reason):
             return f"released: {reason}"
-
-
-def bounded(outcome: Ending) -> Ending:
-    """The outcome with a reason that fits a line; the engine bounds the evidence."""
-    if not isinstance(outcome, Fail):
-        return outcome
-    reason = " ".join(outcome.failure.reason.split())[:MAX_REASON_CHARS]
-    return Fail(replace(outcome.failure, reason=reason))
+        case Expand(plan):
+            return f"expanded into {len(plan.tasks)} tasks"

@@ -1,4 +1,4 @@
-"""The six tools an agent has, and how a call of one becomes a call of the sandbox."""
+"""The six tools an agent works with, and how a call of one becomes a call of the sandbox."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 """The worker's loop: claim, work, tell; and never die of a single task."""
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from workers.agents.agent import Agent
 from workers.attempt import Attempt, StoppedError
 from workers.held import HeldSandbox
 from workers.lease import Lease, LeaseLostError
-from workers.outcome import bounded, describe
+from workers.outcome import describe
 from workers.stopping import Stopping
 
 HEARTBEAT_S = 5.0
@@ -217,12 +218,12 @@ class Worker:
 
     def _tell(self, claim: Claim, outcome: Ending, lease: Lease) -> None:
         """Tell the engine how the attempt ended, and take the next task in the same call."""
-        ending, sent_at_s = bounded(outcome), self.clock.monotonic_s()
+        sent_at_s = self.clock.monotonic_s()
         is_last = self.stopping.is_draining.is_set() or not self._goes_on
         if is_last or self._pause_s or isinstance(outcome, Release):
-            self.engine.end(claim, ending, usage=lease.usage)
+            self.engine.end(claim, outcome, usage=lease.usage)
         else:
-            taken = self.engine.end_and_claim(claim, ending, self.profile, self._claim_id, usage=lease.usage)
+            taken = self.engine.end_and_claim(claim, outcome, self.profile, self._claim_id, usage=lease.usage)
             if taken is not None:
                 # Without one the same id is asked again: the claim may have been made, and its reply lost.
                 self._claims += 1
@@ -256,10 +257,10 @@ class Worker:
     def _let_go(self) -> None:
         """Give the task back from another thread, because the one at work does not end."""
         claim, lease = self._claim, self._lease
-        engine = self.engine.clone()
-        if claim is not None and lease is not None:
-            self._give_up(engine, claim, lease.usage)
-        self._leave(engine)
+        with closing(self.engine.clone()) as engine:
+            if claim is not None and lease is not None:
+                self._give_up(engine, claim, lease.usage)
+            self._leave(engine)
 
     def _leave(self, engine: Engine) -> None:
         """Hold nothing any more, and say that we are gone."""

@@ -54,10 +54,6 @@ class ArchivedReads(Reads):
         """The ids of a run's tasks in the plan's order; none for an unknown run."""
         return super().task_ids(run) or [spec.id for spec in self._archived_specs(run)]
 
-    def specs(self, run: str) -> list[TaskSpec]:
-        """A run's tasks as planned, in the plan's order; none for an unknown run."""
-        return super().specs(run) or self._archived_specs(run)
-
     def events_of(self, run: str, *, after: str) -> Iterator[Event]:
         """A run's events later than the entry `after`: those in its file, then those in Redis."""
         for event in self.shelf.events(run):

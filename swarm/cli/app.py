@@ -6,8 +6,8 @@ command's module is imported only when that command is invoked.
 
 import importlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -16,8 +16,7 @@ from swarm.cli.context import Context
 from swarm.cli.failures import ReaderLeftError, end
 
 
-@dataclass(frozen=True)
-class Verb:
+class Verb(NamedTuple):
     """One command: its panel, its name, `module:attribute`, and the first line of its help."""
 
     panel: str

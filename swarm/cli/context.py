@@ -1,8 +1,7 @@
 """What every command starts from: the folder, its settings, its queue, and the run that is meant."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -22,11 +21,10 @@ PATIENCE_S = 2.0
 LONG_PATIENCE_S = 60.0
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(NamedTuple):
     """Where the command was started; settings are read when a command asks for them."""
 
-    directory: Path = field(default_factory=Path)
+    directory: Path = Path()
 
     def path(self, file: "str | os.PathLike[str]") -> Path:
         """A file named on the command line, which is relative to `directory`; `-` stays itself."""

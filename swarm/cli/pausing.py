@@ -1,5 +1,7 @@
 """`pause`, `unpause`, `limit`: how much is given out."""
 
+from collections.abc import Callable
+
 import click
 
 from swarm.cli.complete import complete_run
@@ -8,17 +10,22 @@ from swarm.cli.operate import check_types
 from swarm.cli.output import emit, json_option, pairs, say
 from swarm.errors import UsageError
 
-run_argument = click.argument("run", required=False, shell_complete=complete_run)
-type_option = click.option("--type", "kind", help="Tasks of this type, of every run.")
-all_option = click.option("--all", "everything", is_flag=True, help="Every task of the project.")
+
+def scope(command: Callable[..., None]) -> Callable[..., None]:
+    """What `pause` and `unpause` are about: a run, a type, or everything."""
+    for add in (
+        pass_context,
+        json_option,
+        click.option("--all", "everything", is_flag=True, help="Every task of the project."),
+        click.option("--type", "kind", help="Tasks of this type, of every run."),
+        click.argument("run", required=False, shell_complete=complete_run),
+    ):
+        command = add(command)
+    return command
 
 
 @click.command()
-@run_argument
-@type_option
-@all_option
-@json_option
-@pass_context
+@scope
 def pause(context: Context, run: str | None, kind: str | None, everything: bool, as_json: bool) -> None:
     """Give out no more tasks; what is held goes on.
 
@@ -46,11 +53,7 @@ def pause(context: Context, run: str | None, kind: str | None, everything: bool,
 
 
 @click.command()
-@run_argument
-@type_option
-@all_option
-@json_option
-@pass_context
+@scope
 def unpause(context: Context, run: str | None, kind: str | None, everything: bool, as_json: bool) -> None:
     """Give out tasks again.
 

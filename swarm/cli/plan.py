@@ -208,6 +208,7 @@ def read_text(file: Path) -> str:
 
 
 def _plan_or_run(context: Context, what: str) -> "tuple[Plan, dict[str, TaskState] | None]":
+    from swarm.engine.spliced import as_happened
     from swarm.plan.model import Plan
 
     path = context.path(what)
@@ -218,7 +219,7 @@ def _plan_or_run(context: Context, what: str) -> "tuple[Plan, dict[str, TaskStat
     reads = context.reads()
     run = find_run(reads, what)
     tasks = reads.tasks(run)
-    stored = Plan(tuple(task.spec for task in tasks), goal=reads.run(run).goal)
+    stored = Plan(tuple(as_happened(tasks)), goal=reads.run(run).goal)
     return stored, {task.spec.id: task.state for task in tasks}
 
 

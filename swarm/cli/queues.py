@@ -50,9 +50,11 @@ def queue(context: Context, explain: bool, as_json: bool) -> None:
         "aside": depths.aside,
         "paused": list(depths.controls.paused),
         "limits": depths.controls.limits,
+        "dead_letters": list(depths.dead_letters),
         **({"redis_cli": {name: command for name, _, command in commands}} if explain else {}),
     }
-    emit(data, as_json, lambda: _explained(commands, settings) if explain else _text(depths))
+    now_ms = reads.now_ms()
+    emit(data, as_json, lambda: _explained(commands, settings) if explain else _text(depths, now_ms))
 
 
 @click.command()
@@ -108,7 +110,7 @@ def _explained(commands: list[tuple[str, int, str]], settings: "Settings") -> st
     return f"{shown}\n\nfirst: export REDISCLI_AUTH=$(cat {password})"
 
 
-def _text(depths: "Backlog") -> str:
+def _text(depths: "Backlog", now_ms: int) -> str:
     rows = [
         (one_line(one.type, 30), str(one.queued), str(one.parked), _orders(one.type, depths))
         for one in depths.queues
@@ -125,7 +127,29 @@ def _text(depths: "Backlog") -> str:
     ]
     everything = _orders("*", depths)
     head = f"everything: {everything}\n\n" if everything else ""
-    return f"{head}{listed}\n\n{table(('ALL TYPES', 'NOW', ''), whole, right=(1,))}"
+    counted = f"{head}{listed}\n\n{table(('ALL TYPES', 'NOW', ''), whole, right=(1,))}"
+    return "\n\n".join([counted, *_dead_text(depths, now_ms)])
+
+
+def _dead_text(depths: "Backlog", now_ms: int) -> list[str]:
+    """What has failed for good, of all runs, with its reason and the next step."""
+    if not depths.dead_letters:
+        return []
+    rows = [
+        (
+            one_line(f"{letter.run}/{letter.task}", 40),
+            f"{duration((now_ms - letter.failed_ms) / 1000)} ago",
+            str(letter.attempts),
+            letter.kind,
+            one_line(letter.reason, 60),
+        )
+        for letter in depths.dead_letters
+    ]
+    shown = table(("FAILED FOR GOOD", "WHEN", "ATTEMPTS", "KIND", "REASON"), rows, right=(2,))
+    hidden = depths.dead - len(rows)
+    more = f"\nand {hidden} more; `swarm tasks RUN --needs-you` lists a run's" if hidden > 0 else ""
+    first = depths.dead_letters[0]
+    return [f"{shown}{more}\n\n`swarm why {first.task} --run {first.run}` says more"]
 
 
 def _orders(kind: str, depths: "Backlog") -> str:

@@ -23,6 +23,9 @@ deadline_option = click.option(
     metavar="SECONDS",
     help="What has not ended so long after the submission fails.",
 )
+fail_fast_option = click.option(
+    "--fail-fast", is_flag=True, help="Call off the rest when a task fails; else what can go on does."
+)
 
 
 @click.command()
@@ -39,6 +42,7 @@ deadline_option = click.option(
 @click.option("--image", help="Image that agents run in under docker.")
 @click.option("--key", default="", help="Makes the same plan on the same commit a new run.")
 @deadline_option
+@fail_fast_option
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON and nothing else on stdout.")
 @pass_context
 def run(
@@ -51,6 +55,7 @@ def run(
     image: str | None,
     key: str,
     deadline_s: float | None,
+    fail_fast: bool,
     as_json: bool,
 ) -> None:
     """Run a plan (or requirements) on this machine, and report.
@@ -72,18 +77,25 @@ def run(
     session.show_plan(plan)
     if not yes:
         confirm(len(plan.tasks))
-    sys.exit(session.run_plan(plan, key=key, deadline_s=deadline_s))
+    sys.exit(session.run_plan(plan, key=key, deadline_s=deadline_s, fail_fast=fail_fast))
 
 
 @click.command()
 @click.argument("file", type=FilePath())
 @click.option("--key", default="", help="Makes the same plan on the same commit a new run.")
 @deadline_option
+@fail_fast_option
 @click.option("-y", "--yes", is_flag=True, help="As for `run`; submit never asks.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else on stdout.")
 @pass_context
 def submit(
-    context: Context, file: Path, key: str, deadline_s: float | None, yes: bool, as_json: bool
+    context: Context,
+    file: Path,
+    key: str,
+    deadline_s: float | None,
+    fail_fast: bool,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     """Queue a plan and print the run's id; workers elsewhere do it."""
     del yes
@@ -93,7 +105,7 @@ def submit(
     plan = load_plan(settings, file, as_json=as_json)
     engine, _server = open_queue(settings)
     engine.check_server()
-    run_id = submit_plan(settings, engine, plan, key=key, deadline_s=deadline_s)
+    run_id = submit_plan(settings, engine, plan, key=key, deadline_s=deadline_s, fail_fast=fail_fast)
     record = engine.run(run_id)
     emit(
         {"run": run_id, "branch": record.branch, "base": record.base, "tasks": len(plan.tasks)},

@@ -32,9 +32,11 @@ class Session:
         if self._settings.isolation == "process":
             say("isolation: process - agents run as your user; use it for repositories that you trust")
 
-    def run_plan(self, plan: Plan, *, key: str = "", deadline_s: float | None = None) -> int:
+    def run_plan(
+        self, plan: Plan, *, key: str = "", deadline_s: float | None = None, fail_fast: bool = False
+    ) -> int:
         """Submit and see it through; return the exit code."""
-        return self._see_through(self._local.begin(plan, key=key, deadline_s=deadline_s))
+        return self._see_through(self._local.begin(plan, key=key, deadline_s=deadline_s, fail_fast=fail_fast))
 
     def resume(self, text: str) -> int:
         """Go on with a run; return the exit code."""

@@ -25,11 +25,11 @@ def why(context: Context, task: str, run: str, as_json: bool) -> None:
     run = find_run(reads, run)
     task = resolve_task(reads, run, task)
     from swarm.engine.snapshot import take_snapshot
-    from swarm.engine.views import held_locks
+    from swarm.engine.views import surroundings
     from swarm.observe.why import Link, causes, next_steps
 
     snapshot = take_snapshot(reads, run)
-    chain = causes(snapshot, held_locks(reads), task)
+    chain = causes(snapshot, surroundings(reads, snapshot.run, snapshot.controls), task)
     steps = next_steps(snapshot, task)
     record = next(record for record in snapshot.tasks if record.spec.id == task)
     state = record.state

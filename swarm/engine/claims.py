@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from swarm.plan.model import TaskSpec
+from swarm.plan.model import Plan, TaskSpec
 from swarm.states import FailureKind, TaskState
 
 
@@ -32,6 +32,19 @@ class Claim:
     worker_id: str
     evidence: str = ""  # what earlier attempts failed with, for the agent's context
     fresh_after: int = 0  # attempts up to this one are not to be gone on with: a person wants a fresh one
+
+
+@dataclass(frozen=True)
+class Extension:
+    """The answer to a task that asked for more files."""
+
+    claim: Claim  # with the larger scope; held, unless it has to wait
+    waits_for: str = ""  # the path whose lock it waits for: the attempt is over, and its token void
+
+    @property
+    def is_granted(self) -> bool:
+        """The locks have grown, and work goes on."""
+        return not self.waits_for
 
 
 @dataclass(frozen=True)
@@ -78,7 +91,14 @@ class Release:
     reason: str
 
 
-Ending = HandIn | Finish | Fail | Release
+@dataclass(frozen=True)
+class Expand:
+    """These tasks are to be done in its place; what the attempt itself changed is dropped."""
+
+    plan: Plan  # ids and dependencies as they are among themselves
+
+
+Ending = HandIn | Finish | Fail | Release | Expand
 """How an attempt ends."""
 
 

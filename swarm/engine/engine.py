@@ -2,54 +2,43 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from swarm.clock import Clock
 from swarm.engine.caller import Caller
 from swarm.engine.claims import (
     Claim,
     Ending,
+    Expand,
+    Extension,
     Fail,
     Failure,
     Finish,
     HandIn,
-    MergeTicket,
     Release,
     Renewal,
-    Requeued,
     WorkerProfile,
 )
+from swarm.engine.endings import ending_call
+from swarm.engine.extension import grown_spec, stored_scope
 from swarm.engine.records import Event
-from swarm.engine.replies import (
-    decode_claim,
-    decode_requeued,
-    decode_ticket,
-    failure_arguments,
-    refuse,
-    usage_text,
-)
-from swarm.engine.retention import Retention
+from swarm.engine.replies import decode_claim, refuse, usage_text
 from swarm.engine.server_check import check_server
 from swarm.engine.store import Reply, Store
 from swarm.engine.submission import submit_plan
+from swarm.engine.supervision import WORK_A_TICK, Supervision
 from swarm.engine.words import text_of, words_of
 from swarm.errors import RunCancelledError, StoreReplyError, StoreUnreachableError
 from swarm.keys import Keys, member
 from swarm.models.usage import Usage
 from swarm.plan.model import Plan
-from swarm.states import FailureKind
 
 LONGEST_WAIT_S = 2.0
-MERGE_DISPLAY_MS = 24 * 3600 * 1000
-WORK_A_TICK = 100
-RERANKED = 150
-"""So many scores one script changes at most."""
-PROVIDER_BASE, PROVIDER_CAP = 15, 2
-"""How much longer than others a task waits that a provider failed: outages last for minutes, not seconds."""
 
 _NOTHING = Usage()
 
 
-class Engine(Retention):
+class Engine(Supervision):
     """One project's queue. Not shared between threads: give each thread its own (`clone`).
 
     Args:
@@ -73,13 +62,13 @@ class Engine(Retention):
         lua: Mapping[str, str] | None = None,
     ) -> None:
         self.project = project
-        self.lease_ms = lease_ms
         self._store = store
         self._patience_s = patience_s
-        self._backoff = (retry_base_ms, retry_cap_ms)
         self._clock = clock
         self._lua = lua
-        super().__init__(Caller(store, project, patience_s=patience_s, clock=clock, lua=lua), Keys(project))
+        caller = Caller(store, project, patience_s=patience_s, clock=clock, lua=lua)
+        backoff = (retry_base_ms, retry_cap_ms)
+        super().__init__(caller, Keys(project), lease_ms=lease_ms, backoff=backoff)
         self._known_types: list[str] = []
 
     def clone(self) -> "Engine":
@@ -105,13 +94,21 @@ class Engine(Retention):
 
     # submit ---------------------------------------------------------------------------------
     def submit(
-        self, plan: Plan, *, base: str, key: str = "", repository: str = "", deadline_s: float | None = None
+        self,
+        plan: Plan,
+        *,
+        base: str,
+        key: str = "",
+        repository: str = "",
+        deadline_s: float | None = None,
+        fail_fast: bool = False,
     ) -> str:
         """Store a plan and activate it; return the run id.
 
         Idempotent: the same project, plan, base and key give one run. Chunked, resumable after a
         crash, claimable only when all is stored. What has not ended `deadline_s` seconds after the
-        submission fails; a run that is known keeps the deadline it has.
+        submission fails. With `fail_fast` the first task that fails for good has the rest called off. A
+        run that is known keeps both as they are.
 
         Raises:
             RefusedError: this project name belongs to another repository on this server.
@@ -124,6 +121,7 @@ class Engine(Retention):
             key=key,
             repository=repository,
             deadline_s=deadline_s,
+            fail_fast=fail_fast,
         )
 
     # worker ---------------------------------------------------------------------------------
@@ -189,7 +187,7 @@ class Engine(Retention):
         Two steps, each atomic, the second after the first. Raises what ending alone would raise; then
         nothing was claimed. None also when the claim alone went wrong: ask with the same claim id again.
         """
-        verb, arguments = self._ending(ending, usage)
+        verb, arguments = self._ending(claim, ending, usage)
         name = member(claim.run, claim.task.id)
         reply = self._caller.call(verb, name, claim.token, *arguments, *self._request(worker, claim_id))
         ended = text_of(reply[0]).partition("\n")[0]
@@ -202,81 +200,42 @@ class Engine(Retention):
             return following
         return None
 
+    def expand(self, claim: Claim, plan: Plan, *, usage: Usage = _NOTHING) -> list[str]:
+        """Do these tasks in place of the claimed one: it waits for their sinks, and is done when they are.
+
+        The attempt ends, uncharged; a task `sub` of the plan becomes `<task>.sub` of the same run. Returns
+        the newly queued ids.
+
+        Raises:
+            StaleTokenError, RunCancelledError: nothing has changed.
+            PlanError: more than one script can store.
+            RefusedError: a task of that id was made in this moment.
+        """
+        return self._queued(self._end(claim, Expand(plan), usage))
+
+    def extend(
+        self, claim: Claim, *, files: Sequence[str] = (), reads: Sequence[str] = (), usage: Usage = _NOTHING
+    ) -> Extension:
+        """Grow the claim's scope by paths or globs, if all of it is free now; the token stays.
+
+        If not, the attempt ends, uncharged, and the task is claimed again only with all of the larger scope.
+
+        Raises:
+            StaleTokenError, RunCancelledError: nothing has changed.
+            RefusedError: no task, or not this one, may ask for that.
+        """
+        bounds = self.scope_around(claim.run, claim.task.id)
+        spec = grown_spec(claim.task, files=files, reads=reads, bounds=bounds)
+        if spec == claim.task:
+            return Extension(claim)
+        told = (self._caller.new_op(), usage_text(usage), *stored_scope(spec), "\n".join([*files, *reads]))
+        answer = self._held("extend", claim, *told)
+        self._queued(answer)
+        return Extension(replace(claim, task=spec), waits_for=answer[2] if answer[1] == "queued" else "")
+
     def release(self, claim: Claim, *, reason: str, usage: Usage = _NOTHING) -> None:
         """Put the task back at once, no attempt charged (drain, shutdown)."""
         self._end(claim, Release(reason), usage)
-
-    # merge ----------------------------------------------------------------------------------
-    def begin_merge(self, merger_id: str) -> MergeTicket | None:
-        """Take the best handed-in attempt whose branch's merge slot is free or mine; one slot a branch."""
-        op, place = self._caller.new_op(), "0"
-        while True:
-            answer = self._caller.call("begin_merge", merger_id, self.lease_ms, op, place)
-            word = text_of(answer[0])
-            if word == "OK":
-                return decode_ticket(answer, merger_id)
-            if word == "EMPTY":
-                return None
-            place = text_of(answer[1])
-
-    def renew_merge(self, ticket: MergeTicket) -> int:
-        """Extend the merge slot; remaining ms. Raises StaleTokenError when the slot or the token was lost."""
-        return int(self._merging("renew_merge", ticket, self.lease_ms)[1])
-
-    def complete(self, ticket: MergeTicket, *, commit: str) -> list[str]:
-        """Merging → done with the landed commit; frees locks and slot, returns newly queued ids."""
-        return self._queued(self._merging("complete", ticket, self._caller.new_op(), commit))
-
-    def send_back(self, ticket: MergeTicket, failure: Failure) -> bool:
-        """Merging → queued (True) or failed (False), with the evidence; frees locks and slot."""
-        op = self._caller.new_op()
-        answer = self._merging("send_back", ticket, op, *self._failure_arguments(failure))
-        self._queued(answer)
-        return answer[1] == "queued"
-
-    def reconcile(self, run: str, task: str, *, attempt: int, merge_token: int, commit: str) -> bool:
-        """Complete a task whose landing git proves (trailer on the branch) but Redis does not know.
-
-        Whatever state it is in; the fence is raised to `merge_token`. False if it is known.
-        """
-        name, op = member(run, task), self._caller.new_op()
-        answer = words_of(self._caller.call("reconcile", name, attempt, merge_token, op, commit))
-        if answer[0] == "KNOWN":
-            return False
-        refuse(answer, name, merge_token)
-        self._queued(answer)
-        return True
-
-    def raise_fence(self, token: int) -> int:
-        """Make every later token higher than `token`, which git has seen; returns the counter."""
-        return int(words_of(self._caller.call("raise_fence", token))[1])
-
-    # upkeep ---------------------------------------------------------------------------------
-    def reclaim_expired(self) -> list[Requeued]:
-        """One tick of the reaper: requeue what outlived its lease; nothing after a gap in ticks (grace).
-
-        Also goes on with closures and walks that their callers left unfinished.
-        """
-        found: list[Requeued] = []
-        word = "MORE"
-        while word == "MORE":
-            answer = words_of(self._caller.call("reap", self._caller.new_op(), self.lease_ms))
-            word = answer[0]
-            if word in {"OK", "MORE"}:
-                found += decode_requeued(answer[1:])
-        self._caller.drain_work(at_most=WORK_A_TICK)
-        return found
-
-    def reclaim_worker(self, worker_id: str) -> list[Requeued]:
-        """Requeue at once what a worker known to be dead holds, and free its merge slots."""
-        found: list[Requeued] = []
-        place = "0"
-        while place.strip():
-            answer = words_of(self._caller.call("reclaim_worker", worker_id, self._caller.new_op(), place))
-            place = answer[1]
-            found += decode_requeued(answer[2:])
-        self._caller.drain_work()
-        return found
 
     def heartbeat(
         self, worker: WorkerProfile, *, kind: str, state: str, task: str = "", done: int = 0, failed: int = 0
@@ -296,17 +255,6 @@ class Engine(Retention):
         """Remove a worker that has ended in good order."""
         self._caller.call("sign_off", worker_id)
 
-    def rerank(self, run: str, urgencies: Mapping[str, int]) -> int:
-        """Give tasks other urgencies (scores without their age); returns how many changed.
-
-        In chunks, so claims in between see some of the new order. What has ended, or is unknown, stays.
-        """
-        changed, pairs = 0, [(task, str(one)) for task, one in urgencies.items()]
-        for start in range(0, len(pairs), RERANKED):
-            words = [word for pair in pairs[start : start + RERANKED] for word in pair]
-            changed += int(words_of(self._caller.call("rerank", run, self._caller.new_op(), *words))[1])
-        return changed
-
     # see ------------------------------------------------------------------------------------
     def events(self, *, after: str = "0-0", limit: int = 1000, block_ms: int = 0) -> list[Event]:
         """Up to `limit` events later than the entry `after`; waits up to `block_ms` (2 s at most)."""
@@ -323,12 +271,6 @@ class Engine(Retention):
         name = member(claim.run, claim.task.id)
         answer = words_of(self._caller.call(verb, name, claim.token, *args))
         refuse(answer, name, claim.token)
-        return answer
-
-    def _merging(self, verb: str, ticket: MergeTicket, *args: str | int) -> list[str]:
-        name = member(ticket.run, ticket.task.id)
-        answer = words_of(self._caller.call(verb, name, ticket.merge_token, *args))
-        refuse(answer, name, ticket.merge_token)
         return answer
 
     def _request(self, worker: WorkerProfile, claim_id: str) -> list[str | int]:
@@ -349,35 +291,12 @@ class Engine(Retention):
             request = self._request(worker, claim_id)
             if word == "AGAIN":
                 request[4:] = words_of(answer)[1:]
-                self._known_types = [str(name) for name in request[4::2]] or self._known_types
             answer = self._caller.call("claim", *request)
 
     def _end(self, claim: Claim, ending: Ending, usage: Usage) -> list[str]:
-        verb, arguments = self._ending(ending, usage)
+        verb, arguments = self._ending(claim, ending, usage)
         return self._held(verb, claim, *arguments)
 
-    def _ending(self, ending: Ending, usage: Usage) -> tuple[str, list[str | int]]:
-        """The verb that ends an attempt so, and what it takes after member and token."""
+    def _ending(self, claim: Claim, ending: Ending, usage: Usage) -> tuple[str, list[str | int]]:
         op, spent = self._caller.new_op(), usage_text(usage)
-        match ending:
-            case HandIn(commit):
-                return "hand_in", [op, commit, spent, MERGE_DISPLAY_MS]
-            case Finish():
-                return "finish", [op, spent]
-            case Fail(failure):
-                return "fail", [op, spent, *self._failure_arguments(failure)]
-            case Release(reason):
-                return "release", [op, spent, reason]
-
-    def _failure_arguments(self, failure: Failure) -> list[str | int]:
-        base_ms, cap_ms = self._backoff
-        if failure.kind is FailureKind.PROVIDER:
-            base_ms, cap_ms = base_ms * PROVIDER_BASE, cap_ms * PROVIDER_CAP
-        return [*failure_arguments(failure), base_ms, cap_ms, self._caller.spread()]
-
-    def _queued(self, answer: Sequence[str]) -> list[str]:
-        """The newly queued ids of an answer, and of the work it left."""
-        queued = list(answer[1:])
-        if answer[0] == "MORE":
-            queued += self._caller.drain_work()[1]
-        return queued
+        return ending_call(self, claim, ending, op=op, spent=spent, backoff=self._spread_backoff())

@@ -4,7 +4,7 @@ An estimate counts for what it says beside the others of its type; what the type
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from swarm.engine.records import DurationRecord, ProgressRecord
 from swarm.engine.schedule import TaskGraph
@@ -18,13 +18,17 @@ _LEFT = {TaskState.PENDING, TaskState.QUEUED, *_HELD}
 
 
 def believed_durations_s(
-    plan: Plan, progress: Sequence[ProgressRecord], learnt: Mapping[str, DurationRecord]
+    plan: Plan,
+    progress: Sequence[ProgressRecord],
+    learnt: Mapping[str, DurationRecord],
+    *,
+    joins: Collection[str] = (),
 ) -> list[float]:
     """Seconds by place in the plan: the estimate times what its type took against what it was estimated at.
 
     Of a type of which this run has done a task, those tallies count; of another that the project knows, its
     mean against this plan's mean estimate; of one that nobody knows, the factor of all types together. Where
-    every estimate is the default, this is the mean of the type.
+    every estimate is the default, this is the mean of the type. `joins` were expanded, and need no time.
     """
     took, planned = _tallies(plan, progress)
     of_type: dict[str, list[float]] = defaultdict(list)
@@ -37,7 +41,10 @@ def believed_durations_s(
     total = sum(planned.values())
     overall = sum(took.values()) / total if total else 1.0
     factors = {name: took[name] / planned[name] if planned[name] else overall for name in of_type}
-    return [max(task.estimate_s * factors[task.type], SHORTEST_S) for task in plan.tasks]
+    return [
+        SHORTEST_S if task.id in joins else max(task.estimate_s * factors[task.type], SHORTEST_S)
+        for task in plan.tasks
+    ]
 
 
 def _tallies(plan: Plan, progress: Sequence[ProgressRecord]) -> tuple[dict[str, float], dict[str, float]]:

@@ -6,6 +6,7 @@ from swarm.engine.estimates import believed_durations_s, rest_of
 from swarm.engine.records import DurationRecord, ProgressRecord
 from swarm.engine.schedule import graph_of, list_schedule, upward_ranks_s
 from swarm.engine.snapshot import Snapshot
+from swarm.engine.spliced import joined
 from swarm.plan.model import Plan
 
 MOST_TASKS = 5_000
@@ -20,8 +21,11 @@ def remaining_s(snapshot: Snapshot, learnt: Mapping[str, DurationRecord]) -> flo
     workers = sum(agent.kind == "worker" for agent in snapshot.alive)
     if snapshot.run.state.is_terminal or not workers or len(snapshot.tasks) > MOST_TASKS:
         return None
-    plan = Plan(tuple(task.spec for task in snapshot.tasks))
-    progress = [ProgressRecord(task.state, task.claimed_ms, task.busy_ms) for task in snapshot.tasks]
-    graph = graph_of(plan, believed_durations_s(plan, progress, learnt))
+    by_id = {task.spec.id: task for task in snapshot.tasks}
+    joins = {task.spec.id: task.join for task in snapshot.tasks if task.join}
+    plan = Plan(tuple(joined([task.spec for task in snapshot.tasks], joins)))
+    tasks = [by_id[spec.id] for spec in plan.tasks]
+    progress = [ProgressRecord(task.state, task.claimed_ms, task.busy_ms) for task in tasks]
+    graph = graph_of(plan, believed_durations_s(plan, progress, learnt, joins=joins))
     rest, _ = rest_of(graph, progress, snapshot.taken_ms)
     return round(list_schedule(rest, workers, upward_ranks_s(rest)).makespan_s, 3)

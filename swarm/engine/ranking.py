@@ -15,6 +15,7 @@ from swarm.engine.justify import is_too_large, justified_ranks_s, lock_ranks_s
 from swarm.engine.ranks import rank_of, urgency, without_age
 from swarm.engine.records import DurationRecord
 from swarm.engine.schedule import TaskGraph, graph_of, list_schedule, upward_ranks_s
+from swarm.engine.spliced import joined
 from swarm.plan.model import Plan
 
 MOVED = 0.25
@@ -33,6 +34,7 @@ class _Ranked:
     plan: Plan
     graph: TaskGraph
     types: frozenset[str]
+    joins: frozenset[str]  # tasks that were expanded: they take no time of their own any more
     means_s: dict[str, float] = field(default_factory=dict)
     workers: int = 0
 
@@ -70,9 +72,10 @@ class Ranking:
         seen = self._runs.get(run)
         if seen is not None and len(seen.plan.tasks) == tasks:
             return seen
-        plan = Plan(tuple(self._engine.specs(run)))
+        specs, joins = self._engine.specs(run)
+        plan = Plan(tuple(joined(specs, joins)))
         types = frozenset(task.type for task in plan.tasks)
-        return _Ranked(plan, graph_of(plan), types)
+        return _Ranked(plan, graph_of(plan), types, frozenset(joins))
 
     def _rank(
         self, run: str, seen: _Ranked, learnt: Mapping[str, DurationRecord], workers: int, now_ms: int
@@ -80,7 +83,7 @@ class Ranking:
         progress = self._engine.progress(run, [task.id for task in seen.plan.tasks])
         seen.workers = workers
         seen.means_s = {name: record.mean_s for name, record in learnt.items()}
-        durations = believed_durations_s(seen.plan, progress, learnt)
+        durations = believed_durations_s(seen.plan, progress, learnt, joins=seen.joins)
         rest, places = rest_of(seen.graph.with_durations(durations), progress, now_ms)
         current = [rank_of(progress[place].score) for place in places]
         found = self._better(rest, workers, current, is_guess=seen.is_guess)

@@ -11,6 +11,7 @@ from swarm.engine.records import (
     ProgressRecord,
     QueueRecord,
     RunRecord,
+    SlotRecord,
     TaskRecord,
 )
 from swarm.engine.specs import decode_spec
@@ -18,7 +19,7 @@ from swarm.engine.store import Reply
 from swarm.engine.stored import decode_agent, decode_controls, decode_event, decode_run, decode_task
 from swarm.engine.words import hash_of, text_of, words_of
 from swarm.errors import UnknownRunError, UnknownTaskError
-from swarm.keys import Keys, member
+from swarm.keys import Keys, member, split_member
 from swarm.plan.model import TaskSpec
 from swarm.states import RunState, TaskState
 
@@ -99,13 +100,17 @@ class Reads:
             for task, reply in zip(page, replies, strict=True):
                 yield {"id": task, **hash_of(reply)}
 
-    def specs(self, run: str) -> list[TaskSpec]:
-        """A run's tasks as planned, in the plan's order; none for an unknown run."""
+    def specs(self, run: str) -> tuple[list[TaskSpec], dict[str, list[str]]]:
+        """A run's tasks in the order of submission; and what those that were expanded wait for, by id."""
         names, found = [self.keys.of("task", member(run, task)) for task in self.task_ids(run)], []
+        joins: dict[str, list[str]] = {}
         for start in range(0, len(names), PAGE):
-            replies = self._ask([["HGET", name, "spec"] for name in names[start : start + PAGE]])
-            found += [decode_spec(text_of(reply)) for reply in replies if reply]
-        return found
+            replies = self._ask([["HMGET", name, "spec", "join"] for name in names[start : start + PAGE]])
+            for text, join in map(words_of, replies):
+                found += [decode_spec(text)] if text else []
+                if join:
+                    joins[found[-1].id] = join.split()
+        return found, joins
 
     def progress(self, run: str, ids: Sequence[str]) -> list[ProgressRecord]:
         """How far some tasks of a run have come, in the order asked for; one that is gone was done."""
@@ -125,6 +130,23 @@ class Reads:
     def task_ids(self, run: str) -> list[str]:
         """The ids of a run's tasks in the plan's order; none for an unknown run."""
         return words_of(self._one("ZRANGE", self.keys.of("index", run), 0, -1))
+
+    def scope_around(self, run: str, task: str) -> tuple[str, ...]:
+        """The write scope that a part of an expanded task stays in; empty for any other task: no bounds.
+
+        That of the nearest task around it that has one.
+        """
+        while around := text_of(self._one("HGET", self.keys.of("task", member(run, task)), "part_of")):
+            spec = decode_spec(text_of(self._one("HGET", self.keys.of("task", member(run, around)), "spec")))
+            if spec.files:
+                return spec.files
+            task = around
+        return ()
+
+    def known_ids(self, run: str, ids: Sequence[str]) -> list[str]:
+        """Those of the ids that tasks of the run have."""
+        places = self._one("ZMSCORE", self.keys.of("index", run), *ids)
+        return [name for name, place in zip(ids, words_of(places), strict=True) if place]
 
     def queues(self) -> list[QueueRecord]:
         """Every type ever submitted with the number of tasks claimable now and parked on locks."""
@@ -150,6 +172,19 @@ class Reads:
         """How many members one of the project's sorted sets has."""
         return _int(self._one("ZCARD", self.keys.of(part, name)))
 
+    def dead(self, most: int) -> list[tuple[str, str, int, str, str, int]]:
+        """The newest dead letters: run, task, failed at (ms), kind of failure, reason, attempts."""
+        words = words_of(self._one("ZREVRANGE", self.keys.of("dead"), 0, most - 1, "WITHSCORES"))
+        names, times = words[::2], words[1::2]
+        fields = ("failure_kind", "failure_reason", "attempt")
+        replies = self._ask([["HMGET", self.keys.of("task", name), *fields] for name in names])
+        return [
+            (*split_member(name), int(float(at_ms)), kind, reason, int(attempts or 0))
+            for name, at_ms, (kind, reason, attempts) in zip(
+                names, times, map(words_of, replies), strict=True
+            )
+        ]
+
     def locks(self) -> list[LockRecord]:
         """Every lock held now, by the tasks that hold a token."""
         holders = [
@@ -158,19 +193,49 @@ class Reads:
         ]
         if not holders:
             return []
-        replies = self._ask(
-            [["HMGET", self.keys.of("task", name), "locks", "token", "claimed_ms"] for name in holders]
-        )
+        fields = ("locks", "token", "claimed_ms", "worker", "state")
+        replies = self._ask([["HMGET", self.keys.of("task", name), *fields] for name in holders])
         from swarm.engine.locks import read_locks  # noqa: PLC0415  # most commands that look need no locks
 
         found: list[LockRecord] = []
         for name, reply in zip(holders, replies, strict=True):
-            locks, token, since = words_of(reply)
+            locks, token, since, worker, state = words_of(reply)
             found += [
-                LockRecord(lock.path, lock.mode, name, int(token or 0), int(since or 0))
+                LockRecord(lock.path, lock.mode, name, int(token or 0), int(since or 0), worker, state)
                 for lock in read_locks(locks)
             ]
         return sorted(found, key=lambda lock: (lock.path, lock.holder))
+
+    def parked(self) -> dict[str, str]:
+        """Every task that waits for a lock, `<run>/<task>`, and the path that it waits for."""
+        types = text_of(self._one("HGET", self.keys.of("meta"), "types")).split()
+        pages = (
+            self._ask([["ZRANGE", self.keys.of("parked", name), 0, -1] for name in types]) if types else []
+        )
+        names = [name for page in pages for name in words_of(page)]
+        found: dict[str, str] = {}
+        for start in range(0, len(names), PAGE):
+            some = names[start : start + PAGE]
+            replies = self._ask([["HGET", self.keys.of("task", name), "parked_on"] for name in some])
+            found |= {name: path for name, path in zip(some, map(text_of, replies), strict=True) if path}
+        return found
+
+    def holders(self, kind: str) -> list[str]:
+        """The tasks, `<run>/<task>`, that count towards a limit: of a type that has one, or `*`: all."""
+        if kind == "*":
+            return words_of(self._one("ZRANGE", self.keys.of("leases"), 0, -1))
+        return sorted(words_of(self._one("SMEMBERS", self.keys.of("held", kind))))
+
+    def turn(self) -> str:
+        """The task, `<run>/<task>`, whose locks nobody else gets because it was overtaken; mostly empty."""
+        return text_of(self._one("HGET", self.keys.of("meta"), "turn")).partition(" ")[2]
+
+    def slot(self, branch: str) -> SlotRecord | None:
+        """Who is merging to a branch; None when nobody is."""
+        stored = hash_of(self._one("HGETALL", self.keys.of("slot", branch)))
+        if not stored.get("merger"):
+            return None
+        return SlotRecord(stored["merger"], stored["task"], int(stored["until_ms"]))
 
     def durations(self) -> dict[str, DurationRecord]:
         """What tasks of each type took until they were done, in all runs of the project."""
@@ -224,7 +289,7 @@ class Reads:
     def _with_waiting(self, run: str, records: list[TaskRecord]) -> list[TaskRecord]:
         """Pending tasks with those of their dependencies that are not done."""
         pending = [record for record in records if record.state is not TaskState.DONE]
-        needed = sorted({name for record in pending for name in record.spec.dependencies})
+        needed = sorted({name for record in pending for name in _awaited_by(record)})
         if not needed:
             return records
         replies = self._ask(
@@ -232,7 +297,7 @@ class Reads:
         )
         is_open = {name for name, reply in zip(needed, replies, strict=True) if _is_awaited(*words_of(reply))}
         return [
-            record._replace(waiting_for=tuple(sorted(is_open.intersection(record.spec.dependencies))))
+            record._replace(waiting_for=tuple(sorted(is_open.intersection(_awaited_by(record)))))
             if record.state is not TaskState.DONE
             else record
             for record in records
@@ -240,6 +305,10 @@ class Reads:
 
     def _one(self, *command: str | int) -> Reply:
         return self._ask([command])[0]
+
+
+def _awaited_by(record: TaskRecord) -> tuple[str, ...]:
+    return (*record.spec.dependencies, *record.join)
 
 
 def _is_awaited(state: str, skipped_ms: str) -> bool:

@@ -15,6 +15,21 @@ from swarm.states import RunState, TaskState
 _NOTHING = Usage()
 
 
+class FailedAttempt(NamedTuple):
+    """One attempt that ended without landing: what went wrong, and what had been tried."""
+
+    attempt: int
+    kind: str  # a FailureKind
+    message: str  # at most 400 bytes
+    retryable: bool
+    state: str  # what became of the task
+    worker: str
+    executor: str
+    tier: str
+    since_ms: int
+    ended_ms: int
+
+
 class TaskRecord(NamedTuple):
     """One task as stored; times are Redis' milliseconds since 1970, 0 for not yet."""
 
@@ -49,6 +64,11 @@ class TaskRecord(NamedTuple):
     wasted: Usage = _NOTHING  # of attempts that did not land
     needs_person: bool = False
     deadline_ms: int = 0  # must have ended by then
+    history: tuple[FailedAttempt, ...] = ()  # the last eight, the newest last
+    tried_by: tuple[str, ...] = ()  # workers that failed it: others go first
+    parts: tuple[str, ...] = ()  # what it was expanded into
+    join: tuple[str, ...] = ()  # those of them that it waits for: their sinks
+    part_of: str = ""  # the task that was expanded into it and others
 
 
 class RunRecord(NamedTuple):
@@ -71,6 +91,7 @@ class RunRecord(NamedTuple):
     wasted: Usage = _NOTHING  # of attempts that did not land
     is_paused: bool = False
     deadline_ms: int = 0  # must have ended by then
+    is_fail_fast: bool = False  # the rest is called off when a task fails
     is_archived: bool = False  # Redis has forgotten it
 
 
@@ -148,3 +169,13 @@ class LockRecord(NamedTuple):
     holder: str  # <run>/<task>
     token: int
     since_ms: int
+    worker_id: str = ""  # who works, or worked, on the holder
+    state: str = ""  # the holder's
+
+
+class SlotRecord(NamedTuple):
+    """The right to merge to a branch, while somebody has it."""
+
+    merger: str
+    task: str  # <run>/<task>
+    until_ms: int

@@ -6,13 +6,15 @@ from swarm.engine.claims import Claim, Failure, MergeTicket, Requeued
 from swarm.engine.specs import decode_spec
 from swarm.engine.store import Reply
 from swarm.engine.words import text_of, words_of
-from swarm.errors import RunCancelledError, StaleTokenError, UnknownTaskError
+from swarm.errors import RefusedError, RunCancelledError, StaleTokenError, UnknownTaskError
 from swarm.keys import split_member
 from swarm.models.usage import Usage
 from swarm.states import TaskState
 
 EVIDENCE_CAP = 64 * 1024
 """Bytes of evidence that are kept of a failure."""
+REASON_CAP = 500
+"""Characters of the reason that are."""
 
 
 def refuse(answer: Sequence[str], name: str, token: int) -> None:
@@ -20,6 +22,7 @@ def refuse(answer: Sequence[str], name: str, token: int) -> None:
 
     Raises:
         RunCancelledError, StaleTokenError, UnknownTaskError.
+        RefusedError: a task that it was to be expanded into exists already.
     """
     if answer[0] in {"OK", "MORE"}:
         return
@@ -31,6 +34,8 @@ def refuse(answer: Sequence[str], name: str, token: int) -> None:
             f"token {token} of task {name!r} is no longer current; current is {current or '0'}",
             hint="stop working on it: somebody else may hold it",
         )
+    if answer[0] == "EXISTS":
+        raise RefusedError(f"task {answer[1]!r} exists already", hint=f"let {name!r} name it otherwise")
     raise UnknownTaskError(f"no task {name!r}")
 
 
@@ -69,11 +74,16 @@ def decode_ticket(answer: Sequence[Reply], merger_id: str) -> MergeTicket:
     )
 
 
+def bounded(reason: str) -> str:
+    """A reason as one line that fits a screen, whoever gave it."""
+    return " ".join(reason.split())[:REASON_CAP]
+
+
 def failure_arguments(failure: Failure) -> list[str | int]:
-    """What the scripts want to know of a failure; of long evidence the end."""
+    """What the scripts want to know of a failure: of a long reason the head, of long evidence the tail."""
     evidence = failure.evidence.encode("utf-8", "replace")[-EVIDENCE_CAP:].decode("utf-8", "replace")
     charged, retryable = int(failure.kind.is_charged), int(failure.retryable)
-    return [failure.kind.value, failure.reason, evidence, charged, retryable]
+    return [failure.kind.value, bounded(failure.reason), evidence, charged, retryable]
 
 
 def decode_requeued(words: Sequence[str]) -> list[Requeued]:

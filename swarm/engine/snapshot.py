@@ -1,8 +1,8 @@
 """One look at a run: its record, its tasks, who is alive, how deep the queues are, what just happened."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from swarm.engine.records import NO_CONTROLS, AgentRecord, Controls, Event, QueueRecord, RunRecord, TaskRecord
 from swarm.states import ALIVE_MS
@@ -15,8 +15,7 @@ RECENT = 12
 _LOOK_BACK = 200
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """What was read in one go; not a transaction, so neighbours may be one step apart."""
 
     run: RunRecord
@@ -26,7 +25,7 @@ class Snapshot:
     events: tuple[Event, ...]  # the newest few of this run, oldest first
     taken_ms: int  # Redis' now
     controls: Controls = NO_CONTROLS  # what people have ordered
-    unserved: Mapping[str, int] = field(default_factory=dict)  # queue that nobody serves -> since, ms
+    unserved: Mapping[str, int] = MappingProxyType({})  # queue that nobody serves -> since, ms
 
     @property
     def alive(self) -> tuple[AgentRecord, ...]:

@@ -1,8 +1,9 @@
 """Decodes what the hashes and the stream hold into records."""
 
+import json
 from collections.abc import Mapping
 
-from swarm.engine.records import AgentRecord, Controls, Event, RunRecord, TaskRecord
+from swarm.engine.records import AgentRecord, Controls, Event, FailedAttempt, RunRecord, TaskRecord
 from swarm.engine.specs import decode_spec
 from swarm.engine.store import Reply
 from swarm.engine.words import hash_of, text_of
@@ -53,7 +54,19 @@ def decode_task(member: str, stored: Mapping[str, str], lease_ends: Reply) -> Ta
         wasted=decode_usage(stored.get("wasted", "")),
         needs_person=stored.get("needs_person") == "1",
         deadline_ms=number("deadline_ms"),
+        history=decode_history(stored.get("history", "")),
+        tried_by=tuple(dict.fromkeys(stored.get("tried_by", "").split("\n")))
+        if stored.get("tried_by")
+        else (),
+        parts=tuple(stored.get("parts", "").split()),
+        join=tuple(stored.get("join", "").split()),
+        part_of=stored.get("part_of", ""),
     )
+
+
+def decode_history(text: str) -> tuple[FailedAttempt, ...]:
+    """What was tried and did not land, one JSON object a line."""
+    return tuple(FailedAttempt(**json.loads(line)) for line in text.split("\n") if line)
 
 
 def decode_run(run: str, stored: Mapping[str, str]) -> RunRecord:
@@ -76,6 +89,7 @@ def decode_run(run: str, stored: Mapping[str, str]) -> RunRecord:
         wasted=decode_usage(stored["wasted"]),
         is_paused=stored.get("paused") == "1",
         deadline_ms=int(stored.get("deadline_ms") or 0),
+        is_fail_fast=stored.get("fail_fast") == "1",
     )
 
 

@@ -37,6 +37,7 @@ def submit_plan(
     key: str,
     repository: str,
     deadline_s: float | None,
+    fail_fast: bool,
 ) -> str:
     """Store what is not stored yet, activate, and return the run's id.
 
@@ -65,6 +66,8 @@ def submit_plan(
         stored = _store(caller, run, plan, specs, int(answer[2]))
         for pairs in _deadlines(plan, deadline_s):
             caller.call("deadlines", run, *pairs)
+        if fail_fast:
+            caller.call("fail_fast", run)
         caller.call("activate", run, stored)
         caller.drain_work()
     return run
@@ -94,17 +97,17 @@ def run_id(project: str, plan: Plan, specs: Sequence[str], *, base: str, key: st
 def plan_chunks(plan: Plan, specs: Sequence[str]) -> Iterator[list[str]]:
     """The arguments of each submit call, always cut the same way, so that a number says how far it got."""
     ranks = upward_ranks(plan)
-    dependents = _dependents(plan)
+    dependents = dependents_of(plan)
     chunk: list[str] = []
     tasks = edges = 0
     for place, task in enumerate(plan.tasks):
         after = dependents.get(task.id, _NOBODY)
         if len(after) > INLINE:
             parts = [after[start : start + EDGES] for start in range(0, len(after), EDGES)]
-            entry, inline = _entry(task, specs[place], ranks[task.id], MANY), len(parts[0])
+            entry, inline = task_entry(task, specs[place], ranks[task.id], MANY), len(parts[0])
         else:
             parts, inline = [_NOBODY], len(after)
-            entry = _entry(task, specs[place], ranks[task.id], "\n".join(after))
+            entry = task_entry(task, specs[place], ranks[task.id], "\n".join(after))
         for number, part in enumerate(parts):
             more = len(part) if number else inline
             if chunk and (tasks == TASKS or edges + more > EDGES):
@@ -127,7 +130,7 @@ def _deadlines(plan: Plan, deadline_s: float | None) -> Iterator[list[str]]:
         yield [word for pair in pairs[start : start + TASKS] for word in pair]
 
 
-def _dependents(plan: Plan) -> dict[str, list[str]]:
+def dependents_of(plan: Plan) -> dict[str, list[str]]:
     """Which tasks wait for a task, in the plan's order."""
     found: dict[str, list[str]] = {}
     for task in plan.tasks:
@@ -136,7 +139,8 @@ def _dependents(plan: Plan) -> dict[str, list[str]]:
     return found
 
 
-def _entry(task: TaskSpec, spec: str, rank_s: float, dependents: str) -> list[str]:
+def task_entry(task: TaskSpec, spec: str, rank_s: float, dependents: str) -> list[str]:
+    """What the scripts want to know of a new task."""
     return [
         task.id,
         spec,

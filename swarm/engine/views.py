@@ -2,17 +2,29 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
-from swarm.engine.records import Controls, LockRecord, QueueRecord, TaskRecord
-from swarm.keys import member, split_member
-from swarm.states import TaskState
+from swarm.engine.records import Controls, LockRecord, QueueRecord, RunRecord, SlotRecord
+from swarm.keys import split_member
 
 if TYPE_CHECKING:
     from swarm.engine.reads import Reads
 
+DEAD_SHOWN = 20
+
 _MODES = {"X": "exclusive", "S": "shared"}
+
+
+class DeadLetter(NamedTuple):
+    """A task that has failed for good and waits for a person."""
+
+    run: str
+    task: str
+    failed_ms: int
+    kind: str  # a FailureKind
+    reason: str
+    attempts: int
 
 
 @dataclass(frozen=True)
@@ -26,6 +38,7 @@ class Backlog:
     dead: int  # failed for good
     aside: Mapping[str, int]  # paused run -> how many of its ready tasks stand aside
     controls: Controls
+    dead_letters: tuple[DeadLetter, ...] = ()  # the newest
 
 
 @dataclass(frozen=True)
@@ -39,6 +52,17 @@ class HeldLock:
     worker_id: str
     since_ms: int
     waiters: tuple[str, ...] = ()  # <run>/<task> of those parked on it
+    state: str = ""  # the holder's: its task's
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What tasks may be waiting for beside their own run: locks, limits, the merge slot of their branch."""
+
+    locks: tuple[HeldLock, ...] = ()
+    holders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # limited type -> <run>/<task> held
+    slot: SlotRecord | None = None
+    turn: str = ""  # <run>/<task> whose scope nobody else gets
 
 
 def backlog(queue: "Reads") -> Backlog:
@@ -46,33 +70,42 @@ def backlog(queue: "Reads") -> Backlog:
     delayed, leased, merging, dead = (queue.depth(part) for part in ("delayed", "leases", "merging", "dead"))
     aside = {run: queue.depth("paused", run) for run in queue.active_runs()}
     aside = {run: count for run, count in aside.items() if count}
-    return Backlog(tuple(queue.queues()), delayed, leased, merging, dead, aside, queue.controls())
+    letters = tuple(DeadLetter(*row) for row in queue.dead(DEAD_SHOWN)) if dead else ()
+    return Backlog(tuple(queue.queues()), delayed, leased, merging, dead, aside, queue.controls(), letters)
 
 
 def held_locks(queue: "Reads") -> list[HeldLock]:
     """Every lock held now, by path, with who holds it and who waits for it."""
-    return join_locks(queue.locks(), [task for run in queue.active_runs() for task in queue.tasks(run)])
+    return join_locks(queue.locks(), queue.parked())
 
 
-def join_locks(locks: Iterable[LockRecord], tasks: Iterable[TaskRecord]) -> list[HeldLock]:
-    """Put names to locks: the holder's worker, and the tasks parked on each path."""
-    by_member = {member(task.run, task.spec.id): task for task in tasks}
+def join_locks(locks: Iterable[LockRecord], parked: Mapping[str, str]) -> list[HeldLock]:
+    """Put the tasks that are parked on a path beside whoever holds it."""
     waiting: dict[str, list[str]] = defaultdict(list)
-    for name, task in by_member.items():
-        if task.parked_on and task.state is TaskState.QUEUED:
-            waiting[task.parked_on.strip("/")].append(name)
-    return [_held(lock, by_member, waiting) for lock in locks]
+    for name, path in parked.items():
+        waiting[path.strip("/")].append(name)
+    return [_held(lock, waiting) for lock in locks]
 
 
-def _held(lock: LockRecord, tasks: Mapping[str, TaskRecord], waiting: Mapping[str, list[str]]) -> HeldLock:
+def surroundings(queue: "Reads", run: RunRecord, controls: Controls) -> Surroundings:
+    """Look at what else a run's tasks may be waiting for."""
+    return Surroundings(
+        locks=tuple(held_locks(queue)),
+        holders={kind: tuple(queue.holders(kind)) for kind in controls.limits},
+        slot=queue.slot(run.branch),
+        turn=queue.turn(),
+    )
+
+
+def _held(lock: LockRecord, waiting: Mapping[str, list[str]]) -> HeldLock:
     run, task = split_member(lock.holder)
-    holder = tasks.get(lock.holder)
     return HeldLock(
         path=lock.path,
         mode=_MODES.get(lock.mode, lock.mode),
         run=run,
         task=task,
-        worker_id=holder.worker_id if holder else "",
+        worker_id=lock.worker_id,
         since_ms=lock.since_ms,
         waiters=tuple(waiting.get(lock.path.strip("/"), ())),
+        state=lock.state,
     )

@@ -154,9 +154,11 @@ class ContainerSandbox(HostedSandbox):
         host: RunningContainer,
         memory_mb: int,
         max_log_bytes: int,
+        inside: str,
     ) -> None:
         super().__init__(tree, requests=requests, replies=replies, host=host, max_log_bytes=max_log_bytes)
         self._memory_mb = memory_mb
+        self._inside = inside  # where the tree is mounted
 
     def run(
         self,
@@ -166,12 +168,23 @@ class ContainerSandbox(HostedSandbox):
         env: Mapping[str, str] | None = None,
         log: Path | None = None,
     ) -> Finished:
-        """Run a command; what in `env` describes our own machine is left out: the image has its own."""
-        ours = {name: value for name, value in (env or {}).items() if name not in _OF_THE_HOST}
+        """Run a command; what in `env` describes our own machine is left out: the image has its own.
+
+        A path below the tree is given as the container sees it.
+        """
+        ours = {
+            name: self._as_seen_inside(value)
+            for name, value in (env or {}).items()
+            if name not in _OF_THE_HOST
+        }
         finished = super().run(argv, timeout_s=timeout_s, env=ours, log=log)
         if not finished.ran_out_of_memory:
             return finished
         return replace(finished, reason=out_of_memory(self._memory_mb))
+
+    def _as_seen_inside(self, value: str) -> str:
+        here = f"{self.tree}/"
+        return f"{self._inside}/{value.removeprefix(here)}" if value.startswith(here) else value
 
 
 def out_of_memory(memory_mb: int) -> str:

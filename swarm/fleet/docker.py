@@ -185,6 +185,7 @@ class DockerLauncher:
             host=RunningContainer(StartedContainer(container), stdout, memory_mb=self._memory_mb),
             memory_mb=self._memory_mb,
             max_log_bytes=self._max_log_bytes,
+            inside=WORKSPACE,
         )
 
     def _await_answer(self, opened: ContainerSandbox) -> None:

@@ -9,15 +9,14 @@ import os
 import socket
 import zlib
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 _DIGITS = 4
 _UNKNOWN = "0" * _DIGITS
 
 
-@dataclass(frozen=True)
-class ProcessId:
+class ProcessId(NamedTuple):
     """A process of any host, running or not."""
 
     host: str

@@ -1,8 +1,8 @@
 """The note that an embedded server leaves beside its data: where it listens, and as which process."""
 
 import json
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import NamedTuple
 
 from swarm.fleet.process_id import ProcessId
 
@@ -10,8 +10,7 @@ FILE_NAME = "server.json"
 PASSWORD_FILE = "password"  # noqa: S105  # where it is, not what it is
 
 
-@dataclass(frozen=True)
-class ServerRecord:
+class ServerRecord(NamedTuple):
     """One embedded server as it was started."""
 
     socket: str
@@ -48,7 +47,7 @@ def read_server_file(home: Path) -> ServerRecord | None:
     """The last server started for this home, running or not; None if there is no readable note."""
     try:
         data = json.loads((home / "server" / FILE_NAME).read_text(encoding="utf-8"))
-        return ServerRecord(**{each.name: str(data[each.name]) for each in fields(ServerRecord)})
+        return ServerRecord(**{name: str(data[name]) for name in ServerRecord._fields})
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -57,7 +56,7 @@ def write_server_file(home: Path, record: ServerRecord) -> None:
     """Replace the note in one step."""
     path = home / "server" / FILE_NAME
     draft = path.with_suffix(".tmp")
-    draft.write_text(json.dumps({**asdict(record), "pid": record.pid}, indent=2) + "\n", encoding="utf-8")
+    draft.write_text(json.dumps({**record._asdict(), "pid": record.pid}, indent=2) + "\n", encoding="utf-8")
     draft.replace(path)
 
 

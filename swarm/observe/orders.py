@@ -6,11 +6,26 @@ from swarm.engine.records import Controls, RunRecord
 from swarm.observe.wording import duration, plural
 
 
-def orders_in_force(run: RunRecord, controls: Controls, *, kind: str = "") -> tuple[str, ...]:
-    """Everything that keeps tasks of this run, or of one type in it, from being given out, or may."""
-    paused = [name for name in controls.paused if not kind or name in {"*", kind}]
-    limits = [(name, most) for name, most in controls.limits.items() if not kind or name in {"*", kind}]
-    return (*_pauses(run, paused), *(_limit(name, most) for name, most in limits))
+def orders_in_force(run: RunRecord, controls: Controls) -> tuple[str, ...]:
+    """Everything that keeps tasks of this run from being given out, or may."""
+    limits = (_limit(name, most) for name, most in controls.limits.items())
+    return (*_pauses(run, controls.paused), *limits)
+
+
+def pauses_of(run: RunRecord, controls: Controls, *, kind: str) -> tuple[str, ...]:
+    """What keeps tasks of a type in this run from being given out, each with what takes it back."""
+    return tuple(_pauses(run, [name for name in controls.paused if name in {"*", kind}]))
+
+
+def reached_limits(
+    controls: Controls, holders: Mapping[str, tuple[str, ...]], kind: str
+) -> list[tuple[str, tuple[str, ...]]]:
+    """The limits that leave no room for one more of a type, each with the tasks that fill it."""
+    return [
+        (_limit(name, most), holders.get(name, ()))
+        for name, most in controls.limits.items()
+        if name in {"*", kind} and len(holders.get(name, ())) >= most
+    ]
 
 
 def unserved_queues(unserved: Mapping[str, int], now_ms: int) -> tuple[str, ...]:

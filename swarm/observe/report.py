@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from swarm.engine.records import TaskRecord
 from swarm.engine.snapshot import Snapshot
+from swarm.engine.spliced import as_happened
 from swarm.errors import UsageError
 from swarm.models.usage import Usage
 from swarm.observe.report_data import Report, TaskRow, Tokens
@@ -28,7 +29,7 @@ def build_report(snapshot: Snapshot, *, red_on_base: str = "") -> Report:
     """
     run, tasks, now_ms = snapshot.run, snapshot.tasks, snapshot.taken_ms
     work_s = {task.spec.id: duration_s(task, now_ms) for task in tasks}
-    path, path_s = critical_path(Plan(tuple(task.spec for task in tasks)), work_s)
+    path, path_s = critical_path(Plan(tuple(as_happened(tasks))), work_s)
     workers = max(
         run.workers, len({task.worker_id for task in tasks if task.worker_id}) if not run.workers else 0
     )
@@ -69,7 +70,7 @@ def build_report(snapshot: Snapshot, *, red_on_base: str = "") -> Report:
 def render_report(report: Report, form: str) -> str:
     """The report as `text` (for a terminal), `md`, `json` or `junit`."""
     if form == "json":
-        return json.dumps(asdict(report), indent=2, ensure_ascii=False)
+        return json.dumps(_as_data(report), indent=2, ensure_ascii=False)
     if form == "md":
         return render_md(report)
     if form == "junit":
@@ -77,6 +78,14 @@ def render_report(report: Report, form: str) -> str:
     if form == "text":
         return render_text(report)
     raise UsageError(f"no report format {form!r}", hint=f"one of {', '.join(FORMS)}")
+
+
+def _as_data(report: Report) -> dict[str, object]:
+    """What JSON says: a failed attempt is an object too."""
+    data = asdict(report)
+    for row, task in zip(data["tasks"], report.tasks, strict=True):
+        row["history"] = [one._asdict() for one in task.history]
+    return data
 
 
 def duration_s(task: TaskRecord, now_ms: int) -> float:
@@ -91,6 +100,8 @@ def _held_ms(task: TaskRecord, now_ms: int) -> int:
     """While a worker held the last attempt; 0 when there was none or it was put back."""
     if not task.claimed_ms:
         return 0
+    if task.join:
+        return task.busy_ms
     if task.handed_in_ms >= task.claimed_ms:
         return task.handed_in_ms - task.claimed_ms
     if task.state in _HELD:
@@ -136,6 +147,7 @@ def _row(task: TaskRecord, work_s: float) -> TaskRow:
         commit=task.merged_commit,
         failure_kind=task.failure_kind,
         failure_reason=task.failure_reason,
+        history=task.history,
         tokens=_tokens(task.usage),
         cost_usd=task.usage.cost_microusd / 1e6,
         priced=task.usage.is_priced,

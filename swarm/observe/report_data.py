@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from swarm.engine.records import FailedAttempt
+
 
 @dataclass(frozen=True)
 class Tokens:
@@ -30,6 +32,7 @@ class TaskRow:
     commit: str  # landed, empty when nothing did
     failure_kind: str
     failure_reason: str
+    history: tuple[FailedAttempt, ...]  # the last attempts that did not land
     tokens: Tokens
     cost_usd: float
     priced: bool  # False: a model without a known price was used, and counts as 0

@@ -30,7 +30,7 @@ def render_md(report: Report) -> str:
     failed = [row for row in report.tasks if row.failure_reason and row.state != "done"]
     if failed:
         lines += ["", "## What failed", ""]
-        lines += [f"- `{row.id}` ({row.failure_kind}): {escape(row.failure_reason)}" for row in failed]
+        lines += [line for row in failed for line in _failure(row)]
     return "\n".join(lines) + "\n"
 
 
@@ -77,6 +77,19 @@ def _cost(report: Report) -> str:
     unknown = sum(not row.priced for row in report.tasks)
     beside = f", and {plural(unknown, 'task')} whose price nobody knows" if unknown else ""
     return f"{_usd(report.cost_usd)}, of which {_usd(report.wasted_cost_usd)} did not land{beside}"
+
+
+def _failure(row: TaskRow) -> list[str]:
+    """What a task failed with, and what was tried before that."""
+    told = f"- `{row.id}` ({row.failure_kind or row.state}): {escape(row.failure_reason)}"
+    return [
+        told,
+        *(
+            f"  - attempt {one.attempt}, {duration((one.ended_ms - one.since_ms) / 1000)} on"
+            f" {escape(one.worker)}: {escape(one.message)}"
+            for one in row.history
+        ),
+    ]
 
 
 def _usd(dollars: float) -> str:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from swarm.engine.records import Event
-from swarm.observe.wording import FAILURES, lock_name, one_line
+from swarm.observe.wording import FAILURES, lock_name, one_line, plural
 
 
 def tell_event(event: Event) -> str:
@@ -64,10 +64,12 @@ _TELLERS: dict[str, Callable[[Event], str]] = {
     "task_failed": lambda e: f"{e.task} failed for good{_because(e)}",
     "task_reclaimed": lambda e: f"{e.task} taken back from {_worker(e)}{_because(e)}",
     "task_released": lambda e: f"{e.task} put back by {_worker(e)}{_because(e)}",
+    "task_expanded": lambda e: f"{e.task} became {plural(len(e.fields['parts'].split()), 'task')}",
+    "task_extended": lambda e: f"{e.task} may change more: {', '.join(e.fields['asked'].splitlines())}",
     "task_upstream_failed": lambda e: (
         f"{e.task} will not run: {e.fields.get('cause', 'a dependency')} failed"
     ),
-    "task_cancelled": lambda e: f"{e.task} was cancelled",
+    "task_cancelled": lambda e: f"{e.task} was cancelled{_because(e)}",
     "task_retried": lambda e: f"{e.task} will be tried again",
     "worker_joined": lambda e: f"{e.fields.get('kind_of_worker', 'worker')} {_worker(e)} joined",
     "worker_left": lambda e: f"{_worker(e)} left",

@@ -1,17 +1,23 @@
 """Why a task is where it is: the chain of causes, from the task to what it all waits for."""
 
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from swarm.engine.records import TaskRecord
 from swarm.engine.snapshot import Snapshot
-from swarm.engine.views import HeldLock
-from swarm.observe.orders import orders_in_force, start_for
+from swarm.engine.views import Surroundings
+from swarm.keys import member, split_member
+from swarm.observe.orders import pauses_of, reached_limits
+from swarm.observe.takers import takers
 from swarm.observe.wording import FAILURES, duration, lock_name, one_line, plural
 from swarm.plan.model import queue_of
 from swarm.states import FailureKind, RunState, TaskState
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 MOST_LINKS = 24
+MOST_HOLDERS = 3
 _BLOCKED = (TaskState.FAILED, TaskState.CANCELLED, TaskState.UPSTREAM_FAILED)
 
 
@@ -24,11 +30,24 @@ class Link:
     depth: int
 
 
-def causes(snapshot: Snapshot, locks: Sequence[HeldLock], task: str) -> tuple[Link, ...]:
-    """The chain of causes behind a task's state, nearest first; at most `MOST_LINKS`."""
-    inquiry = _Inquiry(snapshot, locks)
+def causes(snapshot: Snapshot, around: Surroundings, task: str) -> tuple[Link, ...]:
+    """The chain of causes behind a task's state, nearest first; at most `MOST_LINKS`.
+
+    Of a longer chain the beginning and the end: what it all waits for is at the end.
+    """
+    inquiry = _Inquiry(snapshot, around)
     inquiry.ask(task, 0)
-    return tuple(inquiry.links[:MOST_LINKS])
+    links = tuple(inquiry.links[:MOST_LINKS])
+    if not inquiry.cut_at:
+        return links
+    end, between = inquiry.end_of(inquiry.cut_at)
+    last = _Inquiry(snapshot, around)
+    last.ask(end, 1)
+    tail = last.links[: MOST_LINKS // 2]
+    head = links[: MOST_LINKS - len(tail) - 1]
+    between += len({link.task for link in links} - {link.task for link in head})
+    gap = Link(head[-1].task, f"and so on, {plural(between, 'task')} in between, to the end:", 0)
+    return (*head, gap, *tail)
 
 
 def next_steps(snapshot: Snapshot, task: str) -> tuple[str, ...]:
@@ -54,10 +73,11 @@ def next_steps(snapshot: Snapshot, task: str) -> tuple[str, ...]:
 class _Inquiry:
     """One walk along the causes; each task is explained once."""
 
-    def __init__(self, snapshot: Snapshot, locks: Sequence[HeldLock]) -> None:
+    def __init__(self, snapshot: Snapshot, around: Surroundings) -> None:
         self.links: list[Link] = []
+        self.cut_at = ""  # the first task that there was no room for
         self._snapshot = snapshot
-        self._locks = locks
+        self._around = around
         self._now_ms = snapshot.taken_ms
         self._tasks = {task.spec.id: task for task in snapshot.tasks}
         self._agents = {agent.worker_id: agent for agent in snapshot.alive}
@@ -77,11 +97,33 @@ class _Inquiry:
 
     def ask(self, name: str, depth: int) -> None:
         task = self._tasks.get(name)
+        if task is None or name in self._asked:
+            return
         # A plan may be thousands of tasks deep: stop where nobody reads on.
-        if task is None or name in self._asked or len(self.links) >= MOST_LINKS:
+        if len(self.links) >= MOST_LINKS:
+            self.cut_at = self.cut_at or name
             return
         self._asked.add(name)
         self._explain[task.state](task, depth)
+
+    def end_of(self, name: str) -> tuple[str, int]:
+        """The last task that one waits for, first dependency by first dependency; how many come before it."""
+        passed = 0
+        while after := self._before(self._tasks[name]):
+            name, passed = after, passed + 1
+        return name, passed
+
+    def _before(self, task: TaskRecord) -> str:
+        if task.state is TaskState.UPSTREAM_FAILED:
+            return next(iter(self._blockers(task)), "")
+        return task.waiting_for[0] if task.state is TaskState.PENDING and task.waiting_for else ""
+
+    def _blockers(self, task: TaskRecord) -> list[str]:
+        return [
+            name
+            for name in (*task.spec.dependencies, *task.join)
+            if (one := self._tasks.get(name)) and one.state in _BLOCKED
+        ]
 
     def _say(self, task: TaskRecord, depth: int, text: str) -> None:
         self.links.append(Link(task.spec.id, one_line(text), depth))
@@ -93,6 +135,8 @@ class _Inquiry:
         waiting = task.waiting_for
         shown = ", ".join(waiting[:3]) + (f" and {len(waiting) - 3} more" if len(waiting) > 3 else "")  # noqa: PLR2004
         many = plural(len(waiting), "dependency", "dependencies")
+        if task.join:
+            many = f"{len(waiting)} of the {plural(len(task.parts), 'task')} that it was expanded into"
         self._say(task, depth, f"pending: waits for {many}: {shown}" if waiting else "pending")
         for name in waiting:
             self.ask(name, depth + 1)
@@ -105,61 +149,60 @@ class _Inquiry:
             self._say(task, depth, f"queued: parked on {lock_name(task.parked_on)}{again}")
             self._holders(task, depth + 1)
         else:
-            self._say(task, depth, f"queued: ready in queue {task.spec.type!r}{again}")
+            where = (
+                "stands aside" if self._snapshot.run.is_paused else f"ready in queue {queue_of(task.spec)!r}"
+            )
+            self._say(task, depth, f"queued: {where}{again}")
             self._takers(task, depth + 1)
 
     def _holders(self, task: TaskRecord, depth: int) -> None:
-        member = f"{task.run}/{task.spec.id}"
-        for lock in self._locks:
-            if member not in lock.waiters:
-                continue
+        name = member(task.run, task.spec.id)
+        in_the_way = [lock for lock in self._around.locks if name in lock.waiters]
+        if not in_the_way and self._around.turn not in {"", name}:
+            whose = split_member(self._around.turn)[1]
+            self._say(task, depth, f"it is the turn of {whose}, which others overtook too often")
+            self._holder(task, self._around.turn, depth + 1)
+        elif not in_the_way:
+            self._say(task, depth, f"{lock_name(task.parked_on)} has just become free")
+        for lock in in_the_way:
+            since = f"for {self._since(lock.since_ms)}"
+            locked = f"{lock_name(lock.path)} is locked ({lock.mode})"
             if lock.run == task.run:
-                self._say(task, depth, f"{lock_name(lock.path)} is locked ({lock.mode}) by {lock.task}")
+                self._say(task, depth, f"{locked} by {lock.task} {since}")
                 self.ask(lock.task, depth + 1)
-            else:
-                other = f"{lock.task} of run {lock.run} on {lock.worker_id}"
-                self._say(task, depth, f"{lock_name(lock.path)} is locked ({lock.mode}) by {other}")
+                continue
+            self._say(task, depth, f"{locked} by {lock.task} of run {lock.run} {since}")
+            doing = f"{lock.task} is {lock.state}; `swarm why {lock.task} --run {lock.run}` says more"
+            self._say(task, depth + 1, doing)
+            if lock.state != TaskState.MERGING:
+                self._say(task, depth + 1, self._pulse(lock.worker_id))
+
+    def _pulse(self, worker_id: str) -> str:
+        agent = self._agents.get(worker_id)
+        if agent is None:
+            return f"{worker_id} is not among the living"
+        return f"{worker_id}: heartbeat {self._since(agent.seen_ms)} ago"
 
     def _takers(self, task: TaskRecord, depth: int) -> None:
         """Who could claim a ready task, and why nobody has."""
-        for order in orders_in_force(self._snapshot.run, self._snapshot.controls, kind=task.spec.type):
-            self._say(task, depth, order)
-        workers = [agent for agent in self._agents.values() if agent.kind == "worker"]
-        if not workers:
-            self._say(task, depth, "no worker is alive")
-            return
-        of_type = [agent for agent in workers if {"*", task.spec.type} & set(agent.types)]
-        if not of_type:
-            types = {kind for agent in workers for kind in agent.types}
-            self._say(task, depth, _unserved(f"type {task.spec.type!r}", "alive", len(workers), types))
-            self._say(task, depth, f"`{start_for(queue_of(task.spec))}` starts one")
-            return
-        # A worker of an older version does not say what it runs.
-        serving = [agent for agent in of_type if not agent.executors or task.spec.executor in agent.executors]
-        if not serving:
-            known = {name for agent in of_type for name in agent.executors}
-            whose = "alive" if len(of_type) == len(workers) else f"of type {task.spec.type!r}"
-            self._say(task, depth, _unserved(f"executor {task.spec.executor!r}", whose, len(of_type), known))
-            return
-        equipped = [agent for agent in serving if set(task.spec.needs) <= set(agent.tags)]
-        if not equipped:
-            wanted, tags = (
-                ", ".join(task.spec.needs),
-                sorted({tag for agent in serving for tag in agent.tags}),
-            )
-            said = (
-                f"no worker has all of the tags it needs ({wanted}); tags alive: {', '.join(tags) or 'none'}"
-            )
-            self._say(task, depth, said)
-            self._say(task, depth, f"`{start_for(queue_of(task.spec))}` starts one that does")
-            return
-        serving = equipped
-        idle = [agent for agent in serving if not agent.task]
-        if idle:
-            self._say(task, depth, f"{plural(len(idle), 'idle worker')} can take it now")
-            return
-        busy = ", ".join(f"{agent.worker_id} ({agent.task})" for agent in serving[:3])
-        self._say(task, depth, f"all {plural(len(serving), 'worker')} that can take it are busy: {busy}")
+        reached = reached_limits(self._snapshot.controls, self._around.holders, task.spec.type)
+        pauses = pauses_of(self._snapshot.run, self._snapshot.controls, kind=task.spec.type)
+        for line in pauses:
+            self._say(task, depth, line)
+        for line, holders in reached:
+            self._say(task, depth, line)
+            for name in holders[:MOST_HOLDERS]:
+                self._holder(task, name, depth + 1)
+        if not pauses and not reached:
+            for line in takers(task, self._agents.values()):
+                self._say(task, depth, line)
+
+    def _holder(self, task: TaskRecord, name: str, depth: int) -> None:
+        run, holder = split_member(name)
+        if run == task.run:
+            self.ask(holder, depth)
+        else:
+            self._say(task, depth, f"{holder} of run {run}: `swarm why {holder} --run {run}` says more")
 
     def _held(self, task: TaskRecord, depth: int) -> None:
         since = self._since(task.started_ms or task.claimed_ms)
@@ -176,45 +219,55 @@ class _Inquiry:
             )
 
     def _merging(self, task: TaskRecord, depth: int) -> None:
+        slot = self._around.slot
+        is_taken = slot is not None and slot.until_ms > self._now_ms
         if task.merge_begun_ms >= max(1, task.handed_in_ms):
-            self._say(
-                task, depth, f"merging: its gate has been running for {self._since(task.merge_begun_ms)}"
-            )
+            since = self._since(task.merge_begun_ms)
+            self._say(task, depth, f"merging: its gate has been running for {since}")
+            if slot and slot.task == member(task.run, task.spec.id):
+                left = f"the slot ends in {self._until(slot.until_ms)}" if is_taken else "the slot has ended"
+                self._say(task, depth + 1, f"{self._pulse(slot.merger)}; {left}")
             return
         self._say(
             task, depth, f"merging: handed in {self._since(task.handed_in_ms)} ago, waits for the merge queue"
         )
         if not any(agent.kind == "supervisor" for agent in self._agents.values()):
             self._say(task, depth + 1, "no supervisor is alive to merge it")
-        for other in self._tasks.values():
-            if other.state is TaskState.MERGING and other.merge_begun_ms >= max(1, other.handed_in_ms):
-                self._say(task, depth + 1, f"behind {other.spec.id}")
-                self.ask(other.spec.id, depth + 2)
+        if slot and is_taken:
+            other = split_member(slot.task)[1]
+            self._say(task, depth + 1, f"behind {other}: {slot.merger} has the branch's slot for it")
+            self.ask(other, depth + 2)
 
     def _done(self, task: TaskRecord, depth: int) -> None:
         ago = f"{self._since(task.ended_ms)} ago"
         commit = f"landed as {task.merged_commit[:12]}" if task.merged_commit else "nothing to land"
+        if task.join and not task.merged_commit:
+            commit = f"with the {plural(len(task.parts), 'task')} that it was expanded into"
         attempts = f" at attempt {task.attempt}" if task.attempt > 1 else ""
         self._say(task, depth, f"done {ago}{attempts}: {commit}")
 
     def _failed(self, task: TaskRecord, depth: int) -> None:
         tried = f"{plural(task.attempt, 'attempt')}"
         self._say(task, depth, f"failed {self._since(task.ended_ms)} ago after {tried}: {_reason(task)}")
+        for one in task.history[:-1]:
+            took = duration((one.ended_ms - one.since_ms) / 1000)
+            said = _said(one.kind, one.message)
+            self._say(task, depth + 1, f"attempt {one.attempt}, {took} on worker {one.worker}: {said}")
         for line in [line for line in task.evidence.splitlines() if line.strip()][-3:]:
             self._say(task, depth + 1, f"| {line}")
 
     def _upstream_failed(self, task: TaskRecord, depth: int) -> None:
-        blockers = [
-            name
-            for name in task.spec.dependencies
-            if (one := self._tasks.get(name)) and one.state in _BLOCKED
-        ]
-        self._say(task, depth, f"upstream_failed: never started, because of {', '.join(blockers)}")
+        blockers = self._blockers(task)
+        what = "was expanded, and failed" if task.join else "never started,"
+        self._say(task, depth, f"upstream_failed: {what} because of {', '.join(blockers)}")
         for name in blockers:
             self.ask(name, depth + 1)
 
     def _cancelled(self, task: TaskRecord, depth: int) -> None:
-        self._say(task, depth, f"cancelled {self._since(task.ended_ms)} ago by a person")
+        ago = f"cancelled {self._since(task.ended_ms)} ago"
+        self._say(
+            task, depth, f"{ago}: {task.failure_reason}" if task.failure_reason else f"{ago} by a person"
+        )
         for name in task.spec.dependencies:
             if (one := self._tasks.get(name)) and one.state is TaskState.CANCELLED:
                 self.ask(name, depth + 1)
@@ -229,13 +282,13 @@ class _Inquiry:
         return duration((then_ms - self._now_ms) / 1000)
 
 
-def _unserved(what: str, whose: str, workers: int, known: Iterable[str]) -> str:
-    return f"no worker serves {what}; {plural(workers, 'worker')} {whose}: {', '.join(sorted(known))}"
-
-
 def _reason(task: TaskRecord) -> str:
-    said = FAILURES.get(task.failure_kind, task.failure_kind)
-    return f"{said}: {task.failure_reason}" if task.failure_reason else said
+    return _said(task.failure_kind, task.failure_reason)
+
+
+def _said(kind: str, reason: str) -> str:
+    said = FAILURES.get(kind, kind)
+    return f"{said}: {reason}" if reason else said
 
 
 def _lease(task: TaskRecord, now_ms: int) -> str:

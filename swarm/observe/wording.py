@@ -49,6 +49,7 @@ FAILURES: dict[str, str] = {
     FailureKind.PROVIDER: "the model API failed",
     FailureKind.LIMIT: "a quota or spend limit was reached",
     FailureKind.POLICY: "it was refused by policy",
+    FailureKind.CANCELLED: "a person took it away",
 }
 
 LEFT_OUT = "left out as ignored: "

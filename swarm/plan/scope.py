@@ -150,6 +150,35 @@ def literal_prefix(pattern: str) -> str:
     return "/".join(parts)
 
 
+def is_inside(pattern: str, outer: Sequence[str]) -> bool:
+    """Whatever the pattern covers, one of `outer` covers; all normalised.
+
+    Unsure is no: of two globs only the same text counts, or a folder that one of `outer` covers wholly. So
+    `src/a*.py` does not count as inside `src/*.py`, though it is.
+    """
+    if pattern in outer:
+        return True
+    prefix = literal_prefix(pattern)
+    if not is_glob(pattern):
+        return WriteScope(outer).covers(prefix)
+    return any(_covers_folder(wide, prefix) for wide in outer)
+
+
+def _covers_folder(pattern: str, folder: str) -> bool:
+    """The pattern covers everything below this folder."""
+    if not is_glob(pattern):
+        literal = literal_prefix(pattern)
+        return may_be_folder(literal.rpartition("/")[2]) and _is_below(folder, literal)
+    above, _, last = pattern.rpartition("/")
+    if last in {"*", "**"} and not is_glob(above) and _is_below(folder, literal_prefix(above)):
+        return True
+    return bool(folder) and WriteScope([pattern]).covers(folder)
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return not folder or path == folder or path.startswith(folder + "/")
+
+
 class WriteScope:
     """The paths that a list of patterns covers."""
 

@@ -64,9 +64,10 @@ class Reconciler:
         self._verified.pop(branch, None)
 
     def _complete_landed(self, run: str, landings: tuple[Landed, ...]) -> None:
-        done = {record.spec.id for record in self._engine.tasks(run) if record.state == TaskState.DONE}
+        states = {record.spec.id: record.state for record in self._engine.tasks(run)}
         for landed in landings:
-            if landed.task not in done:
+            # What a task was expanded into is not in its plan: a Redis that was emptied does not know it yet.
+            if states.get(landed.task, TaskState.DONE) != TaskState.DONE:
                 self._engine.reconcile(
                     run,
                     landed.task,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from swarm.engine.reads import Reads
+from swarm.engine.spliced import as_happened
 from swarm.plan.model import Plan
 from swarm.states import TaskState
 
@@ -30,7 +31,7 @@ def recorded_run(reads: Reads, run: str) -> RecordedRun:
     until_ms = record.ended_ms or reads.now_ms()
     return RecordedRun(
         run=run,
-        plan=Plan(tuple(task.spec for task in tasks), goal=record.goal),
+        plan=Plan(tuple(as_happened(tasks)), goal=record.goal),
         durations_s={task.spec.id: task.busy_ms / 1000 for task in tasks if task.state is TaskState.DONE},
         workers=record.workers,
         makespan_s=max(0, until_ms - record.submitted_ms) / 1000,

@@ -14,7 +14,8 @@ def check_history(hub_path: Path, branch: str, done_tasks: Iterable[str]) -> lis
     """Violations of I2 and I5 on one branch; empty when there are none.
 
     I2: each done task has exactly one landing on the first-parent history, or a record that it changed
-    nothing; no other task has one; and done-refs say the same. I5: fences strictly rise.
+    nothing; no other task has one; and done-refs say the same. Of a task that was expanded the parts land,
+    so it is not among the done ones. I5: fences strictly rise.
     """
     hub = Hub(hub_path)
     run = branch.rpartition("/")[2]

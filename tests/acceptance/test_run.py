@@ -82,6 +82,21 @@ def test_without_a_terminal_and_without_yes_nothing_starts(swarm: Swarm) -> None
     assert not (swarm.root / ".swarm" / "repo.git").exists()
 
 
+def test_a_run_that_fails_fast_ends_with_its_first_failure(swarm: Swarm) -> None:
+    """Exit code 1, what was not begun is cancelled, and each says why."""
+    bad = write_task("bad") | {"command": ["sh", "-c", "exit 3"], "max_attempts": 1}
+    plan = swarm.plan([bad, write_task("below", "bad"), write_task("beside")])
+
+    done = swarm.call("run", plan, "-y", "--workers", "1", "--fail-fast")
+    why = swarm.call("why", "beside").stdout
+
+    assert done.returncode == 1
+    rows = swarm.json("report")["tasks"]
+    states = {row["id"]: row["state"] for row in rows}  # type: ignore[attr-defined]
+    assert states == {"bad": "failed", "below": "upstream_failed", "beside": "cancelled"}
+    assert "the run stops at its first failure: bad" in why
+
+
 RED = """[gate.lib]
 command = ["python3", "-c", "import lib, sys; print('VALUE is', lib.VALUE); sys.exit(lib.VALUE != 2)"]
 """

@@ -56,6 +56,22 @@ def test_one_interrupt_drains_and_resume_goes_on(swarm: Swarm) -> None:
     assert swarm.json("report")["attempts"] == 2
 
 
+def test_an_interrupt_ends_the_wait_for_the_verdict_on_the_base(swarm: Swarm) -> None:
+    """The run has ended, and only its base's gate is still being heard out: nobody has to wait for that."""
+    slow_there = "import os, sys, time; time.sleep(0 if os.path.exists('out') else 600); sys.exit(1)"
+    config = f'[gate.slow]\ncommand = ["python3", "-c", "{slow_there}"]\n'
+    (swarm.root / "swarm.toml").write_text(config, encoding="utf-8")
+    swarm.git("commit", "-qam", "add a slow gate")
+    run = swarm.start("run", swarm.plan([write_task("a") | {"max_attempts": 1}]), "-y", "--workers", "1")
+    wait_for(lambda: "the run ended: failed" in swarm.told(), "the run to fail")
+    is_waiting = run.poll() is None
+
+    run.send_signal(signal.SIGINT)
+
+    assert is_waiting
+    assert run.wait(30) == 1
+
+
 def test_two_interrupts_stop_at_once_without_charging_the_task(swarm: Swarm) -> None:
     """The task at work goes back to the queue, as if it had never been claimed."""
     run = swarm.start("run", swarm.plan([held(swarm, "long")]), "-y", "--workers", "1")

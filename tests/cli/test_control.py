@@ -1,5 +1,6 @@
 """`cancel`, `retry`, `wait`, `watch`: act on a run without running it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -197,6 +198,21 @@ def test_watch_with_json_prints_the_report_alone(swarm: Swarm, bench: Bench, tas
     ended = swarm("watch", "--json")
 
     assert (ended.json()["run"], ended.json()["clean"], ended.err) == (run, True, "")
+
+
+def test_watch_names_the_gate_that_was_red_before_any_work(
+    swarm: Swarm, bench: Bench, task: Task, folder: Path
+) -> None:
+    """As the report does: whoever followed a run from elsewhere needs to know as well."""
+    run = bench.submit(task("a"))
+    bench.land()
+    kept = folder / ".swarm" / "runs" / run / "base.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text(json.dumps({"commit": "b" * 40, "red": "lib: exit code 1"}))
+
+    ended = swarm("watch", "--json")
+
+    assert ended.json()["red_on_base"] == "lib: exit code 1"
 
 
 def test_the_report_counts_the_workers_time_of_every_attempt(swarm: Swarm, bench: Bench, task: Task) -> None:

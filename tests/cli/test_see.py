@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from swarm.engine.claims import WorkerProfile
+from swarm.engine.claims import Failure, WorkerProfile
 from swarm.engine.connect import open_store
 from swarm.fleet.process_id import ProcessId
 from swarm.fleet.server_file import ServerRecord, write_server_file
 from swarm.plan.model import TaskSpec
+from swarm.states import FailureKind
 from swarm.testing.server import RedisServer
 
 # Any: these are the fixtures' own types, and a test cannot import from its conftest.
@@ -147,6 +148,42 @@ def test_each_number_of_queue_is_what_its_redis_cli_line_prints(swarm: Swarm) ->
     assert data["leased"] == 1
 
 
+def test_what_failed_for_good_is_listed_with_its_reason(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """The dead letters of all runs, the newest first, for people and for programs."""
+    runs = [bench.submit(task(name), key=name) for name in ("a", "b")]
+    for reason in ("wrote a secret", "took the CI apart"):
+        bench.engine.fail(bench.claim(), Failure(FailureKind.POLICY, reason))
+
+    data, text = swarm("queue", "--json").json(), swarm("queue").out
+
+    letters = [(one["run"], one["task"], one["kind"], one["reason"]) for one in data["dead_letters"]]
+    assert letters == [
+        (runs[1], "b", "policy", "took the CI apart"),
+        (runs[0], "a", "policy", "wrote a secret"),
+    ]
+    assert data["dead"] == 2
+    assert "took the CI apart" in text
+    assert f"`swarm why b --run {runs[1]}` says more" in text
+
+
+def test_what_was_tried_is_told_with_the_task(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """In `tasks --json`, in the report and in `why`: by whom, when, and what went wrong."""
+    run = bench.submit(task("a"))
+    bench.engine.fail(bench.claim(), Failure(FailureKind.TASK_ERROR, "no way", retryable=False))
+    bench.engine.retry(run)
+    bench.engine.fail(bench.claim(), Failure(FailureKind.POLICY, "wrote a secret"))
+
+    (row,) = swarm("tasks", "--state", "failed", "--json").json()
+    report, markdown = swarm("report", "--format", "json"), swarm("report", "--format", "md").out
+    chain = [link["text"] for link in swarm("why", "a", "--json").json()["chain"]]
+
+    tried = [(one["attempt"], one["kind"], one["message"], one["worker"]) for one in row["history"]]
+    assert tried == [(1, "task_error", "no way", "w-1"), (2, "policy", "wrote a secret", "w-1")]
+    assert report.json()["tasks"][0]["history"] == row["history"]
+    assert "  - attempt 1, " in markdown
+    assert any(text.startswith("attempt 1, ") and text.endswith("no way") for text in chain)
+
+
 def test_locks_show_holder_and_waiters(swarm: Swarm, run: str) -> None:
     """Who is in the way, of whom, on what."""
     (lock,) = swarm("locks", "--json").json()
@@ -159,8 +196,13 @@ def test_locks_show_holder_and_waiters(swarm: Swarm, run: str) -> None:
         "worker_id": "w-1",
         "since_ms": 0,
         "waiters": [f"{run}/shared"],
+        "state": "running",
     }
-    assert "shared" in swarm("locks").out
+    head, row = (line.split() for line in swarm("locks").out.splitlines())
+    assert head == ["PATH", "MODE", "TASK", "WORKER", "FOR", "WAITING"]
+    assert row[:4] == ["build.py", "exclusive", f"{run}/build", "w-1"]
+    assert row[4].endswith("s")
+    assert row[5] == "shared"
 
 
 def test_a_run_may_be_named_by_a_unique_beginning_only(swarm: Swarm, run: str) -> None:
@@ -201,7 +243,7 @@ def test_the_embedded_server_of_the_folder_is_found(
 
     write_server_file(folder / ".swarm", note)
     found = swarm("status", "--json")
-    write_server_file(folder / ".swarm", replace(note, process=f"{socket.gethostname()}-1-00000000"))
+    write_server_file(folder / ".swarm", note._replace(process=f"{socket.gethostname()}-1-00000000"))
     gone = swarm("status")
 
     assert found.json()["run"]["run"] == run

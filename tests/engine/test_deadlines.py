@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from one_worker import claim, states
 
-from swarm.engine.claims import Claim, WorkerProfile
 from swarm.engine.engine import Engine
 from swarm.errors import StaleTokenError
 from swarm.plan.model import TaskSpec
@@ -12,17 +12,9 @@ from swarm.states import RunState
 from swarm.testing.clock import SkewedClock
 from swarm.testing.plans import BASE, make_plan, make_task
 
-WORKER = WorkerProfile("worker-a")
-
 
 def by(deadline_s: float, task: TaskSpec) -> TaskSpec:
     return replace(task, deadline_s=deadline_s)
-
-
-def claim(engine: Engine, name: str = "1") -> Claim:
-    found = engine.claim(WORKER, name)
-    assert found is not None
-    return found
 
 
 def pass_time(engine: Engine, clock: SkewedClock, ms: int) -> None:
@@ -30,10 +22,6 @@ def pass_time(engine: Engine, clock: SkewedClock, ms: int) -> None:
     for _ in range(0, ms, 4_000):
         clock.advance(ms=min(4_000, ms))
         engine.reclaim_expired()
-
-
-def states(engine: Engine, run: str) -> dict[str, str]:
-    return {task.spec.id: task.state.value for task in engine.tasks(run)}
 
 
 def test_a_task_that_runs_past_its_deadline_is_taken_from_its_worker(

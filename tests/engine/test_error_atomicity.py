@@ -24,6 +24,7 @@ STATES = {
     "skip": TaskState.FAILED,
     "activate": TaskState.PENDING,
     "deadlines": TaskState.PENDING,
+    "fail_fast": TaskState.PENDING,
     "submit": TaskState.PENDING,
 }
 OTHER = WorkerProfile("worker-b", types=("other",))

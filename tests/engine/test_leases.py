@@ -4,7 +4,9 @@ import pytest
 
 from swarm.engine.claims import Claim, Failure, WorkerProfile
 from swarm.engine.engine import Engine
+from swarm.engine.specs import encode_spec
 from swarm.engine.store import Store
+from swarm.engine.submission import SCHEMA, plan_chunks, run_id
 from swarm.engine.words import words_of
 from swarm.errors import RunCancelledError, StaleTokenError
 from swarm.models.usage import Usage
@@ -243,6 +245,29 @@ def test_a_reconciled_landing_gives_back_only_what_failed_with_it(
         "called_off": TaskState.CANCELLED,
     }
     assert engine.run(run).state is RunState.ACTIVE
+
+
+def test_a_reconciled_landing_leaves_a_run_that_is_being_activated_to_be_so(
+    engine: Engine, worker: WorkerProfile
+) -> None:
+    """Calling it active early would leave the rest of its roots pending for ever."""
+    plan = make_plan(*(f"t{number}" for number in range(200)))
+    specs = [encode_spec(task) for task in plan.tasks]
+    run = run_id(engine.project, plan, specs, base=BASE, key="")
+    engine._caller.call("open_run", run, "", f"swarm/{run}", BASE, "", SCHEMA)
+    chunks = list(plan_chunks(plan, specs))
+    for number, chunk in enumerate(chunks):
+        engine._caller.call("submit", run, number, *chunk)
+    engine._caller.call("activate", run, len(chunks))
+    first = claimed(engine, worker)
+    engine.fail(first, Failure(FailureKind.POLICY, "no"))
+    assert engine.run(run).state is RunState.LOADING
+
+    engine.reconcile(run, first.task.id, attempt=1, merge_token=9, commit="landed")
+    engine.reclaim_expired()
+
+    assert engine.run(run).state is RunState.ACTIVE
+    assert engine.run(run).counts[TaskState.QUEUED] == 199
 
 
 def test_cancelling_makes_the_worker_stale(engine: Engine, worker: WorkerProfile) -> None:

@@ -22,6 +22,8 @@ MUST_MOVE = {
     ("send_back", TaskState.MERGING): TaskState.QUEUED,
     ("fail", TaskState.RUNNING): TaskState.QUEUED,
     ("release", TaskState.ACKED): TaskState.QUEUED,
+    ("expand", TaskState.ACKED): TaskState.PENDING,
+    ("expand", TaskState.RUNNING): TaskState.PENDING,
     ("reap", TaskState.RUNNING): TaskState.QUEUED,
     ("reap", TaskState.ACKED): TaskState.QUEUED,
     ("cancel", TaskState.MERGING): TaskState.CANCELLED,

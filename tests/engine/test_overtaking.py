@@ -140,3 +140,24 @@ def test_a_turn_is_kept_while_its_task_waits_for_a_holder(
     engine.finish(long)
     assert stream.claim("small") is not None
     assert_sound(engine, store)
+
+
+def test_a_task_that_asks_for_more_does_not_take_anothers_turn(engine: Engine, store: Store) -> None:
+    """What is free but kept for the task whose turn it is, is not free for an extension either."""
+    stream = Stream(engine)
+    engine.submit(make_plan(make_task("asking", files=["c.py"], type="asking")), base=BASE)
+    asking = stream.claim("asking")
+    assert asking is not None
+    while not turn_of(store, engine):
+        assert stream.round() is None
+    held = {lock.path for lock in engine.locks()}
+    (kept,) = {"a.py", "b.py"} - held
+
+    extension = engine.extend(asking, files=[kept])
+
+    assert not extension.is_granted
+    assert_sound(engine, store)
+    while not (long := stream.round()):
+        assert_sound(engine, store)
+    engine.finish(long)
+    assert stream.claim("asking") is not None

@@ -19,7 +19,7 @@ from swarm.engine.claims import (
 from swarm.engine.engine import Engine
 from swarm.engine.scripts import read_script
 from swarm.engine.store import Store
-from swarm.errors import StaleTokenError
+from swarm.errors import RefusedError, StaleTokenError
 from swarm.models.usage import Usage
 from swarm.plan.model import Plan, TaskSpec
 from swarm.states import FailureKind, TaskState
@@ -89,6 +89,10 @@ class Schedule:
             self.pass_time,
             self.renew,
             self.reconcile,
+            self.expand,
+            self.expand,
+            self.extend,
+            self.extend,
         ]
         chosen = self.random.choice(steps)
         self.log.append(chosen.__name__)
@@ -140,6 +144,28 @@ class Schedule:
             self.engine.finish(claim, usage=spent)
         else:
             self.engine.hand_in(claim, commit="c", usage=spent)
+
+    def expand(self) -> None:
+        """Put a few tasks, with scopes of their own, in the place of one of the last claims, stale or not."""
+        if not self.claims:
+            return
+        parts: list[TaskSpec] = []
+        for name in "abc"[: self.random.randint(1, 3)]:
+            earlier = [part.id for part in parts]
+            after = self.random.sample(earlier, self.random.randint(0, len(earlier)))
+            files = self.random.sample(SCOPES, self.random.choice((0, 0, 1)))
+            parts.append(make_task(name, after=after, files=files, type=self.random.choice(("red", "blue"))))
+        self.engine.expand(self.random.choice(self.claims[-6:]), make_plan(*parts))
+
+    def extend(self) -> None:
+        """Ask for more files with one of the last claims, stale or not."""
+        if not self.claims:
+            return
+        place = self.random.randrange(max(0, len(self.claims) - 6), len(self.claims))
+        wanted = self.random.sample(SCOPES, 2)
+        with contextlib.suppress(RefusedError):
+            grown = self.engine.extend(self.claims[place], files=wanted[:1], reads=wanted[1:])
+            self.claims[place] = grown.claim
 
     def end_and_claim(self) -> None:
         """End one of the last claims, stale or not, and take the next task, twice with the same ids."""
@@ -198,6 +224,8 @@ class Schedule:
         run, how = self.random.choice(self.runs), self.random.random()
         if how < 0.3:
             self.engine.retry_failed(run)
+        elif how > 0.9:
+            self.engine.retry(run, self.some_task(run), fresh=True)
         else:
             self.engine.retry(run, "" if how < 0.6 else self.some_task(run))
 

@@ -1,22 +1,13 @@
 """`retry`: all of a run, only what failed, or one task as if it had never been tried."""
 
-from swarm.engine.claims import Claim, Failure, WorkerProfile
+from one_worker import claim, states
+
+from swarm.engine.claims import Failure
 from swarm.engine.engine import Engine
 from swarm.states import FailureKind, RunState, TaskState
 from swarm.testing.plans import BASE, make_plan, make_task
 
 FATAL = Failure(FailureKind.TASK_ERROR, "exit code 1", evidence="red", retryable=False)
-WORKER = WorkerProfile("worker-a")
-
-
-def claim(engine: Engine, number: int = 1) -> Claim:
-    found = engine.claim(WORKER, f"claim-{number}")
-    assert found is not None
-    return found
-
-
-def states(engine: Engine, run: str) -> dict[str, str]:
-    return {task.spec.id: task.state.value for task in engine.tasks(run)}
 
 
 def test_only_what_failed_comes_back_with_what_it_doomed(engine: Engine) -> None:

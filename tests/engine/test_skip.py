@@ -1,8 +1,9 @@
 """`skip`: a person says to go on without a task."""
 
 import pytest
+from one_worker import claim, states
 
-from swarm.engine.claims import Claim, Failure, WorkerProfile
+from swarm.engine.claims import Failure
 from swarm.engine.engine import Engine
 from swarm.engine.store import Store
 from swarm.errors import RefusedError, StaleTokenError
@@ -12,17 +13,6 @@ from swarm.testing.engines import make_engine
 from swarm.testing.plans import BASE, make_plan, make_task
 
 FATAL = Failure(FailureKind.TASK_ERROR, "exit code 1", retryable=False)
-WORKER = WorkerProfile("worker-a")
-
-
-def claim(engine: Engine, number: int = 1) -> Claim:
-    found = engine.claim(WORKER, f"claim-{number}")
-    assert found is not None
-    return found
-
-
-def states(engine: Engine, run: str) -> dict[str, str]:
-    return {task.spec.id: task.state.value for task in engine.tasks(run)}
 
 
 def chain() -> Plan:

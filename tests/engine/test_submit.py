@@ -75,6 +75,23 @@ def test_a_run_that_was_loaded_halfway_is_not_claimable_and_can_be_resumed(
     assert engine.run(run).counts[TaskState.QUEUED] == 200
 
 
+def test_a_half_stored_run_that_was_cancelled_can_be_retried_and_then_resumed(engine: Engine) -> None:
+    """Its other half is still to come: only the activation says that the plan is whole."""
+    plan = make_plan(*(f"t{n}" for n in range(200)))
+    run = run_id(engine.project, plan, specs_of(plan), base=BASE, key="")
+    engine._caller.call("open_run", run, "", f"swarm/{run}", BASE, "", SCHEMA)
+    engine._caller.call("submit", run, 0, *next(plan_chunks(plan, specs_of(plan))))
+    engine.cancel(run)
+
+    moved = engine.retry(run)
+    retried = engine.run(run)
+    engine.submit(plan, base=BASE)
+
+    assert (moved, retried.state) == (150, RunState.LOADING)
+    assert engine.run(run).state is RunState.ACTIVE
+    assert engine.run(run).counts[TaskState.QUEUED] == 200
+
+
 def test_activation_goes_on_without_its_submitter(engine: Engine) -> None:
     """What one script does not activate is left as work, and a reclaim tick does it."""
     plan = make_plan(*(f"t{n}" for n in range(200)))
@@ -96,6 +113,18 @@ def test_a_project_name_belongs_to_one_repository(engine: Engine) -> None:
 
     with pytest.raises(RefusedError, match="/srv/one"):
         engine.submit(make_plan("other"), base=BASE, repository="/srv/two")
+
+
+def test_data_of_another_version_is_refused(engine: Engine, store: Store) -> None:
+    """Scripts that read other fields would move its tasks wrongly; the refusal says what to do."""
+    kept = engine.submit(make_plan("build"), base=BASE)
+    store.call("HSET", engine.keys.of("meta"), "schema", "0")
+
+    with pytest.raises(RefusedError, match=r"another version of swarm \(schema 0\)") as refused:
+        engine.submit(make_plan("other"), base=BASE)
+
+    assert "another `project`" in refused.value.help
+    assert engine.run_ids() == [kept]
 
 
 def test_the_longest_path_goes_first_then_priority_then_age(engine: Engine, worker: WorkerProfile) -> None:

@@ -43,6 +43,16 @@ def test_an_agent_works_on_the_tree_and_the_trusted_side_reads_it(launch: Launch
     assert (tree / "sub" / "tool.txt").read_text() == "by tool"
 
 
+def test_a_path_of_the_tree_in_the_environment_leads_to_the_tree(launch: Launch, tree: Path) -> None:
+    """What a command writes to a path that it was told is where the trusted side looks for it."""
+    finished = launch().run(
+        ["sh", "-c", 'cd / && echo wish > "$WISH"'], timeout_s=LIMIT_S, env={"WISH": str(tree / "wish.txt")}
+    )
+
+    assert finished.exit_code == 0
+    assert (tree / "wish.txt").read_text() == "wish\n"
+
+
 def test_an_agent_is_nobody_special(launch: Launch) -> None:
     """It is not root, has no capability, and can gain none."""
     sandbox = launch()

@@ -4,7 +4,6 @@ import os
 import socket
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 from real_swarm import wait_for
@@ -63,9 +62,56 @@ def test_a_zombie_is_dead() -> None:
 def test_a_number_that_was_used_again_is_another_process() -> None:
     """The moment of the start tells them apart."""
     mine = ProcessId.mine()
-    earlier = replace(mine, mark=mine.mark[:4] + ("0001" if mine.mark[4:] != "0001" else "0002"))
+    earlier = mine._replace(mark=mine.mark[:4] + ("0001" if mine.mark[4:] != "0001" else "0002"))
 
     assert (mine.is_dead(), earlier.is_dead()) == (False, True)
+
+
+def test_a_name_without_the_moment_of_the_start_is_judged_by_its_number() -> None:
+    """Whoever gave it could not see when it started; that alone says nothing about its end."""
+    process, name = start_process()
+    markless = name._replace(mark=name.mark[:4] + "0000")
+
+    before = markless.is_dead()
+    process.kill()
+    process.communicate()
+
+    assert (before, markless.is_dead()) == (False, True)
+
+
+JUDGE_WITHOUT_PROC = """
+import socket, sys
+from swarm.fleet.process_id import ProcessId
+for line in sys.stdin:
+    print(ProcessId(socket.gethostname(), int(line), "0000abcd").is_dead(), flush=True)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="hiding /proc needs root here")
+def test_where_no_start_is_shown_the_number_alone_has_to_do() -> None:
+    """A hidden /proc makes nobody dead who lives, nor alive who has ended."""
+    hide = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh")
+    process, _ = start_process()
+    judge = subprocess.Popen(
+        [*hide, sys.executable, "-c", JUDGE_WITHOUT_PROC],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert judge.stdin is not None
+    assert judge.stdout is not None
+
+    judged = []
+    for kill in (False, True):
+        if kill:
+            process.kill()
+            process.communicate()
+        judge.stdin.write(f"{process.pid}\n")
+        judge.stdin.flush()
+        judged.append(judge.stdout.readline().strip())
+    judge.communicate()
+
+    assert judged == ["False", "True"]
 
 
 @pytest.mark.parametrize("elsewhere", [{"host": "other-host"}, {"mark": "zzzz0000"}])
@@ -75,7 +121,7 @@ def test_a_process_elsewhere_cannot_be_judged_from_here(elsewhere: dict[str, str
     process.kill()
     process.communicate()
 
-    there = ProcessId(**{**vars(name), **elsewhere})
+    there = ProcessId(**{**name._asdict(), **elsewhere})
 
     assert (there.is_alive(), there.is_dead()) == (False, False)
 

@@ -1,6 +1,5 @@
 """The live view: what a person sees while a run goes on."""
 
-import dataclasses
 from collections.abc import Callable
 
 import pytest
@@ -93,7 +92,7 @@ def test_the_last_events_are_told_in_words(make_task: Make, make_snapshot: MakeS
         for number, kind in enumerate(["task_claimed", "task_started", "task_done"])
     )
 
-    lines = draw(dataclasses.replace(make_snapshot(make_task("a", "done")), events=events))
+    lines = draw(make_snapshot(make_task("a", "done"))._replace(events=events))
 
     assert [line[12:] for line in lines[-2:]] == ["a taken by w-1", f"a landed as {'c' * 12}"]
 
@@ -111,7 +110,7 @@ def large(
         Event(f"{now_ms}-{n}", "task_claimed", "r1", "t" * 90, {"worker": "w" * 90}) for n in range(12)
     )
 
-    return dataclasses.replace(make_snapshot(*tasks, agents=agents), events=events)
+    return make_snapshot(*tasks, agents=agents)._replace(events=events)
 
 
 @pytest.mark.parametrize("width", [60, 100, 120])

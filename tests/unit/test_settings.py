@@ -1,5 +1,6 @@
 """Settings come from real files and a real environment, so each case runs in a process of its own."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -253,6 +254,27 @@ def test_settings_are_found_from_any_folder_of_the_repository(machine: Machine) 
     assert machine.load(start=deep)["workers"] == 6
     assert find_root(deep) == machine.root
     assert find_root(machine.home) == machine.home
+
+
+def test_a_link_to_a_repository_is_the_same_project(machine: Machine, tmp_path: Path) -> None:
+    """Two names would be two projects, and two sets of locks on the same files."""
+    link = tmp_path / "by-another-name"
+    link.symlink_to(machine.root)
+
+    loaded = machine.load(start=link)
+
+    assert find_root(link / ".") == machine.root
+    assert (loaded["project"], loaded["home"]) == ("my-repo", str(machine.root / ".swarm"))
+
+
+def test_a_folder_beside_the_repository_is_not_in_it(machine: Machine, tmp_path: Path) -> None:
+    """`-C ../plain` from within a repository names a folder outside of it."""
+    (tmp_path / "plain").mkdir()
+
+    with contextlib.chdir(machine.root):
+        found = find_root(Path("../plain"))
+
+    assert found == tmp_path / "plain"
 
 
 def test_a_linked_worktree_is_a_root_of_its_own(tmp_path: Path) -> None:

@@ -30,11 +30,18 @@ def test_a_task_that_has_ended_comes_back_only_by_a_person_or_by_proof() -> None
 
 
 def test_only_landings_and_empty_attempts_are_done() -> None:
-    """Neither a worker nor a model says `done`, but for `finish`, where there is nothing to merge."""
-    saying_done = {script for script, moves in MOVES.items() for _, after in moves if after is S.DONE}
+    """Neither a worker nor a model says `done`, but for `finish`, where there is nothing to merge.
+
+    A pending task becomes done by its parts alone: whatever triggers dependents tells it of their end.
+    """
+    by_parts = (S.PENDING, S.DONE)
+    saying_done = {
+        script for script, moves in MOVES.items() for move in moves if move[1] is S.DONE and move != by_parts
+    }
 
     assert "complete" in saying_done
-    assert saying_done <= {"complete", "finish", "reconcile"}
+    assert saying_done == {"complete", "finish", "reconcile"}
+    assert {script for script, moves in MOVES.items() if by_parts in moves} == saying_done | {"skip", "work"}
 
 
 def test_every_state_but_pending_is_reached_from_another() -> None:
@@ -80,7 +87,9 @@ def test_a_run_ends_done_failed_or_cancelled(state: RunState) -> None:
 @pytest.mark.parametrize("kind", FailureKind)
 def test_faults_of_the_surroundings_charge_no_attempt(kind: FailureKind) -> None:
     """A task's attempts are used up only by what the task itself did."""
-    assert kind.is_charged is (kind.value not in {"infrastructure", "provider", "limit", "crash"})
+    assert kind.is_charged is (
+        kind.value not in {"infrastructure", "provider", "limit", "crash", "cancelled"}
+    )
 
 
 RULES = ("cancel", "retry", "skip", "reconcile")

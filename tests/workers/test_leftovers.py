@@ -1,7 +1,6 @@
 """What a new worker finds of dead ones, and what it must leave alone."""
 
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 from swarm.fleet.process_id import ProcessId
@@ -23,7 +22,7 @@ def test_only_workspaces_of_dead_workers_of_this_host_are_removed(tmp_path: Path
     names = {
         "dead": str(dead_worker()),
         "alive": str(ProcessId.mine()),
-        "elsewhere": str(replace(dead_worker(), host="other-host")),
+        "elsewhere": str(dead_worker()._replace(host="other-host")),
         "unknown": "notes",
     }
     for name in names.values():

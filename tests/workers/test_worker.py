@@ -297,6 +297,45 @@ def test_a_cancelled_task_is_stopped_within_a_renewal(rig: Rig) -> None:
     assert rig.task(run, "t").state is TaskState.CANCELLED
 
 
+def test_a_workspace_that_cannot_be_removed_does_not_end_the_worker(
+    rig: Rig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where its folder should be is a file: the task goes back uncharged, and the log names what is left."""
+    run = rig.submit(sh("t", "true"))
+    folder = rig.home / "workspaces" / "here-1-abcd"
+    folder.parent.mkdir(parents=True)
+    folder.write_text("in the way")
+    worker = rig.worker()
+    worker.stopping.is_draining.set()  # no pause afterwards
+
+    worker.work_once()
+
+    assert outcome(rig.task(run, "t")) == (TaskState.QUEUED, "infrastructure", 0)
+    told = capsys.readouterr().out
+    assert "left behind" in told
+    assert str(folder) in told
+
+
+@pytest.mark.parametrize("way", ["drained", "let go of by another thread"])
+def test_a_task_that_was_taken_ahead_is_given_back(rig: Rig, way: str) -> None:
+    """It came with the answer to the one before; whoever stops then has not begun it."""
+    run = rig.submit(sh("first", "true", priority=1), sh("second", "true"))
+    worker = rig.worker()
+    worker.work_once(go_on=True)
+    ahead = rig.task(run, "second").state
+
+    if way == "drained":
+        worker.stopping.is_draining.set()
+        worker.run()
+    else:
+        worker._let_go()
+
+    assert ahead is TaskState.ACKED
+    record = rig.task(run, "second")
+    assert (record.state, record.failures, record.crashes) == (TaskState.QUEUED, 0, 0)
+    assert rig.engine.agents() == []
+
+
 def points() -> Mapping[str, str]:
     """The worker's crash points."""
     return {name: what for name, what in crashpoints.POINTS.items() if name.startswith("worker.")}

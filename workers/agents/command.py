@@ -1,10 +1,21 @@
-"""The agent `command`: the task's own argv is all there is to do."""
+"""The agent `command`: the task's own argv is all there is to do.
+
+A command asks to be replaced by tasks: it writes a JSON array of them, as in a plan file, to the path that
+the environment variable `SWARM_EXPAND` names, and exits with 0.
+"""
+
+import os
 
 from swarm.engine.claims import Failure
+from swarm.errors import PlanError
+from swarm.plan.expansion import describe_problems
 from swarm.plan.model import TaskSpec
 from swarm.sandbox.protocol import Finished, Sandbox, ToolError
 from swarm.states import FailureKind
 from workers.agents.agent import AgentContext, AgentResult
+
+EXPAND = "SWARM_EXPAND"
+MOST_NAMED = 3
 
 
 class CommandAgent:
@@ -15,11 +26,28 @@ class CommandAgent:
         if not task.command:
             reason = f"task {task.id!r} has executor 'command' and no command"
             return AgentResult(Failure(FailureKind.TASK_ERROR, reason, retryable=False))
+        # A name that no repository tracks, in the folder that it can write to under any isolation.
+        wish = f".swarm-expand-{os.urandom(6).hex()}.json"
+        env = {EXPAND: str(sandbox.tree / wish)}
         try:
-            finished = sandbox.run(task.command, timeout_s=task.timeout_s, log=context.log)
+            finished = sandbox.run(task.command, timeout_s=task.timeout_s, env=env, log=context.log)
         except ToolError as error:
             return AgentResult(Failure(FailureKind.TASK_ERROR, str(error)))
-        return AgentResult(failure_of(task.command, finished, timeout_s=task.timeout_s))
+        failure = failure_of(task.command, finished, timeout_s=task.timeout_s)
+        if failure or not os.path.lexists(sandbox.tree / wish):
+            return AgentResult(failure)
+        return _expanded(sandbox, wish, context)
+
+
+def _expanded(sandbox: Sandbox, wish: str, context: AgentContext) -> AgentResult:
+    """The tasks that the command wrote down are its result; a failure of its own when they are no plan."""
+    try:
+        return AgentResult(expansion=context.expand(sandbox.call("read_file", {"path": wish})))
+    except ToolError as error:
+        return AgentResult(Failure(FailureKind.TASK_ERROR, f"cannot read what {EXPAND} names: {error}"))
+    except PlanError as error:
+        said = "; ".join([error.message, *map(str, error.problems[:MOST_NAMED])])
+        return AgentResult(Failure(FailureKind.TASK_ERROR, said, describe_problems(error)))
 
 
 def failure_of(argv: tuple[str, ...], finished: Finished, *, timeout_s: float) -> Failure | None:

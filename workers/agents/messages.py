@@ -17,14 +17,15 @@ from swarm.errors import (
     SwarmError,
 )
 from swarm.models.usage import Usage
-from swarm.plan.model import TaskSpec
+from swarm.plan.model import Plan, TaskSpec
 from swarm.sandbox.protocol import Sandbox
 from swarm.states import FailureKind
 from workers.agents.agent import AgentContext, AgentResult
 from workers.agents.briefing import brief, system_prompt
 from workers.agents.transcript import Transcript
+from workers.asking import ASKING, EXPAND, EXTEND, ask_to_expand, ask_to_extend
 from workers.prompts import load_prompt
-from workers.tools import TOOLS, call_tool
+from workers.tools import TOOLS, ToolAnswer, call_tool
 
 MAX_ANSWER_TOKENS = 16_000
 TURN_LIMIT_S = 600.0
@@ -106,7 +107,7 @@ class MessagesAgent:
                     model=model,
                     system=conversation.system,
                     messages=conversation.to_send(),
-                    tools=list(TOOLS),
+                    tools=[*TOOLS, *ASKING],
                     max_tokens=MAX_ANSWER_TOKENS,
                     timeout_s=min(conversation.left_s(), TURN_LIMIT_S),
                 )
@@ -135,6 +136,7 @@ class _Conversation:
         self._deadline_s = context.clock.monotonic_s() + task.timeout_s
         self._usage = Usage()
         self._bad_turns = 0
+        self._expansion: Plan | None = None
         self._messages: list[Message] = []
         self.last_text = ""
         self.system: list[Message] = [{"type": "text", "text": system_prompt(), "cache_control": _CACHED}]
@@ -160,7 +162,8 @@ class _Conversation:
 
     def result(self, failure: Failure | None = None) -> AgentResult:
         """How it ended, with what it cost."""
-        return AgentResult(failure, summary=self.last_text, usage=self._usage)
+        expansion = None if failure else self._expansion
+        return AgentResult(failure, expansion, summary=self.last_text, usage=self._usage)
 
     def take(self, reply: Reply) -> AgentResult | None:
         """Record a turn and act on it; the result when it was the last."""
@@ -176,7 +179,7 @@ class _Conversation:
                 self._messages.append({"role": "assistant", "content": blocks})
                 self._say([self._answer(call) for call in calls])
                 self._bad_turns = 0
-                return None
+                return self.result() if self._expansion else None
             case "end_turn" | "stop_sequence" if text:
                 return self.result(_gave_up(text))
             case "pause_turn" if blocks:
@@ -204,19 +207,24 @@ class _Conversation:
 
     def _answer(self, call: Mapping[str, Any]) -> Message:
         self._context.check()
-        answer = call_tool(
-            self._sandbox,
-            str(call.get("name")),
-            call.get("input"),
-            limit_s=self.left_s(),
-            log=self._context.log,
-        )
+        answer = self._do(str(call.get("name")), call.get("input"))
         return {
             "type": "tool_result",
             "tool_use_id": call["id"],
             "content": answer.text,
             "is_error": answer.is_error,
         }
+
+    def _do(self, name: str, arguments: object) -> ToolAnswer:
+        if name == EXTEND["name"]:
+            return ask_to_extend(arguments, self._context)
+        if name != EXPAND["name"]:
+            return call_tool(self._sandbox, name, arguments, limit_s=self.left_s(), log=self._context.log)
+        asked = ask_to_expand(arguments, self._context)
+        if isinstance(asked, ToolAnswer):
+            return asked
+        self._expansion = asked
+        return ToolAnswer(f"Replaced by {len(asked.tasks)} tasks.")
 
     def _say(self, blocks: list[Message]) -> None:
         """Add to our side; two of our messages in a row become one."""

@@ -1,6 +1,5 @@
 -- The end of an attempt that did not land: back to the queue, or failed with its dependents.
-local CRASH_CAP = 3
-local SETBACK_CAP = 8
+local fail_attempt, reclaim_task
 
 -- What the caller of `fail` and `send_back` says about a failure.
 local function read_failure(from)
@@ -11,14 +10,21 @@ local function read_failure(from)
   return failure
 end
 
-local function fail_for_good(task)
+local function fail_for_good(task, reason)
   end_task(task, 'failed')
   write_fields(key('task', task.member), {'token', '0'})
   bury(task)
   if task.skipped_ms == '0' then
-    doom_dependents(task.member, 0)
+    doom_dependents(task.member, 0, history.below('failed', task.id, reason))
+  end
+  if read_run(task.run).fail_fast ~= '' then
+    write_run(task.run, 'stopped_by', task.id)
+    leave_work('stop', task.run, 0)
   end
 end
+
+do
+local SETBACK_CAP = 8
 
 local function count_on_run(run, field)
   local run_key = key('run', run)
@@ -26,7 +32,7 @@ local function count_on_run(run, field)
 end
 
 -- Returns the state the task is in afterwards.
-local function fail_attempt(task, event, failure, spent)
+function fail_attempt(task, event, failure, spent)
   local stored = read('HMGET', key('task', task.member), 'failures', 'max_attempts', 'setbacks', 'tried_by')
   local failures = tonumber(stored[1] or 0) + tonumber(failure.charged)
   -- Nobody's fault is not for ever: a provider or a disk that stays away must not keep a run from ending.
@@ -48,10 +54,11 @@ local function fail_attempt(task, event, failure, spent)
     count_on_run(task.run, 'gate_failures')
   end
   local state = is_final and 'failed' or 'queued'
+  history.add(task, failure.kind, failure.reason, failure.retryable == '1' and failure.kind ~= 'policy', state)
   emit(is_final and 'task_failed' or event, task.run, task.id, {'state', state, 'kind_of_failure', failure.kind,
     'reason', failure.reason, 'attempt', task.attempt, 'worker', task.worker})
   if is_final then
-    fail_for_good(task)
+    fail_for_good(task, failure.reason)
   else
     -- A conflict is waited out by taking the newer base, not by time.
     local wait_ms = failure.kind == 'conflict' and 0
@@ -61,22 +68,40 @@ local function fail_attempt(task, event, failure, spent)
   return state
 end
 
+local CRASH_CAP, CRASH_WINDOW_MS = 3, 72 * 3600 * 1000
+
+-- When the task's workers vanished: those of the last 72 hours, this one among them. A long run loses a worker now
+-- and then; a task that kills its workers loses them in a row.
+local function note_crash(task)
+  local times = {}
+  for time in string.gmatch(read('HGET', key('task', task.member), 'crashed_ms') or '', '%d+') do
+    if now - tonumber(time) < CRASH_WINDOW_MS then
+      times[#times + 1] = time
+    end
+  end
+  times[#times + 1] = now_text
+  write_fields(key('task', task.member), {'crashes', number_text(#times), 'crashed_ms', table.concat(times, ' ')})
+  return #times
+end
+
 -- The worker vanished: crashes are counted apart from failures. Returns the state afterwards.
-local function reclaim_task(task, reason)
-  local crashes = tonumber(read('HGET', key('task', task.member), 'crashes') or 0) + 1
+function reclaim_task(task, reason)
+  local crashes = note_crash(task)
   void_token(task)
   settle_usage(task, '', false)
-  write_fields(key('task', task.member), {'crashes', number_text(crashes), 'failure_kind', 'crash',
-    'failure_reason', reason})
+  write_fields(key('task', task.member), {'failure_kind', 'crash', 'failure_reason', reason})
   local state = crashes >= CRASH_CAP and 'failed' or 'queued'
+  history.add(task, 'crash', reason, true, state)
   emit('task_reclaimed', task.run, task.id, {'state', state, 'worker', task.worker, 'attempt', task.attempt,
     'crashes', number_text(crashes), 'reason', reason})
   if state == 'failed' then
-    fail_for_good(task)
+    fail_for_good(task, reason)
   else
     queue_again(task, 0)
   end
   return state
+end
+
 end
 
 -- The landing of an attempt, or the end of one that had nothing to land.
@@ -109,5 +134,8 @@ local function finish_task(task, spent, commit, merge_token)
     emit('task_done', task.run, task.id, {'state', 'done', 'attempt', task.attempt, 'commit', commit,
       'worker', task.worker})
   end
-  return queued
+  if task.join ~= '' then
+    expansion.skip_parts(task.member) -- git proves that it landed itself
+  end
+  return expansion.finish_ripe(queued)
 end

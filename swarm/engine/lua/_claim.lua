@@ -71,6 +71,10 @@ function look_again(request)
     answer[#answer + 1] = type
     answer[#answer + 1] = number_text(request.places[type] or 0)
   end
+  -- A worker of every type learns from the answers what there is to wait for: also what is closed now.
+  for _, type in ipairs(request.closed or {}) do
+    answer[#answer + 1], answer[#answer + 2] = type, '0'
+  end
   return answer
 end
 

@@ -5,27 +5,24 @@ do
 
   local function expire_task(task, reason)
     visited[task.member] = true
+    if is_held_state(task.state) then
+      history.add(task, 'timeout', reason, false, 'failed')
+    end
     detach(task)
     write_fields(key('task', task.member), {'failure_kind', 'timeout', 'failure_reason', reason})
     emit('task_failed', task.run, task.id, {'state', 'failed', 'kind_of_failure', 'timeout', 'reason', reason,
       'attempt', task.attempt, 'worker', task.worker})
-    fail_for_good(task)
+    fail_for_good(task, reason)
   end
 
   -- In the plan's order: whatever waits for what is met here fails with it, or is met later.
   function expire_run_tasks(run, from)
-    local ids, count = read('ZRANGE', key('index', run), from, from + EXPIRED_A_CALL - 1), 0
-    for _, id in ipairs(ids) do
-      local task = read_task(run .. '/' .. id)
-      if task and task.state ~= 'pending' and not IS_TERMINAL[task.state] then
+    return walk_run('expire', run, from, EXPIRED_A_CALL, function(task)
+      if task.state ~= 'pending' and not IS_TERMINAL[task.state] then
         expire_task(task, 'the deadline of its run has passed')
-        count = count + 1
+        return true
       end
-    end
-    if #ids == EXPIRED_A_CALL then
-      leave_work('expire', run, from + EXPIRED_A_CALL)
-    end
-    return count
+    end)
   end
 
   local function expire_member(member, answer)

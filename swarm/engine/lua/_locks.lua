@@ -67,7 +67,8 @@ local function blocked_at_nodes(set)
   set.readers = {unpack(readers, count + 1, #nodes)}
 end
 
-local function blocked_above(set)
+-- `own` are wide holds of the asking task itself: held by nobody else when they are held once.
+local function blocked_above(set, own)
   local wide = key('wide')
   if read('HLEN', wide) == 0 then
     return nil
@@ -97,8 +98,9 @@ local function blocked_above(set)
   for first = 1, #fields, 1000 do
     local last = math.min(first + 999, #fields)
     for i, count in ipairs(read('HMGET', wide, unpack(fields, first, last))) do
-      if count then
-        return fields[first + i - 1]
+      local field = count and fields[first + i - 1]
+      if field and not (own and own[field] and tonumber(count) == 1) then
+        return field
       end
     end
   end

@@ -38,7 +38,7 @@ local function split_member(member)
 end
 
 -- The counts of all dependents as they will be, and those that wait for nothing else, as tasks to queue; nil when one
--- of these cannot be queued.
+-- of these cannot be queued, or was expanded and would be done.
 local function ready_dependents(run, ids)
   local counts = call('HMGET', key('waiting', run), unpack(ids))
   local left_now, ready = {}, {}
@@ -47,9 +47,9 @@ local function ready_dependents(run, ids)
     left_now[2 * i - 1], left_now[2 * i] = ids[i], left
     if left == '0' then
       local member = run .. '/' .. ids[i]
-      local stored = call('HMGET', key('task', member), 'state', 'type', 'executor', 'score')
+      local stored = call('HMGET', key('task', member), 'state', 'type', 'executor', 'score', 'join')
       if stored[1] == 'pending' then
-        if not (stored[2] and stored[3] and tonumber(stored[4])) then
+        if (stored[5] or '') ~= '' or not (stored[2] and stored[3] and tonumber(stored[4])) then
           return nil
         end
         stored.member, stored.id = member, ids[i]

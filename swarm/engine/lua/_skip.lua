@@ -2,6 +2,9 @@
 -- task when a person retries it by name, they wait for it no more and do not share its fate.
 
 local function skip_task(task, interventions)
+  if is_held_state(task.state) then
+    history.add(task, 'cancelled', 'skipped by a person', true, 'skipped')
+  end
   detach(task)
   local queued = {}
   if task.skipped_ms == '0' then
@@ -16,11 +19,16 @@ local function skip_task(task, interventions)
       leave_undoom(task)
     end
   end
-  write_fields(key('run', task.run), {'interventions', number_text(tonumber(interventions or 0) + 1)})
+  if interventions then
+    write_fields(key('run', task.run), {'interventions', number_text(tonumber(interventions) + 1)})
+  end
   if #queued > 0 then
     emit('task_skipped', task.run, task.id, {'state', 'skipped', 'queued', table.concat(queued, '\n')})
   else
     emit('task_skipped', task.run, task.id, {'state', 'skipped'})
   end
-  return queued
+  if task.join ~= '' then
+    expansion.skip_parts(task.member)
+  end
+  return expansion.finish_ripe(queued)
 end

@@ -1,10 +1,10 @@
 -- Tasks as values, and the parts of a move that several scripts share.
 local FIELDS = {
   'state', 'token', 'type', 'executor', 'score', 'locks', 'attempt', 'worker', 'parked_ms', 'lot', 'baton',
-  'spent', 'merge_token', 'claimed_ms', 'busy_ms', 'dependents', 'skipped_ms', 'lock_wait_ms', 'spec', 'evidence', 'fresh_after',
-  'tried_by', 'overtaken',
+  'spent', 'merge_token', 'claimed_ms', 'busy_ms', 'dependents', 'skipped_ms', 'join', 'lock_wait_ms', 'spec', 'evidence',
+  'fresh_after', 'tried_by', 'overtaken',
 }
-local TO_END = 17 -- so many of them say all that ending an attempt needs
+local TO_END = 18 -- so many of them say all that ending an attempt needs
 
 -- A task's hash holds only what is not nothing: an absent number is 0, an absent text is empty.
 local function read_task(member, count)
@@ -19,8 +19,8 @@ local function read_task(member, count)
     worker = values[8] or '', parked_ms = values[9] or '0', lot = values[10] or '', baton = values[11] or '',
     spent = values[12] or '', merge_token = values[13] or '', claimed_ms = values[14] or '0',
     busy_ms = values[15] or '0', dependents = values[16] or '', skipped_ms = values[17] or '0',
-    lock_wait_ms = values[18] or '0', spec = values[19] or '', evidence = values[20] or '',
-    fresh_after = values[21] or '0', tried_by = values[22] or '', overtaken = values[23] or '0',
+    join = values[18] or '', lock_wait_ms = values[19] or '0', spec = values[20] or '', evidence = values[21] or '',
+    fresh_after = values[22] or '0', tried_by = values[23] or '', overtaken = values[24] or '0',
   }
 end
 

@@ -1,6 +1,9 @@
 -- Walks over dependents and over runs, each within a budget.
 local visited
 
+-- What becomes of a task that was expanded (`_expand.lua`); `ripe` are those whose last sink has just ended.
+local expansion = {ripe = {}}
+
 -- A few dependents stand in their dependency's own hash, one a line; many are a list.
 local MANY = '*'
 
@@ -32,7 +35,9 @@ local function trigger_dependents(run, id, from, text)
       left_now[#left_now + 1] = dependent
       left_now[#left_now + 1] = number_text(left)
       local task = left == 0 and read_task(run .. '/' .. dependent)
-      if task and task.state == 'pending' then
+      if task and task.state == 'pending' and task.join ~= '' then
+        expansion.ripe[#expansion.ripe + 1] = task
+      elseif task and task.state == 'pending' then
         queue_again(task, 0)
         queued[#queued + 1] = dependent
       end
@@ -45,9 +50,14 @@ local function trigger_dependents(run, id, from, text)
   return queued
 end
 
--- The dependencies of a task, as planned.
+-- The dependencies of a task, as planned, and what it was expanded into and waits for.
 local function dependencies_of(member)
-  return cjson.decode(read('HGET', key('task', member), 'spec')).dependencies or {}
+  local stored = read('HMGET', key('task', member), 'spec', 'join')
+  local ids = cjson.decode(stored[1]).dependencies or {}
+  for _, id in ipairs(split_lines(stored[2] or '')) do
+    ids[#ids + 1] = id
+  end
+  return ids
 end
 
 local function is_waiting(member)
@@ -81,49 +91,34 @@ local function walk_dependents(kind, members, from, visit)
   end
 end
 
-local function doom_dependents(member, from)
+-- Without a reason, what is stored of the member says why.
+local function doom_dependents(member, from, reason)
+  if not reason then
+    local stored = read('HMGET', key('task', member), 'state', 'failure_reason')
+    reason = history.below(stored[1], string.match(member, '/(.*)$'), stored[2] or '')
+  end
   walk_dependents('doom', {member}, from, function(task, cause)
     if task.state ~= 'pending' then
       return false
     end
     end_task(task, 'upstream_failed')
-    write_fields(key('task', task.member), {'failure_reason', 'dependency failed: ' .. string.match(cause, '/(.*)$')})
+    write_fields(key('task', task.member), {'failure_reason', reason})
     emit('task_upstream_failed', task.run, task.id, {'state', 'upstream_failed', 'cause', cause})
     return task.skipped_ms == '0'
   end)
 end
 
-local function cancel_task(task)
-  detach(task)
-  end_task(task, 'cancelled')
-  write_fields(key('task', task.member), {'token', '0'})
-  emit('task_cancelled', task.run, task.id, {'state', 'cancelled'})
-end
-
-local function cancel_dependents(member, from)
-  local count = 0
-  walk_dependents('cancel_below', {member}, from, function(task)
-    if IS_TERMINAL[task.state] then
-      return false
-    end
-    cancel_task(task)
-    count = count + 1
-    return task.skipped_ms == '0'
-  end)
-  return count
-end
-
-local function cancel_run_tasks(run, from)
-  local ids, count = read('ZRANGE', key('index', run), from, from + BUDGET - 1), 0
+-- Walk a run in the plan's order, a page a call; `visit` moves a task and says so. Returns how many it moved.
+local function walk_run(kind, run, from, page, visit)
+  local ids, count = read('ZRANGE', key('index', run), from, from + page - 1), 0
   for _, id in ipairs(ids) do
     local task = read_task(run .. '/' .. id)
-    if task and not IS_TERMINAL[task.state] then
-      cancel_task(task)
+    if task and visit(task) then
       count = count + 1
     end
   end
-  if #ids == BUDGET then
-    leave_work('cancel', run, from + BUDGET)
+  if #ids == page then
+    leave_work(kind, run, from + page)
   end
   return count
 end
@@ -148,11 +143,14 @@ end
 local function revive_task(task)
   reopen_run(task.run)
   write('ZREM', key('dead'), task.member)
-  write_fields(key('task', task.member), {'failures', '0', 'setbacks', '0', 'crashes', '0', 'needs_person', '0',
+  write_fields(key('task', task.member), {'failures', '0', 'setbacks', '0', 'crashes', '0', 'crashed_ms', '', 'needs_person', '0',
     'failure_kind', '', 'failure_reason', '', 'ended_ms', '0', 'tried_by', ''})
   local state = 'queued'
-  if is_waiting(task.member) then
+  if task.join ~= '' or not task.was_join and is_waiting(task.member) then
     state = 'pending'
+    if task.join ~= '' then
+      leave_work('join', task.member, '') -- its sinks may all be done
+    end
     count_move(task.run, task.state, state)
     write_fields(key('task', task.member), {'state', state, 'token', '0'})
   else
@@ -162,18 +160,12 @@ local function revive_task(task)
 end
 
 local function retry_run_tasks(run, from)
-  local ids, count = read('ZRANGE', key('index', run), from, from + BUDGET - 1), 0
-  for _, id in ipairs(ids) do
-    local task = read_task(run .. '/' .. id)
-    if task and CAN_RETRY[task.state] then
+  return walk_run('retry', run, from, BUDGET, function(task)
+    if CAN_RETRY[task.state] then
       revive_task(task)
-      count = count + 1
+      return true
     end
-  end
-  if #ids == BUDGET then
-    leave_work('retry', run, from + BUDGET)
-  end
-  return count
+  end)
 end
 
 -- A revived task needs its dependents back, and those of its dependencies that ended without being done.
@@ -194,8 +186,8 @@ local function revive_around(member, from)
   return count
 end
 
-local function revive_one(member, may_be)
-  local task = read_task(member)
+local function revive_one(member, may_be, task)
+  task = task or read_task(member)
   if not task or not may_be[task.state] then
     return 0
   end
@@ -239,8 +231,8 @@ local function activate_tasks(run, from)
   for i, id in ipairs(ids) do
     local member = run .. '/' .. id
     local task = tonumber(counts[i] or 0) == 0
-      and read('HMGET', key('task', member), 'state', 'type', 'executor', 'score')
-    if task and task[1] == 'pending' then
+      and read('HMGET', key('task', member), 'state', 'type', 'executor', 'score', 'join')
+    if task and task[1] == 'pending' and (task[5] or '') == '' then
       write_fields(key('task', member), {'state', 'queued', 'queued_ms', now_text})
       local of_type = entries[task[2]] or {}
       entries[task[2]] = of_type

@@ -1,4 +1,4 @@
--- Cancel a run, active, or one task and what depends on it; what a budget does not cover is left as work.
+-- Cancel a run, active, or one task with what it was expanded into and what depends on it; what a budget does not cover is left as work.
 -- KEYS[1]  the project's key prefix
 -- ARGV     run, task id or '', op_id
 -- Writes   task, queue, delayed, leases, merging, slot, locks, reading, readers, wide, lock, lot, lots, parked, bell, work, run, ops, events
@@ -26,9 +26,10 @@ local task = read_task(run .. '/' .. id)
 if not task then
   return {'UNKNOWN'}
 end
+local count = task.join ~= '' and task.state ~= 'done' and expansion.cancel_parts(task.member) or 0
 if IS_TERMINAL[task.state] then
-  return settle({'OK', '0'})
+  return settle({'OK', number_text(count)})
 end
 cancel_task(task)
 local below = task.skipped_ms == '0' and cancel_dependents(task.member, 0) or 0
-return settle({'OK', number_text(1 + below)})
+return settle({'OK', number_text(1 + count + below)})

@@ -4,7 +4,7 @@
 -- Writes   task, merging, slot, locks, reading, readers, wide, lock, lot, lots, parked, queue, bell, waiting, work, run, active, ops, events
 -- Returns  {'OK' or 'MORE', newly queued ids...}, {'STALE', current merge token}, {'CANCELLED'} or {'UNKNOWN'}
 -- Flags: allow-oom
--- Moves: merging -> done, pending -> queued
+-- Moves: merging -> done, pending -> done, pending -> queued
 local member, merge_token, op, commit = unpack(args)
 local task, refusal = ticketed_task(first_answer(op), member, merge_token)
 if not task then

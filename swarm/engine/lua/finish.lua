@@ -6,7 +6,7 @@
 -- Returns  {'OK' or 'MORE', newly queued ids...}, {'STALE', current token}, {'CANCELLED'} or {'UNKNOWN'};
 --          with a claim, once it is OK: {that as lines, what `claim` returns...}, or {that, 'FAILED'} when only the claim erred
 -- Flags: allow-oom
--- Moves: acked -> done, running -> done, pending -> queued
+-- Moves: acked -> done, running -> done, pending -> done, pending -> queued
 local member, token, op, spent = unpack(args, 1, 4)
 local repeated = first_answer(op, args[5])
 local answer = not repeated and args[5] and finish_shortly(member, token, spent)

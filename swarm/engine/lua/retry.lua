@@ -4,7 +4,7 @@
 --          never been tried) or ''
 -- Writes   task, queue, bell, dead, work, active, run, ops, events
 -- Returns  {'OK', tasks moved} or {'UNKNOWN'}
--- Moves: failed -> queued, cancelled -> queued, cancelled -> pending, upstream_failed -> pending,
+-- Moves: failed -> queued, failed -> pending, cancelled -> queued, cancelled -> pending, upstream_failed -> pending,
 --        upstream_failed -> queued, skipped -> queued, skipped -> pending
 local run, id, op, how = unpack(args)
 local repeated = first_answer(op)
@@ -19,7 +19,10 @@ if not stored[1] or not task then
 end
 local moved
 if id ~= '' then
-  moved = revive_one(task.member, CAN_RETRY_BY_NAME)
+  if task.join ~= '' and (how == 'fresh' or task.state == 'skipped') and CAN_RETRY_BY_NAME[task.state] then
+    expansion.undo(task)
+  end
+  moved = revive_one(task.member, CAN_RETRY_BY_NAME, task)
   if moved > 0 and how == 'fresh' then
     write_fields(key('task', task.member), {'fresh_after', task.attempt, 'evidence', '', 'attempt_commit', ''})
   end

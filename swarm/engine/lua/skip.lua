@@ -6,7 +6,8 @@
 -- Returns  {'OK', tasks moved, newly queued ids...}, {'LOADING'} or {'UNKNOWN'}
 -- Flags: allow-oom
 -- Moves: pending -> skipped, queued -> skipped, acked -> skipped, running -> skipped, merging -> skipped,
---        failed -> skipped, upstream_failed -> skipped, cancelled -> skipped, pending -> queued
+--        failed -> skipped, upstream_failed -> skipped, cancelled -> skipped, pending -> done,
+--        pending -> queued
 local run, id, op = unpack(args)
 local repeated = first_answer(op)
 if repeated then
@@ -25,4 +26,4 @@ end
 if task.state == 'done' or task.state == 'skipped' then
   return settle({'OK', '0'})
 end
-return settle({'OK', '1', unpack(skip_task(task, stored[1]))})
+return settle({'OK', '1', unpack(skip_task(task, stored[1] or '0'))})

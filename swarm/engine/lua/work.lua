@@ -3,8 +3,10 @@
 -- ARGV     op_id
 -- Writes   work, and whatever the item moves
 -- Returns  {'DONE'} when nothing is left, else {'MORE', tasks moved, newly queued ids...}
--- Moves: queued -> failed, acked -> failed, running -> failed, merging -> failed, pending -> queued, pending -> upstream_failed, pending -> cancelled, queued -> cancelled,
---        acked -> cancelled, running -> cancelled, merging -> cancelled, failed -> queued,
+-- Moves: queued -> failed, acked -> failed, running -> failed, merging -> failed, pending -> done, pending -> queued, pending -> upstream_failed,
+--        pending -> cancelled, queued -> cancelled, acked -> cancelled, running -> cancelled, merging -> cancelled,
+--        pending -> skipped, queued -> skipped, acked -> skipped, running -> skipped, merging -> skipped,
+--        failed -> skipped, upstream_failed -> skipped, cancelled -> skipped, failed -> queued, failed -> pending,
 --        cancelled -> queued, cancelled -> pending, upstream_failed -> pending, upstream_failed -> queued
 local repeated = first_answer(args[1])
 if repeated then
@@ -22,12 +24,21 @@ if kind == 'trigger' then
   local run, id = string.match(name, '^([^/]*)/(.*)$')
   queued = trigger_dependents(run, id, place)
   tell_queued(run, queued)
+  expansion.finish_ripe(queued)
+elseif kind == 'join' then
+  expansion.finish_if_ripe(name, queued)
+elseif kind == 'skip' then
+  moved = expansion.skip_part(name, queued)
+elseif kind == 'cancel_parts' then
+  moved = expansion.cancel_parts(name)
 elseif kind == 'activate' then
   queued = activate_tasks(name, place)
 elseif kind == 'doom' then
   doom_dependents(name, place)
 elseif kind == 'cancel' then
   moved = cancel_run_tasks(name, place)
+elseif kind == 'stop' then
+  orders.stop_run(name, place)
 elseif kind == 'cancel_below' then
   moved = cancel_dependents(name, place)
 elseif kind == 'retry' then

@@ -1,0 +1,42 @@
+"""How the end of an attempt becomes a call: the verb, and what it takes after member and token."""
+
+from typing import TYPE_CHECKING
+
+from swarm.engine.claims import Claim, Ending, Expand, Fail, Failure, Finish, HandIn, Release
+from swarm.engine.expansion import expansion_arguments
+from swarm.engine.replies import bounded, failure_arguments
+from swarm.states import FailureKind
+
+if TYPE_CHECKING:
+    from swarm.engine.reads import Reads
+
+MERGE_DISPLAY_MS = 24 * 3600 * 1000
+PROVIDER_BASE, PROVIDER_CAP = 15, 2
+"""How much longer than others a task waits that a provider failed: outages last for minutes, not seconds."""
+
+Arguments = list[str | int]
+
+
+def ending_call(
+    queue: "Reads", claim: Claim, ending: Ending, *, op: str, spent: str, backoff: tuple[int, int, str]
+) -> tuple[str, Arguments]:
+    """The verb that ends an attempt so, and its arguments; `backoff` is base ms, cap ms and spread."""
+    match ending:
+        case HandIn(commit):
+            return "hand_in", [op, commit, spent, MERGE_DISPLAY_MS]
+        case Finish():
+            return "finish", [op, spent]
+        case Fail(failure):
+            return "fail", [op, spent, *failure_call(failure, backoff)]
+        case Release(reason):
+            return "release", [op, spent, bounded(reason)]
+        case Expand(plan):
+            return "expand", [op, spent, *expansion_arguments(queue, claim, plan)]
+
+
+def failure_call(failure: Failure, backoff: tuple[int, int, str]) -> Arguments:
+    """What `fail` and `send_back` want to know of a failure."""
+    base_ms, cap_ms, spread = backoff
+    if failure.kind is FailureKind.PROVIDER:
+        base_ms, cap_ms = base_ms * PROVIDER_BASE, cap_ms * PROVIDER_CAP
+    return [*failure_arguments(failure), base_ms, cap_ms, spread]

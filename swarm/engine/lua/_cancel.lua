@@ -1,0 +1,42 @@
+-- Calling off: a task, what depends on it, a run, or what is left of one that stops at its first failure.
+
+-- By a person, when no other reason is given.
+local function cancel_task(task, reason)
+  if is_held_state(task.state) then
+    history.add(task, 'cancelled', reason or 'cancelled by a person', true, 'cancelled')
+  end
+  detach(task)
+  end_task(task, 'cancelled')
+  if reason then
+    write_fields(key('task', task.member), {'failure_reason', reason})
+  end
+  write_fields(key('task', task.member), {'token', '0'})
+  emit('task_cancelled', task.run, task.id, {'state', 'cancelled', 'reason', reason or ''})
+end
+
+local function cancel_dependents(member, from)
+  local count = 0
+  walk_dependents('cancel_below', {member}, from, function(task)
+    if IS_TERMINAL[task.state] then
+      return false
+    end
+    cancel_task(task)
+    count = count + 1
+    return task.skipped_ms == '0'
+  end)
+  return count
+end
+
+local function cancel_run_tasks(run, from, kind, reason)
+  return walk_run(kind or 'cancel', run, from, BUDGET, function(task)
+    if not IS_TERMINAL[task.state] then
+      cancel_task(task, reason)
+      return true
+    end
+  end)
+end
+
+function orders.stop_run(run, from)
+  local failed = read('HGET', key('run', run), 'stopped_by') or ''
+  return cancel_run_tasks(run, from, 'stop', 'the run stops at its first failure: ' .. failed)
+end

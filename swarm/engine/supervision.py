@@ -1,0 +1,125 @@
+"""What supervisors do: take back what nobody works on, rank what is left, and merge what was handed in."""
+
+from collections.abc import Mapping, Sequence
+
+from swarm.engine.caller import Caller
+from swarm.engine.claims import Failure, MergeTicket, Requeued
+from swarm.engine.endings import failure_call
+from swarm.engine.replies import decode_requeued, decode_ticket, refuse
+from swarm.engine.retention import Retention
+from swarm.engine.words import text_of, words_of
+from swarm.keys import Keys, member
+
+WORK_A_TICK = 100
+RERANKED = 150
+"""So many scores one script changes at most."""
+
+
+class Supervision(Retention):
+    """Supervises one project's queue; every call may be repeated and raced."""
+
+    def __init__(self, caller: Caller, keys: Keys, *, lease_ms: int, backoff: tuple[int, int]) -> None:
+        super().__init__(caller, keys)
+        self.lease_ms = lease_ms
+        self._backoff = backoff
+
+    # take back ------------------------------------------------------------------------------
+    def reclaim_expired(self) -> list[Requeued]:
+        """One tick of the reaper: requeue what outlived its lease; nothing after a gap in ticks (grace).
+
+        Also goes on with closures and walks that their callers left unfinished.
+        """
+        found: list[Requeued] = []
+        word = "MORE"
+        while word == "MORE":
+            answer = words_of(self._caller.call("reap", self._caller.new_op(), self.lease_ms))
+            word = answer[0]
+            if word in {"OK", "MORE"}:
+                found += decode_requeued(answer[1:])
+        self._caller.drain_work(at_most=WORK_A_TICK)
+        return found
+
+    def reclaim_worker(self, worker_id: str) -> list[Requeued]:
+        """Requeue at once what a worker known to be dead holds, and free its merge slots."""
+        found: list[Requeued] = []
+        place = "0"
+        while place.strip():
+            answer = words_of(self._caller.call("reclaim_worker", worker_id, self._caller.new_op(), place))
+            place = answer[1]
+            found += decode_requeued(answer[2:])
+        self._caller.drain_work()
+        return found
+
+    def rerank(self, run: str, urgencies: Mapping[str, int]) -> int:
+        """Give tasks other urgencies (scores without their age); returns how many changed.
+
+        In chunks, so claims in between see some of the new order. What has ended, or is unknown, stays.
+        """
+        changed, pairs = 0, [(task, str(one)) for task, one in urgencies.items()]
+        for start in range(0, len(pairs), RERANKED):
+            words = [word for pair in pairs[start : start + RERANKED] for word in pair]
+            changed += int(words_of(self._caller.call("rerank", run, self._caller.new_op(), *words))[1])
+        return changed
+
+    # merge ----------------------------------------------------------------------------------
+    def begin_merge(self, merger_id: str) -> MergeTicket | None:
+        """Take the best handed-in attempt whose branch's merge slot is free or mine; one slot a branch."""
+        op, place = self._caller.new_op(), "0"
+        while True:
+            answer = self._caller.call("begin_merge", merger_id, self.lease_ms, op, place)
+            word = text_of(answer[0])
+            if word == "OK":
+                return decode_ticket(answer, merger_id)
+            if word == "EMPTY":
+                return None
+            place = text_of(answer[1])
+
+    def renew_merge(self, ticket: MergeTicket) -> int:
+        """Extend the merge slot; remaining ms. Raises StaleTokenError when the slot or the token was lost."""
+        return int(self._merging("renew_merge", ticket, self.lease_ms)[1])
+
+    def complete(self, ticket: MergeTicket, *, commit: str) -> list[str]:
+        """Merging → done with the landed commit; frees locks and slot, returns newly queued ids."""
+        return self._queued(self._merging("complete", ticket, self._caller.new_op(), commit))
+
+    def send_back(self, ticket: MergeTicket, failure: Failure) -> bool:
+        """Merging → queued (True) or failed (False), with the evidence; frees locks and slot."""
+        op = self._caller.new_op()
+        answer = self._merging("send_back", ticket, op, *failure_call(failure, self._spread_backoff()))
+        self._queued(answer)
+        return answer[1] == "queued"
+
+    def reconcile(self, run: str, task: str, *, attempt: int, merge_token: int, commit: str) -> bool:
+        """Complete a task whose landing git proves (trailer on the branch) but Redis does not know.
+
+        Whatever state it is in; the fence is raised to `merge_token`. False if it is known.
+        """
+        name, op = member(run, task), self._caller.new_op()
+        answer = words_of(self._caller.call("reconcile", name, attempt, merge_token, op, commit))
+        if answer[0] == "KNOWN":
+            return False
+        refuse(answer, name, merge_token)
+        self._queued(answer)
+        return True
+
+    def raise_fence(self, token: int) -> int:
+        """Make every later token higher than `token`, which git has seen; returns the counter."""
+        return int(words_of(self._caller.call("raise_fence", token))[1])
+
+    # ----------------------------------------------------------------------------------------
+    def _merging(self, verb: str, ticket: MergeTicket, *args: str | int) -> list[str]:
+        name = member(ticket.run, ticket.task.id)
+        answer = words_of(self._caller.call(verb, name, ticket.merge_token, *args))
+        refuse(answer, name, ticket.merge_token)
+        return answer
+
+    def _spread_backoff(self) -> tuple[int, int, str]:
+        """Base and cap in ms, and this caller's dice."""
+        return (*self._backoff, self._caller.spread())
+
+    def _queued(self, answer: Sequence[str]) -> list[str]:
+        """The newly queued ids of an answer, and of the work it left."""
+        queued = list(answer[1:])
+        if answer[0] == "MORE":
+            queued += self._caller.drain_work()[1]
+        return queued

@@ -1,0 +1,66 @@
+"""Who could claim a task that is ready, and why nobody has, in words."""
+
+from collections.abc import Iterable, Iterator
+
+from swarm.engine.records import AgentRecord, TaskRecord
+from swarm.observe.orders import start_for
+from swarm.observe.wording import plural
+from swarm.plan.model import queue_of
+
+_SHOWN = 3
+
+
+def takers(task: TaskRecord, agents: Iterable[AgentRecord]) -> Iterator[str]:
+    """What of type, executor, tags and idleness is missing among those alive; one line a fact."""
+    workers = [agent for agent in agents if agent.kind == "worker"]
+    if not workers:
+        yield "no worker is alive"
+        return
+    spec = task.spec
+    of_type = [agent for agent in workers if {"*", spec.type} & set(agent.types)]
+    if not of_type:
+        types = {kind for agent in workers for kind in agent.types}
+        yield _unserved(f"type {spec.type!r}", "alive", len(workers), types)
+        yield f"`{start_for(queue_of(spec))}` starts one"
+        return
+    # A worker of an older version does not say what it runs.
+    serving = [agent for agent in of_type if not agent.executors or spec.executor in agent.executors]
+    if not serving:
+        known = {name for agent in of_type for name in agent.executors}
+        whose = "alive" if len(of_type) == len(workers) else f"of type {spec.type!r}"
+        yield _unserved(f"executor {spec.executor!r}", whose, len(of_type), known)
+        return
+    equipped = [agent for agent in serving if set(spec.needs) <= set(agent.tags)]
+    if not equipped:
+        tags = ", ".join(sorted({tag for agent in serving for tag in agent.tags})) or "none"
+        yield f"no worker has all of the tags it needs ({', '.join(spec.needs)}); tags alive: {tags}"
+        yield f"`{start_for(queue_of(spec))}` starts one that does"
+        return
+    yield from _among(task, equipped)
+
+
+def _among(task: TaskRecord, able: list[AgentRecord]) -> Iterator[str]:
+    """Whom of the able it is left to, and whether one of them has time."""
+    fresh = [agent for agent in able if agent.worker_id not in task.tried_by]
+    if fresh and len(fresh) < len(able):
+        failed = [agent.worker_id for agent in able if agent not in fresh]
+        yield f"{_some(failed)} failed it already: it is left to others while there are any"
+        able = fresh
+    idle = [agent for agent in able if not agent.task]
+    if idle:
+        yield f"{plural(len(idle), 'idle worker')} can take it now"
+        return
+    busy = _some([f"{agent.worker_id} ({agent.task})" for agent in able])
+    every = (
+        "the only worker that can take it is" if len(able) == 1 else f"all {len(able)} workers that can are"
+    )
+    yield f"{every} busy: {busy}"
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def _unserved(what: str, whose: str, workers: int, known: Iterable[str]) -> str:
+    return f"no worker serves {what}; {plural(workers, 'worker')} {whose}: {', '.join(sorted(known))}"

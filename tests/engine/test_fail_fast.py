@@ -1,0 +1,125 @@
+"""Failure policies: what becomes of the rest of a run when a task fails for good."""
+
+import pytest
+from one_worker import WORKER, claim, states
+
+from swarm.engine.claims import Failure, Finish
+from swarm.engine.engine import Engine
+from swarm.errors import RunCancelledError
+from swarm.observe.story import tell_event
+from swarm.plan.model import Plan
+from swarm.states import FailureKind, RunState
+from swarm.testing.plans import BASE, make_plan, make_task
+
+FATAL = Failure(FailureKind.TASK_ERROR, "exit code 1", retryable=False)
+
+
+def plan() -> Plan:
+    """One that fails, one below it, two beside it, one below those."""
+    return make_plan(
+        make_task("bad", estimate_s=9),
+        make_task("below", after=["bad"]),
+        make_task("held", files=["a"], estimate_s=8),
+        make_task("ready", files=["a"]),
+        make_task("later", after=["held"]),
+    )
+
+
+def test_by_default_what_can_go_on_goes_on(engine: Engine) -> None:
+    """A failure takes only its dependents along."""
+    run = engine.submit(plan(), base=BASE)
+
+    engine.fail(claim(engine), FATAL)
+
+    assert states(engine, run) == {
+        "bad": "failed",
+        "below": "upstream_failed",
+        "held": "queued",
+        "ready": "queued",
+        "later": "pending",
+    }
+    assert not engine.run(run).is_fail_fast
+
+
+def test_a_run_that_fails_fast_calls_off_the_rest(engine: Engine) -> None:
+    """Also what is being worked on: its locks are free, its worker is told, and the reason is kept."""
+    run = engine.submit(plan(), base=BASE, fail_fast=True)
+    bad, held = claim(engine, 1), claim(engine, 2)
+
+    engine.fail(bad, FATAL)
+
+    assert states(engine, run) == {
+        "bad": "failed",
+        "below": "upstream_failed",
+        "held": "cancelled",
+        "ready": "cancelled",
+        "later": "cancelled",
+    }
+    assert (engine.run(run).state, engine.run(run).is_fail_fast) == (RunState.FAILED, True)
+    assert engine.locks() == []
+    assert engine.task(run, "held").failure_reason == "the run stops at its first failure: bad"
+    told = next(event for event in engine.events() if event.kind == "task_cancelled")
+    assert tell_event(told) == f"{told.task} was cancelled: the run stops at its first failure: bad"
+    with pytest.raises(RunCancelledError):
+        engine.start(held)
+
+
+def test_a_failure_that_is_tried_again_stops_nothing(engine: Engine) -> None:
+    """Only what fails for good does."""
+    run = engine.submit(plan(), base=BASE, fail_fast=True)
+
+    engine.fail(claim(engine), Failure(FailureKind.TASK_ERROR, "exit code 1"))
+
+    assert set(states(engine, run).values()) == {"queued", "pending"}
+
+
+def test_what_was_called_off_comes_back_with_a_retry(engine: Engine) -> None:
+    """And the next failure stops the run again."""
+    run = engine.submit(plan(), base=BASE, fail_fast=True)
+    engine.fail(claim(engine, 1), FATAL)
+
+    moved = engine.retry(run)
+    again = states(engine, run)
+    engine.fail(claim(engine, 2), FATAL)
+
+    assert moved == 5
+    assert again == {
+        "bad": "queued",
+        "below": "pending",
+        "held": "queued",
+        "ready": "queued",
+        "later": "pending",
+    }
+    assert states(engine, run)["later"] == "cancelled"
+
+
+def test_a_large_run_is_called_off_in_parts(engine: Engine) -> None:
+    """Whoever ends the task that failed does what is left over."""
+    run = engine.submit(make_plan(*(f"t{number}" for number in range(400))), base=BASE, fail_fast=True)
+    first = claim(engine, 1)
+
+    engine.fail(first, FATAL)
+
+    assert set(states(engine, run).values()) == {"failed", "cancelled"}
+    assert engine.run(run).state is RunState.FAILED
+
+
+def test_a_submission_again_changes_no_policy(engine: Engine) -> None:
+    """A run that is known keeps what it was submitted with."""
+    run = engine.submit(plan(), base=BASE)
+
+    engine.submit(plan(), base=BASE, fail_fast=True)
+    engine._caller.call("fail_fast", run)  # as of a submitter that is late
+
+    assert not engine.run(run).is_fail_fast
+
+
+def test_a_run_that_fails_nowhere_is_not_touched(engine: Engine) -> None:
+    """The policy costs a plan that succeeds nothing."""
+    run = engine.submit(make_plan("a", make_task("b", after=["a"])), base=BASE, fail_fast=True)
+
+    following = engine.end_and_claim(claim(engine), Finish(), WORKER, "claim-2")
+    assert following is not None
+    engine.finish(following)
+
+    assert engine.run(run).state is RunState.DONE

@@ -1,0 +1,52 @@
+"""How a run that has ended is told to a shell."""
+
+import pytest
+
+from swarm.engine.records import RunRecord, TaskRecord
+from swarm.plan.model import TaskSpec
+from swarm.states import FailureKind, RunState, TaskState
+from swarm.verdict import verdict_on
+
+
+def run(state: RunState) -> RunRecord:
+    """A run that ended so."""
+    return RunRecord("r1", state, "", "swarm/r1", "b", "b", 1, 2, 1)
+
+
+def failed(*kinds: FailureKind) -> list[TaskRecord]:
+    """A task that failed for each of these, and one that did not."""
+    ends = [
+        TaskRecord("r1", TaskSpec(f"t{n}", ""), TaskState.FAILED, failure_kind=kind, failure_reason="why")
+        for n, kind in enumerate(kinds)
+    ]
+    return [*ends, TaskRecord("r1", TaskSpec("fine", ""), TaskState.DONE)]
+
+
+@pytest.mark.parametrize(
+    ("state", "kinds", "unpublished", "exit_code"),
+    [
+        (RunState.DONE, (), "", 0),
+        (RunState.DONE, (), "the branch is elsewhere", 9),
+        (RunState.FAILED, (FailureKind.GATE_FAILED,), "", 1),
+        (RunState.FAILED, (FailureKind.GATE_FAILED,), "the branch is elsewhere", 1),
+        (RunState.FAILED, (FailureKind.LIMIT, FailureKind.LIMIT), "the branch is elsewhere", 7),
+        (RunState.FAILED, (FailureKind.LIMIT, FailureKind.TASK_ERROR), "", 1),
+        (RunState.FAILED, (FailureKind.POLICY,), "", 9),
+        (RunState.FAILED, (FailureKind.POLICY, FailureKind.TASK_ERROR), "", 1),
+        (RunState.CANCELLED, (), "the branch is elsewhere", 1),
+    ],
+)
+def test_a_run_that_failed_says_so_before_that_its_branch_was_not_published(
+    state: RunState, kinds: tuple[FailureKind, ...], unpublished: str, exit_code: int
+) -> None:
+    """A script must not take a failed run for one that only waits to be published."""
+    verdict = verdict_on(run(state), failed(*kinds), unpublished=unpublished)
+
+    assert verdict.exit_code == exit_code
+
+
+def test_why_the_branch_was_not_published_is_said_with_the_next_step() -> None:
+    """The code alone says neither."""
+    verdict = verdict_on(run(RunState.DONE), failed(), unpublished="HEAD is on swarm/r1")
+
+    assert verdict.remark == "not published: HEAD is on swarm/r1; then `swarm run --resume r1`"
