@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from swarm.archive.shelf import Shelf, id_parts
-from swarm.engine.reads import Ask, Reads
+from swarm.engine.reads import Reads
 from swarm.engine.records import Event, RunRecord, TaskRecord
+from swarm.engine.run_reads import Ask
 from swarm.errors import UnknownRunError, UnknownTaskError
 from swarm.keys import Keys
 from swarm.plan.model import TaskSpec

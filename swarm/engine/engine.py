@@ -237,24 +237,6 @@ class Engine(Supervision):
         """Put the task back at once, no attempt charged (drain, shutdown)."""
         self._end(claim, Release(reason), usage)
 
-    def heartbeat(
-        self, worker: WorkerProfile, *, kind: str, state: str, task: str = "", done: int = 0, failed: int = 0
-    ) -> None:
-        """Record that a worker or supervisor is alive (display and liveness; decides no lease).
-
-        `done` and `failed` are the attempts that it has handed in or finished, and failed, so far.
-        """
-        skills = (",".join(worker.types), ",".join(worker.executors))
-        where = (worker.host, worker.pid)
-        tags = ",".join(worker.tags)
-        self._caller.call(
-            "heartbeat", worker.worker_id, kind, *skills, *where, state, task, done, failed, tags
-        )
-
-    def sign_off(self, worker_id: str) -> None:
-        """Remove a worker that has ended in good order."""
-        self._caller.call("sign_off", worker_id)
-
     # see ------------------------------------------------------------------------------------
     def events(self, *, after: str = "0-0", limit: int = 1000, block_ms: int = 0) -> list[Event]:
         """Up to `limit` events later than the entry `after`; waits up to `block_ms` (2 s at most)."""

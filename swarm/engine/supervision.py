@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from swarm.engine.caller import Caller
-from swarm.engine.claims import Failure, MergeTicket, Requeued
+from swarm.engine.claims import Failure, MergeTicket, Requeued, WorkerProfile
 from swarm.engine.endings import failure_call
 from swarm.engine.replies import decode_requeued, decode_ticket, refuse
 from swarm.engine.retention import Retention
@@ -105,6 +105,25 @@ class Supervision(Retention):
     def raise_fence(self, token: int) -> int:
         """Make every later token higher than `token`, which git has seen; returns the counter."""
         return int(words_of(self._caller.call("raise_fence", token))[1])
+
+    # who is alive ---------------------------------------------------------------------------
+    def heartbeat(
+        self, worker: WorkerProfile, *, kind: str, state: str, task: str = "", done: int = 0, failed: int = 0
+    ) -> None:
+        """Record that a worker or supervisor is alive (display and liveness; decides no lease).
+
+        `done` and `failed` are the attempts that it has handed in or finished, and failed, so far.
+        """
+        skills = (",".join(worker.types), ",".join(worker.executors))
+        where = (worker.host, worker.pid)
+        tags = ",".join(worker.tags)
+        self._caller.call(
+            "heartbeat", worker.worker_id, kind, *skills, *where, state, task, done, failed, tags
+        )
+
+    def sign_off(self, worker_id: str) -> None:
+        """Remove a worker that has ended in good order."""
+        self._caller.call("sign_off", worker_id)
 
     # ----------------------------------------------------------------------------------------
     def _merging(self, verb: str, ticket: MergeTicket, *args: str | int) -> list[str]:
