@@ -264,8 +264,10 @@ local function hide_locks()
   end
   for _, unread in ipairs(freed.s) do
     local node = unread == '' and '/' or unread
-    displays[#displays + 1] = key('lock', node)
-    displays[#displays + 1] = key('lock', string.sub(node, 1, -2))
+    if not is_acquired('x', unread) then
+      displays[#displays + 1] = key('lock', node)
+      displays[#displays + 1] = key('lock', string.sub(node, 1, -2))
+    end
   end
   if #displays > 0 then
     write_many('DEL', table.remove(displays), displays)
