@@ -53,6 +53,7 @@ format: $(VENV)/.ready-dev
 bench: $(VENV)/.ready-dev
 	@mkdir -p benchmarks/results
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/engine.py --out benchmarks/results/engine.json
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/size.py --out benchmarks/results/size.json
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/commands.py --out benchmarks/results/commands.json
 
 bench-scheduling: $(VENV)/.ready-dev

@@ -20,6 +20,7 @@
     ├── NotFinishedError        SW050  exit 8   asked to wait, and it did not end in time
     ├── WaitingForPersonError   SW060  exit 9
     ├── StoreReplyError         SW080  exit 5   Redis answered a call with an error
+    │   └── StoreMovedError     SW081           it is a node of a cluster, and another one serves our keys
     ├── StaleTokenError         SW070  exit 5   the caller's claim was voided; its work must stop
     │   └── RunCancelledError   SW071
     └── GitError                SW090  exit 5   a git command failed; defined in swarm.repo.git
@@ -208,6 +209,13 @@ class StoreReplyError(SwarmError):
 
     code = "SW080"
     next_step = "Read what Redis said: it may be full, read-only or older than 7.0; `swarm doctor` checks."
+
+
+class StoreMovedError(StoreReplyError):
+    """Redis is a node of a cluster, and another one serves our keys; the call changed nothing."""
+
+    code = "SW081"
+    next_step = "Give the cluster instead of one of its nodes: redis+cluster://host:port,host:port."
 
 
 class StaleTokenError(SwarmError):

@@ -46,12 +46,16 @@ PARTS: dict[str, str] = {
 }
 
 
+BEGINNING = "swarm:{"
+"""What every key of every project begins with."""
+
+
 class Keys:
     """The keys of one project; `prefix` is what each begins with."""
 
     def __init__(self, project: str) -> None:
         self.project = project
-        self.prefix = f"swarm:{{{project}}}:"
+        self.prefix = f"{BEGINNING}{project}}}:"
 
     def of(self, part: str, name: str = "") -> str:
         """The key `part` of `PARTS`, for one run, task, type, path or worker where it takes a name."""

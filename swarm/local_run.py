@@ -3,14 +3,16 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from swarm.archive.archiver import Archiver
 from swarm.base_check import BaseCheck, red_on_base
 from swarm.driving import Driven, drive
 from swarm.engine.connect import engine_for
 from swarm.engine.engine import Engine
 from swarm.engine.ranking import Ranking
 from swarm.engine.reads import Reads
+from swarm.engine.records import RunRecord
 from swarm.engine.snapshot import take_snapshot
-from swarm.errors import AuthenticationError, UnknownRunError
+from swarm.errors import AuthenticationError, StoreUnreachableError, UnknownRunError
 from swarm.fleet.local import LocalFleet
 from swarm.fleet.resources import Admission, choose_workers
 from swarm.fleet.server import Server, ensure_server, make_home
@@ -23,6 +25,7 @@ from swarm.plan.document import dump_plan
 from swarm.plan.model import Plan, TaskSpec
 from swarm.repo.gates import load_gates
 from swarm.repo.hub import Hub
+from swarm.repo.reconcile import Reconciler
 from swarm.repo.user_repository import commit_of, repository_identity
 from swarm.settings import Settings
 from swarm.verdict import Verdict, publish_here, verdict_on
@@ -151,12 +154,22 @@ class LocalRun:
         folder.mkdir(parents=True, exist_ok=True)
         for form, name in (("json", "report.json"), ("md", "report.md"), ("junit", "report.xml")):
             (folder / name).write_text(render_report(report, form), encoding="utf-8")
+        self._archive(record)
         verdict = (
             Verdict(128 + driven.stopped_by, f"stopped; go on with `swarm run --resume {record.run}`")
             if driven.stopped_by
             else verdict_on(record, driven.snapshot.tasks, unpublished=unpublished)
         )
         return Ended(report, verdict.exit_code, verdict.remark)
+
+    def _archive(self, record: RunRecord) -> None:
+        """Leave nothing of a run that has ended to Redis alone; a supervisor does what cannot be done now."""
+        if not record.state.is_terminal:
+            return
+        try:
+            Archiver(self._engine, self._settings).finish(record.run)
+        except (StoreUnreachableError, OSError) as error:
+            self._tell(f"warning: run {record.run} is not archived yet: {error}")
 
 
 def open_queue(settings: Settings) -> tuple[Engine, Server]:
@@ -213,7 +226,10 @@ def submit_plan(
     )
     for kind, most in limits.items():
         engine.limit(kind, most)
-    hub.start_branch(engine.run(run).branch, base)
+    record = engine.run(run)
+    if hub.start_branch(record.branch, base) != base:
+        # It was run before, and Redis has forgotten it: what landed then is not done again.
+        Reconciler(engine, hub).reconcile_run(record)
     folder = settings.run_folder(run)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "plan.json").write_text(dump_plan(plan), encoding="utf-8")

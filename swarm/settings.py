@@ -49,6 +49,10 @@ class Settings:
     drain_s: float = field(default=120.0, metadata={"help": "how long a stopping worker may finish its task"})
     retry_base_s: float = field(default=2.0, metadata={"help": "backoff before the second attempt"})
     retry_cap_s: float = field(default=300.0, metadata={"help": "longest backoff"})
+    keep_days: float = field(
+        default=7.0, metadata={"help": "how long Redis keeps a run that has ended and is archived"}
+    )
+    keep_runs: int = field(default=100, metadata={"help": "how many such runs Redis keeps at most"})
     max_output_kb: int = field(default=10_240, metadata={"help": "log kept of one attempt, KiB"})
     max_turns: int = field(default=50, metadata={"help": "model turns in one attempt"})
     max_attempt_tokens: int = field(default=400_000, metadata={"help": "model tokens in one attempt"})
@@ -69,9 +73,14 @@ class Settings:
         """The bare mirror that attempts and landings live in."""
         return self.home / "repo.git"
 
+    @property
+    def runs(self) -> Path:
+        """A folder a run: its plan, its reports, its archive."""
+        return self.home / "runs"
+
     def run_folder(self, run: str) -> Path:
         """Where a run's plan and reports are kept."""
-        return self.home / "runs" / run
+        return self.runs / run
 
     def flags_as_environment(self) -> dict[str, str]:
         """What was given on the command line, as the variables that a child process reads it from."""

@@ -2,7 +2,7 @@
 
 Any number may run, on any host, at once: every step is safe to repeat and to race. One tick is
 reclaim (what dead workers held) → rank (by what was learnt) → merge (what was handed in) → publish
-(the branch, to the user).
+(the branch, to the user) → archive (events, ended runs; what is old leaves Redis).
 """
 
 import os
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import structlog
 
+from swarm.archive.archiver import Archiver
 from swarm.engine.claims import WorkerProfile
 from swarm.engine.engine import Engine
 from swarm.engine.ranking import Ranking
@@ -57,8 +58,11 @@ class Supervisor:
         *,
         worker_id: str,
         publish_to: Path | None,
+        archiver: Archiver | None = None,
     ) -> None:
         self._engine = engine
+        self._archiver = archiver
+        self._archive_at_s = 0.0
         self._hub = hub
         self._merge_queue = merge_queue
         self._publish_to = publish_to
@@ -110,6 +114,7 @@ class Supervisor:
                 self._publish(landing.branch)
             if landing.outcome == Outcome.STALE:
                 break
+        self._archive()
         return TickReport(reclaimed, tuple(landings))
 
     def _begin(self, should_stop: Callable[[], bool]) -> str:
@@ -147,6 +152,17 @@ class Supervisor:
         self._ranking.refresh(workers=sum(agent.kind == "worker" for agent in alive), now_ms=now_ms)
         ended_s = time.monotonic()
         self._rank_at_s = ended_s + max(TICK_S, RANKING_SHARE * (ended_s - began_s))
+
+    def _archive(self) -> None:
+        """Archive what has happened, once a tick; a full disk stops nothing else."""
+        if self._archiver is None or time.monotonic() < self._archive_at_s:
+            return
+        try:
+            is_done = self._archiver.step()
+        except OSError as error:
+            self._log.warning("not archived", error=str(error))
+            is_done = True
+        self._archive_at_s = time.monotonic() + TICK_S * is_done
 
     def _is_gone(self, agent: AgentRecord) -> bool:
         return agent.worker_id != self._profile.worker_id and is_dead_here(agent)

@@ -14,9 +14,9 @@ DIAMOND = make_plan(
 class Board:
     """Claims tasks by name, and tells where all tasks of a run stand."""
 
-    def __init__(self, engine: Engine, plan: Plan) -> None:
+    def __init__(self, engine: Engine, plan: Plan, *, fail_fast: bool = False) -> None:
         self.engine = engine
-        self.run = engine.submit(plan, base=BASE)
+        self.run = engine.submit(plan, base=BASE, fail_fast=fail_fast)
         self._number = 0
         self._held: dict[str, Claim] = {}
 

@@ -11,6 +11,7 @@ from swarm.errors import StoreUnreachableError, UnknownRunError, UnknownTaskErro
 if TYPE_CHECKING:
     import os
 
+    from swarm.archive.reads import ArchivedReads
     from swarm.engine.engine import Engine
     from swarm.engine.reads import Reads
     from swarm.settings import Settings
@@ -52,15 +53,20 @@ class Context(NamedTuple):
         click.get_current_context().call_on_close(engine.close)
         return engine
 
-    def reads(self, *, patience_s: float = PATIENCE_S) -> "Reads":
-        """As `engine`, for a command that only looks: it starts sooner."""
+    def reads(self, *, patience_s: float = PATIENCE_S) -> "ArchivedReads":
+        """As `engine`, for a command that only looks: it starts sooner, and also finds archived runs."""
         settings = self.settings()
         url = server_url(settings)
-        from swarm.engine.connect import open_store, reads_for
+        from swarm.archive.reads import ArchivedReads
+        from swarm.archive.shelf import Shelf
+        from swarm.engine.connect import open_store
+        from swarm.engine.patience import Patience, patient_pipeline
+        from swarm.keys import Keys
 
         store = open_store(url)
         click.get_current_context().call_on_close(store.close)
-        return reads_for(store, settings.project, patience_s=patience_s)
+        ask = patient_pipeline(store, Patience(patience_s))
+        return ArchivedReads(ask, Keys(settings.project), Shelf(settings.runs))
 
 
 pass_context = click.make_pass_decorator(Context, ensure=True)
@@ -111,13 +117,26 @@ def server_url(settings: "Settings") -> str:
     return url
 
 
+def find_run(reads: "ArchivedReads", text: str) -> str:
+    """As `resolve_run`, also among runs that Redis has forgotten; says on stderr when it is one of them."""
+    live = reads.run_ids()
+    if live and (text in {"", LATEST} or any(run.startswith(text) for run in live)):
+        return resolve_run(reads, text)
+    run = _match(reads.all_run_ids(), text)
+    click.echo(f"run {run} is read from its archive, {reads.shelf.folder(run)}", err=True)
+    return run
+
+
 def resolve_run(reads: "Reads", text: str) -> str:
     """The run meant by an id, a unique beginning of one, or `latest`.
 
     Raises:
         UnknownRunError: none or several match.
     """
-    runs = reads.run_ids()
+    return _match(reads.run_ids(), text)
+
+
+def _match(runs: list[str], text: str) -> str:
     if not runs:
         raise UnknownRunError("there is no run yet", hint="start one with `swarm run FILE`")
     if text in {"", LATEST}:
@@ -130,7 +149,10 @@ def resolve_run(reads: "Reads", text: str) -> str:
     if matches:
         shown = ", ".join(repr(run) for run in matches[:5])
         raise UnknownRunError(f"{text!r} begins {len(matches)} runs: {shown}", hint="give more of the id")
-    raise UnknownRunError(f"no run {text!r}", hint="`swarm runs` lists them; `latest` is the newest")
+    raise UnknownRunError(
+        f"no run {text!r}",
+        hint="`swarm runs` lists them; one that is archived goes on when its plan is run again",
+    )
 
 
 def resolve_task(reads: "Reads", run: str, text: str) -> str:

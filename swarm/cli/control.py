@@ -9,6 +9,7 @@ from swarm.cli.complete import complete_run, complete_task
 from swarm.cli.context import (
     LONG_PATIENCE_S,
     Context,
+    find_run,
     pass_context,
     resolve_run,
     resolve_task,
@@ -136,7 +137,7 @@ def wait(context: Context, run: str, timeout_s: float | None, as_json: bool) -> 
     published here.
     """
     reads = context.reads(patience_s=LONG_PATIENCE_S)
-    record = wait_for_end(reads, resolve_run(reads, run), timeout_s)
+    record = wait_for_end(reads, find_run(reads, run), timeout_s)
     took = duration((record.ended_ms - record.submitted_ms) / 1000)
     emit(
         {"run": record.run, "state": record.state, "ended_ms": record.ended_ms},

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from swarm.cli.context import Context, pass_context, resolve_run, run_argument
+from swarm.cli.context import Context, find_run, pass_context, run_argument
 from swarm.cli.output import emit, json_option, table
 from swarm.observe.wording import money, one_line, plural, price
 
@@ -23,7 +23,7 @@ def cost(context: Context, run: str, as_json: bool) -> None:
     that did not land.
     """
     reads = context.reads()
-    run = resolve_run(reads, run)
+    run = find_run(reads, run)
     tasks = reads.tasks(run)
     total = sum(task.usage.cost_microusd for task in tasks)
     wasted = sum(task.wasted.cost_microusd for task in tasks)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from swarm.cli.context import Context, pass_context, resolve_run, resolve_task, run_option, task_argument
+from swarm.cli.context import Context, find_run, pass_context, resolve_task, run_option, task_argument
 from swarm.cli.output import emit, json_option
 from swarm.errors import UsageError
 from swarm.observe.wording import printable
@@ -29,7 +29,7 @@ def diff(context: Context, task: str, run: str, of_attempt: bool, as_json: bool)
     """
     settings = context.settings()
     reads = context.reads()
-    run = resolve_run(reads, run)
+    run = find_run(reads, run)
     record = reads.task(run, resolve_task(reads, run, task))
     from swarm.repo.hub import Hub
 

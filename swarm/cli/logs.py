@@ -12,8 +12,8 @@ from swarm.cli.context import (
     LONG_PATIENCE_S,
     PATIENCE_S,
     Context,
+    find_run,
     pass_context,
-    resolve_run,
     resolve_task,
     run_argument,
     run_option,
@@ -51,7 +51,7 @@ def logs(
     """
     settings = context.settings()
     reads = context.reads(patience_s=LONG_PATIENCE_S if follow else PATIENCE_S)
-    run = resolve_run(reads, run)
+    run = find_run(reads, run)
     task = resolve_task(reads, run, task)
     tried = reads.task(run, task).attempt
     number = attempt or tried
@@ -85,7 +85,7 @@ def logs(
 @click.option(
     "--run", "of_run", default="", metavar="RUN", help="The same as RUN.", shell_complete=complete_run
 )
-@click.option("--all", "all_runs", is_flag=True, help="Of every run, not one.")
+@click.option("--all", "all_runs", is_flag=True, help="Of every run, not one: what Redis still has.")
 @click.option("--after", default="0-0", metavar="ID", help="Only what came after this entry.")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run ends.")
 @json_option
@@ -100,30 +100,20 @@ def events(
     del as_json
     if of_run and run not in {LATEST, of_run}:
         raise UsageError(f"two runs are named: {run!r} and {of_run!r}", hint="name one, or use --all")
+    from swarm.archive.shelf import event_data
+
     reads = context.reads(patience_s=LONG_PATIENCE_S if follow else PATIENCE_S)
-    wanted = "" if all_runs else resolve_run(reads, of_run or run)
+    wanted = "" if all_runs else find_run(reads, of_run or run)
     while True:
         # Look at the state before reading: what came before the end is then in what is read.
         has_ended = bool(wanted) and reads.run(wanted).state.is_terminal
-        for event in _read_all(reads, after):
+        found = reads.events_of(wanted, after=after) if wanted else _read_all(reads, after)
+        for event in found:
             after = event.id
-            if event.run == wanted or not wanted:
-                click.echo(to_json(event_data(event), indent=None))
+            click.echo(to_json(event_data(event), indent=None))
         if not follow or has_ended:
             return
         time.sleep(LOOK_EVERY_S)
-
-
-def event_data(event: "Event") -> dict[str, object]:
-    """An event as JSON."""
-    return {
-        "id": event.id,
-        "at_ms": int(event.id.partition("-")[0]),
-        "kind": event.kind,
-        "run": event.run,
-        "task": event.task,
-        "fields": dict(event.fields),
-    }
 
 
 def _read_all(reads: "Reads", after: str) -> "Iterator[Event]":

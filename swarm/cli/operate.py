@@ -74,6 +74,7 @@ def supervisor(context: Context, lifeline: bool, as_json: bool) -> None:
     """Run one supervisor in the foreground: reclaim, merge, publish."""
     settings = context.settings()
     del as_json
+    from swarm.archive.archiver import Archiver
     from swarm.engine.connect import engine_for
     from swarm.fleet.launch import open_launcher
     from swarm.fleet.lifeline import watch_lifeline
@@ -95,7 +96,10 @@ def supervisor(context: Context, lifeline: bool, as_json: bool) -> None:
     hub = Hub.open_or_create(settings.hub)
     merge_queue = MergeQueue(engine, hub, open_launcher(settings), merger_id=worker_id, home=settings.home)
     publish_to = settings.root if (settings.root / ".git").exists() else None
-    Supervisor(engine, hub, merge_queue, worker_id=worker_id, publish_to=publish_to).run_until(stop.is_set)
+    archiver = Archiver(engine, settings)
+    Supervisor(
+        engine, hub, merge_queue, worker_id=worker_id, publish_to=publish_to, archiver=archiver
+    ).run_until(stop.is_set)
 
 
 @click.command()

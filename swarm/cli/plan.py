@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from swarm.cli.context import LATEST, Context, FilePath, pass_context, resolve_run
+from swarm.cli.context import LATEST, Context, FilePath, find_run, pass_context
 from swarm.cli.output import emit, json_option, say, table, to_json
 from swarm.errors import UsageError
 from swarm.observe.wording import duration, one_line, plural, price
@@ -217,7 +217,7 @@ def _plan_or_run(context: Context, what: str) -> "tuple[Plan, dict[str, TaskStat
 
         return parse_plan(read_text(path), source=str(path)), None
     reads = context.reads()
-    run = resolve_run(reads, what)
+    run = find_run(reads, what)
     tasks = reads.tasks(run)
     stored = Plan(tuple(as_happened(tasks)), goal=reads.run(run).goal)
     return stored, {task.spec.id: task.state for task in tasks}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from swarm.cli.context import Context, FilePath, pass_context, resolve_run, run_argument
+from swarm.cli.context import Context, FilePath, find_run, pass_context, run_argument
 from swarm.cli.output import json_option, say
 
 
@@ -32,7 +32,7 @@ def report(context: Context, run: str, form: str, output: Path | None, as_json: 
     from swarm.engine.snapshot import take_snapshot
     from swarm.observe.report import build_report, render_report
 
-    run = resolve_run(reads, run)
+    run = find_run(reads, run)
     red = red_on_base(context.settings().run_folder(run))
     measured = build_report(take_snapshot(reads, run), red_on_base=red)
     text = render_report(measured, "json" if as_json else form)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from swarm.cli.context import Context, pass_context, resolve_run, run_argument
+from swarm.cli.context import Context, find_run, pass_context, run_argument
 from swarm.cli.output import emit, json_option, pairs, state_word, table
 from swarm.errors import UsageError
 from swarm.observe.orders import orders_in_force, unserved_queues
@@ -31,7 +31,7 @@ def status(context: Context, run: str, as_json: bool) -> None:
     reads = context.reads()
     from swarm.engine.snapshot import take_snapshot
 
-    snapshot = take_snapshot(reads, resolve_run(reads, run))
+    snapshot = take_snapshot(reads, find_run(reads, run))
     left_s = None
     if not snapshot.run.state.is_terminal:
         from swarm.engine.outlook import remaining_s
@@ -44,14 +44,17 @@ def status(context: Context, run: str, as_json: bool) -> None:
 @json_option
 @pass_context
 def runs(context: Context, as_json: bool) -> None:
-    """List the runs of this project, oldest first."""
+    """List the runs of this project, oldest first.
+
+    Those that Redis has forgotten are read from their archive, and come first.
+    """
     reads = context.reads()
-    records = [reads.run(run) for run in reads.run_ids()]
+    records = [reads.run(run) for run in reads.all_run_ids()]
     now_ms = reads.now_ms()
     rows = [
         (
             record.run,
-            state_word(record.state),
+            state_word(record.state) + (" (archived)" if record.is_archived else ""),
             f"{record.counts.get(TaskState.DONE, 0)}/{sum(record.counts.values())}",
             f"{duration((now_ms - record.submitted_ms) / 1000)} ago",
             duration(((record.ended_ms or now_ms) - record.submitted_ms) / 1000),
@@ -83,7 +86,7 @@ def tasks(context: Context, run: str, states: tuple[str, ...], needs_you: bool, 
     reads = context.reads()
     records = [
         task
-        for task in reads.tasks(resolve_run(reads, run))
+        for task in reads.tasks(find_run(reads, run))
         if (not states or task.state in states) and (task.needs_person or not needs_you)
     ]
     now_ms = reads.now_ms()

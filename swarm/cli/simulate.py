@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from swarm.cli.context import Context, FilePath, pass_context, resolve_run
+from swarm.cli.context import Context, FilePath, find_run, pass_context
 from swarm.cli.output import emit, json_option, pairs
 from swarm.cli.plan import read_text
 from swarm.errors import UsageError
@@ -76,7 +76,7 @@ def simulate(
     from swarm.simulation.recorded import recorded_run
 
     reads = context.reads()
-    recorded = recorded_run(reads, resolve_run(reads, run or ""))
+    recorded = recorded_run(reads, find_run(reads, run or ""))
     count = workers or recorded.workers or WORKERS
     found = forecast(
         recorded.plan, workers=count, policy=order, estimates=known, durations_s=recorded.durations_s

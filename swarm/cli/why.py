@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from swarm.cli.context import Context, pass_context, resolve_run, resolve_task, run_option, task_argument
+from swarm.cli.context import Context, find_run, pass_context, resolve_task, run_option, task_argument
 from swarm.cli.output import emit, json_option, state_word
 from swarm.observe.wording import LEFT_OUT, one_line
 from swarm.settings import attempt_log
@@ -22,7 +22,7 @@ def why(context: Context, task: str, run: str, as_json: bool) -> None:
     TASK is an id or the beginning of one.
     """
     reads = context.reads()
-    run = resolve_run(reads, run)
+    run = find_run(reads, run)
     task = resolve_task(reads, run, task)
     from swarm.engine.snapshot import take_snapshot
     from swarm.engine.views import surroundings

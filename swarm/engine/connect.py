@@ -1,13 +1,12 @@
 """From settings to the queue: which connection a URL means, and which settings the engine takes."""
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
+from swarm.engine.addresses import PLAIN, parse_address, scheme_of
 from swarm.engine.patience import Patience, patient_pipeline
 from swarm.engine.reads import Reads
 from swarm.engine.store import Store
 from swarm.engine.wire import HiredisStore
-from swarm.errors import ConfigError
 from swarm.keys import Keys
 from swarm.settings import Settings
 
@@ -40,16 +39,25 @@ def reads_for(store: Store, project: str, *, patience_s: float = PATIENCE_S) -> 
 def open_store(url: str, *, timeout_s: float = 5.0) -> Store:
     """A store for a Redis URL; connects when first called.
 
-    `redis://` and `unix://` go over our own connection, any other scheme over redis-py.
+    `redis://` and `unix://` go over our own connection, `rediss://` over redis-py. Sentinels, or a cluster,
+    are asked for the server to use, and asked again when it cannot serve any more.
 
     Raises:
         ConfigError: the URL cannot be understood.
     """
-    scheme = urlsplit(url).scheme
-    if scheme in {"redis", "unix"}:
+    scheme = scheme_of(url)
+    if scheme in PLAIN:
+        return _open_plain(url, timeout_s)
+    address = parse_address(url)
+    from swarm.engine.resolve import Resolver  # noqa: PLC0415  # redis-py takes 200 ms to import
+    from swarm.engine.routed import RoutedStore  # noqa: PLC0415
+
+    return RoutedStore(Resolver(address), lambda plain: _open_plain(plain, timeout_s))
+
+
+def _open_plain(url: str, timeout_s: float) -> Store:
+    if not url.startswith("rediss:"):
         return HiredisStore(url, timeout_s=timeout_s)
-    if not scheme:
-        raise ConfigError(f"redis_url: {url!r} is not a URL", hint="for example redis://127.0.0.1:6379/0")
     from swarm.engine.redis_py import RedisPyStore  # noqa: PLC0415  # redis-py takes 200 ms to import
 
     return RedisPyStore(url, timeout_s=timeout_s)

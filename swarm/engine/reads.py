@@ -1,6 +1,6 @@
 """The read side of the engine: plain commands, no script, one or two round trips a question."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from swarm.engine.records import (
     AgentRecord,
@@ -42,7 +42,7 @@ class Reads:
 
     def run(self, run: str) -> RunRecord:
         """One run. Raises UnknownRunError."""
-        stored = hash_of(self._one("HGETALL", self.keys.of("run", run)))
+        stored = self.stored_run(run)
         if "state" not in stored:
             raise UnknownRunError(f"no run {run!r}", hint="`swarm runs` lists them")
         return decode_run(run, stored)
@@ -78,6 +78,27 @@ class Reads:
             for run, (state, tasks) in zip(runs, replies, strict=True)
             if state == RunState.ACTIVE.value
         }
+
+    def ended_runs(self) -> dict[str, int]:
+        """Runs that have ended, and when, ms."""
+        runs = sorted(set(self.run_ids()) - set(words_of(self._one("SMEMBERS", self.keys.of("active")))))
+        commands = [["HGET", self.keys.of("run", run), "ended_ms"] for run in runs]
+        replies = self._ask(commands) if commands else []
+        ended = {run: _int(reply) for run, reply in zip(runs, replies, strict=True)}
+        return {run: ended_ms for run, ended_ms in ended.items() if ended_ms}
+
+    def stored_run(self, run: str) -> dict[str, str]:
+        """A run's hash; empty when there is no such run."""
+        return hash_of(self._one("HGETALL", self.keys.of("run", run)))
+
+    def stored_tasks(self, run: str) -> Iterator[dict[str, str]]:
+        """The hashes of a run's tasks, each with its `id`, in the plan's order."""
+        ids = self.task_ids(run)
+        for start in range(0, len(ids), PAGE):
+            page = ids[start : start + PAGE]
+            replies = self._ask([["HGETALL", self.keys.of("task", member(run, task))] for task in page])
+            for task, reply in zip(page, replies, strict=True):
+                yield {"id": task, **hash_of(reply)}
 
     def specs(self, run: str) -> tuple[list[TaskSpec], dict[str, list[str]]]:
         """A run's tasks in the order of submission; and what those that were expanded wait for, by id."""

@@ -92,6 +92,7 @@ class RunRecord(NamedTuple):
     is_paused: bool = False
     deadline_ms: int = 0  # must have ended by then
     is_fail_fast: bool = False  # the rest is called off when a task fails
+    is_archived: bool = False  # Redis has forgotten it
 
 
 class AgentRecord(NamedTuple):

@@ -5,12 +5,18 @@ from typing import cast
 
 import redis
 from redis.backoff import NoBackoff
-from redis.exceptions import NoPermissionError
+from redis.exceptions import AskError, NoPermissionError
 from redis.retry import Retry
 
 from swarm.engine.store import Reply
-from swarm.engine.wire import AWAY, encoded
-from swarm.errors import AuthenticationError, ConfigError, StoreReplyError, StoreUnreachableError
+from swarm.engine.wire import AWAY, ELSEWHERE, encoded
+from swarm.errors import (
+    AuthenticationError,
+    ConfigError,
+    StoreMovedError,
+    StoreReplyError,
+    StoreUnreachableError,
+)
 
 
 class RedisPyStore:
@@ -92,6 +98,8 @@ def _as_error(error: redis.ResponseError) -> Exception:
     text = str(error)
     if isinstance(error, redis.ReadOnlyError) or text.startswith(AWAY):
         return StoreUnreachableError(f"Redis cannot serve now: {text}")
+    if isinstance(error, AskError) or text.startswith(ELSEWHERE):  # MovedError is one
+        return StoreMovedError(f"Redis refused the call: {text}")
     if isinstance(error, NoPermissionError):
         return AuthenticationError(f"Redis refused us: {text}")
     return StoreReplyError(f"Redis refused the call: {text}")

@@ -23,6 +23,7 @@ INLINE = 64
 MANY = "*"
 
 _NOTHING = [""] * 8
+_NOBODY: list[str] = []
 SCHEMA = "2"
 """Version of the data in Redis."""
 
@@ -46,7 +47,11 @@ def submit_plan(
     specs = [encode_spec(task) for task in plan.tasks]
     run = run_id(project, plan, specs, base=base, key=key)
     branch = f"swarm/{run}"
-    answer = words_of(caller.call("open_run", run, plan.goal, branch, base, repository, SCHEMA))
+    opening = (run, plan.goal, branch, base, repository, SCHEMA)
+    answer = words_of(caller.call("open_run", *opening))
+    while answer[0] == "LEAVING":
+        caller.drain_work()
+        answer = words_of(caller.call("open_run", *opening))
     if answer[0] == "REFUSED":
         raise RefusedError(
             f"project {project!r} on this server belongs to repository {answer[1]!r}",
@@ -96,21 +101,21 @@ def plan_chunks(plan: Plan, specs: Sequence[str]) -> Iterator[list[str]]:
     chunk: list[str] = []
     tasks = edges = 0
     for place, task in enumerate(plan.tasks):
-        after = dependents.get(task.id, [])
-        is_list = len(after) > INLINE
-        parts = [after[start : start + EDGES] for start in range(0, len(after), EDGES)] if is_list else [[]]
+        after = dependents.get(task.id, _NOBODY)
+        if len(after) > INLINE:
+            parts = [after[start : start + EDGES] for start in range(0, len(after), EDGES)]
+            entry, inline = task_entry(task, specs[place], ranks[task.id], MANY), len(parts[0])
+        else:
+            parts, inline = [_NOBODY], len(after)
+            entry = task_entry(task, specs[place], ranks[task.id], "\n".join(after))
         for number, part in enumerate(parts):
-            more = len(part) or len(after)
+            more = len(part) if number else inline
             if chunk and (tasks == TASKS or edges + more > EDGES):
                 yield chunk
                 chunk, tasks, edges = [], 0, 0
-            chunk = chunk or [str(place + (number > 0))]
-            inline = MANY if is_list else "\n".join(after)
-            chunk += (
-                task_entry(task, specs[place], ranks[task.id], inline)
-                if number == 0
-                else [task.id, *_NOTHING]
-            )
+            if not chunk:
+                chunk.append(str(place + (number > 0)))
+            chunk += [task.id, *_NOTHING] if number else entry
             chunk.append("\n".join(part))
             tasks, edges = tasks + 1, edges + more
     if chunk:

@@ -6,7 +6,7 @@ from swarm.engine.caller import Caller
 from swarm.engine.claims import Failure, MergeTicket, Requeued
 from swarm.engine.endings import failure_call
 from swarm.engine.replies import decode_requeued, decode_ticket, refuse
-from swarm.engine.steering import Steering
+from swarm.engine.retention import Retention
 from swarm.engine.words import text_of, words_of
 from swarm.keys import Keys, member
 
@@ -15,7 +15,7 @@ RERANKED = 150
 """So many scores one script changes at most."""
 
 
-class Supervision(Steering):
+class Supervision(Retention):
     """Supervises one project's queue; every call may be repeated and raced."""
 
     def __init__(self, caller: Caller, keys: Keys, *, lease_ms: int, backoff: tuple[int, int]) -> None:

@@ -9,11 +9,21 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import hiredis
 
+from swarm.engine.addresses import without_secret
 from swarm.engine.store import Reply
-from swarm.errors import AuthenticationError, ConfigError, StoreReplyError, StoreUnreachableError
+from swarm.errors import (
+    AuthenticationError,
+    ConfigError,
+    StoreMovedError,
+    StoreReplyError,
+    StoreUnreachableError,
+)
 
 AWAY = ("LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS")
 """Error codes of a server that cannot serve now: the same to a caller as no answer."""
+
+ELSEWHERE = ("MOVED", "ASK")
+"""Error codes of a node of a cluster that does not serve this key, or not all of it."""
 
 _LOCKED_OUT = ("NOAUTH", "WRONGPASS", "NOPERM")
 _CHUNK = 65_536
@@ -167,9 +177,7 @@ def _parse(url: str) -> tuple[str | tuple[str, int], list[tuple[str, ...]]]:
             (query.get("db") or [parts.path.strip("/") if parts.scheme == "redis" else ""])[0] or 0
         )
     except ValueError:
-        raise ConfigError(
-            f"redis_url: port or database number is wrong in {_without_secret(url)!r}"
-        ) from None
+        raise ConfigError(f"redis_url: port or database number is wrong in {without_secret(url)!r}") from None
     password = unquote(parts.password or "") or (query.get("password") or [""])[0]
     user = unquote(parts.username or "")
     setup: list[tuple[str, ...]] = []
@@ -182,15 +190,12 @@ def _parse(url: str) -> tuple[str | tuple[str, int], list[tuple[str, ...]]]:
     return (parts.hostname or "127.0.0.1", port), setup
 
 
-def _without_secret(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
 def _as_error(reply: hiredis.ReplyError) -> Exception:
     text = str(reply)
     if text.startswith(AWAY):
         return StoreUnreachableError(f"Redis cannot serve now: {text}")
+    if text.startswith(ELSEWHERE):
+        return StoreMovedError(f"Redis refused the call: {text}")
     if text.startswith(_LOCKED_OUT) or "invalid password" in text or "called without any password" in text:
         return AuthenticationError(f"Redis refused us: {text}", hint="check the password in `redis_url`")
     hint = "raise its `maxmemory`; what is claimed can still be finished" if text.startswith("OOM") else ""

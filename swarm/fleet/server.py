@@ -189,6 +189,7 @@ def _options(folder: Path, socket: Path, log: Path) -> list[str]:
         "appendonly": "yes",
         "appendfsync": "everysec",
         "maxmemory-policy": "noeviction",
+        "hash-max-listpack-value": "1024",  # a task as one block: a little over half of the memory
         "save": "",
         "daemonize": "no",
         "logfile": str(log),

@@ -86,14 +86,13 @@ def waves(plan: Plan) -> list[list[str]]:
 
 def upward_ranks(plan: Plan) -> dict[str, float]:
     """Task id -> seconds on the longest estimated path from its start to a leaf's end (as HEFT ranks)."""
-    longest_after: dict[str, float] = {}
-    ranks: dict[str, float] = {}
+    # First of what comes after each task, and in the end of the task as well.
+    ranks = dict.fromkeys(plan.by_id, 0.0)
     for task in reversed(plan.tasks):
-        rank = task.estimate_s + longest_after.get(task.id, 0.0)
+        rank = task.estimate_s + ranks[task.id]
         ranks[task.id] = rank
         for dependency in task.dependencies:
-            if rank > longest_after.get(dependency, 0.0):
-                longest_after[dependency] = rank
+            ranks[dependency] = max(ranks[dependency], rank)
     return ranks
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from swarm.engine.engine import Engine
 from swarm.engine.records import Event, TaskRecord
-from swarm.keys import member
+from swarm.keys import member, split_member
 
 
 @dataclass
@@ -48,6 +48,9 @@ def _apply(tasks: dict[str, Replayed], event: Event) -> None:
     queued = fields.get("ids" if event.kind == "tasks_queued" else "queued", "")
     for task in filter(None, queued.split("\n")):
         tasks.setdefault(member(event.run, task), Replayed()).state = "queued"
+    if event.kind == "run_removed":
+        for name in [name for name in tasks if split_member(name)[0] == event.run]:
+            del tasks[name]
     if not event.task:
         return
     known = tasks.setdefault(member(event.run, event.task), Replayed())

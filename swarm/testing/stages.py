@@ -131,5 +131,7 @@ CALLS: dict[str, Callable[[Stage], object]] = {
     "rerank": lambda s: s.engine.rerank(s.run, {"task": 7_000_000, "last": 9_000_000}),
     "work": lambda s: s.engine._caller.call("work", s.engine._caller.new_op()),
     "heartbeat": lambda s: s.engine.heartbeat(WORKER, kind="worker", state="busy"),
+    "forget": lambda s: s.engine.forget(s.run),
+    "trim": lambda s: s.engine.trim_events("archive-a", upto=s.engine.last_event_id()),
     "sign_off": lambda s: s.engine.sign_off("worker-a"),
 }

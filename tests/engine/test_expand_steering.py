@@ -41,6 +41,23 @@ def test_a_part_that_fails_fails_what_waits_for_the_task(board: Board) -> None:
     assert board.engine.run(board.run).state is RunState.FAILED
 
 
+def test_a_run_that_fails_fast_calls_off_all_parts(engine: Engine) -> None:
+    """The first part that fails ends what its siblings are at."""
+    board = Board(engine, make_plan("task", make_task("last", after=["task"])), fail_fast=True)
+    board.expand("task", make_plan("x", "y", make_task("z", after=["y"])))
+    sibling = board.claim("task.y")
+
+    engine.fail(board.claim("task.x"), FATAL)
+    engine.reclaim_expired()
+
+    states = board.states()
+    assert (states["task.y"], states["task.z"]) == ("cancelled", "cancelled")
+    assert (states["task"], states["last"]) == ("upstream_failed", "upstream_failed")
+    with pytest.raises(StaleTokenError):
+        engine.finish(sibling)
+    assert engine.run(board.run).state is RunState.FAILED
+
+
 def test_retrying_a_failed_part_goes_on_with_the_task(board: Board) -> None:
     """What failed because of it comes back, and waits again."""
     board.expand("task")

@@ -62,6 +62,8 @@ def test_a_script_makes_only_the_moves_of_its_row(
         rows |= MOVES["work"]
     allowed = {(str(a), str(b)) for a, b in rows}
     moves = {(before[name], after[name]) for name in before if before[name] != after[name]}
+    if verb == "forget" and not any(after.values()):
+        moves.clear()  # the run had ended, and is gone
     assert moves <= allowed
     if (verb, state) in MUST_MOVE:
         assert after["task"] == MUST_MOVE[verb, state]

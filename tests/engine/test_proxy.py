@@ -24,7 +24,7 @@ PROJECT = "proxied"
 TIMEOUT_S = 0.04
 """After which a call is sent again; a delay and a black hole last longer."""
 CUTS: dict[Mode, tuple[float, ...]] = {"cut-request": (0.0, 0.5, 1.0), "cut-reply": (0.0, 0.5, 1.0)}
-IDS = re.compile(r"bring-\d+|Event\(id='[^']*'")
+IDS = re.compile(r"bring-\d+|Event\(id='[^']*'|'archived_to', '[^']*'")
 FAULTS = [pytest.param((mode, at), id=f"{mode}-{at}") for mode in MODES for at in CUTS.get(mode, (0.5,))]
 
 

@@ -4,7 +4,7 @@ from one_worker import claim, states
 
 from swarm.engine.claims import Failure
 from swarm.engine.engine import Engine
-from swarm.states import FailureKind, RunState
+from swarm.states import FailureKind, RunState, TaskState
 from swarm.testing.plans import BASE, make_plan, make_task
 
 FATAL = Failure(FailureKind.TASK_ERROR, "exit code 1", evidence="red", retryable=False)
@@ -90,3 +90,24 @@ def test_a_plain_retry_goes_on_where_the_last_attempt_ended(engine: Engine) -> N
 
     again = claim(engine, 2)
     assert (again.attempt, again.fresh_after, again.evidence) == (2, 0, "red")
+
+
+def test_everything_comes_back_with_the_one_failure_behind_it(engine: Engine) -> None:
+    """Where many ways lead from the failed task to another, all that waits for none other comes back."""
+    layers = [[f"l{layer}-{n}" for n in range(5)] for layer in range(8)]
+    plan = make_plan(
+        *layers[0],
+        *(
+            make_task(name, after=[layers[place][n], layers[place // 2][(n + 1) % 5]])
+            for place, layer in enumerate(layers[1:])
+            for n, name in enumerate(layer)
+        ),
+    )
+    run = engine.submit(plan, base=BASE)
+    engine.fail(claim(engine), FATAL)
+    doomed = engine.run(run).counts[TaskState.UPSTREAM_FAILED]
+    assert doomed > 10
+
+    assert engine.retry_failed(run) == doomed + 1
+
+    assert engine.run(run).counts[TaskState.UPSTREAM_FAILED] == 0

@@ -18,6 +18,8 @@ SHARDS = 4
 STEPS = 50
 NOT_RULES = {
     "expand": "the model's graphs do not grow; test_random_schedules expands",
+    "forget": "the model forgets no run; test_retention does",
+    "trim": "it changes no task; test_retention trims",
     "extend": "the model's scopes do not grow; test_random_schedules extends",
 }
 """Scripts that the machine does not call, and why."""

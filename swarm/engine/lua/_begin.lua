@@ -13,6 +13,7 @@ local function begin(keys, args)
     for name in pairs(probed) do
       probed[name] = nil
     end
+    epoch.look()
     return
   end
   probed, runs_read = {}, {}
@@ -21,4 +22,5 @@ local function begin(keys, args)
   run_spending, visited = emptied(run_spending), emptied(visited)
   reset_locks()
   budget, has_left_work = BUDGET, false
+  epoch.look()
 end

@@ -62,6 +62,9 @@ end
 
 -- The first half. Returns what it answers, or nil when it is a matter for the general way; nothing is written then.
 function finish_shortly(member, token, spent)
+  if epoch.is_owed then
+    return nil
+  end
   local task_key = key('task', member)
   local task = call('HMGET', task_key, 'state', 'token', 'locks', 'attempt', 'spent', 'claimed_ms', 'type',
     'dependents', 'worker', 'skipped_ms')

@@ -16,7 +16,7 @@ local function skip_task(task, interventions)
     write('ZREM', key('dead'), task.member)
     if read_run(task.run).state ~= 'cancelled' then
       reopen_run(task.run)
-      leave_work('undoom', task.member, 0)
+      leave_undoom(task)
     end
   end
   if interventions then

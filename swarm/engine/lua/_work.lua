@@ -159,17 +159,6 @@ local function revive_task(task)
   emit('task_retried', task.run, task.id, {'state', state})
 end
 
--- What failed, and what failed because of it; not what a person cancelled.
-local function retry_failed_tasks(run, from)
-  return walk_run('retry_failed', run, from, BUDGET, function(task)
-    if task.state == 'failed' then
-      revive_task(task)
-      leave_work('undoom', task.member, 0)
-      return true
-    end
-  end)
-end
-
 local function retry_run_tasks(run, from)
   return walk_run('retry', run, from, BUDGET, function(task)
     if CAN_RETRY[task.state] then
@@ -210,46 +199,6 @@ local function revive_one(member, may_be, task)
   return 1
 end
 
--- What failed with a task that has landed after all may go on; what a person cancelled may not. A dependent of
--- another task that did not end well stays as it is, or is doomed again once all are looked at.
-local function undoom_dependents(member, from)
-  local count, run = 0, string.match(member, '^[^/]*')
-  if read_run(run).state == 'cancelled' then
-    return 0 -- since this was left over
-  end
-  walk_dependents('undoom', {member}, from, function(task)
-    if task.state ~= 'upstream_failed' then
-      return false
-    end
-    local doubtful = {}
-    for _, id in ipairs(dependencies_of(task.member)) do
-      local dependency = task.run .. '/' .. id
-      local stored = redis.call('HMGET', key('task', dependency), 'state', 'skipped_ms')
-      local state = not stored[2] and stored[1]
-      if state == 'failed' or state == 'cancelled' then
-        return false
-      elseif state == 'upstream_failed' then
-        doubtful[#doubtful + 1] = dependency
-      end
-    end
-    revive_task(task)
-    count = count + 1
-    for _, dependency in ipairs(doubtful) do
-      leave_work('redoom', dependency, 0)
-    end
-    return true
-  end)
-  return count
-end
-
-local function redoom_dependents(member)
-  local stored = read('HMGET', key('task', member), 'state', 'skipped_ms')
-  local state = not stored[2] and stored[1]
-  if state == 'failed' or state == 'upstream_failed' or state == 'cancelled' then
-    doom_dependents(member, 0)
-  end
-end
-
 -- Those that stood aside go back to their queues.
 local function take_up_run(run)
   local aside = key('paused', run)
@@ -270,11 +219,14 @@ local function take_up_run(run)
 end
 
 -- Queue those of a run's tasks that wait for nothing, a page at a time; the last page makes the run active.
+-- Most tasks of most plans wait: many are looked at for one that is queued.
 local function activate_tasks(run, from)
+  local LOOKS = 500
   if read_run(run).state ~= 'loading' then
     return {}
   end
-  local ids, queued, entries = read('ZRANGE', key('index', run), from, from + BUDGET - 1), {}, {}
+  local ids, queued, entries = read('ZRANGE', key('index', run), from, from + LOOKS - 1), {}, {}
+  local rest = #ids == LOOKS and from + #ids or nil
   local counts = #ids > 0 and read('HMGET', key('waiting', run), unpack(ids)) or {}
   for i, id in ipairs(ids) do
     local member = run .. '/' .. id
@@ -288,14 +240,18 @@ local function activate_tasks(run, from)
       ring(task[2], task[3])
       count_move(run, 'pending', 'queued')
       queued[#queued + 1] = id
+      if #queued == BUDGET and i < #ids then
+        rest = from + i
+        break
+      end
     end
   end
   for type, of_type in pairs(entries) do
     write_many('ZADD', key('queue', type), of_type)
   end
   tell_queued(run, queued)
-  if #ids == BUDGET then
-    leave_work('activate', run, from + BUDGET)
+  if rest then
+    leave_work('activate', run, rest)
     return queued
   end
   write_run(run, 'state', 'active')

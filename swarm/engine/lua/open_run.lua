@@ -2,7 +2,8 @@
 -- KEYS[1]  the project's key prefix
 -- ARGV     run, goal, branch, base, repository, schema
 -- Writes   run, runs, active, meta, events
--- Returns  {'OK', state, chunks stored}, {'REFUSED', repository} or {'SCHEMA', schema of what is stored}
+-- Returns  {'OK', state, chunks stored}, {'REFUSED', repository}, {'SCHEMA', schema of what is stored} or {'LEAVING'}
+--          (tasks of a run of this id are still being removed)
 -- Moves: none
 local run, goal, branch, base, repository, schema = unpack(args)
 local meta = key('meta')
@@ -18,8 +19,11 @@ local stored = read('HMGET', run_key, 'state', 'chunks')
 if stored[1] then
   return {'OK', stored[1], stored[2]}
 end
+if read('ZCARD', key('index', run)) > 0 then
+  return {'LEAVING'}
+end
 local workers = read('ZCOUNT', key('workers'), number_text(now - ALIVE_MS), '+inf')
-write_fields(meta, {'schema', schema, 'repository', known[1] or repository})
+write_fields(meta, {'schema', schema, 'repository', known[1] or repository, 'epoch', epoch.id()})
 -- What a claim reads comes first, because a small hash is searched from its beginning.
 write_fields(run_key, {'state', 'loading', 'queued', '0', 'acked', '0', 'done', '0', 'live', '0', 'tip', base,
   'branch', branch, 'pending', '0', 'running', '0', 'paused', '', 'goal', goal, 'base', base, 'tip_token', '0',

@@ -13,7 +13,7 @@ if repeated then
   return repeated
 end
 local task = read_task(member)
-if not task then
+if not task or not read_run(task.run).state then
   return {'UNKNOWN'}
 end
 if task.state == 'done' then
@@ -32,7 +32,7 @@ if IS_TERMINAL[task.state] then
   local is_cancelled = task.state == 'cancelled' or read_run(task.run).state == 'cancelled'
   if not is_cancelled then
     reopen_run(task.run)
-    leave_work('undoom', member, 0)
+    leave_undoom(task)
   end
 end
 return settle({'OK', unpack(finish_task(task, '', commit, merge_token))})

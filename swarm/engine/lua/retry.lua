@@ -27,7 +27,7 @@ if id ~= '' then
     write_fields(key('task', task.member), {'fresh_after', task.attempt, 'evidence', '', 'attempt_commit', ''})
   end
 elseif how == 'failed' then
-  moved = retry_failed_tasks(run, 0)
+  moved = retry_failed_tasks(run, '0')
 else
   moved = retry_run_tasks(run, 0)
 end

@@ -44,17 +44,17 @@ elseif kind == 'cancel_below' then
 elseif kind == 'retry' then
   moved = retry_run_tasks(name, place)
 elseif kind == 'retry_failed' then
-  moved = retry_failed_tasks(name, place)
+  moved = retry_failed_tasks(name, from)
 elseif kind == 'revive' then
   moved = revive_one(name, CAN_RETRY)
 elseif kind == 'revive_below' then
   moved = revive_around(name, place)
 elseif kind == 'undoom' then
-  moved = undoom_dependents(name, place)
-elseif kind == 'redoom' then
-  redoom_dependents(name)
+  moved = undoom_run(name, from)
 elseif kind == 'expire' then
   expire_run_tasks(name, place)
+elseif kind == 'forget' then
+  forget_tasks(name)
 elseif kind == 'take_up' then
   -- Unless it was paused again since.
   moved = read_run(name).paused == 'ending' and take_up_run(name) or 0

@@ -1,0 +1,121 @@
+"""Runs that Redis has forgotten: commands that look find them in the archive, and say so."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from swarm.archive.archiver import Archiver
+from swarm.plan.model import TaskSpec
+from swarm.settings import load_settings
+
+from .conftest import Ended, Workbench
+
+Run = Callable[..., Ended]
+Task = Callable[..., TaskSpec]
+
+
+@pytest.fixture
+def archived(folder: Path, bench: Workbench, task: Task, swarm: Run) -> tuple[str, dict[str, Ended]]:
+    """A run that was archived and forgotten, and what commands said of it before."""
+    run = bench.submit(task("api"), task("docs", "api"))
+    bench.land()
+    bench.land()
+    before = {
+        "events": swarm("events", run),
+        "tasks": swarm("tasks", run, "--json"),
+        "report": swarm("report", run, "--json"),
+        "show": swarm("show", run, "--format", "dot"),
+        "cost": swarm("cost", run, "--json"),
+    }
+    Archiver(bench.engine, load_settings(folder)).step()
+    assert bench.engine.forget(run)
+    return run, before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("tasks", "--json"),
+        ("events",),
+        ("report", "--json"),
+        ("show", "--format", "dot"),
+        ("cost", "--json"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_what_is_told_of_an_archived_run_is_what_was_told_before(
+    swarm: Run, archived: tuple[str, dict[str, Ended]], words: tuple[str, ...]
+) -> None:
+    """The same on stdout; on stderr, where it comes from."""
+    run, before = archived
+    verb, *rest = words
+
+    told = swarm(verb, run[:6], *rest)
+
+    assert told.code == 0
+    assert told.out.startswith(before[verb].out)
+    assert told.out.removeprefix(before[verb].out).count("\n") == (verb == "events")  # `run_removed`
+    assert "is read from its archive" in told.err
+
+
+def test_an_archived_run_is_listed_as_such(
+    swarm: Run, archived: tuple[str, dict[str, Ended]], bench: Workbench, task: Task
+) -> None:
+    """Before those that Redis has; `latest` is one of these while there is any."""
+    live = bench.submit(task("one"))
+
+    listed = json.loads(swarm("runs", "--json").out)
+
+    assert [(one["run"], one["is_archived"]) for one in listed] == [(archived[0], True), (live, False)]
+    assert "done (archived)" in swarm("runs").out
+    assert json.loads(swarm("status", "--json").out)["run"]["run"] == live
+
+
+def test_latest_is_an_archived_run_when_there_is_no_other(
+    swarm: Run, archived: tuple[str, dict[str, Ended]]
+) -> None:
+    """Whoever comes back after weeks still sees how it ended."""
+    told = swarm("status")
+
+    assert told.code == 0
+    assert archived[0] in told.out
+
+
+def test_why_and_wait_answer_of_an_archived_run(swarm: Run, archived: tuple[str, dict[str, Ended]]) -> None:
+    """It ended, and the exit code is that of its end."""
+    assert "landed as cccccccccccc" in swarm("why", "docs", "--run", archived[0]).out
+    assert swarm("wait", archived[0]).code == 0
+
+
+def test_an_archived_run_is_simulated_by_its_recorded_durations(
+    swarm: Run, archived: tuple[str, dict[str, Ended]]
+) -> None:
+    """`simulate --events` needs no Redis that remembers."""
+    found = json.loads(swarm("simulate", "--events", archived[0], "--workers", "2", "--json").out)
+
+    assert (found["run"], found["tasks"], found["unmeasured"]) == (archived[0], 2, 0)
+
+
+@pytest.mark.parametrize("verb", ["retry", "cancel", "pause"])
+def test_an_archived_run_cannot_be_steered(
+    swarm: Run, archived: tuple[str, dict[str, Ended]], verb: str
+) -> None:
+    """There is nothing to steer; the way on is its plan."""
+    told = swarm(verb, archived[0])
+
+    assert told.code == 2
+    assert "when its plan is run again" in told.err or "there is no run yet" in told.err
+
+
+def test_an_unknown_run_is_unknown_in_the_archive_too(
+    swarm: Run, archived: tuple[str, dict[str, Ended]]
+) -> None:
+    """A name that nobody has."""
+    assert archived[0] != "ffff"
+
+    told = swarm("tasks", "zzzz")
+
+    assert told.code == 2
+    assert "no run 'zzzz'" in told.err
