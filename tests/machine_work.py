@@ -18,7 +18,7 @@ from swarm.errors import RunCancelledError, StaleTokenError
 from swarm.models.usage import Usage
 from swarm.plan.model import Plan, TaskSpec
 from swarm.states import FailureKind, TaskState
-from swarm.testing.model_records import HELD, LEASED
+from swarm.testing.model_records import HELD, LEASED, Run
 from swarm.testing.plans import BASE, make_plan, make_task
 
 SCOPES = ("a/x.py", "a/b/z.py", "a/b/*.py", "a/", "b/x.py", "b/**", "c.md", "**")
@@ -80,7 +80,7 @@ class Working(World):
         # Of a run that is over its deadline and stops at a failure, either may end a task first.
         fail_fast = fail_fast and deadline_s is None
         run = self.engine.submit(plan, base=BASE, deadline_s=deadline_s, fail_fast=fail_fast)
-        self.model.submit(run, plan, BASE, deadline_s, fail_fast=fail_fast)
+        self.model.submit(run, plan, Run(BASE, is_fail_fast=fail_fast), deadline_s)
         assert self.engine.submit(plan, base=BASE, deadline_s=1.0) == run
 
     # claim --------------------------------------------------------------------------------

@@ -47,13 +47,13 @@ def _apply(tasks: dict[str, Replayed], event: Event) -> None:
         tasks |= {member(event.run, task): Replayed() for task in fields["ids"].split("\n")}
     queued = fields.get("ids" if event.kind == "tasks_queued" else "queued", "")
     for task in filter(None, queued.split("\n")):
-        tasks[member(event.run, task)].state = "queued"
+        tasks.setdefault(member(event.run, task), Replayed()).state = "queued"
     if event.kind == "run_removed":
         for name in [name for name in tasks if split_member(name)[0] == event.run]:
             del tasks[name]
     if not event.task:
         return
-    known = tasks[member(event.run, event.task)]
+    known = tasks.setdefault(member(event.run, event.task), Replayed())
     if event.kind == "task_retried":
         known.failures = known.setbacks = known.crashes = 0
     for name in ("attempt", "failures", "setbacks", "crashes"):

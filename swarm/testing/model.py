@@ -58,15 +58,11 @@ class Model:
     def _blockers(self, task: Task, states: Iterable[State]) -> list[Task]:
         return [one for one in self._dependencies(task, states) if not one.was_skipped]
 
-    def submit(self, run: str, plan: Plan, base: str, deadline_s: float | None, *, fail_fast: bool) -> None:
+    def submit(self, run: str, plan: Plan, made: Run, deadline_s: float | None) -> None:
         """A known run stays as it is."""
         if run in self.runs:
             return
-        self.runs[run], ranks, seconds = (
-            Run(base, is_fail_fast=fail_fast),
-            upward_ranks(plan),
-            {run: deadline_s},
-        )
+        self.runs[run], ranks, seconds = made, upward_ranks(plan), {run: deadline_s}
         for spec in plan.tasks:
             name, score = member(run, spec.id), urgency(ranks[spec.id], spec.priority) + len(self.tasks)
             self.tasks[name] = Task(
@@ -91,9 +87,7 @@ class Model:
         """The claim was answered so."""
         if task := self.tasks.get(name):
             self.fence += 1
-            task.state, task.token, task.worker = State.ACKED, self.fence, worker.worker_id
-            task.attempt, task.base, task.spent = task.attempt + 1, self.runs[task.run].tip, 0
-            task.lease_ends_ms, task.is_parked = self.now_ms + self.lease_ms, False
+            task.grant(worker, self.fence, self.runs[task.run].tip, self.now_ms + self.lease_ms)
             self.turns.discard(name)
         self.last_claims[worker.worker_id] = (claim_id, name, task.token if task else 0)
 
@@ -121,11 +115,7 @@ class Model:
     def held(self, by: Claim | MergeTicket, may_be: Iterable[State] = LEASED) -> Task:
         """The task of a claim or a merge ticket, if its token is the current one."""
         task = self.tasks[member(by.run, by.task.id)]
-        if isinstance(by, MergeTicket):
-            is_current = (task.merge_token, task.state) == (by.merge_token, State.MERGING)
-        else:
-            is_current = task.token == by.token and task.state in may_be
-        if not is_current:
+        if not task.is_held_by(by, may_be):
             raise RunCancelledError("") if task.state is State.CANCELLED else StaleTokenError("")
         return task
 
@@ -169,10 +159,7 @@ class Model:
 
     def renew_merge(self, ticket: MergeTicket) -> None:
         """Needs the task's merge token and the slot's."""
-        run = self.runs[self.held(ticket).run]
-        if run.slot is None or run.slot[2] != ticket.merge_token:
-            raise StaleTokenError("")
-        run.slot = (*run.slot[:3], self.now_ms + self.lease_ms)
+        self.runs[self.held(ticket).run].renew(ticket.merge_token, self.now_ms + self.lease_ms)
 
     def land(self, task: Task, commit: str = "", merge_token: int = 0, spent: int = 0) -> list[str]:
         """Done; the dependents that go on."""

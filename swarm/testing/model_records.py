@@ -1,10 +1,12 @@
 """What the reference model keeps of runs and tasks."""
 
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from swarm.engine.claims import WorkerProfile
+from swarm.engine.claims import Claim, MergeTicket, WorkerProfile
 from swarm.engine.locks import compile_locks
+from swarm.errors import StaleTokenError
 from swarm.plan.model import TaskSpec
 from swarm.states import TaskState
 from swarm.testing.checker_keys import overlap
@@ -27,6 +29,12 @@ class Run:
     is_fail_fast: bool = False
     tip_token: int = 0
     slot: tuple[str, str, int, int] | None = None
+
+    def renew(self, merge_token: int, until_ms: int) -> None:
+        """Whoever has the slot keeps it until then."""
+        if self.slot is None or self.slot[2] != merge_token:
+            raise StaleTokenError("")
+        self.slot = (*self.slot[:3], until_ms)
 
     def settle(self, states: AbstractSet[TaskState]) -> None:
         """It ends when its tasks have."""
@@ -63,6 +71,18 @@ class Task:
     was_skipped: bool = False
     is_parked: bool = False
     tried_by: set[str] = field(default_factory=set)
+
+    def grant(self, worker: WorkerProfile, token: int, base: str, lease_ends_ms: int) -> None:
+        """The worker holds it until then."""
+        self.state, self.token, self.worker = TaskState.ACKED, token, worker.worker_id
+        self.attempt, self.base, self.spent = self.attempt + 1, base, 0
+        self.lease_ends_ms, self.is_parked = lease_ends_ms, False
+
+    def is_held_by(self, by: Claim | MergeTicket, may_be: Iterable[TaskState]) -> bool:
+        """The token of the claim or ticket is the current one."""
+        if isinstance(by, MergeTicket):
+            return (self.merge_token, self.state) == (by.merge_token, TaskState.MERGING)
+        return self.token == by.token and self.state in may_be
 
     def overlaps(self, other: "Task") -> bool:
         """A lock of one excludes a lock of the other."""

@@ -97,7 +97,7 @@ local function show_grown()
     write_many('DEL', table.remove(displays), displays)
   end
   local left = tonumber(read('ZSCORE', key('leases'), member) or 0) - now
-  if left > 0 then
+  if left > 0 and task.state == 'running' then
     show_locks(grown, member, token, number_text(left))
   end
 end
