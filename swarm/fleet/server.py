@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from swarm.engine.connect import open_store
 from swarm.errors import StoreReplyError, StoreUnreachableError
+from swarm.fleet.append_only import mend_append_only_file
 from swarm.fleet.process_id import ProcessId
 from swarm.fleet.server_file import (
     PASSWORD_FILE,
@@ -147,6 +148,7 @@ def _start(folder: Path, home: Path, *, previous: ServerRecord | None) -> Server
     argv = [binary, "-", *_options(folder, socket, log)]
     password = _make_password(folder)
     try:
+        mend_append_only_file(binary, folder)
         process = subprocess.Popen(
             argv,
             cwd=folder,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from swarm.engine.connect import open_store
 from swarm.errors import StoreUnreachableError
+from swarm.fleet.append_only import mend_append_only_file
 
 START_S = 10.0
 
@@ -38,6 +39,7 @@ class RedisServer:
 
     def start(self) -> None:
         """Start the process and wait until it answers."""
+        mend_append_only_file(self._argv[0], self.folder)
         self._process = subprocess.Popen(self._argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         store = open_store(self.url)
         deadline_s = time.monotonic() + START_S
