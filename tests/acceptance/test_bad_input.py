@@ -139,7 +139,7 @@ def test_shell_characters_in_every_field_run_nothing(swarm: Swarm) -> None:
 
 def test_a_symlink_that_leaves_the_repository_does_not_land(swarm: Swarm) -> None:
     """Git would accept it; a person has to look, and no further attempt is made."""
-    task = {
+    task: dict[str, object] = {
         "id": "link",
         "description": "link to the outside",
         "files": ["link"],
