@@ -93,6 +93,45 @@ def test_what_was_called_off_comes_back_with_a_retry(engine: Engine) -> None:
     assert states(engine, run)["later"] == "cancelled"
 
 
+def test_what_was_called_off_comes_back_with_what_failed(engine: Engine) -> None:
+    """Nobody cancelled it; what a person did cancel stays, also after the run was stopped."""
+    run = engine.submit(
+        make_plan(*plan().tasks, "unwanted", make_task("after-both", after=["bad", "later"])),
+        base=BASE,
+        fail_fast=True,
+    )
+    engine.cancel(run, "unwanted")
+    engine.fail(claim(engine, 1), FATAL)
+
+    moved = engine.retry_failed(run)
+
+    assert moved == 6
+    assert states(engine, run) == {
+        "bad": "queued",
+        "below": "pending",
+        "held": "queued",
+        "ready": "queued",
+        "later": "pending",
+        "unwanted": "cancelled",
+        "after-both": "pending",
+    }
+    assert engine.run(run).state is RunState.ACTIVE
+
+
+def test_a_person_may_cancel_what_came_back(engine: Engine) -> None:
+    """It is no longer what its run called off."""
+    run = engine.submit(plan(), base=BASE, fail_fast=True)
+    engine.fail(claim(engine, 1), FATAL)
+    engine.retry_failed(run)
+    engine.cancel(run, "ready")
+    engine.fail(claim(engine, 2), FATAL)
+
+    engine.retry_failed(run)
+
+    assert states(engine, run)["ready"] == "cancelled"
+    assert states(engine, run)["held"] == "queued"
+
+
 def test_a_large_run_is_called_off_in_parts(engine: Engine) -> None:
     """Whoever ends the task that failed does what is left over."""
     run = engine.submit(make_plan(*(f"t{number}" for number in range(400))), base=BASE, fail_fast=True)

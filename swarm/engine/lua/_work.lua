@@ -144,7 +144,7 @@ local function revive_task(task)
   reopen_run(task.run)
   write('ZREM', key('dead'), task.member)
   write_fields(key('task', task.member), {'failures', '0', 'setbacks', '0', 'crashes', '0', 'crashed_ms', '', 'needs_person', '0',
-    'failure_kind', '', 'failure_reason', '', 'ended_ms', '0', 'tried_by', ''})
+    'failure_kind', '', 'failure_reason', '', 'called_off', '', 'ended_ms', '0', 'tried_by', ''})
   local state = 'queued'
   if task.join ~= '' or not task.was_join and is_waiting(task.member) then
     state = 'pending'

@@ -1,6 +1,6 @@
 -- Queue again what failed or was cancelled: one task with all that it needs and blocks, or a whole run.
 -- KEYS[1]  the project's key prefix
--- ARGV     run, task id or '', op_id, `failed` (of a run: not what was cancelled), `fresh` (of a task: as if it had
+-- ARGV     run, task id or '', op_id, `failed` (of a run: not what a person cancelled), `fresh` (of a task: as if it had
 --          never been tried) or ''
 -- Writes   task, queue, bell, dead, work, active, run, ops, events
 -- Returns  {'OK', tasks moved} or {'UNKNOWN'}
