@@ -38,5 +38,8 @@ end
 
 function orders.stop_run(run, from)
   local failed = read('HGET', key('run', run), 'stopped_by') or ''
+  if failed == '' then
+    return 0 -- a person has tried it again since this was left over
+  end
   return cancel_run_tasks(run, from, 'stop', 'the run stops at its first failure: ' .. failed)
 end

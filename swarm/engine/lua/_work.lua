@@ -135,6 +135,9 @@ local function reopen_run(run)
   if stored.ended_ms ~= '0' or stored.state == 'cancelled' then
     local state = read('HGET', key('run', run), 'activated') and 'active' or 'loading'
     restate_run(run, state)
+    if stored.fail_fast ~= '' then
+      write_run(run, 'stopped_by', '')
+    end
     write('SADD', key('active'), run)
     emit('run_activated', run, '', {'state', state})
   end
