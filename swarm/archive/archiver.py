@@ -32,6 +32,8 @@ from swarm.settings import Settings
 PAGE, PAGES_A_STEP = 2_000, 10
 LOOK_EVERY_S = 60.0
 """How often runs are looked for that have been kept long enough."""
+PAUSE_S = 0.05
+"""How long whoever waits for an archive leaves Redis alone."""
 LEAST_KEPT_MS = 60_000
 """Whoever waits for a run's end finds it in Redis for so long, whatever the settings say."""
 FIRST = "0-0"
@@ -90,9 +92,12 @@ class Archiver:
         """Archive all of a run that has ended; False when that was not possible in time."""
         until_s = time.monotonic() + patience_s
         while not self._has(run):
+            place = self._place
             self.step()
             if not self._is_in_charge or time.monotonic() > until_s:
                 return False
+            if self._place == place and not self._has(run):
+                time.sleep(PAUSE_S)  # another process of this home is at it, or the run has not ended
         return True
 
     def _is_ours(self, archive: str, place: str) -> bool:
@@ -169,8 +174,8 @@ class Archiver:
         return {run for run, ended_ms in ended.items() if not self._shelf.has(run, ended_ms=str(ended_ms))}
 
     def _has(self, run: str) -> bool:
-        ended_ms = self._engine.ended_runs().get(run)
-        return ended_ms is not None and self._shelf.has(run, ended_ms=str(ended_ms))
+        ended_ms = self._engine.stored_run(run).get("ended_ms", "0")
+        return ended_ms != "0" and self._shelf.has(run, ended_ms=ended_ms)
 
     # files --------------------------------------------------------------------------------------
     def _log_of(self, run: str) -> Path:

@@ -1,6 +1,8 @@
 """The archive: whole after a stop at any step, and the only way out of Redis."""
 
+import fcntl
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +17,7 @@ from swarm.engine.claims import Failure
 from swarm.engine.engine import Engine
 from swarm.engine.records import Event
 from swarm.engine.store import Store
+from swarm.engine.words import text_of
 from swarm.errors import UnknownRunError
 from swarm.settings import Settings
 from swarm.states import FailureKind, TaskState
@@ -229,6 +232,12 @@ def test_a_run_that_is_tried_again_is_archived_again(engine: Engine, archiver: F
     assert list(shelf.events(run)) == events_of(engine, run)
 
 
+def commands_of(store: Store) -> int:
+    """How many commands the server has done."""
+    info = text_of(store.call("INFO", "stats"))
+    return int(re.findall(r"total_commands_processed:(\d+)", info)[0])
+
+
 def refill(store: Store, name: str, events: list[tuple[str, str]]) -> None:
     """A stream that began anew, with these (id, kind) of the run `same`."""
     store.call("FLUSHALL")
@@ -308,6 +317,26 @@ def test_finish_archives_a_run_that_has_ended(engine: Engine, archiver: Fresh, s
     assert archiver().finish(run)
 
     assert shelf.has(run)
+
+
+def test_finish_waits_for_another_process_without_keeping_redis_busy(
+    store: Store, engine: Engine, archiver: Fresh, settings: Settings
+) -> None:
+    """It looks now and then, however many runs there are, and gives up in time."""
+    run = ended_run(engine)
+    for number in range(20):
+        ended_run(engine, str(number))
+    lock = settings.home / "archive" / f"{settings.project}.lock"
+    lock.parent.mkdir(parents=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        before = commands_of(store)
+
+        is_archived = archiver().finish(run, patience_s=0.5)
+
+        sent = commands_of(store) - before
+    assert not is_archived
+    assert sent <= 25
 
 
 def test_a_stream_that_began_anew_is_archived_from_its_beginning(
