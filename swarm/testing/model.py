@@ -202,7 +202,7 @@ class Model:
         """It, and what waits for it."""
         if task.state in LIVE:
             self.void(task)
-            task.state, task.token = State.CANCELLED, 0
+            task.state, task.token, task.was_called_off = State.CANCELLED, 0, task.run in self.stopping
             for one in self._dependents(task) if not task.was_skipped else ():
                 self.cancel(one)
 
@@ -218,9 +218,8 @@ class Model:
                 self._doom(one)
 
     def _revive(self, task: Task) -> None:
-        run = self.runs[task.run]
-        run.state, run.has_ended = "active", False
-        task.failures, task.setbacks, task.crashes, task.tried_by = 0, 0, 0, set()
+        self.runs[task.run].reopen()
+        task.forget_tries()
         if self._blockers(task, NOT_DONE):
             task.state, task.token = State.PENDING, 0
         else:
@@ -234,17 +233,18 @@ class Model:
                 self.retry(one)
 
     def retry_run(self, run: str, states: Iterable[State] = BAD) -> None:
-        """What ended so and, of what failed only, what failed because of it."""
-        ended = self.of_run(run, states)
-        for task in ended:
-            self._revive(task)
-        self._undoom(ended)
+        """What ended so and, of what failed only, what failed or was called off because of it."""
+        found = self.of_run(run, states)
+        while found:
+            for task in found:
+                self._revive(task)
+            found = [one for one in self.of_run(run, BAD) if one.is_swept and not self._blockers(one, BAD)]
 
     def _undoom(self, roots: list[Task]) -> None:
         """What failed because of these comes back, unless something else keeps it from ever beginning."""
         if not roots or self.runs[roots[0].run].state == "cancelled":
             return
-        self.runs[roots[0].run].state, self.runs[roots[0].run].has_ended = "active", False
+        self.runs[roots[0].run].reopen()
         for root in roots:
             for one in self._dependents(root):
                 if one.state is State.UPSTREAM_FAILED and not self._blockers(
