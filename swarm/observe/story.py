@@ -5,6 +5,7 @@ from collections.abc import Callable
 from swarm.engine.records import Event
 from swarm.observe.orders import start_for
 from swarm.observe.wording import FAILURES, lock_name, one_line, plural, time_of_day
+from swarm.states import TaskState
 
 
 def tell_event(event: Event) -> str:
@@ -48,6 +49,13 @@ def _worker(event: Event) -> str:
     return event.fields.get("worker", "a worker")
 
 
+def _reclaimed(event: Event) -> str:
+    if event.fields.get("state") == TaskState.FAILED:
+        many = plural(int(event.fields.get("crashes", "1")), "crash", "crashes")
+        return f"{event.task} failed for good: {many}, the last of {_worker(event)}{_because(event)}"
+    return f"{event.task} taken back from {_worker(event)}{_because(event)}"
+
+
 def _unserved(event: Event) -> str:
     queue, since_ms = event.fields.get("type", ""), int(event.fields.get("since_ms", "0"))
     return f"no worker serves {queue!r} since {time_of_day(since_ms)}: `{start_for(queue)}` starts one"
@@ -67,7 +75,7 @@ _TELLERS: dict[str, Callable[[Event], str]] = {
     "task_done": _landed,
     "task_sent_back": _sent_back,
     "task_failed": lambda e: f"{e.task} failed for good{_because(e)}",
-    "task_reclaimed": lambda e: f"{e.task} taken back from {_worker(e)}{_because(e)}",
+    "task_reclaimed": _reclaimed,
     "task_released": lambda e: f"{e.task} put back by {_worker(e)}{_because(e)}",
     "task_expanded": lambda e: f"{e.task} became {plural(len(e.fields['parts'].split()), 'task')}",
     "task_extended": lambda e: f"{e.task} may change more: {', '.join(e.fields['asked'].splitlines())}",

@@ -50,26 +50,6 @@ def causes(snapshot: Snapshot, around: Surroundings, task: str) -> tuple[Link, .
     return (*head, gap, *tail)
 
 
-def next_steps(snapshot: Snapshot, task: str) -> tuple[str, ...]:
-    """What a person could type next about this task."""
-    run = snapshot.run.run
-    record = next(one for one in snapshot.tasks if one.spec.id == task)
-    if record.state is TaskState.FAILED:
-        gate = " --gate" if record.failure_kind == FailureKind.GATE_FAILED else ""
-        return (
-            f"swarm logs {task} --run {run}{gate}",
-            f"swarm retry {run} --task {task}",
-            f"swarm skip {run} {task}",
-        )
-    if record.state in {TaskState.UPSTREAM_FAILED, TaskState.CANCELLED}:
-        return (f"swarm retry {run}",)
-    if record.state is TaskState.DONE:
-        return (f"swarm diff {task} --run {run}",) if record.merged_commit else ()
-    if not snapshot.run.state.is_terminal and not any(agent.kind == "worker" for agent in snapshot.alive):
-        return (f"swarm run --resume {run}",)
-    return (f"swarm logs {task} --run {run} -f",) if record.state is TaskState.RUNNING else ()
-
-
 class _Inquiry:
     """One walk along the causes; each task is explained once."""
 
@@ -248,7 +228,11 @@ class _Inquiry:
 
     def _failed(self, task: TaskRecord, depth: int) -> None:
         tried = f"{plural(task.attempt, 'attempt')}"
-        self._say(task, depth, f"failed {self._since(task.ended_ms)} ago after {tried}: {_reason(task)}")
+        how = "failed"
+        if task.failure_kind == FailureKind.CRASH:
+            how = "failed for good"
+            tried = f"{plural(task.crashes, 'crash', 'crashes')} in {tried}"
+        self._say(task, depth, f"{how} {self._since(task.ended_ms)} ago after {tried}: {_reason(task)}")
         for one in task.history[:-1]:
             took = duration((one.ended_ms - one.since_ms) / 1000)
             said = _said(one.kind, one.message)

@@ -14,6 +14,17 @@ from swarm.testing.plans import BASE, make_plan, make_task
 PLAIN = WorkerProfile("w-1", types=("general",))
 
 
+def crash(engine: Engine, clock: SkewedClock) -> None:
+    """Three workers vanish with the one task that there is."""
+    for number in range(3):
+        clock.advance(ms=600_000)
+        engine.reclaim_expired()
+        assert engine.claim(PLAIN, f"claim-{number}") is not None
+        for _ in range(20):
+            clock.advance(ms=4_000)
+            engine.reclaim_expired()
+
+
 @pytest.fixture
 def told(engine: Engine, capsys: pytest.CaptureFixture[str]) -> Callable[..., list[str]]:
     """What whoever watches a run reads while something happens."""
@@ -25,6 +36,23 @@ def told(engine: Engine, capsys: pytest.CaptureFixture[str]) -> Callable[..., li
         return [line.partition("  ")[2] for line in capsys.readouterr().err.splitlines()]
 
     return read
+
+
+def test_a_third_crash_is_told_as_the_end(
+    engine: Engine, clock: SkewedClock, told: Callable[..., list[str]]
+) -> None:
+    """The ones before it put the task back."""
+    run = engine.submit(make_plan("api"), base=BASE)
+
+    ends = [
+        line
+        for line in told(run, lambda: crash(engine, clock))
+        if "taken by" not in line and "queue" not in line
+    ]
+
+    assert [line.partition(":")[0] for line in ends[:2]] == ["api taken back from w-1"] * 2
+    assert ends[2].startswith("api failed for good: 3 crashes, the last of w-1: ")
+    assert ends[3:] == ["the run ended: failed"]
 
 
 def test_that_nobody_serves_a_queue_is_told_where_a_task_waits_in_it(
