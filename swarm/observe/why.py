@@ -9,7 +9,7 @@ from swarm.engine.views import Surroundings
 from swarm.keys import member, split_member
 from swarm.observe.orders import pauses_of, reached_limits
 from swarm.observe.takers import takers
-from swarm.observe.wording import FAILURES, duration, lock_name, one_line, plural
+from swarm.observe.wording import FAILURES, duration, lock_name, one_line, plural, time_of_day
 from swarm.plan.model import queue_of
 from swarm.states import FailureKind, RunState, TaskState
 
@@ -124,7 +124,8 @@ class _Inquiry:
     def _queued(self, task: TaskRecord, depth: int) -> None:
         again = f" after attempt {task.attempt} failed: {_reason(task)}" if task.failure_kind else ""
         if task.not_before_ms > self._now_ms:
-            self._say(task, depth, f"queued: in backoff for {self._until(task.not_before_ms)}{again}")
+            until, left = time_of_day(task.not_before_ms), self._until(task.not_before_ms)
+            self._say(task, depth, f"queued: in backoff until {until}, {left} more{again}")
         elif task.parked_on:
             self._say(task, depth, f"queued: parked on {lock_name(task.parked_on)}{again}")
             self._holders(task, depth + 1)
