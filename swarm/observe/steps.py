@@ -10,11 +10,9 @@ def next_steps(snapshot: Snapshot, task: str) -> tuple[str, ...]:
     record = next(one for one in snapshot.tasks if one.spec.id == task)
     if record.state is TaskState.FAILED:
         gate = " --gate" if record.failure_kind == FailureKind.GATE_FAILED else ""
-        return (
-            f"swarm logs {task} --run {run}{gate}",
-            f"swarm retry {run} --task {task}",
-            f"swarm skip {run} {task}",
-        )
+        # A task that failed where it waited was never begun, and has no log.
+        logs = (f"swarm logs {task} --run {run}{gate}",) if record.attempt else ()
+        return (*logs, f"swarm retry {run} --task {task}", f"swarm skip {run} {task}")
     if record.state in {TaskState.UPSTREAM_FAILED, TaskState.CANCELLED}:
         return (f"swarm retry {run}",)
     if record.state is TaskState.DONE:
