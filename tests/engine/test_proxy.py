@@ -21,7 +21,7 @@ from swarm.testing.server import RedisServer
 from swarm.testing.stages import CALLS, STATES, WORKER, Stage
 
 PROJECT = "proxied"
-TIMEOUT_S = 0.04
+TIMEOUT_S = 0.12
 """After which a call is sent again; a delay and a black hole last longer."""
 CUTS: dict[Mode, tuple[float, ...]] = {"cut-request": (0.0, 0.5, 1.0), "cut-reply": (0.0, 0.5, 1.0)}
 IDS = re.compile(r"bring-\d+|Event\(id='[^']*'|'archived_to', '[^']*'")
