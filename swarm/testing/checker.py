@@ -3,7 +3,7 @@
 | | what must hold | read from |
 |---|---|---|
 | I1 | every task is terminal or can be reached, and stands where its state says | keys |
-| I2 | a done task with files has one landing, or a record of no change; no other task has one | git |
+| I2 | a done task with files has one landing, or a record that it changed nothing; no other has one | git |
 | I3 | a dependency is done before its dependent starts | keys |
 | I4 | no two held tasks overlap; the lock table is what they hold, and so is what people see | keys |
 | I5 | fences strictly rise along a branch | git |

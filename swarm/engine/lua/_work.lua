@@ -136,6 +136,9 @@ local function reopen_run(run)
   if stored.ended_ms ~= '0' or stored.state == 'cancelled' then
     local state = read('HGET', key('run', run), 'activated') and 'active' or 'loading'
     restate_run(run, state)
+    if stored.fail_fast ~= '' then
+      write_run(run, 'stopped_by', '')
+    end
     write('SADD', key('active'), run)
     emit('run_activated', run, '', {'state', state})
   end
@@ -145,7 +148,7 @@ local function revive_task(task)
   reopen_run(task.run)
   write('ZREM', key('dead'), task.member)
   write_fields(key('task', task.member), {'failures', '0', 'setbacks', '0', 'crashes', '0', 'crashed_ms', '', 'needs_person', '0',
-    'failure_kind', '', 'failure_reason', '', 'ended_ms', '0', 'tried_by', ''})
+    'failure_kind', '', 'failure_reason', '', 'called_off', '', 'ended_ms', '0', 'tried_by', '', 'overtaken', '0'})
   local state = 'queued'
   if task.join ~= '' or not task.was_join and is_waiting(task.member) then
     state = 'pending'
