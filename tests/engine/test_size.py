@@ -1,6 +1,7 @@
 """A run of 20,000 tasks costs no more a task than a small one: counted in commands, on any machine."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -155,19 +156,21 @@ def test_a_claim_beside_thousands_that_are_parked_costs_no_more_commands(
     assert costs[5_000] < costs[0] * 1.5
 
 
+def deep(sources: int, layer: int) -> Plan:
+    """A layer of tasks, each of which depends on all of the sources."""
+    first = [TaskSpec(f"s{n}", "d", executor="command", command=("true",)) for n in range(sources)]
+    after = tuple(task.id for task in first)
+    second = [replace(first[0], id=f"k{n}", dependencies=after) for n in range(layer)]
+    return Plan((*first, *second))
+
+
 @pytest.mark.parametrize("how", ["the task", "all that failed"])
 def test_bringing_back_a_layer_that_depends_on_a_thousand_tasks(
     store: Store, counting: CountingStore, how: str
 ) -> None:
     """Its dependencies are looked at within the budget of a script; none costs a round trip of its own."""
-    sources = [TaskSpec(f"s{n}", "d", executor="command", command=("true",)) for n in range(WIDE)]
-    names = tuple(task.id for task in sources)
-    layer = [
-        TaskSpec(f"k{n}", "d", dependencies=names, executor="command", command=("true",))
-        for n in range(LAYER)
-    ]
     queue = Engine(counting, "size")
-    run = queue.submit(Plan((*sources, *layer)), base=BASE)
+    run = queue.submit(deep(WIDE, LAYER), base=BASE)
     claim = Engine(store, "size").claim(WORKER, "claim")
     assert claim is not None
     queue.fail(claim, NO)
@@ -180,3 +183,18 @@ def test_bringing_back_a_layer_that_depends_on_a_thousand_tasks(
     assert queue.run(run).counts[TaskState.PENDING] == LAYER
     assert counting.most < 2 * WIDE
     assert counting.calls < WIDE * LAYER / 100
+
+
+def test_bringing_back_a_task_with_all_that_it_depends_on(counting: CountingStore) -> None:
+    """Every source comes back once, and with it what else depends on them: a few round trips a task."""
+    queue = Engine(counting, "size")
+    run = queue.submit(deep(WIDE // 2, LAYER), base=BASE)
+    assert queue.cancel(run) == WIDE // 2 + LAYER
+    counting.most = counting.calls = 0
+
+    assert queue.retry(run, "k0") == WIDE // 2 + LAYER
+
+    counts = queue.run(run).counts
+    assert (counts[TaskState.QUEUED], counts[TaskState.PENDING]) == (WIDE // 2, LAYER)
+    assert counting.most < MOST_A_SCRIPT
+    assert counting.calls < 4 * (WIDE // 2 + LAYER)
