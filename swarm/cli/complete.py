@@ -24,7 +24,7 @@ def complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) ->
 def complete_task(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """The ids of the tasks of the run that is meant, the newest by default."""
     del param
-    named = str(ctx.params.get("run") or "latest")
+    named = str(ctx.params.get("run") or next(iter(ctx.params.get("words") or ()), "latest"))
 
     def ids(reads: "Reads") -> list[str]:
         runs = [run for run in reads.run_ids() if named == "latest" or run.startswith(named)]

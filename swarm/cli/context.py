@@ -136,6 +136,27 @@ def resolve_run(reads: "Reads", text: str) -> str:
     return _match(reads.run_ids(), text)
 
 
+def resolve_target(reads: "Reads", word: str, task: str, *, is_task: bool = False) -> tuple[str, str]:
+    """The run and the task that a command line means which may name a run, a task, or both.
+
+    A word alone that begins no run is a task of the latest one; with `is_task`, any word alone is. The task
+    is empty when none is named.
+
+    Raises:
+        UnknownRunError: none or several match.
+        UnknownTaskError: the same.
+    """
+    if task:
+        run = resolve_run(reads, word)
+        return run, resolve_task(reads, run, task)
+    runs = reads.run_ids()
+    names_run = not runs or word in {"", LATEST} or any(run.startswith(word) for run in runs)
+    if names_run and not is_task:
+        return resolve_run(reads, word), ""
+    run = resolve_run(reads, LATEST)
+    return run, resolve_task(reads, run, word)
+
+
 def _match(runs: list[str], text: str) -> str:
     if not runs:
         raise UnknownRunError("there is no run yet", hint="start one with `swarm run FILE`")

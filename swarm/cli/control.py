@@ -5,16 +5,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from swarm.cli.complete import complete_run, complete_task
+from swarm.cli.complete import complete_task
 from swarm.cli.context import (
+    LATEST,
     LONG_PATIENCE_S,
     Context,
     find_run,
     pass_context,
     resolve_run,
+    resolve_target,
     resolve_task,
     run_argument,
-    task_argument,
 )
 from swarm.cli.output import emit, json_option, say, state_word
 from swarm.errors import NotFinishedError, UsageError
@@ -70,16 +71,15 @@ def retry(
 
     RUN is an id, the beginning of one, or `latest` (the default). Tasks that were blocked by them
     come back as well. TASK, or --task, is an id or the beginning of one: only this one, with what it
-    needs and what needs it.
+    needs and what needs it. A word alone that begins no run is a task of the latest.
     """
     task = only or task
-    if failed and task:
-        raise UsageError("--failed is about a whole run", hint="leave out either --failed or the task")
-    if fresh and not task:
-        raise UsageError("--fresh is about one task", hint="name it: `swarm retry RUN TASK --fresh`")
+    if fresh and not task and run == LATEST:
+        raise UsageError("--fresh is about one task", hint="name it: `swarm retry [RUN] TASK --fresh`")
     engine = context.engine()
-    run = resolve_run(engine, run)
-    name = resolve_task(engine, run, task) if task else ""
+    run, name = resolve_target(engine, run, task or "", is_task=fresh)
+    if failed and name:
+        raise UsageError("--failed is about a whole run", hint="leave out either --failed or the task")
     moved = engine.retry_failed(run) if failed else engine.retry(run, name, fresh=fresh)
     emit(
         {"run": run, "task": name or None, "queued": moved, "state": engine.run(run).state},
@@ -91,19 +91,19 @@ def retry(
 
 
 @click.command()
-@click.argument("run", shell_complete=complete_run)
-@task_argument
+@click.argument("words", metavar="[RUN] TASK", nargs=-1, required=True, shell_complete=complete_task)
 @json_option
 @pass_context
-def skip(context: Context, run: str, task: str, as_json: bool) -> None:
+def skip(context: Context, words: tuple[str, ...], as_json: bool) -> None:
     """Go on without a task: what depends on it counts it as done.
 
-    RUN is an id, the beginning of one, or `latest`. What failed because of the task comes back. A skipped
-    task is never run, unless `swarm retry` names it.
+    RUN is an id, the beginning of one, or `latest` (the default). What failed because of the task comes
+    back. A skipped task is never run, unless `swarm retry` names it.
     """
+    if len(words) > 2:  # noqa: PLR2004  # a run and a task
+        raise UsageError(f"skip: {words[2]!r} is one word too many", hint="`swarm skip [RUN] TASK`")
     engine = context.engine()
-    run = resolve_run(engine, run)
-    task = resolve_task(engine, run, task)
+    run, task = resolve_target(engine, words[0], "".join(words[1:]), is_task=True)
     is_skipped = engine.skip(run, task)
     record = engine.run(run)
     emit(

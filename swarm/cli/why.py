@@ -26,7 +26,8 @@ def why(context: Context, task: str, run: str, as_json: bool) -> None:
     task = resolve_task(reads, run, task)
     from swarm.engine.snapshot import take_snapshot
     from swarm.engine.views import surroundings
-    from swarm.observe.why import Link, causes, next_steps
+    from swarm.observe.steps import next_steps
+    from swarm.observe.why import Link, causes
 
     snapshot = take_snapshot(reads, run)
     chain = causes(snapshot, surroundings(reads, snapshot.run, snapshot.controls), task)

@@ -1,10 +1,11 @@
 """Events in words: one sentence for each kind that a person wants to hear about."""
 
-import time
 from collections.abc import Callable
 
 from swarm.engine.records import Event
-from swarm.observe.wording import FAILURES, lock_name, one_line, plural
+from swarm.observe.orders import start_for
+from swarm.observe.wording import FAILURES, lock_name, one_line, plural, time_of_day
+from swarm.states import TaskState
 
 
 def tell_event(event: Event) -> str:
@@ -20,7 +21,7 @@ def event_ms(event: Event) -> int:
 
 def clock_time(event: Event) -> str:
     """Local time of day, `HH:MM:SS`."""
-    return time.strftime("%H:%M:%S", time.localtime(event_ms(event) / 1000))
+    return time_of_day(event_ms(event))
 
 
 def _because(event: Event) -> str:
@@ -48,8 +49,20 @@ def _worker(event: Event) -> str:
     return event.fields.get("worker", "a worker")
 
 
+def _reclaimed(event: Event) -> str:
+    if event.fields.get("state") == TaskState.FAILED:
+        many = plural(int(event.fields.get("crashes", "1")), "crash", "crashes")
+        return f"{event.task} failed for good: {many}, the last of {_worker(event)}{_because(event)}"
+    return f"{event.task} taken back from {_worker(event)}{_because(event)}"
+
+
+def _unserved(event: Event) -> str:
+    queue, since_ms = event.fields.get("type", ""), int(event.fields.get("since_ms", "0"))
+    return f"no worker serves {queue!r} since {time_of_day(since_ms)}: `{start_for(queue)}` starts one"
+
+
 _TELLERS: dict[str, Callable[[Event], str]] = {
-    "type_unserved": lambda e: f"no worker serves {e.fields.get('type', '')!r}",
+    "type_unserved": _unserved,
     "run_submitted": lambda _: "the plan is being stored",
     "run_activated": lambda _: "the run is active",
     "run_cancelled": lambda _: "the run was cancelled",
@@ -62,7 +75,7 @@ _TELLERS: dict[str, Callable[[Event], str]] = {
     "task_done": _landed,
     "task_sent_back": _sent_back,
     "task_failed": lambda e: f"{e.task} failed for good{_because(e)}",
-    "task_reclaimed": lambda e: f"{e.task} taken back from {_worker(e)}{_because(e)}",
+    "task_reclaimed": _reclaimed,
     "task_released": lambda e: f"{e.task} put back by {_worker(e)}{_because(e)}",
     "task_expanded": lambda e: f"{e.task} became {plural(len(e.fields['parts'].split()), 'task')}",
     "task_extended": lambda e: f"{e.task} may change more: {', '.join(e.fields['asked'].splitlines())}",

@@ -9,11 +9,15 @@ from rich.console import Console
 from rich.live import Live
 
 from swarm.engine.reads import Reads
+from swarm.engine.records import Event
 from swarm.engine.snapshot import Snapshot
 from swarm.observe.live import render_live
 from swarm.observe.story import clock_time, tell_event
+from swarm.plan.model import queue_of
+from swarm.states import TaskState
 
 EVENTS_A_LOOK = 1000
+_WAITING = (TaskState.PENDING, TaskState.QUEUED)
 
 
 class Watcher(Protocol):
@@ -55,9 +59,16 @@ class _Lines:
         self._begins_with_newest = False
         for event in events:
             self._after = event.id
-            text = tell_event(event) if event.run == self._run else ""
+            text = tell_event(event) if self._is_about(event, snapshot) else ""
             if text:
                 print(f"{clock_time(event)}  {text}", file=sys.stderr, flush=True)  # noqa: T201
+
+    def _is_about(self, event: Event, snapshot: Snapshot) -> bool:
+        """Of this run; or of no run, about a queue in which tasks of this one wait."""
+        if event.kind != "type_unserved":
+            return event.run == self._run
+        queue = event.fields.get("type", "")
+        return any(task.state in _WAITING and queue_of(task.spec) == queue for task in snapshot.tasks)
 
 
 class _Quiet:

@@ -9,7 +9,7 @@ from swarm.engine.views import Surroundings
 from swarm.keys import member, split_member
 from swarm.observe.orders import pauses_of, reached_limits
 from swarm.observe.takers import takers
-from swarm.observe.wording import FAILURES, duration, lock_name, one_line, plural
+from swarm.observe.wording import FAILURES, duration, lock_name, one_line, plural, time_of_day
 from swarm.plan.model import queue_of
 from swarm.states import FailureKind, RunState, TaskState
 
@@ -48,26 +48,6 @@ def causes(snapshot: Snapshot, around: Surroundings, task: str) -> tuple[Link, .
     between += len({link.task for link in links} - {link.task for link in head})
     gap = Link(head[-1].task, f"and so on, {plural(between, 'task')} in between, to the end:", 0)
     return (*head, gap, *tail)
-
-
-def next_steps(snapshot: Snapshot, task: str) -> tuple[str, ...]:
-    """What a person could type next about this task."""
-    run = snapshot.run.run
-    record = next(one for one in snapshot.tasks if one.spec.id == task)
-    if record.state is TaskState.FAILED:
-        gate = " --gate" if record.failure_kind == FailureKind.GATE_FAILED else ""
-        return (
-            f"swarm logs {task} --run {run}{gate}",
-            f"swarm retry {run} --task {task}",
-            f"swarm skip {run} {task}",
-        )
-    if record.state in {TaskState.UPSTREAM_FAILED, TaskState.CANCELLED}:
-        return (f"swarm retry {run}",)
-    if record.state is TaskState.DONE:
-        return (f"swarm diff {task} --run {run}",) if record.merged_commit else ()
-    if not snapshot.run.state.is_terminal and not any(agent.kind == "worker" for agent in snapshot.alive):
-        return (f"swarm run --resume {run}",)
-    return (f"swarm logs {task} --run {run} -f",) if record.state is TaskState.RUNNING else ()
 
 
 class _Inquiry:
@@ -144,7 +124,8 @@ class _Inquiry:
     def _queued(self, task: TaskRecord, depth: int) -> None:
         again = f" after attempt {task.attempt} failed: {_reason(task)}" if task.failure_kind else ""
         if task.not_before_ms > self._now_ms:
-            self._say(task, depth, f"queued: in backoff for {self._until(task.not_before_ms)}{again}")
+            until, left = time_of_day(task.not_before_ms), self._until(task.not_before_ms)
+            self._say(task, depth, f"queued: in backoff until {until}, {left} more{again}")
         elif task.parked_on:
             self._say(task, depth, f"queued: parked on {lock_name(task.parked_on)}{again}")
             self._holders(task, depth + 1)
@@ -194,7 +175,7 @@ class _Inquiry:
             for name in holders[:MOST_HOLDERS]:
                 self._holder(task, name, depth + 1)
         if not pauses and not reached:
-            for line in takers(task, self._agents.values()):
+            for line in takers(task, self._agents.values(), self._now_ms):
                 self._say(task, depth, line)
 
     def _holder(self, task: TaskRecord, name: str, depth: int) -> None:
@@ -248,7 +229,11 @@ class _Inquiry:
 
     def _failed(self, task: TaskRecord, depth: int) -> None:
         tried = f"{plural(task.attempt, 'attempt')}"
-        self._say(task, depth, f"failed {self._since(task.ended_ms)} ago after {tried}: {_reason(task)}")
+        how = "failed"
+        if task.failure_kind == FailureKind.CRASH:
+            how = "failed for good"
+            tried = f"{plural(task.crashes, 'crash', 'crashes')} in {tried}"
+        self._say(task, depth, f"{how} {self._since(task.ended_ms)} ago after {tried}: {_reason(task)}")
         for one in task.history[:-1]:
             took = duration((one.ended_ms - one.since_ms) / 1000)
             said = _said(one.kind, one.message)

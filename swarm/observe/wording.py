@@ -4,6 +4,7 @@ Imported by `swarm status`, so it imports nothing heavy.
 """
 
 import re
+import time
 import unicodedata
 
 from swarm.states import FailureKind, RunState, TaskState
@@ -108,6 +109,11 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours}h{minute:02}m"
     return f"{minutes}m{second:02}s" if minutes else f"{second}s"
+
+
+def time_of_day(at_ms: int) -> str:
+    """Local time of day, `HH:MM:SS`."""
+    return time.strftime("%H:%M:%S", time.localtime(at_ms / 1000))
 
 
 def money(microusd: int) -> str:

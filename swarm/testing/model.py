@@ -256,20 +256,20 @@ class Model:
                         self._doom(bad)
 
     def reap(self) -> set[tuple[str, State]]:
-        """One tick: what it took back or failed; nothing in the term of grace after a gap in ticks."""
-        is_gap = self.last_tick_ms and self.now_ms - self.last_tick_ms > GAP_MS
+        """One tick: what it took back or failed; no lease ends in the term of grace after a gap in ticks."""
+        is_gap = self.last_tick_ms and self.now_ms - self.last_tick_ms > GAP_MS and self.leased()
         if is_gap:
             self.grace_until_ms = self.now_ms + self.lease_ms if self.graces < GRACES else 0
             self.graces = min(self.graces + 1, GRACES)
         due = sorted((ms, name) for name, ms in self.deadlines.items() if ms <= self.now_ms)
         self.last_tick_ms = self.now_ms
-        if self.now_ms < self.grace_until_ms:
-            return set()
-        self.graces = self.graces if is_gap and not due else 0
+        in_grace = self.now_ms < self.grace_until_ms
+        self.graces = self.graces if in_grace or (is_gap and not due) else 0
         over = [self.tasks[name] for _, name in due if self.deadlines.pop(name) and name in self.tasks]
         failed = [task for task in over if self._expire(task, LIVE)]
         self._end_backoffs()
-        expired = [task for task in self.leased() if task.lease_ends_ms <= self.now_ms]
+        ended = [task for task in self.leased() if task.lease_ends_ms <= self.now_ms]
+        expired = [] if in_grace else ended
         for task in expired:
             self.reclaim(task)
         found = {(task.name, task.state) for task in (*failed, *expired)}

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from swarm.engine.claims import Failure
 from swarm.plan.model import TaskSpec
 from swarm.states import FailureKind
@@ -95,6 +97,32 @@ def test_retry_takes_its_task_as_a_word_too(swarm: Swarm, bench: Bench, task: Ta
     assert bench.claim().fresh_after == 1
 
 
+@pytest.mark.parametrize("words", [("retry", "api", "--fresh"), ("retry", "ap"), ("skip", "api")])
+def test_a_word_alone_is_a_task_of_the_latest_run(
+    swarm: Swarm, bench: Bench, task: Task, words: tuple[str, ...]
+) -> None:
+    """As in `swarm why TASK`."""
+    run = bench.submit(task("api"), task("z"))
+    bench.engine.fail(bench.claim(), FATAL)
+
+    ended = swarm(*words, "--json")
+
+    assert (ended.code, ended.json()["run"], ended.json()["task"]) == (0, run, "api")
+
+
+def test_a_word_alone_that_begins_a_run_is_the_run(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """Where a run can be meant; with --fresh only a task can."""
+    run = bench.submit(task("api"))
+    bench.engine.fail(bench.claim(), FATAL)
+
+    fresh, skipped = swarm("retry", run, "--fresh"), swarm("skip", run)
+
+    assert swarm("retry", run, "--json").json() == {"run": run, "task": None, "queued": 1, "state": "active"}
+    assert (fresh.code, skipped.code, swarm("skip", run, "api", "x").code) == (2, 2, 2)
+    assert f"run {run} has no task {run!r}" in fresh.err
+    assert f"has no task {run!r}" in skipped.err
+
+
 def test_retry_refuses_what_makes_no_sense_together(swarm: Swarm, bench: Bench, task: Task) -> None:
     """Each with its next step."""
     bench.submit(task("a"))
@@ -102,7 +130,7 @@ def test_retry_refuses_what_makes_no_sense_together(swarm: Swarm, bench: Bench, 
     fresh, failed = swarm("retry", "--fresh"), swarm("retry", "latest", "a", "--failed")
 
     assert (fresh.code, failed.code) == (2, 2)
-    assert "`swarm retry RUN TASK --fresh`" in fresh.err
+    assert "`swarm retry [RUN] TASK --fresh`" in fresh.err
     assert "leave out either" in failed.err
 
 

@@ -131,7 +131,7 @@ def test_a_task_in_backoff_says_for_how_long_and_why(swarm: Swarm, bench: Bench,
 
     ((_, text),) = chain(swarm, "build")
 
-    assert text.startswith("queued: in backoff for ")
+    assert text.startswith("queued: in backoff until ")
     assert text.endswith("after attempt 1 failed: its agent or command said no: exit code 1")
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from swarm.engine.claims import Claim, WorkerProfile
 from swarm.engine.engine import Engine
+from swarm.engine.ranks import urgency
 from swarm.engine.scripts import read_script
 from swarm.engine.store import Store
 from swarm.engine.words import hash_of
@@ -161,3 +162,52 @@ def test_a_task_that_asks_for_more_does_not_take_anothers_turn(engine: Engine, s
         assert_sound(engine, store)
     engine.finish(long)
     assert stream.claim("asking") is not None
+
+
+def test_another_rank_takes_nobodys_turn(engine: Engine, store: Store) -> None:
+    """Ranked again while it stands in front of its queue, the task is still the first to be claimed."""
+    stream = given_turn(engine, store)
+    engine.submit(make_plan(make_task("urgent", type="both", priority=9), goal="other"), base=BASE)
+    for claim in filter(None, stream.held):
+        engine.finish(claim)
+
+    engine.rerank(stream.run, {"both": urgency(0.5, -9)})
+
+    long = stream.claim("both")
+    assert long is not None
+    assert long.task.id == "both"
+
+
+def test_a_person_who_retries_a_task_forgets_that_it_was_overtaken(engine: Engine, store: Store) -> None:
+    """It begins to wait anew."""
+    stream = Stream(engine)
+    for _ in range(3):
+        assert stream.round() is None
+    name = engine.keys.of("task", f"{stream.run}/both")
+    assert hash_of(store.call("HGETALL", name))["overtaken"] != "0"
+
+    engine.cancel(stream.run, "both")
+    engine.retry(stream.run, "both")
+
+    assert hash_of(store.call("HGETALL", name))["overtaken"] == "0"
+
+
+def test_folders_in_and_around_a_waiting_scope_are_kept_too(engine: Engine, store: Store) -> None:
+    """A lock on a folder above it, and one in a folder that it wants, are excluded as equal paths are."""
+    stream = given_turn(engine, store)
+    around = make_plan(
+        make_task("root", files=["./"], type="around"),
+        make_task("reads", reads=["./"], type="around"),
+        make_task("beside", files=["docs/"], type="around"),
+        goal="around",
+    )
+    other = engine.submit(around, base=BASE)
+    for claim in filter(None, stream.held):
+        engine.finish(claim)
+
+    first, second = stream.claim("around"), stream.claim("around")
+
+    assert first is not None
+    assert (first.run, first.task.id) == (other, "beside")
+    assert second is None
+    assert_sound(engine, store)

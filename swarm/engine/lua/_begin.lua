@@ -22,5 +22,6 @@ local function begin(keys, args)
   run_spending, visited = emptied(run_spending), emptied(visited)
   reset_locks()
   budget, has_left_work = BUDGET, false
+  expansion.ripe = emptied(expansion.ripe)
   epoch.look()
 end

@@ -137,7 +137,7 @@ function finish_shortly(member, token, spent)
     execute_writes()
     reset_locks()
   end
-  return {'OK', unpack(told_queued)}
+  return {has_left_work and 'MORE' or 'OK', unpack(told_queued)}
 end
 
 -- The second half: the head of the most urgent queue, if it is as plain; else nil, with nothing written.
@@ -210,7 +210,7 @@ local function claim_shortly(answer, from)
   if not is_empty(entries) then
     reset_locks()
   end
-  was_short = true
+  was_short = not has_left_work
   return granted(member, task[6], '1', token, tip, counts[3], lease_ms, '0', '')
 end
 

@@ -19,17 +19,37 @@ local function write_turn(text)
   write_fields(key('meta'), {'turn', text})
 end
 
--- The locks of the task whose turn it is; by node, whether it is exclusive, and wide.
+local function each_prefix(node, visit)
+  local slash = 0
+  while slash do
+    local found = visit(string.sub(node, 1, slash))
+    if found then
+      return found
+    end
+    slash = slash < #node and string.find(node, '/', slash + 1, true) or nil
+  end
+end
+
+local function note_below(mode, nodes)
+  for i = 1, #nodes do
+    local node = nodes[i]
+    turn.modes[node] = mode
+    each_prefix(node, function(at)
+      turn.below[at] = turn.below[at] or mode .. node
+      if mode == 'X' then
+        turn.written_below[at] = turn.written_below[at] or 'X' .. node
+      end
+    end)
+  end
+end
+
+-- The locks of the task whose turn it is: the modes of its nodes, which are wide, and for each folder a lock in it.
 local function reserved()
   if turn.seen ~= meta_read then
     local set = parse_locks(read('HGET', key('task', turn.whose()), 'locks'))
-    turn.seen, turn.modes, turn.is_wide = meta_read, {}, {}
-    for i = 1, #set.x do
-      turn.modes[set.x[i]] = 'X'
-    end
-    for i = 1, #set.s do
-      turn.modes[set.s[i]] = 'S'
-    end
+    turn.seen, turn.modes, turn.is_wide, turn.below, turn.written_below = meta_read, {}, {}, {}, {}
+    note_below('X', set.x)
+    note_below('S', set.s)
     for i = 1, #set.w do
       turn.is_wide[string.sub(set.w[i], 2)] = true
     end
@@ -44,22 +64,9 @@ end
 -- The reserved lock that excludes this one at its node or above it.
 local function excluded_by(mode, node)
   local modes, is_wide = reserved()
-  local slash = 0
-  while slash do
-    local at = string.sub(node, 1, slash)
-    if modes[at] and (at == node or is_wide[at]) and (mode == 'X' or modes[at] == 'X') then
-      return modes[at] .. at
-    end
-    slash = slash < #node and string.find(node, '/', slash + 1, true) or nil
-  end
-end
-
-local function excluded_below(mode, node)
-  for other, held in pairs((reserved())) do
-    if string.sub(other, 1, #node) == node and (mode == 'X' or held == 'X') then
-      return held .. other
-    end
-  end
+  return each_prefix(node, function(at)
+    return modes[at] and (at == node or is_wide[at]) and (mode == 'X' or modes[at] == 'X') and modes[at] .. at
+  end)
 end
 
 -- The reserved lock that keeps a set from being granted to somebody whose turn it is not, or nil.
@@ -68,6 +75,7 @@ function turn.blocker(set, member)
   if not whose or whose == member then
     return nil
   end
+  reserved()
   for mode, nodes in pairs({X = set.x, S = set.s}) do
     for i = 1, #nodes do
       local hold = excluded_by(mode, nodes[i])
@@ -77,7 +85,8 @@ function turn.blocker(set, member)
     end
   end
   for i = 1, #set.w do
-    local hold = excluded_below(string.sub(set.w[i], 1, 1), string.sub(set.w[i], 2))
+    local mode, node = string.sub(set.w[i], 1, 1), string.sub(set.w[i], 2)
+    local hold = mode == 'X' and turn.below[node] or turn.written_below[node]
     if hold then
       return hold
     end

@@ -1,5 +1,6 @@
 -- Bringing back what failed because of others. A walk in the plan's order, a page a call, decides each task after those
--- that it depends on; where the order is another (a task that was expanded), the walk is repeated while it finds any.
+-- that it depends on; where the order is another (a task that was expanded), the walk is repeated while it finds any. All
+-- dependencies of one task are looked at in one call, lest one fail in between; the page ends when the budget is spent.
 local retry_failed_tasks, undoom_run, leave_undoom
 do
   -- Revived in this call: what is stored of it is of before.
@@ -14,9 +15,10 @@ do
 
   -- 'yes', 'no', or 'not yet': of its dependencies only some are left that the walk is about themselves.
   local function may_go_on(task)
-    local answer = 'yes'
-    for _, id in ipairs(dependencies_of(task.member)) do
-      local member = task.run .. '/' .. id
+    local answer, ids = 'yes', dependencies_of(task.member)
+    for i = 1, #ids do
+      budget = budget - 1
+      local member = task.run .. '/' .. ids[i]
       local stored = not revived[member] and read('HMGET', key('task', member), 'state', 'skipped_ms', 'called_off')
       if stored and CAN_RETRY[stored[1]] and not stored[2] then
         if not is_sought(stored[1], stored[3]) then
@@ -39,10 +41,11 @@ do
   -- `from` is a place in the run, whether something was left for later, and whether something came back since.
   local function walk(kind, run, from)
     local place, held, again = string.match(from, '^(%d+) ?(%d?) ?(%d?)')
-    local ids, count = read('ZRANGE', key('index', run), place, place + BUDGET - 1), 0
+    local ids, count, looked = read('ZRANGE', key('index', run), place, place + BUDGET - 1), 0, 0
     revived = {}
-    for _, id in ipairs(ids) do
-      local task = read_task(run .. '/' .. id)
+    while looked < #ids and (looked == 0 or budget > 0) do
+      looked = looked + 1
+      local task = read_task(run .. '/' .. ids[looked])
       local answer = task and comes_back(task)
       if answer == 'yes' then
         revive_task(task)
@@ -52,8 +55,8 @@ do
         held = '1'
       end
     end
-    if #ids == BUDGET then
-      leave_work(kind, run, number_text(place + BUDGET) .. ' ' .. (held == '1' and 1 or 0) .. ' ' .. (again == '1' and 1 or 0))
+    if looked == BUDGET or looked < #ids then
+      leave_work(kind, run, number_text(place + looked) .. ' ' .. (held == '1' and 1 or 0) .. ' ' .. (again == '1' and 1 or 0))
     elseif again == '1' then
       leave_work(kind, run, '0')
     end

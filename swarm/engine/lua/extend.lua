@@ -90,17 +90,20 @@ local function beyond(list, names)
   return found
 end
 
-local function show_grown()
+-- What it shared before is shown already, maybe by another of its readers.
+local function show_grown(gained)
   local displays = {}
-  each_display(own, function(display)
-    displays[#displays + 1] = display
+  each_display(own, function(display, mode)
+    if mode == 'X' then
+      displays[#displays + 1] = display
+    end
   end)
   if #displays > 0 then
     write_many('DEL', table.remove(displays), displays)
   end
   local left = tonumber(read('ZSCORE', key('leases'), member) or 0) - now
   if left > 0 and task.state == 'running' then
-    show_locks(grown, member, token, number_text(left))
+    show_locks({x = grown.x, s = gained.s, w = grown.w}, member, token, number_text(left))
   end
 end
 
@@ -124,7 +127,7 @@ acquire_locks(gained)
 release_locks({x = beyond(own.x, names_of(grown.x)), s = beyond(own.s, names_of(grown.s)),
   w = beyond(own.w, names_of(grown.w))}, false)
 if task.state == 'running' then
-  show_grown()
+  show_grown(gained)
 end
 emit('task_extended', task.run, task.id, {'state', task.state, 'worker', task.worker, 'attempt', task.attempt, 'asked', asked})
 return settle({'OK', 'held'})

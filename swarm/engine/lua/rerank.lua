@@ -11,7 +11,11 @@ if repeated then
   return repeated
 end
 
+-- Whose turn it is stays in front.
 local function move_in_queues(task, score)
+  if turn.whose() == task.member then
+    return
+  end
   if task.state == 'merging' then
     write('ZADD', key('merging'), 'XX', score, task.member)
   elseif task.state == 'queued' and task.lot ~= '' then

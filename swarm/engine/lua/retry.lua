@@ -22,7 +22,7 @@ if id ~= '' then
   if task.join ~= '' and (how == 'fresh' or task.state == 'skipped') and CAN_RETRY_BY_NAME[task.state] then
     expansion.undo(task)
   end
-  moved = revive_one(task.member, CAN_RETRY_BY_NAME, task)
+  moved = revive_one(task, CAN_RETRY_BY_NAME)
   if moved > 0 and how == 'fresh' then
     write_fields(key('task', task.member), {'fresh_after', task.attempt, 'evidence', '', 'attempt_commit', ''})
   end

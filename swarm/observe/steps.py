@@ -1,0 +1,22 @@
+"""What a person could type next about a task."""
+
+from swarm.engine.snapshot import Snapshot
+from swarm.states import FailureKind, TaskState
+
+
+def next_steps(snapshot: Snapshot, task: str) -> tuple[str, ...]:
+    """What a person could type next about this task."""
+    run = snapshot.run.run
+    record = next(one for one in snapshot.tasks if one.spec.id == task)
+    if record.state is TaskState.FAILED:
+        gate = " --gate" if record.failure_kind == FailureKind.GATE_FAILED else ""
+        # A task that failed where it waited was never begun, and has no log.
+        logs = (f"swarm logs {task} --run {run}{gate}",) if record.attempt else ()
+        return (*logs, f"swarm retry {run} --task {task}", f"swarm skip {run} {task}")
+    if record.state in {TaskState.UPSTREAM_FAILED, TaskState.CANCELLED}:
+        return (f"swarm retry {run}",)
+    if record.state is TaskState.DONE:
+        return (f"swarm diff {task} --run {run}",) if record.merged_commit else ()
+    if not snapshot.run.state.is_terminal and not any(agent.kind == "worker" for agent in snapshot.alive):
+        return (f"swarm run --resume {run}",)
+    return (f"swarm logs {task} --run {run} -f",) if record.state is TaskState.RUNNING else ()
