@@ -12,7 +12,7 @@ from swarm.engine.ranking import Ranking
 from swarm.engine.reads import Reads
 from swarm.engine.records import RunRecord
 from swarm.engine.snapshot import take_snapshot
-from swarm.errors import AuthenticationError, StoreUnreachableError, UnknownRunError
+from swarm.errors import AuthenticationError, StoreReplyError, StoreUnreachableError, UnknownRunError
 from swarm.fleet.local import LocalFleet
 from swarm.fleet.resources import Admission, choose_workers
 from swarm.fleet.server import Server, ensure_server, make_home
@@ -168,7 +168,7 @@ class LocalRun:
             return
         try:
             Archiver(self._engine, self._settings).finish(record.run)
-        except (StoreUnreachableError, OSError) as error:
+        except (StoreUnreachableError, StoreReplyError, OSError) as error:
             self._tell(f"warning: run {record.run} is not archived yet: {error}")
 
 

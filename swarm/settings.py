@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from swarm.checkout import find_main_worktree, find_root
 from swarm.errors import ConfigError
 
 CONFIG_NAME = "swarm.toml"
@@ -143,33 +144,6 @@ def load_settings(start: Path, flags: Mapping[str, object] | None = None) -> Set
             sources[name] = source
     values["home"] = (root / values["home"]).absolute()
     return Settings(**values, sources=sources)
-
-
-def find_root(start: Path) -> Path:
-    """The nearest folder at or above `start` that holds `.git`, else `start`; links followed.
-
-    One repository has one name and one set of locks, however it was come to.
-    """
-    start = start.resolve()
-    for folder in (start, *start.parents):
-        if (folder / ".git").exists():
-            return folder
-    return start
-
-
-def find_main_worktree(root: Path) -> Path:
-    """The folder that a linked worktree was made from; `root` itself for any other checkout.
-
-    Worktrees share one repository, so they share its server, its runs and its locks.
-    """
-    try:
-        pointer = (root / ".git").read_text(encoding="utf-8").removeprefix("gitdir:").strip()
-        common = (
-            root / pointer / (root / pointer / "commondir").read_text(encoding="utf-8").strip()
-        ).resolve()
-    except (OSError, UnicodeDecodeError):  # a folder, or a submodule's pointer
-        return root
-    return common.parent if common.name == ".git" else root
 
 
 def attempt_log(home: Path, run: str, task: str, attempt: int, *, gate: bool = False) -> Path:

@@ -98,7 +98,8 @@ def _keep_traceback(error: Exception) -> Path | None:
     import time
     import traceback
 
-    from swarm.settings import HOME_NAME, find_main_worktree, find_root
+    from swarm.checkout import find_main_worktree, find_root
+    from swarm.settings import HOME_NAME
 
     name = f"crash-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{os.getpid()}.txt"
     text = "".join(traceback.format_exception(error))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator, Sequence
 
 from swarm.engine.caller import Caller
@@ -21,6 +22,9 @@ INLINE = 64
 """So many dependents stand in the hash of their dependency; more are a list of their own, said by `MANY`."""
 
 MANY = "*"
+
+LEAVING_LOOKS, LEAVING_PAUSE_S = 40, 0.05
+"""How often it is looked whether the tasks of a removed run are gone, and how long is waited in between."""
 
 _NOTHING = [""] * 8
 _NOBODY: list[str] = []
@@ -42,16 +46,14 @@ def submit_plan(
     """Store what is not stored yet, activate, and return the run's id.
 
     Raises:
-        RefusedError: the project belongs to another repository on this server.
+        RefusedError: the project belongs to another repository on this server, or tasks of a removed run of
+            the same id do not go away.
     """
     specs = [encode_spec(task) for task in plan.tasks]
     run = run_id(project, plan, specs, base=base, key=key)
     branch = f"swarm/{run}"
     opening = (run, plan.goal, branch, base, repository, SCHEMA)
-    answer = words_of(caller.call("open_run", *opening))
-    while answer[0] == "LEAVING":
-        caller.drain_work()
-        answer = words_of(caller.call("open_run", *opening))
+    answer = _open(caller, run, opening)
     if answer[0] == "REFUSED":
         raise RefusedError(
             f"project {project!r} on this server belongs to repository {answer[1]!r}",
@@ -71,6 +73,21 @@ def submit_plan(
         caller.call("activate", run, stored)
         caller.drain_work()
     return run
+
+
+def _open(caller: Caller, run: str, opening: tuple[str, ...]) -> list[str]:
+    """Create the run, once the last task of one of the same id that was removed is gone."""
+    for looks in range(LEAVING_LOOKS):
+        answer = words_of(caller.call("open_run", *opening))
+        if answer[0] != "LEAVING":
+            return answer
+        if looks:
+            time.sleep(LEAVING_PAUSE_S)  # another process is doing the rest
+        caller.drain_work()
+    raise RefusedError(
+        f"run {run} was removed from Redis, and some of its tasks are still there",
+        hint="submit it again in a minute; if that does not help, `--key NAME` makes it another run",
+    )
 
 
 def _store(caller: Caller, run: str, plan: Plan, specs: Sequence[str], stored: int) -> int:

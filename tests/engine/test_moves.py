@@ -1,5 +1,6 @@
 """Every script, from every state, held to the one table of moves."""
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -86,3 +87,11 @@ def test_a_lua_header_repeats_its_row(verb: str) -> None:
     expected = {(a and str(a), str(b)) for a, b in MOVES.get(verb, frozenset())}
 
     assert set(header_moves(verb)) == expected
+
+
+@pytest.mark.parametrize("verb", verbs())
+def test_a_lua_header_fits_a_screen(verb: str) -> None:
+    """No line of it is longer than 120 characters."""
+    header = itertools.takewhile(lambda line: line.startswith("--"), read_script(verb).splitlines())
+
+    assert [line for line in header if len(line) > 120] == []

@@ -44,6 +44,20 @@ def test_twenty_submits_at_once_make_one_run(engine: Engine) -> None:
     assert [event.kind for event in engine.events()].count("tasks_added") == 3
 
 
+def test_a_removed_run_whose_tasks_stay_is_an_error(engine: Engine, store: Store) -> None:
+    """Not a loop without end: it says what is there and what to do."""
+    plan = make_plan("build")
+    run = engine.submit(plan, base=BASE)
+    store.call("DEL", engine.keys.of("run", run))  # and nothing is left in `work` that would remove the rest
+
+    with pytest.raises(RefusedError, match=f"run {run} was removed") as refused:
+        engine.submit(plan, base=BASE)
+
+    assert "--key" in refused.value.hint
+    assert engine.submit(plan, base=BASE, key="other") != run
+    store.call("FLUSHDB")  # what is left has no run
+
+
 def test_another_base_or_key_is_another_run(engine: Engine) -> None:
     """A person who wants the same plan again gives it another key."""
     plan = make_plan("build")

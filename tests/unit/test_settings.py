@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 import swarm
+from swarm.checkout import find_root
 from swarm.errors import ConfigError
-from swarm.settings import SECRET, Settings, find_root, load_settings
+from swarm.settings import SECRET, Settings, load_settings
 from swarm.testing.repository import make_repository
 
 PROGRAM = """

@@ -1,7 +1,9 @@
--- Cancel a run, active, or one task with what it was expanded into and what depends on it; what a budget does not cover is left as work.
+-- Cancel a run, active, or one task with what it was expanded into and what depends on it; what a budget does not
+-- cover is left as work.
 -- KEYS[1]  the project's key prefix
 -- ARGV     run, task id or '', op_id
--- Writes   task, queue, delayed, leases, merging, slot, locks, reading, readers, wide, lock, lot, lots, parked, bell, work, run, ops, events
+-- Writes   task, queue, delayed, leases, held, merging, slot, locks, reading, readers, wide, lock, lot, lots, parked,
+--          bell, work, run, ops, events
 -- Returns  {'OK', tasks moved} or {'UNKNOWN'}
 -- Flags: allow-oom
 -- Moves: pending -> cancelled, queued -> cancelled, acked -> cancelled, running -> cancelled, merging -> cancelled

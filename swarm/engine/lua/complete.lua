@@ -1,7 +1,8 @@
 -- The attempt landed: free its locks and the merge slot, move the run's tip forward, trigger dependents.
 -- KEYS[1]  the project's key prefix
 -- ARGV     member, merge token, op_id, commit
--- Writes   task, merging, slot, locks, reading, readers, wide, lock, lot, lots, parked, queue, bell, waiting, work, run, active, ops, events
+-- Writes   task, merging, slot, locks, reading, readers, wide, lock, lot, lots, parked, queue, bell, waiting, work,
+--          run, active, ops, events
 -- Returns  {'OK' or 'MORE', newly queued ids...}, {'STALE', current merge token}, {'CANCELLED'} or {'UNKNOWN'}
 -- Flags: allow-oom
 -- Moves: merging -> done, pending -> done, pending -> queued

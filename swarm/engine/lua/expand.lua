@@ -1,13 +1,16 @@
--- Splice tasks into a run in place of the one whose attempt asks for it: the attempt ends, the task waits for their sinks
--- as a join, and is done when these are. All of the tasks are new, their dependencies are among them, in the order given.
+-- Splice tasks into a run in place of the one whose attempt asks for it: the attempt ends, the task waits for their
+-- sinks as a join, and is done when these are. All of the tasks are new, their dependencies are among them, in the
+-- order given.
 -- KEYS[1]  the project's key prefix
--- ARGV     member, token, op_id, usage, how many tasks, the sinks (one a line), then for each task: id, spec JSON, type,
---          executor, urgency (the score without age), locks, max_attempts, how many dependencies, dependents (`*`: a
---          list), those of the list (both one a line), ms after the run's submission by when it must have ended or '';
+-- ARGV     member, token, op_id, usage, how many tasks, the sinks (one a line), then for each task: id, spec JSON,
+--          type, executor, urgency (the score without age), locks, max_attempts, how many dependencies,
+--          dependents (`*`: a list), those of the list (both one a line), ms after the run's submission by when it
+--          must have ended or '';
 --          then, to take the next task in the same call, what `claim` takes
--- Writes   task, waiting, index, dependents, deadlines, leases, locks, reading, readers, wide, lock, lot, lots, parked, queue,
---          bell, meta, run, work, ops, events; with a claim, what `claim` writes
--- Returns  {'OK' or 'MORE', newly queued ids...}, {'EXISTS', id}, {'STALE', current token}, {'CANCELLED'} or {'UNKNOWN'};
+-- Writes   task, waiting, index, dependents, deadlines, leases, held, locks, reading, readers, wide, lock, lot, lots,
+--          parked, queue, bell, meta, run, work, ops, events; with a claim, what `claim` writes
+-- Returns  {'OK' or 'MORE', newly queued ids...}, {'EXISTS', id}, {'STALE', current token}, {'CANCELLED'}
+--          or {'UNKNOWN'};
 --          with a claim, {that, what `claim` returns} once it is OK, or {that, {'FAILED'}} when only the claim erred
 -- Moves: acked -> pending, running -> pending, none -> pending, pending -> queued
 local member, token, op, spent, count, sinks = unpack(args, 1, 6)

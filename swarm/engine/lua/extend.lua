@@ -2,8 +2,10 @@
 -- goes back, uncharged, and waits for all of the larger set at once: nobody waits for a lock while holding another.
 -- KEYS[1]  the project's key prefix
 -- ARGV     member, token, op_id, usage, spec JSON with the larger scope, its locks, the paths asked for (one a line)
--- Writes   task, locks, reading, readers, wide, lock, leases, lot, lots, parked, queue, bell, work, run, ops, events
--- Returns  {'OK' or 'MORE', 'held'}, {'OK' or 'MORE', 'queued', the path whose lock it waits for}, {'STALE', current token},
+-- Writes   task, locks, reading, readers, wide, lock, leases, held, lot, lots, parked, queue, bell, work, run, ops,
+--          events
+-- Returns  {'OK' or 'MORE', 'held'}, {'OK' or 'MORE', 'queued', the path whose lock it waits for}, {'STALE', current
+--          token},
 --          {'CANCELLED'} or {'UNKNOWN'}
 -- Moves: acked -> queued, running -> queued
 local member, token, op, spent, spec, text, asked = unpack(args)

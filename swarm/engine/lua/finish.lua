@@ -1,10 +1,12 @@
 -- End a task that has nothing to merge.
 -- KEYS[1]  the project's key prefix
 -- ARGV     member, token, op_id, usage; then, to take the next task in the same call, what `claim` takes
--- Writes   task, leases, locks, reading, readers, wide, lock, lot, lots, parked, queue, bell, waiting, work, run, active, ops, events;
+-- Writes   task, leases, held, locks, reading, readers, wide, lock, lot, lots, parked, queue, bell, waiting, work,
+--          run, active, ops, events;
 --          with a claim, what `claim` writes
 -- Returns  {'OK' or 'MORE', newly queued ids...}, {'STALE', current token}, {'CANCELLED'} or {'UNKNOWN'};
---          with a claim, once it is OK: {that as lines, what `claim` returns...}, or {that, 'FAILED'} when only the claim erred
+--          with a claim, once it is OK: {that as lines, what `claim` returns...}, or {that, 'FAILED'} when only the
+--          claim erred
 -- Flags: allow-oom
 -- Moves: acked -> done, running -> done, pending -> done, pending -> queued
 local member, token, op, spent = unpack(args, 1, 4)

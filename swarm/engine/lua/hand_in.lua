@@ -1,10 +1,12 @@
 -- The attempt is durable in git: end the lease, keep token and locks, and wait to be merged.
 -- KEYS[1]  the project's key prefix
--- ARGV     member, token, op_id, commit, usage, how long the locks' display lasts (ms); then, to take the next task in the same call, what `claim` takes
--- Writes   task, leases, merging, run, lock, ops, events;
+-- ARGV     member, token, op_id, commit, usage, how long the locks' display lasts (ms); then, to take the next task
+--          in the same call, what `claim` takes
+-- Writes   task, leases, held, merging, run, lock, bell, ops, events;
 --          with a claim, what `claim` writes
 -- Returns  {'OK'}, {'STALE', current token}, {'CANCELLED'} or {'UNKNOWN'};
---          with a claim, once it is OK: {that as lines, what `claim` returns...}, or {that, 'FAILED'} when only the claim erred
+--          with a claim, once it is OK: {that as lines, what `claim` returns...}, or {that, 'FAILED'} when only the
+--          claim erred
 -- Flags: allow-oom
 -- Moves: running -> merging
 local member, token, op, commit, spent, display_ms = unpack(args, 1, 6)

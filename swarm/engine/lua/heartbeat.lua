@@ -1,6 +1,7 @@
 -- Note that a worker or supervisor is alive; decides no lease.
 -- KEYS[1]  the project's key prefix
--- ARGV     worker, kind, types, executors (both comma-separated), host, pid, state, task, attempts handed in or finished, attempts failed, tags
+-- ARGV     worker, kind, types, executors (both comma-separated), host, pid, state, task, attempts handed in or
+--          finished, attempts failed, tags
 -- Writes   agents, workers, agent, run, events
 -- Returns  {'OK'}
 -- Flags: allow-oom

@@ -4,8 +4,8 @@
 -- a queue that no worker alive serves is noted.
 -- KEYS[1]  the project's key prefix
 -- ARGV     op_id, lease ms
--- Writes   tick, meta, unserved, deadlines, leases, task, locks, reading, readers, wide, lock, lot, lots, parked, queue, delayed, bell, dead,
---          work, run, active, ops, events
+-- Writes   tick, meta, unserved, deadlines, leases, held, task, locks, reading, readers, wide, lock, lot, lots,
+--          parked, queue, delayed, bell, dead, work, run, active, ops, events
 -- Returns  {'OK' or 'MORE', then for each task: member, worker, state} or {'GRACE', until ms}
 -- Flags: allow-oom
 -- Moves: acked -> queued, running -> queued, acked -> failed, running -> failed, pending -> failed, queued -> failed,

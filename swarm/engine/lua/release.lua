@@ -1,10 +1,11 @@
 -- Put a held task back at once, no attempt charged.
 -- KEYS[1]  the project's key prefix
 -- ARGV     member, token, op_id, usage, reason; then, to take the next task in the same call, what `claim` takes
--- Writes   task, leases, locks, reading, readers, wide, lock, lot, lots, parked, queue, bell, run, ops, events;
+-- Writes   task, leases, held, locks, reading, readers, wide, lock, lot, lots, parked, queue, bell, run, ops, events;
 --          with a claim, what `claim` writes
 -- Returns  {'OK'}, {'STALE', current token}, {'CANCELLED'} or {'UNKNOWN'};
---          with a claim, once it is OK: {that as lines, what `claim` returns...}, or {that, 'FAILED'} when only the claim erred
+--          with a claim, once it is OK: {that as lines, what `claim` returns...}, or {that, 'FAILED'} when only the
+--          claim erred
 -- Flags: allow-oom
 -- Moves: acked -> queued, running -> queued
 local member, token, op, spent, reason = unpack(args, 1, 5)

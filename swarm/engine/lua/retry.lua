@@ -1,7 +1,7 @@
 -- Queue again what failed or was cancelled: one task with all that it needs and blocks, or a whole run.
 -- KEYS[1]  the project's key prefix
--- ARGV     run, task id or '', op_id, `failed` (of a run: not what a person cancelled), `fresh` (of a task: as if it had
---          never been tried) or ''
+-- ARGV     run, task id or '', op_id, `failed` (of a run: not what a person cancelled), `fresh` (of a task: as if it
+--          had never been tried) or ''
 -- Writes   task, queue, bell, dead, work, active, run, ops, events
 -- Returns  {'OK', tasks moved} or {'UNKNOWN'}
 -- Moves: failed -> queued, failed -> pending, cancelled -> queued, cancelled -> pending, upstream_failed -> pending,

@@ -1,8 +1,8 @@
 -- Go on without a task: its dependents count it as done, and nobody runs it.
 -- KEYS[1]  the project's key prefix
 -- ARGV     run, task id, op_id
--- Writes   task, queue, delayed, leases, merging, slot, locks, reading, readers, wide, lock, lot, lots, parked, bell,
---          waiting, work, dead, active, run, ops, events
+-- Writes   task, queue, delayed, leases, held, merging, slot, locks, reading, readers, wide, lock, lot, lots, parked,
+--          bell, waiting, work, dead, active, run, ops, events
 -- Returns  {'OK', tasks moved, newly queued ids...}, {'LOADING'} or {'UNKNOWN'}
 -- Flags: allow-oom
 -- Moves: pending -> skipped, queued -> skipped, acked -> skipped, running -> skipped, merging -> skipped,

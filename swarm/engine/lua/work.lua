@@ -3,7 +3,8 @@
 -- ARGV     op_id
 -- Writes   work, and whatever the item moves
 -- Returns  {'DONE'} when nothing is left, else {'MORE', tasks moved, newly queued ids...}
--- Moves: queued -> failed, acked -> failed, running -> failed, merging -> failed, pending -> done, pending -> queued, pending -> upstream_failed,
+-- Moves: queued -> failed, acked -> failed, running -> failed, merging -> failed, pending -> done, pending -> queued,
+--        pending -> upstream_failed,
 --        pending -> cancelled, queued -> cancelled, acked -> cancelled, running -> cancelled, merging -> cancelled,
 --        pending -> skipped, queued -> skipped, acked -> skipped, running -> skipped, merging -> skipped,
 --        failed -> skipped, upstream_failed -> skipped, cancelled -> skipped, failed -> queued, failed -> pending,
