@@ -201,7 +201,7 @@ def _unlandable(taken: Taken) -> Failure | None:
         )
     if taken.refused:
         return Failure(
-            FailureKind.OUT_OF_SCOPE,
+            FailureKind.POLICY if taken.is_escape else FailureKind.OUT_OF_SCOPE,
             f"left what cannot land: {_some(taken.refused)}",
             "Cannot land:\n" + "\n".join(taken.refused),
         )

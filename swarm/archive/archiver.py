@@ -17,7 +17,7 @@ from pathlib import Path
 
 import structlog
 
-from swarm.archive.files import append, mend, write_whole
+from swarm.archive.files import append, mend, read_lines, write_whole
 from swarm.archive.shelf import EVENTS, Shelf, decode_tasks, event_line, id_parts
 from swarm.base_check import red_on_base
 from swarm.crashpoints import crashpoint
@@ -32,6 +32,8 @@ from swarm.settings import Settings
 PAGE, PAGES_A_STEP = 2_000, 10
 LOOK_EVERY_S = 60.0
 """How often runs are looked for that have been kept long enough."""
+PAUSE_S = 0.05
+"""How long whoever waits for an archive leaves Redis alone."""
 LEAST_KEPT_MS = 60_000
 """Whoever waits for a run's end finds it in Redis for so long, whatever the settings say."""
 FIRST = "0-0"
@@ -51,6 +53,8 @@ class Archiver:
         self._log = structlog.get_logger()
         self._place = ""  # where this process has come to in the stream
         self._newest: dict[str, tuple[int, int]] = {}  # run -> last event in its file
+        self._is_anew = False  # the stream began again, and has not been read to its end since
+        self._lines: dict[str, set[str]] = {}  # run -> all of its file, where that has to be known
         self._ended: set[str] | None = None  # runs to archive
         self._look_at_s = 0.0
         self._is_in_charge = True
@@ -73,6 +77,8 @@ class Archiver:
                     self._write_note(archive, place)
                     self._engine.trim_events(archive, upto=place)
                 if len(events) < PAGE:
+                    self._is_anew = False
+                    self._lines.clear()
                     break
             else:
                 return False
@@ -86,9 +92,12 @@ class Archiver:
         """Archive all of a run that has ended; False when that was not possible in time."""
         until_s = time.monotonic() + patience_s
         while not self._has(run):
+            place = self._place
             self.step()
             if not self._is_in_charge or time.monotonic() > until_s:
                 return False
+            if self._place == place and not self._has(run):
+                time.sleep(PAUSE_S)  # another process of this home is at it, or the run has not ended
         return True
 
     def _is_ours(self, archive: str, place: str) -> bool:
@@ -106,8 +115,11 @@ class Archiver:
             newest = self._newest.get(event.run)
             if newest is None:
                 newest = self._newest[event.run] = self._mended(event.run)
-            if id_parts(event.id) > newest:
-                lines[event.run].append(event_line(event))
+            line = event_line(event)
+            # Ids are in order within one stream only: what is in the file may be of an earlier one.
+            is_later = not self._is_anew and id_parts(event.id) > newest
+            if is_later or line not in self._lines_of(event.run):
+                lines[event.run].append(line)
                 self._newest[event.run] = id_parts(event.id)
             if event.kind == "run_ended" and self._ended is not None:
                 self._ended.add(event.run)
@@ -162,8 +174,8 @@ class Archiver:
         return {run for run, ended_ms in ended.items() if not self._shelf.has(run, ended_ms=str(ended_ms))}
 
     def _has(self, run: str) -> bool:
-        ended_ms = self._engine.ended_runs().get(run)
-        return ended_ms is not None and self._shelf.has(run, ended_ms=str(ended_ms))
+        ended_ms = self._engine.stored_run(run).get("ended_ms", "0")
+        return ended_ms != "0" and self._shelf.has(run, ended_ms=ended_ms)
 
     # files --------------------------------------------------------------------------------------
     def _log_of(self, run: str) -> Path:
@@ -173,6 +185,11 @@ class Archiver:
     def _mended(self, run: str) -> tuple[int, int]:
         line = mend(self._log_of(run))
         return id_parts(json.loads(line)["id"]) if line else (0, 0)
+
+    def _lines_of(self, run: str) -> set[str]:
+        if run not in self._lines:
+            self._lines[run] = set(read_lines(self._log_of(run)))
+        return self._lines[run]
 
     @contextmanager
     def _alone(self) -> Iterator[bool]:
@@ -196,10 +213,14 @@ class Archiver:
             self._write_note(archive, place)
         if place != self._place:
             self._newest.clear()  # another process has been at the files
-        newest = self._engine.last_event_id()
-        if id_parts(newest) < id_parts(place):
-            place = FIRST  # the stream began anew: Redis was emptied, or its clock set back
+        if place != FIRST and self._has_begun_anew(place):
+            self._is_anew, place = True, FIRST
         return archive, place
+
+    def _has_begun_anew(self, place: str) -> bool:
+        """Redis was emptied, or restored from an older copy: it knows of no archive, or of less."""
+        is_unknown = self._engine.archived_to() in {"", FIRST}  # FIRST: a stop when this had just been found
+        return is_unknown or id_parts(self._engine.last_event_id()) < id_parts(place)
 
     def _write_note(self, archive: str, place: str) -> None:
         write_whole(self._note, [json.dumps({"archive": archive, "last": place}), "\n"])

@@ -34,6 +34,15 @@ def append(path: Path, lines: Iterable[str]) -> None:
         _sync_folder(path.parent)
 
 
+def read_lines(path: Path) -> list[str]:
+    """All whole lines of a file; none when it is not there."""
+    try:
+        with path.open(**TEXT) as file:  # type: ignore[call-overload]  # as above
+            return [line.removesuffix("\n") for line in file if line.endswith("\n")]
+    except FileNotFoundError:
+        return []
+
+
 def mend(path: Path) -> str:
     """Cut off a last line that a stop left torn; returns the last whole one, empty when there is none."""
     try:

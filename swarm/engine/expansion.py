@@ -8,14 +8,14 @@ from swarm.engine.specs import encode_spec
 from swarm.engine.submission import INLINE, MANY, dependents_of, task_entry
 from swarm.plan.graph import upward_ranks
 from swarm.plan.model import Plan, TaskSpec
-from swarm.plan.subplan import check_size, placed
+from swarm.plan.subplan import accepted, check_size, placed
 
 if TYPE_CHECKING:
     from swarm.engine.reads import Reads
 
 
 def expansion_arguments(queue: "Reads", claim: Claim, plan: Plan) -> list[str | int]:
-    """How many tasks, the sinks, then what each of them is.
+    """How many tasks, the sinks, then what each of them is; the task's acceptance judges the last.
 
     A task `sub` is called `<task>.sub`, or `<task>.<attempt>.sub` where one of those names is taken: by the
     plan itself, or by an expansion that a person has undone.
@@ -23,7 +23,8 @@ def expansion_arguments(queue: "Reads", claim: Claim, plan: Plan) -> list[str | 
     Raises:
         PlanError: more than one script can store.
     """
-    check_size(plan, claim.task.id)
+    check_size(plan, claim.task)
+    plan = accepted(plan, claim.task)
     named = placed(plan, f"{claim.task.id}.")
     if queue.known_ids(claim.run, list(named.by_id)):
         named = placed(plan, f"{claim.task.id}.{claim.attempt}.")

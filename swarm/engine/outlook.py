@@ -1,13 +1,14 @@
 """How much longer a run will take: a list schedule of what is left of it, by what is known of durations."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from swarm.engine.estimates import believed_durations_s, rest_of
-from swarm.engine.records import DurationRecord, ProgressRecord
+from swarm.engine.records import AgentRecord, DurationRecord, ProgressRecord, TaskRecord
 from swarm.engine.schedule import graph_of, list_schedule, upward_ranks_s
 from swarm.engine.snapshot import Snapshot
 from swarm.engine.spliced import joined
 from swarm.plan.model import Plan
+from swarm.states import TaskState
 
 MOST_TASKS = 5_000
 """Larger runs are not forecast: whoever asks where they stand must not wait for it."""
@@ -16,10 +17,13 @@ MOST_TASKS = 5_000
 def remaining_s(snapshot: Snapshot, learnt: Mapping[str, DurationRecord]) -> float | None:
     """Seconds until the last task's attempt ends, with the workers that are alive.
 
-    Retries and merges are not foreseen. None when the run has ended, nobody works, or it is too large.
+    Retries and merges are not foreseen. None when the run has ended or is paused, when it is too large, or
+    when there is a task that nobody could take.
     """
     workers = sum(agent.kind == "worker" for agent in snapshot.alive)
     if snapshot.run.state.is_terminal or not workers or len(snapshot.tasks) > MOST_TASKS:
+        return None
+    if snapshot.run.is_paused or not all(_is_served(task, snapshot.alive) for task in snapshot.tasks):
         return None
     by_id = {task.spec.id: task for task in snapshot.tasks}
     joins = {task.spec.id: task.join for task in snapshot.tasks if task.join}
@@ -29,3 +33,15 @@ def remaining_s(snapshot: Snapshot, learnt: Mapping[str, DurationRecord]) -> flo
     graph = graph_of(plan, believed_durations_s(plan, progress, learnt, joins=joins))
     rest, _ = rest_of(graph, progress, snapshot.taken_ms)
     return round(list_schedule(rest, workers, upward_ranks_s(rest)).makespan_s, 3)
+
+
+def _is_served(task: TaskRecord, agents: Iterable[AgentRecord]) -> bool:
+    """It waits for nobody, or somebody alive could take it."""
+    spec = task.spec
+    return task.state not in {TaskState.PENDING, TaskState.QUEUED} or any(
+        agent.kind == "worker"
+        and bool({"*", spec.type} & set(agent.types))
+        and (not agent.executors or spec.executor in agent.executors)
+        and set(spec.needs) <= set(agent.tags)
+        for agent in agents
+    )

@@ -1,7 +1,7 @@
 """What leaves Redis: events that an archive has, and runs that ended long ago."""
 
 from swarm.engine.steering import Steering
-from swarm.engine.words import words_of
+from swarm.engine.words import text_of, words_of
 from swarm.errors import UnknownRunError
 
 KEPT_EVENTS = 1_000
@@ -17,6 +17,10 @@ class Retention(Steering):
         Another one may take over when the first has not been heard of for an hour.
         """
         return words_of(self._caller.call("trim", archive, upto, keep))[0] == "OK"
+
+    def archived_to(self) -> str:
+        """The last event that the archive in charge has said to have; empty before it said anything."""
+        return text_of(self._one("HGET", self.keys.of("meta"), "archived_to"))
 
     def forget(self, run: str) -> bool:
         """Remove a run that has ended, with all its tasks; False when it has not ended, or is busy.

@@ -28,7 +28,10 @@ class Steering(Reads):
         return self._steer("retry", run, task, "fresh" if fresh else "")
 
     def retry_failed(self, run: str) -> int:
-        """Queue again what failed, and what failed because of it, but not what was cancelled; how many."""
+        """Queue again what failed, and what failed or was called off because of it; how many.
+
+        What a person cancelled stays cancelled.
+        """
         return self._steer("retry", run, "", "failed")
 
     def skip(self, run: str, task: str) -> bool:

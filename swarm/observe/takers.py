@@ -8,9 +8,11 @@ from swarm.observe.wording import plural
 from swarm.plan.model import queue_of
 
 _SHOWN = 3
+FOR_OTHERS_MS = 30_000
+"""So long a ready task is left to workers that have not failed it; `_skills.lua` decides it."""
 
 
-def takers(task: TaskRecord, agents: Iterable[AgentRecord]) -> Iterator[str]:
+def takers(task: TaskRecord, agents: Iterable[AgentRecord], now_ms: int) -> Iterator[str]:
     """What of type, executor, tags and idleness is missing among those alive; one line a fact."""
     workers = [agent for agent in agents if agent.kind == "worker"]
     if not workers:
@@ -36,15 +38,16 @@ def takers(task: TaskRecord, agents: Iterable[AgentRecord]) -> Iterator[str]:
         yield f"no worker has all of the tags it needs ({', '.join(spec.needs)}); tags alive: {tags}"
         yield f"`{start_for(queue_of(spec))}` starts one that does"
         return
-    yield from _among(task, equipped)
+    yield from _among(task, equipped, now_ms)
 
 
-def _among(task: TaskRecord, able: list[AgentRecord]) -> Iterator[str]:
+def _among(task: TaskRecord, able: list[AgentRecord], now_ms: int) -> Iterator[str]:
     """Whom of the able it is left to, and whether one of them has time."""
     fresh = [agent for agent in able if agent.worker_id not in task.tried_by]
-    if fresh and len(fresh) < len(able):
+    left_ms = task.queued_ms + FOR_OTHERS_MS - now_ms
+    if fresh and len(fresh) < len(able) and left_ms > 0:
         failed = [agent.worker_id for agent in able if agent not in fresh]
-        yield f"{_some(failed)} failed it already: it is left to others while there are any"
+        yield f"{_some(failed)} failed it already: it is left to others for {left_ms / 1000:.0f}s more"
         able = fresh
     idle = [agent for agent in able if not agent.task]
     if idle:

@@ -175,7 +175,7 @@ class _Inquiry:
             for name in holders[:MOST_HOLDERS]:
                 self._holder(task, name, depth + 1)
         if not pauses and not reached:
-            for line in takers(task, self._agents.values()):
+            for line in takers(task, self._agents.values(), self._now_ms):
                 self._say(task, depth, line)
 
     def _holder(self, task: TaskRecord, name: str, depth: int) -> None:

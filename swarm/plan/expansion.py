@@ -10,10 +10,8 @@ from swarm.plan.lint import lint
 from swarm.plan.model import Plan, TaskSpec
 from swarm.plan.reading import path_of, problems_error, read_json, shown
 from swarm.plan.scope import PatternError, is_inside, normalise_pattern
-from swarm.plan.subplan import size_problems
+from swarm.plan.subplan import INHERITED, size_problems
 
-_INHERITED = ("type", "needs", "tier", "timeout_s", "max_attempts", "priority")
-"""What a task of a sub-plan that does not say so itself has from the one it is a part of."""
 _NAMED_BOUNDS = 5
 
 
@@ -39,7 +37,7 @@ def read_expansion(document: str | bytes, whole: TaskSpec, *, bounds: Sequence[s
         if not error.problems:
             raise
         raise problems_error(source, [*error.problems, *problems]) from None
-    problems += size_problems(plan, whole.id)
+    problems += size_problems(plan, whole)
     problems += [Problem(one.path, one.message, one.hint) for one in lint(plan) if one.level == "error"]
     if problems:
         raise problems_error(source, problems)
@@ -55,7 +53,7 @@ def _inheriting(document: object, rows: object, whole: TaskSpec) -> object:
     if not isinstance(rows, list):
         return document
     # Any: the fields are of several types, all of them plain values.
-    inherited: dict[str, Any] = {name: getattr(whole, name) for name in _INHERITED}
+    inherited: dict[str, Any] = {name: getattr(whole, name) for name in INHERITED}
     made = [{**inherited, **row} if isinstance(row, dict) else row for row in rows]
     return {**document, "tasks": made} if isinstance(document, dict) else made
 

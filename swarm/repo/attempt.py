@@ -33,6 +33,7 @@ class Changes:
     edits: list[Edit] = field(default_factory=list)
     out_of_scope: list[bytes] = field(default_factory=list)
     refused: dict[bytes, str] = field(default_factory=dict)
+    has_escape: bool = False  # a link that leads out of the repository
     left_out: list[bytes] = field(default_factory=list)  # inside the scope, and ignored
 
 
@@ -138,6 +139,7 @@ class Comparison:
                     self._changes.refused[path] = UNSTABLE
         for path in escaping_links(links, [path for path in changed if path in links]):
             self._changes.refused[path] = f"links to '{shown(links[path])}', outside the repository"
+            self._changes.has_escape = True
 
     def _choose_folders(self, folders: list[bytes]) -> list[bytes]:
         """Leave out folders of artefacts, which can be huge: those ignored by the base or by themselves."""

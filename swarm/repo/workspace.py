@@ -41,6 +41,7 @@ class Taken:
     paths: tuple[str, ...] = ()
     out_of_scope: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()  # `path: reason`
+    is_escape: bool = False  # one of these leads out of the repository: a person has to look
     left_out: tuple[str, ...] = ()  # ignored, inside the scope; named when nothing else changed
 
 
@@ -111,6 +112,7 @@ def _refusal(changes: Changes) -> Taken:
         None,
         out_of_scope=tuple(sorted(map(shown, changes.out_of_scope))),
         refused=tuple(f"{shown(path)}: {reason}" for path, reason in sorted(changes.refused.items())),
+        is_escape=changes.has_escape,
     )
 
 

@@ -3,7 +3,7 @@
 | | what must hold | read from |
 |---|---|---|
 | I1 | every task is terminal or can be reached, and stands where its state says | keys |
-| I2 | a done task has one landing, or is recorded to have changed nothing; no other task has one | git |
+| I2 | a done task with files has one landing, or a record that it changed nothing; no other has one | git |
 | I3 | a dependency is done before its dependent starts | keys |
 | I4 | no two held tasks overlap; the lock table is what they hold, and so is what people see | keys |
 | I5 | fences strictly rise along a branch | git |
@@ -17,6 +17,7 @@
 from pathlib import Path
 
 from swarm.engine.engine import Engine
+from swarm.engine.records import TaskRecord
 from swarm.engine.store import Store
 from swarm.keys import member
 from swarm.states import TaskState
@@ -48,7 +49,7 @@ def check_everything(
             done = [
                 task.spec.id
                 for task in tasks.values()
-                if task.run == record.run and task.state is TaskState.DONE and not task.join
+                if task.run == record.run and task.state is TaskState.DONE and may_land(task)
             ]
             found += check_history(home / "repo.git", record.branch, done)
     if home is not None and len(ended) == len(runs):
@@ -56,6 +57,11 @@ def check_everything(
     if canary:
         found += check_canary(canary, store, home)
     return found
+
+
+def may_land(task: TaskRecord) -> bool:
+    """Whether a task becomes done by a merge: not a join, nor one that may change nothing."""
+    return bool(task.spec.files) and not task.join
 
 
 def assert_sound(engine: Engine, store: Store) -> None:

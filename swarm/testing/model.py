@@ -202,7 +202,7 @@ class Model:
         """It, and what waits for it."""
         if task.state in LIVE:
             self.void(task)
-            task.state, task.token = State.CANCELLED, 0
+            task.state, task.token, task.was_called_off = State.CANCELLED, 0, task.run in self.stopping
             for one in self._dependents(task) if not task.was_skipped else ():
                 self.cancel(one)
 
@@ -218,9 +218,8 @@ class Model:
                 self._doom(one)
 
     def _revive(self, task: Task) -> None:
-        run = self.runs[task.run]
-        run.state, run.has_ended = "active", False
-        task.failures, task.setbacks, task.crashes, task.tried_by = 0, 0, 0, set()
+        self.runs[task.run].reopen()
+        task.forget_tries()
         if self._blockers(task, NOT_DONE):
             task.state, task.token = State.PENDING, 0
         else:
@@ -234,17 +233,18 @@ class Model:
                 self.retry(one)
 
     def retry_run(self, run: str, states: Iterable[State] = BAD) -> None:
-        """What ended so and, of what failed only, what failed because of it."""
-        ended = self.of_run(run, states)
-        for task in ended:
-            self._revive(task)
-        self._undoom(ended)
+        """What ended so and, of what failed only, what failed or was called off because of it."""
+        found = self.of_run(run, states)
+        while found:
+            for task in found:
+                self._revive(task)
+            found = [one for one in self.of_run(run, BAD) if one.is_swept and not self._blockers(one, BAD)]
 
     def _undoom(self, roots: list[Task]) -> None:
         """What failed because of these comes back, unless something else keeps it from ever beginning."""
         if not roots or self.runs[roots[0].run].state == "cancelled":
             return
-        self.runs[roots[0].run].state, self.runs[roots[0].run].has_ended = "active", False
+        self.runs[roots[0].run].reopen()
         for root in roots:
             for one in self._dependents(root):
                 if one.state is State.UPSTREAM_FAILED and not self._blockers(
@@ -256,20 +256,20 @@ class Model:
                         self._doom(bad)
 
     def reap(self) -> set[tuple[str, State]]:
-        """One tick: what it took back or failed; nothing in the term of grace after a gap in ticks."""
-        is_gap = self.last_tick_ms and self.now_ms - self.last_tick_ms > GAP_MS
+        """One tick: what it took back or failed; no lease ends in the term of grace after a gap in ticks."""
+        is_gap = self.last_tick_ms and self.now_ms - self.last_tick_ms > GAP_MS and self.leased()
         if is_gap:
             self.grace_until_ms = self.now_ms + self.lease_ms if self.graces < GRACES else 0
             self.graces = min(self.graces + 1, GRACES)
         due = sorted((ms, name) for name, ms in self.deadlines.items() if ms <= self.now_ms)
         self.last_tick_ms = self.now_ms
-        if self.now_ms < self.grace_until_ms:
-            return set()
-        self.graces = self.graces if is_gap and not due else 0
+        in_grace = self.now_ms < self.grace_until_ms
+        self.graces = self.graces if in_grace or (is_gap and not due) else 0
         over = [self.tasks[name] for _, name in due if self.deadlines.pop(name) and name in self.tasks]
         failed = [task for task in over if self._expire(task, LIVE)]
         self._end_backoffs()
-        expired = [task for task in self.leased() if task.lease_ends_ms <= self.now_ms]
+        ended = [task for task in self.leased() if task.lease_ends_ms <= self.now_ms]
+        expired = [] if in_grace else ended
         for task in expired:
             self.reclaim(task)
         found = {(task.name, task.state) for task in (*failed, *expired)}

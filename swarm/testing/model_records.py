@@ -36,6 +36,10 @@ class Run:
             raise StaleTokenError("")
         self.slot = (*self.slot[:3], until_ms)
 
+    def reopen(self) -> None:
+        """It has work again."""
+        self.state, self.has_ended = "active", False
+
     def settle(self, states: AbstractSet[TaskState]) -> None:
         """It ends when its tasks have."""
         if self.has_ended or states & LIVE:
@@ -69,8 +73,19 @@ class Task:
     spent: int = 0  # by the attempt so far
     usage: int = 0  # by those that have ended
     was_skipped: bool = False
+    was_called_off: bool = False
     is_parked: bool = False
     tried_by: set[str] = field(default_factory=set)
+
+    @property
+    def is_swept(self) -> bool:
+        """It ended because another failed, and comes back with it."""
+        return self.state is TaskState.UPSTREAM_FAILED or self.was_called_off
+
+    def forget_tries(self) -> None:
+        """A retry counts anew."""
+        self.failures, self.setbacks, self.crashes = 0, 0, 0
+        self.tried_by, self.was_called_off = set(), False
 
     def grant(self, worker: WorkerProfile, token: int, base: str, lease_ends_ms: int) -> None:
         """The worker holds it until then."""

@@ -138,19 +138,19 @@ def test_shell_characters_in_every_field_run_nothing(swarm: Swarm) -> None:
 
 
 def test_a_symlink_that_leaves_the_repository_does_not_land(swarm: Swarm) -> None:
-    """Git would accept it; the merge does not."""
-    task = {
+    """Git would accept it; a person has to look, and no further attempt is made."""
+    task: dict[str, object] = {
         "id": "link",
         "description": "link to the outside",
         "files": ["link"],
         "command": ["python3", "-c", "import os; os.symlink('/etc/passwd', 'link')"],
-        "max_attempts": 1,
     }
 
-    report = swarm.json("run", swarm.plan([task]), "-y", "--workers", "1", expect=1)
+    report = swarm.json("run", swarm.plan([task]), "-y", "--workers", "1", expect=9)
 
     assert swarm.trailers(str(report["branch"])) == []
-    assert "link" in json.dumps(report["tasks"])
+    (told,) = json.loads(swarm.call("tasks", "--json").stdout)
+    assert (told["failure_kind"], told["attempt"]) == ("policy", 1)
 
 
 def test_a_folder_that_is_no_repository_is_named(tmp_path: Path, swarm: Swarm) -> None:

@@ -63,3 +63,52 @@ def test_a_bad_sub_plan_is_a_charged_failure(swarm: Swarm) -> None:
     assert "description: required" in reason
     assert "unknown dependency 'nobody'" in reason
     assert "'src/x.py' is not inside the write scope" in reason
+
+
+def test_a_task_does_not_get_out_of_its_acceptance(swarm: Swarm) -> None:
+    """What it was expanded into must pass its commands, nested too, even if no part changes anything."""
+    nothing: dict[str, object] = {"id": "nothing", "description": "do nothing", "command": ["true"]}
+    inner = {**expanding("inner", [nothing]), "acceptance": [["false"]]}
+    plan = [
+        {**expanding("api", [nothing]), "acceptance": [["false"]], "max_attempts": 1},
+        {**expanding("outer", [inner]), "max_attempts": 1},
+        write_task("last", "api"),
+    ]
+
+    report = swarm.json("run", swarm.plan(plan), "-y", "--workers", "2", expect=1)
+
+    states = states_of(report)
+    assert states == {
+        "api": "upstream_failed",
+        "api.nothing": "done",
+        "api.accept": "failed",
+        "outer": "upstream_failed",
+        "outer.inner": "upstream_failed",
+        "outer.inner.nothing": "done",
+        "outer.inner.accept": "failed",
+        "last": "upstream_failed",
+    }
+    run = str(report["run"])
+    for words in (["--task", "api"], ["--task", "api", "--fresh"]):
+        assert swarm.call("retry", run, *words).returncode == 0
+        report = swarm.json("run", "--resume", run, "-y", "--workers", "1", expect=1)
+        assert states_of(report)["api"] == "upstream_failed"
+    assert states_of(report)["api.2.accept"] == "failed"
+
+
+def test_the_acceptance_of_an_expanded_task_sees_what_all_parts_landed(swarm: Swarm) -> None:
+    """It is judged after the last of them, on the merged tree."""
+    check = "import pathlib, sys; sys.exit(not all(pathlib.Path(f'out/{n}.txt').exists() for n in 'xyz'))"
+    whole = expanding("whole", [write_task("x"), write_task("y"), write_task("z", "x")])
+    plan = [{**whole, "acceptance": [["python3", "-c", check]], "max_attempts": 1}]
+
+    report = swarm.json("run", swarm.plan(plan), "-y", "--workers", "2")
+
+    names = ("whole", "whole.x", "whole.y", "whole.z", "whole.accept")
+    assert states_of(report) == dict.fromkeys(names, "done")
+
+
+def states_of(report: dict[str, object]) -> dict[str, str]:
+    """Task -> state, as a report has them."""
+    tasks: list[dict[str, str]] = report["tasks"]  # type: ignore[assignment]  # rows of JSON
+    return {task["id"]: task["state"] for task in tasks}

@@ -1,5 +1,7 @@
 """A running task is replaced by a sub-DAG, and its dependents wait for that."""
 
+from dataclasses import replace
+
 import pytest
 from expansion_board import DIAMOND, WORKER, Board
 
@@ -312,3 +314,18 @@ def test_the_short_way_leaves_the_end_of_a_join_to_the_general_way(board: Board)
     assert following is not None
     assert following.task.id == "last"
     assert board.state("task") == "done"
+
+
+def test_a_task_with_acceptance_waits_for_the_part_that_is_judged_by_it(engine: Engine) -> None:
+    """Whoever expands it: one part more than asked for, the only one that it waits for."""
+    whole = replace(make_task("task"), acceptance=(("false",),))
+    board = Board(engine, make_plan(whole, make_task("last", after=["task"])))
+
+    board.expand("task", make_plan(*(f"t{n}" for n in range(MOST_TASKS))))
+    for number in range(MOST_TASKS):
+        board.finish(f"task.t{number}")
+
+    assert (board.state("task"), board.state("last")) == ("pending", "pending")
+    assert engine.task(board.run, "task.accept").spec.acceptance == (("false",),)
+    board.finish("task.accept")
+    assert (board.state("task"), board.state("last")) == ("done", "queued")

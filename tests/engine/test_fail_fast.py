@@ -3,9 +3,10 @@
 import pytest
 from one_worker import WORKER, claim, states
 
-from swarm.engine.claims import Failure, Finish
+from swarm.engine.claims import Fail, Failure, Finish
 from swarm.engine.engine import Engine
 from swarm.errors import RunCancelledError
+from swarm.models.usage import Usage
 from swarm.observe.story import tell_event
 from swarm.plan.model import Plan
 from swarm.states import FailureKind, RunState
@@ -91,6 +92,76 @@ def test_what_was_called_off_comes_back_with_a_retry(engine: Engine) -> None:
         "later": "pending",
     }
     assert states(engine, run)["later"] == "cancelled"
+
+
+def test_what_was_called_off_comes_back_with_what_failed(engine: Engine) -> None:
+    """Nobody cancelled it; what a person did cancel stays, also after the run was stopped."""
+    run = engine.submit(
+        make_plan(*plan().tasks, "unwanted", make_task("after-both", after=["bad", "later"])),
+        base=BASE,
+        fail_fast=True,
+    )
+    engine.cancel(run, "unwanted")
+    engine.fail(claim(engine, 1), FATAL)
+
+    moved = engine.retry_failed(run)
+
+    assert moved == 6
+    assert states(engine, run) == {
+        "bad": "queued",
+        "below": "pending",
+        "held": "queued",
+        "ready": "queued",
+        "later": "pending",
+        "unwanted": "cancelled",
+        "after-both": "pending",
+    }
+    assert engine.run(run).state is RunState.ACTIVE
+
+
+def test_a_person_may_cancel_what_came_back(engine: Engine) -> None:
+    """It is no longer what its run called off."""
+    run = engine.submit(plan(), base=BASE, fail_fast=True)
+    engine.fail(claim(engine, 1), FATAL)
+    engine.retry_failed(run)
+    engine.cancel(run, "ready")
+    engine.fail(claim(engine, 2), FATAL)
+
+    engine.retry_failed(run)
+
+    assert states(engine, run)["ready"] == "cancelled"
+    assert states(engine, run)["held"] == "queued"
+
+
+@pytest.mark.parametrize("how", ["all", "failed", "task"])
+def test_a_retry_is_not_undone_by_what_was_left_over(engine: Engine, how: str) -> None:
+    """The worker died between its failure and the calling off, and a person was faster than the reaper."""
+    run = engine.submit(plan(), base=BASE, fail_fast=True)
+    engine._end(claim(engine), Fail(FATAL), Usage())  # and does not go on with what that left
+
+    if how == "failed":
+        engine.retry_failed(run)
+    else:
+        engine.retry(run, "bad" if how == "task" else "")
+    engine.reclaim_expired()
+
+    assert states(engine, run) == {
+        "bad": "queued",
+        "below": "pending",
+        "held": "queued",
+        "ready": "queued",
+        "later": "pending",
+    }
+
+
+def test_what_was_left_over_still_calls_off_where_nobody_retried(engine: Engine) -> None:
+    """The reaper does what the worker that died left."""
+    run = engine.submit(plan(), base=BASE, fail_fast=True)
+    engine._end(claim(engine), Fail(FATAL), Usage())
+
+    engine.reclaim_expired()
+
+    assert states(engine, run)["ready"] == "cancelled"
 
 
 def test_a_large_run_is_called_off_in_parts(engine: Engine) -> None:

@@ -60,6 +60,22 @@ def test_a_gap_in_ticks_gives_every_lease_one_term_of_grace(
     assert engine.task(run, "build").crashes == 1
 
 
+def test_grace_is_for_leases_and_not_for_deadlines(engine: Engine, clock: SkewedClock) -> None:
+    """After a time without ticks a run's deadline holds as it was set, and backoffs come due."""
+    engine.reclaim_expired()
+    clock.advance(ms=3_600_000)
+    run = engine.submit(make_plan("held", "late"), base=BASE, deadline_s=6.0)
+    assert engine.claim(WorkerProfile("w"), "c1") is not None
+    engine.reclaim_expired()
+    for _ in range(2):
+        clock.advance(ms=4_000)
+        engine.reclaim_expired()
+
+    ended = {task.spec.id: task.state for task in engine.tasks(run)}
+
+    assert ended == {"held": TaskState.FAILED, "late": TaskState.FAILED}
+
+
 def test_a_slow_reaper_reaps_after_two_graces(
     engine: Engine, worker: WorkerProfile, clock: SkewedClock
 ) -> None:

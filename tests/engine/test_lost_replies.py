@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from swarm.engine.claims import Claim, WorkerProfile
+from swarm.engine.claims import Claim, Requeued, WorkerProfile
 from swarm.engine.engine import Engine
 from swarm.engine.store import Store
 from swarm.errors import StaleTokenError, StoreUnreachableError
@@ -80,6 +80,20 @@ def test_a_claim_is_answered_again_only_while_it_holds(engine: Engine, worker: W
     assert again.token == first.token
     assert later is not None
     assert later.token > first.token
+
+
+def test_a_tick_over_a_deadline_survives_a_lost_reply(store: Store) -> None:
+    """What has no worker keeps its empty word in the answer that is given again."""
+    plan = make_plan(*(replace(make_task(name), deadline_s=0) for name in "ab"))
+    lossy = LossyStore(store)
+    engine = make_engine(lossy)
+    run = engine.submit(plan, base=BASE)
+
+    lossy.lose_replies(1)
+    found = engine.reclaim_expired()
+
+    assert lossy.lost == 1
+    assert found == [Requeued(run, name, "", TaskState.FAILED) for name in "ab"]
 
 
 def test_patience_ends(store: Store) -> None:

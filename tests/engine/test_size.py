@@ -16,6 +16,7 @@ from swarm.states import FailureKind, TaskState
 from swarm.testing.plans import BASE
 
 TASKS, FEW = 20_000, 1_000
+WIDE, LAYER = 1_000, 100
 MOST_A_SCRIPT = 3_000
 """Commands in one script: at 2 to 5 µs each, far below 50 ms."""
 WORKER = WorkerProfile("worker-a", executors=("command",))
@@ -152,3 +153,30 @@ def test_a_claim_beside_thousands_that_are_parked_costs_no_more_commands(
         assert holder.task.id.startswith("held")
 
     assert costs[5_000] < costs[0] * 1.5
+
+
+@pytest.mark.parametrize("how", ["the task", "all that failed"])
+def test_bringing_back_a_layer_that_depends_on_a_thousand_tasks(
+    store: Store, counting: CountingStore, how: str
+) -> None:
+    """Its dependencies are looked at within the budget of a script; none costs a round trip of its own."""
+    sources = [TaskSpec(f"s{n}", "d", executor="command", command=("true",)) for n in range(WIDE)]
+    names = tuple(task.id for task in sources)
+    layer = [
+        TaskSpec(f"k{n}", "d", dependencies=names, executor="command", command=("true",))
+        for n in range(LAYER)
+    ]
+    queue = Engine(counting, "size")
+    run = queue.submit(Plan((*sources, *layer)), base=BASE)
+    claim = Engine(store, "size").claim(WORKER, "claim")
+    assert claim is not None
+    queue.fail(claim, NO)
+    assert queue.run(run).counts[TaskState.UPSTREAM_FAILED] == LAYER
+    counting.most = counting.calls = 0
+
+    moved = queue.retry(run, claim.task.id) if how == "the task" else queue.retry_failed(run)
+
+    assert moved == LAYER + 1
+    assert queue.run(run).counts[TaskState.PENDING] == LAYER
+    assert counting.most < 2 * WIDE
+    assert counting.calls < WIDE * LAYER / 100

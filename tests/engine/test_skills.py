@@ -128,6 +128,28 @@ def test_a_failed_task_goes_to_another_worker(engine: Engine, clock: SkewedClock
     assert task_of(engine.claim(other, "4")) == "hard"
 
 
+def test_a_failed_task_does_not_wait_for_a_busy_worker_without_end(
+    engine: Engine, clock: SkewedClock
+) -> None:
+    """Another one may be at work for an hour: after half a minute anybody may have the task."""
+    busy = WorkerProfile("busy")
+    engine.submit(make_plan("hard"), base=BASE)
+    held = engine.claim(PLAIN, "1")
+    assert held is not None
+    engine.fail(held, NO)
+    clock.advance(ms=10_000)
+    alive(engine, PLAIN, busy)
+    assert engine.claim(PLAIN, "2") is None
+
+    clock.advance(ms=29_000)
+    alive(engine, PLAIN, busy)
+    assert engine.claim(PLAIN, "3") is None
+    clock.advance(ms=2_000)
+    alive(engine, PLAIN, busy)
+
+    assert task_of(engine.claim(PLAIN, "4")) == "hard"
+
+
 def test_when_everybody_has_failed_it_anybody_may_try_again(engine: Engine, clock: SkewedClock) -> None:
     """A task is not left over for want of a fresh pair of hands."""
     other = WorkerProfile("other")

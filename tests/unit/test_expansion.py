@@ -9,7 +9,7 @@ from swarm.errors import PlanError
 from swarm.plan.expansion import describe_problems, read_expansion
 from swarm.plan.model import TaskSpec
 from swarm.plan.scope import WriteScope, is_inside
-from swarm.plan.subplan import MOST_EDGES, MOST_TASKS, check_size, placed
+from swarm.plan.subplan import INHERITED, MOST_EDGES, MOST_TASKS, accepted, check_size, placed
 from swarm.testing.plans import make_plan, make_task
 
 WHOLE = TaskSpec(
@@ -107,7 +107,29 @@ def test_size_has_a_bound() -> None:
     assert f"1770 dependencies, at most {MOST_EDGES}" in faults(dense)
     assert "longer than 200" in faults([{"id": "x" * 99, "description": "x"}], replace(WHOLE, id="y" * 99))
     with pytest.raises(PlanError, match="no tasks"):
-        check_size(make_plan(), "whole")
+        check_size(make_plan(), WHOLE)
+
+
+def test_acceptance_commands_get_a_part_of_their_own() -> None:
+    """It waits for every sink, has a name that is free, and what the whole has, whatever the parts say."""
+    whole = replace(WHOLE, acceptance=(("make", "test"), ("false",)), priority=7)
+    plan = make_plan("accept", make_task("b", after=["accept"]), make_task("c", priority=-3))
+
+    made = accepted(plan, whole)
+
+    assert made.tasks[:-1] == plan.tasks
+    last = made.tasks[-1]
+    assert (last.id, last.dependencies, last.acceptance) == ("accept-2", ("b", "c"), whole.acceptance)
+    assert (last.executor, last.command, last.files) == ("command", ("true",), ())
+    assert all(getattr(last, name) == getattr(whole, name) for name in INHERITED)
+    assert accepted(plan, WHOLE) is plan
+
+
+def test_the_part_that_accepts_has_a_name_of_bounded_length_too() -> None:
+    """Where it would be too long, the sub-plan is refused."""
+    whole = replace(WHOLE, id="y" * 190, acceptance=(("true",),))
+
+    assert "acceptance commands cannot be expanded" in faults([{"id": "x", "description": "x"}], whole)
 
 
 def test_placed_tasks_keep_their_edges() -> None:

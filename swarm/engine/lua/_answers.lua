@@ -19,8 +19,10 @@ local function first_answer(op, worker)
   if tonumber(count) < last then
     return {'STALE', '0'}
   end
-  local answer = split_lines(stored)
-  table.remove(answer, 1)
+  local answer = {}
+  for word in string.gmatch(stored, '\n([^\n]*)') do
+    answer[#answer + 1] = word -- the empty ones too: answers are read by place
+  end
   return answer
 end
 

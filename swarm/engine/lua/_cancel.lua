@@ -1,6 +1,6 @@
 -- Calling off: a task, what depends on it, a run, or what is left of one that stops at its first failure.
 
--- By a person, when no other reason is given.
+-- By a person, when no other reason is given; with one it is marked, so that it comes back with what failed.
 local function cancel_task(task, reason)
   if is_held_state(task.state) then
     history.add(task, 'cancelled', reason or 'cancelled by a person', true, 'cancelled')
@@ -8,7 +8,7 @@ local function cancel_task(task, reason)
   detach(task)
   end_task(task, 'cancelled')
   if reason then
-    write_fields(key('task', task.member), {'failure_reason', reason})
+    write_fields(key('task', task.member), {'failure_reason', reason, 'called_off', '1'})
   end
   write_fields(key('task', task.member), {'token', '0'})
   emit('task_cancelled', task.run, task.id, {'state', 'cancelled', 'reason', reason or ''})
@@ -38,5 +38,8 @@ end
 
 function orders.stop_run(run, from)
   local failed = read('HGET', key('run', run), 'stopped_by') or ''
+  if failed == '' then
+    return 0 -- a person has tried it again since this was left over
+  end
   return cancel_run_tasks(run, from, 'stop', 'the run stops at its first failure: ' .. failed)
 end

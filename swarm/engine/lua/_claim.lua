@@ -85,7 +85,7 @@ function queue_due()
     local task = read_task(member)
     write('ZREM', key('delayed'), member)
     if task and task.state == 'queued' and task.lot == '' then
-      write_fields(key('task', member), {'not_before_ms', '0'})
+      write_fields(key('task', member), {'not_before_ms', '0', 'queued_ms', now_text})
       enqueue(member, task.type, task.executor, task.score)
     end
   end

@@ -51,9 +51,12 @@ function ability.has_failed(task, worker)
   return string.find('\n' .. task.tried_by .. '\n', '\n' .. worker .. '\n', 1, true)
 end
 
--- The worker has failed this task, and another one that has not is there to do it.
+-- The worker has failed this task, and another one that has not is there to do it. That one may be at work for an
+-- hour, so it is waited for only a while.
+local FOR_OTHERS_MS = 30000
+
 function ability.is_for_another(task, worker)
-  if task.tried_by == '' or not ability.has_failed(task, worker) then
+  if task.tried_by == '' or not ability.has_failed(task, worker) or now - tonumber(task.queued_ms) > FOR_OTHERS_MS then
     return false
   end
   for _, other in ipairs(ability.read_alive_workers()) do

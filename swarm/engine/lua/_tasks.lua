@@ -2,7 +2,7 @@
 local FIELDS = {
   'state', 'token', 'type', 'executor', 'score', 'locks', 'attempt', 'worker', 'parked_ms', 'lot', 'baton',
   'spent', 'merge_token', 'claimed_ms', 'busy_ms', 'dependents', 'skipped_ms', 'join', 'lock_wait_ms', 'spec', 'evidence',
-  'fresh_after', 'tried_by', 'overtaken',
+  'fresh_after', 'tried_by', 'overtaken', 'queued_ms',
 }
 local TO_END = 18 -- so many of them say all that ending an attempt needs
 
@@ -20,7 +20,7 @@ local function read_task(member, count)
     spent = values[12] or '', merge_token = values[13] or '', claimed_ms = values[14] or '0',
     busy_ms = values[15] or '0', dependents = values[16] or '', skipped_ms = values[17] or '0',
     join = values[18] or '', lock_wait_ms = values[19] or '0', spec = values[20] or '', evidence = values[21] or '',
-    fresh_after = values[22] or '0', tried_by = values[23] or '', overtaken = values[24] or '0',
+    fresh_after = values[22] or '0', tried_by = values[23] or '', overtaken = values[24] or '0', queued_ms = values[25] or '0',
   }
 end
 

@@ -1,41 +1,53 @@
 -- Bringing back what failed because of others. A walk in the plan's order, a page a call, decides each task after those
--- that it depends on; where the order is another (a task that was expanded), the walk is repeated while it finds any.
+-- that it depends on; where the order is another (a task that was expanded), the walk is repeated while it finds any. All
+-- dependencies of one task are looked at in one call, lest one fail in between; the page ends when the budget is spent.
 local retry_failed_tasks, undoom_run, leave_undoom
 do
   -- Revived in this call: what is stored of it is of before.
   local revived
+  local takes_failed
 
-  local function is_in_the_way(member)
-    if revived[member] then
-      return nil
-    end
-    local stored = read('HMGET', key('task', member), 'state', 'skipped_ms')
-    return not stored[2] and CAN_RETRY[stored[1]] and stored[1] or nil
+  -- Whether this walk is about it: nobody wanted it to end, it failed with others or was called off with its run.
+  local function is_sought(state, called_off)
+    return state == 'upstream_failed'
+      or takes_failed and (state == 'failed' or state == 'cancelled' and called_off == '1')
   end
 
-  -- 'yes', 'no', or 'not yet': of its dependencies only some are left that failed because of others themselves.
+  -- 'yes', 'no', or 'not yet': of its dependencies only some are left that the walk is about themselves.
   local function may_go_on(task)
-    local answer = 'yes'
-    for _, id in ipairs(dependencies_of(task.member)) do
-      local state = is_in_the_way(task.run .. '/' .. id)
-      if state == 'upstream_failed' then
+    local answer, ids = 'yes', dependencies_of(task.member)
+    for i = 1, #ids do
+      budget = budget - 1
+      local member = task.run .. '/' .. ids[i]
+      local stored = not revived[member] and read('HMGET', key('task', member), 'state', 'skipped_ms', 'called_off')
+      if stored and CAN_RETRY[stored[1]] and not stored[2] then
+        if not is_sought(stored[1], stored[3]) then
+          return 'no'
+        end
         answer = 'not yet'
-      elseif state then
-        return 'no'
       end
     end
     return answer
   end
 
+  local function comes_back(task)
+    local called_off = task.state == 'cancelled' and read('HGET', key('task', task.member), 'called_off')
+    if not is_sought(task.state, called_off) then
+      return 'no'
+    end
+    return task.state == 'failed' and 'yes' or may_go_on(task)
+  end
+
   -- `from` is a place in the run, whether something was left for later, and whether something came back since.
-  local function walk(kind, run, from, takes_failed)
+  local function walk(kind, run, from)
     local place, held, again = string.match(from, '^(%d+) ?(%d?) ?(%d?)')
-    local ids, count = read('ZRANGE', key('index', run), place, place + BUDGET - 1), 0
+    local ids, count, looked = read('ZRANGE', key('index', run), place, place + BUDGET - 1), 0, 0
     revived = {}
-    for _, id in ipairs(ids) do
-      local task = read_task(run .. '/' .. id)
-      local answer = task and task.state == 'upstream_failed' and may_go_on(task)
-      if answer == 'yes' or takes_failed and task and task.state == 'failed' then
+    while looked < #ids and (looked == 0 or budget > 0) do
+      looked = looked + 1
+      local task = read_task(run .. '/' .. ids[looked])
+      local answer = task and comes_back(task)
+      if answer == 'yes' then
         revive_task(task)
         revived[task.member] = true
         again, count = held, count + 1
@@ -43,17 +55,18 @@ do
         held = '1'
       end
     end
-    if #ids == BUDGET then
-      leave_work(kind, run, number_text(place + BUDGET) .. ' ' .. (held == '1' and 1 or 0) .. ' ' .. (again == '1' and 1 or 0))
+    if looked == BUDGET or looked < #ids then
+      leave_work(kind, run, number_text(place + looked) .. ' ' .. (held == '1' and 1 or 0) .. ' ' .. (again == '1' and 1 or 0))
     elseif again == '1' then
       leave_work(kind, run, '0')
     end
     return count
   end
 
-  -- What failed, and what failed because of it; not what a person cancelled.
+  -- What failed, and what failed or was called off because of it; not what a person cancelled.
   function retry_failed_tasks(run, from)
-    return walk('retry_failed', run, from, true)
+    takes_failed = true
+    return walk('retry_failed', run, from)
   end
 
   -- What failed with a task that has landed, or was skipped, after all; not what a person cancelled.
@@ -61,7 +74,8 @@ do
     if read_run(run).state == 'cancelled' then
       return 0 -- since this was left over
     end
-    return walk('undoom', run, from, false)
+    takes_failed = false
+    return walk('undoom', run, from)
   end
 
   function leave_undoom(task)

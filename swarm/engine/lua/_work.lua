@@ -50,11 +50,11 @@ local function trigger_dependents(run, id, from, text)
   return queued
 end
 
--- The dependencies of a task, as planned, and what it was expanded into and waits for.
-local function dependencies_of(member)
+-- The dependencies of a task, as planned, and what it was expanded into and waits for; `join` where this call changed it.
+local function dependencies_of(member, join)
   local stored = read('HMGET', key('task', member), 'spec', 'join')
   local ids = cjson.decode(stored[1]).dependencies or {}
-  for _, id in ipairs(split_lines(stored[2] or '')) do
+  for _, id in ipairs(split_lines(join or stored[2] or '')) do
     ids[#ids + 1] = id
   end
   return ids
@@ -65,26 +65,27 @@ local function is_waiting(member)
   return tonumber(read('HGET', key('waiting', run), id) or 0) > 0
 end
 
--- Walk dependents, and theirs, breadth first; `visit` says whether to go on beyond a task.
+-- Walk dependents, and theirs, breadth first; `visit` says whether to go on beyond a task, and may spend of the budget too.
 local function walk_dependents(kind, members, from, visit)
   local first = 1
   while first <= #members and budget > 0 do
     local member = members[first]
     local run = string.match(member, '^[^/]*')
     local ids, rest = read_dependents(member, from, budget)
-    budget = budget - #ids - 1
-    for _, id in ipairs(ids) do
-      local dependent = run .. '/' .. id
+    local looked = 0
+    while looked < #ids and budget > 0 do
+      looked, budget = looked + 1, budget - 1
+      local dependent = run .. '/' .. ids[looked]
       local task = not visited[dependent] and read_task(dependent)
       visited[dependent] = true
       if task and visit(task, member) then
         members[#members + 1] = dependent
       end
     end
-    if rest then
-      leave_work(kind, member, rest)
+    if rest or looked < #ids then
+      leave_work(kind, member, from + looked)
     end
-    first, from = first + 1, 0
+    first, from, budget = first + 1, 0, budget - 1
   end
   for i = first, #members do
     leave_work(kind, members[i], 0)
@@ -135,6 +136,9 @@ local function reopen_run(run)
   if stored.ended_ms ~= '0' or stored.state == 'cancelled' then
     local state = read('HGET', key('run', run), 'activated') and 'active' or 'loading'
     restate_run(run, state)
+    if stored.fail_fast ~= '' then
+      write_run(run, 'stopped_by', '')
+    end
     write('SADD', key('active'), run)
     emit('run_activated', run, '', {'state', state})
   end
@@ -144,8 +148,7 @@ local function revive_task(task)
   reopen_run(task.run)
   write('ZREM', key('dead'), task.member)
   write_fields(key('task', task.member), {'failures', '0', 'setbacks', '0', 'crashes', '0', 'crashed_ms', '', 'needs_person', '0',
-    'failure_kind', '', 'failure_reason', '', 'ended_ms', '0', 'tried_by', '',
-    'overtaken', '0'})
+    'failure_kind', '', 'failure_reason', '', 'called_off', '', 'ended_ms', '0', 'tried_by', '', 'overtaken', '0'})
   local state = 'queued'
   if task.join ~= '' or not task.was_join and is_waiting(task.member) then
     state = 'pending'
@@ -169,35 +172,49 @@ local function retry_run_tasks(run, from)
   end)
 end
 
--- A revived task needs its dependents back, and those of its dependencies that ended without being done.
+-- A revived task needs its dependents back, and those of its dependencies that ended without being done. Each dependency
+-- that is looked at spends of the budget: many tasks may share thousands of them, nearly all done.
+local function revive_above(member, from, join)
+  local run, ids, count = string.match(member, '^[^/]*'), dependencies_of(member, join), 0
+  while from < #ids and budget > 0 do
+    from, budget = from + 1, budget - 1
+    local dependency = run .. '/' .. ids[from]
+    local state = not visited[dependency] and read('HGET', key('task', dependency), 'state')
+    if state and CAN_RETRY[state] then
+      visited[dependency] = true
+      revive_task(read_task(dependency))
+      count = count + 1
+      leave_work('revive_above', dependency, 0)
+      leave_work('revive_below', dependency, 0)
+    end
+  end
+  if from < #ids then
+    leave_work('revive_above', member, from)
+  end
+  return count
+end
+
 local function revive_around(member, from)
   local count = 0
-  local function visit(task)
+  walk_dependents('revive_below', {member}, from, function(task)
     if not CAN_RETRY[task.state] then
       return false
     end
     revive_task(task)
-    count = count + 1
-    for _, id in ipairs(dependencies_of(task.member)) do
-      leave_work('revive', task.run .. '/' .. id, '')
-    end
+    count = count + 1 + revive_above(task.member, 0)
     return true
-  end
-  walk_dependents('revive_below', {member}, from, visit)
+  end)
   return count
 end
 
-local function revive_one(member, may_be, task)
-  task = task or read_task(member)
-  if not task or not may_be[task.state] then
+local function revive_one(task, may_be)
+  if not may_be[task.state] then
     return 0
   end
+  visited[task.member] = true
   revive_task(task)
-  for _, id in ipairs(dependencies_of(member)) do
-    leave_work('revive', task.run .. '/' .. id, '')
-  end
-  leave_work('revive_below', member, 0)
-  return 1
+  leave_work('revive_below', task.member, 0)
+  return 1 + revive_above(task.member, 0, task.join)
 end
 
 -- Those that stood aside go back to their queues.

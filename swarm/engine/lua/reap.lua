@@ -1,5 +1,5 @@
 -- One tick of the reaper: take back what outlived its lease. A gap in ticks means that the server was away
--- and nobody could renew: every lease gets one term of grace. After two graces in a row it reaps anyway.
+-- and nobody could renew: every lease, but no deadline, gets one term of grace. After two in a row it reaps anyway.
 -- Backoffs that have come due are queued, what is over its deadline fails, and a turn that nobody takes ends;
 -- a queue that no worker alive serves is noted.
 -- KEYS[1]  the project's key prefix
@@ -19,7 +19,7 @@ end
 local tick = key('tick')
 local last = read('HMGET', tick, 'last_ms', 'grace_until_ms', 'graces', 'looked_ms')
 local grace_until, graces = tonumber(last[2] or 0), tonumber(last[3] or 0)
-local is_gap = last[1] and now - tonumber(last[1]) > GAP_MS
+local is_gap = last[1] and now - tonumber(last[1]) > GAP_MS and read('ZCARD', key('leases')) > 0
 if is_gap and graces < 2 then
   graces, grace_until = graces + 1, now + tonumber(lease_ms)
   emit('reaper_grace', '', '', {'until_ms', number_text(grace_until)})
@@ -33,9 +33,6 @@ write_fields(tick, {'last_ms', now_text, 'grace_until_ms', number_text(grace_unt
 if turn.look() then
   return settle({'MORE'})
 end
-if now < grace_until then
-  return settle({'GRACE', number_text(grace_until)})
-end
 prune_answers(tick)
 write_fields(tick, {'looked_ms', look_for_unserved(last[4])})
 local overdue = expire_due()
@@ -43,6 +40,9 @@ if overdue then
   return settle(overdue) -- what they change, the rest would read as it was
 end
 queue_due()
+if now < grace_until then
+  return settle({'GRACE', number_text(grace_until)})
+end
 local expired = read('ZRANGEBYSCORE', key('leases'), '-inf', now_text, 'LIMIT', 0, BATCH)
 local answer = {#expired == BATCH and 'MORE' or 'OK'}
 for _, member in ipairs(expired) do

@@ -1,6 +1,6 @@
 -- Queue again what failed or was cancelled: one task with all that it needs and blocks, or a whole run.
 -- KEYS[1]  the project's key prefix
--- ARGV     run, task id or '', op_id, `failed` (of a run: not what was cancelled), `fresh` (of a task: as if it had
+-- ARGV     run, task id or '', op_id, `failed` (of a run: not what a person cancelled), `fresh` (of a task: as if it had
 --          never been tried) or ''
 -- Writes   task, queue, bell, dead, work, active, run, ops, events
 -- Returns  {'OK', tasks moved} or {'UNKNOWN'}
@@ -22,7 +22,7 @@ if id ~= '' then
   if task.join ~= '' and (how == 'fresh' or task.state == 'skipped') and CAN_RETRY_BY_NAME[task.state] then
     expansion.undo(task)
   end
-  moved = revive_one(task.member, CAN_RETRY_BY_NAME, task)
+  moved = revive_one(task, CAN_RETRY_BY_NAME)
   if moved > 0 and how == 'fresh' then
     write_fields(key('task', task.member), {'fresh_after', task.attempt, 'evidence', '', 'attempt_commit', ''})
   end
@@ -33,5 +33,8 @@ else
 end
 if moved > 0 or id == '' then
   write_fields(run_key, {'interventions', number_text(tonumber(stored[2] or 0) + 1)})
+  if read_run(run).fail_fast ~= '' then
+    write_run(run, 'stopped_by', '') -- what is left of calling it off is not done any more
+  end
 end
 return settle({'OK', number_text(moved)})

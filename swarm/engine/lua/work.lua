@@ -45,8 +45,8 @@ elseif kind == 'retry' then
   moved = retry_run_tasks(name, place)
 elseif kind == 'retry_failed' then
   moved = retry_failed_tasks(name, from)
-elseif kind == 'revive' then
-  moved = revive_one(name, CAN_RETRY)
+elseif kind == 'revive_above' then
+  moved = revive_above(name, place)
 elseif kind == 'revive_below' then
   moved = revive_around(name, place)
 elseif kind == 'undoom' then

@@ -1,0 +1,50 @@
+"""How long a run will still take, and when nobody can say."""
+
+import pytest
+
+from swarm.engine.claims import WorkerProfile
+from swarm.engine.engine import Engine
+from swarm.engine.outlook import remaining_s
+from swarm.engine.snapshot import take_snapshot
+from swarm.testing.plans import BASE, make_plan, make_task
+
+
+def foreseen_s(engine: Engine, run: str) -> float | None:
+    """Seconds to the end, or None."""
+    return remaining_s(take_snapshot(engine, run), engine.durations())
+
+
+def test_what_is_left_is_foreseen(engine: Engine) -> None:
+    """Two tasks of ten seconds in a row, for the one worker that is there."""
+    run = engine.submit(
+        make_plan(make_task("a", estimate_s=10), make_task("b", after=["a"], estimate_s=10)), base=BASE
+    )
+    engine.heartbeat(WorkerProfile("w"), kind="worker", state="idle")
+
+    assert foreseen_s(engine, run) == pytest.approx(20)
+
+
+@pytest.mark.parametrize(
+    "lacking",
+    [{"type": "docs"}, {"executor": "messages"}, {"needs": ["gpu"]}],
+    ids=["type", "executor", "tag"],
+)
+def test_a_run_that_cannot_move_is_not_foreseen(engine: Engine, lacking: dict[str, object]) -> None:
+    """A time of arrival beside a task that nobody could take would be a lie."""
+    late = make_task("late", after=["a"], **lacking)  # type: ignore[arg-type]  # one of three fields
+    run = engine.submit(make_plan("a", late), base=BASE)
+    worker = WorkerProfile("w", types=("general",), executors=("command",))
+    engine.heartbeat(worker, kind="worker", state="idle")
+
+    assert foreseen_s(engine, run) is None
+
+
+def test_a_paused_run_is_not_foreseen(engine: Engine) -> None:
+    """Until somebody lets it go on."""
+    run = engine.submit(make_plan("a"), base=BASE)
+    engine.heartbeat(WorkerProfile("w"), kind="worker", state="idle")
+    assert foreseen_s(engine, run) is not None
+
+    engine.pause(run)
+
+    assert foreseen_s(engine, run) is None
