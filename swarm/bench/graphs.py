@@ -7,6 +7,9 @@ from pathlib import Path
 
 from swarm.errors import UsageError
 
+SHOWN_CHARS = 60
+"""Of a value that is wrong."""
+
 Graph = list[tuple[str, list[str]]]
 """Tasks with the tasks that they depend on, in topological order."""
 
@@ -56,19 +59,39 @@ def read_graph(path: Path) -> Graph:
     Raises:
         UsageError: it is not such a list, names an unknown task, or has a cycle; says where.
     """
+    hint = 'write [[id, [dependencies]], …], such as [["a", []]]'
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
-        needs = {str(name): [str(need) for need in after] for name, after in rows}
-    except (OSError, ValueError, TypeError) as error:
-        raise UsageError(
-            f"{path}: not a graph: {error}", hint='write [[id, [dependencies]], …], such as [["a", []]]'
-        ) from error
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", hint="--dag names a JSON file") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: not JSON: {error}", hint=hint) from error
+    if not isinstance(rows, list):
+        raise UsageError(f"{path}: not a graph: an array is wanted, not {_found(rows)}", hint=hint)
+    for number, row in enumerate(rows):
+        if not _is_row(row):
+            raise UsageError(
+                f"{path}: not a graph: $[{number}] is no [id, [dependencies]]: {_found(row)}", hint=hint
+            )
+    needs = {str(name): [str(need) for need in after] for name, after in rows}
     if len(needs) != len(rows):
         raise UsageError(f"{path}: a task is there twice", hint="give each its own id")
     unknown = sorted({need for after in needs.values() for need in after} - set(needs))
     if unknown:
         raise UsageError(f"{path}: unknown task {unknown[0]!r} is depended on", hint="add it")
     return _sorted(needs, path)
+
+
+def _is_row(row: object) -> bool:
+    """An id and a list of ids; an id is a string or a number."""
+    if not isinstance(row, list) or len(row) != 2 or not isinstance(row[1], list):  # noqa: PLR2004
+        return False
+    return all(isinstance(name, str | int) for name in (row[0], *row[1]))
+
+
+def _found(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= SHOWN_CHARS else text[:SHOWN_CHARS] + "…"
 
 
 def _sorted(needs: dict[str, list[str]], path: Path) -> Graph:

@@ -56,6 +56,8 @@ def engine(
     from swarm.bench.medians import medians
     from swarm.bench.server import private_server
 
+    if dag:
+        _refuse_beside_dag()
     graph = read_graph(context.path(dag)) if dag else WORKLOADS[workload](tasks)
     if not graph:
         raise UsageError("the graph has no task", hint="write at least one")
@@ -82,9 +84,18 @@ def engine(
     emit({"workload": name, "reps": reps, "aof": aof, **result}, as_json, lambda: _render(name, result))
 
 
+def _refuse_beside_dag() -> None:
+    """--dag is the whole graph: what would make one says nothing beside it."""
+    context = click.get_current_context()
+    for name in ("workload", "tasks"):
+        if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
+            raise UsageError(f"--dag and --{name}: only one of them", hint="--dag says which tasks there are")
+
+
 def _render(name: str, result: dict[str, float | None]) -> str:
     rows = [
         [key, "-" if value is None else f"{value:,.3f}".rstrip("0").rstrip(".")]
         for key, value in result.items()
     ]
-    return table([name, ""], rows, right=(1,))
+    checked = "checked: each task ran once, and after its dependencies"
+    return f"{table([name, ''], rows, right=(1,))}\n\n{checked}"

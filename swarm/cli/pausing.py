@@ -81,8 +81,9 @@ def unpause(context: Context, run: str | None, kind: str | None, everything: boo
 def limit(context: Context, kind: str | None, most: str | None, as_json: bool) -> None:
     """Bound how many tasks of a type workers hold at once.
 
-    TYPE `*` bounds all types together; N `none` lifts the limit. Without arguments the limits in force
-    are listed. A table [limits] in swarm.toml sets them with each run that is submitted from there.
+    TYPE `*` bounds all types together; N `none` lifts the limit. Without N the limit of
+    TYPE is shown, without arguments all in force. A table [limits] in swarm.toml sets them with each run
+    that is submitted from there.
     """
     engine = context.engine()
     if kind is None:
@@ -91,13 +92,16 @@ def limit(context: Context, kind: str | None, most: str | None, as_json: bool) -
         return
     if kind != "*":
         check_types(kind)
+    if most is None:
+        own = engine.controls().limits.get(kind)
+        emit({"type": kind, "most": own}, as_json, lambda: f"{_named(kind)}: {_bound(own)}")
+        return
     number = _number(kind, most)
     held = engine.limit(kind, number)
-    bound = "no limit" if number is None else f"at most {number} at once"
     emit(
         {"type": kind, "most": number, "held": held},
         as_json,
-        lambda: f"{_named(kind)}: {bound}; {held} held now",
+        lambda: f"{_named(kind)}: {_bound(number)}; {held} held now",
     )
 
 
@@ -110,10 +114,14 @@ def _checked(run: str | None, kind: str | None, everything: bool) -> str:
     return "*" if everything else kind or ""
 
 
-def _number(kind: str, text: str | None) -> int | None:
+def _bound(most: int | None) -> str:
+    return "no limit" if most is None else f"at most {most} at once"
+
+
+def _number(kind: str, text: str) -> int | None:
     if text == "none":
         return None
-    if text is None or not text.isdecimal() or not int(text):
+    if not text.isdecimal() or not int(text):
         raise UsageError(
             f"limit: N must be a whole number from 1 up, or `none`, got {text!r}",
             hint=f"`swarm limit {kind} 4`; `swarm pause --type` gives out nothing at all",

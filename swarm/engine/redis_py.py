@@ -9,7 +9,7 @@ from redis.exceptions import AskError, NoPermissionError
 from redis.retry import Retry
 
 from swarm.engine.store import Reply
-from swarm.engine.wire import AWAY, ELSEWHERE, encoded
+from swarm.engine.wire import AWAY, DATABASE_HINT, ELSEWHERE, NO_DATABASE, encoded
 from swarm.errors import (
     AuthenticationError,
     ConfigError,
@@ -102,4 +102,6 @@ def _as_error(error: redis.ResponseError) -> Exception:
         return StoreMovedError(f"Redis refused the call: {text}")
     if isinstance(error, NoPermissionError):
         return AuthenticationError(f"Redis refused us: {text}")
+    if any(said in text for said in NO_DATABASE):
+        return ConfigError(f"redis_url: the server has no such database: {text}", hint=DATABASE_HINT)
     return StoreReplyError(f"Redis refused the call: {text}")

@@ -12,7 +12,7 @@ from redis.cluster import ClusterNode, RedisCluster
 from redis.connection import parse_url
 from redis.exceptions import RedisClusterException
 from redis.retry import Retry
-from redis.sentinel import Sentinel
+from redis.sentinel import MasterNotFoundError, Sentinel
 
 from swarm.engine.addresses import Address
 from swarm.errors import AuthenticationError, StoreUnreachableError
@@ -60,13 +60,29 @@ class Resolver:
             options.pop(name, None)
         sentinel = Sentinel(self._hosts(), sentinel_kwargs={**options, **self.address.sentinel_login})
         try:
-            host, port = sentinel.discover_master(self.address.service)
+            host, port = self._discover(sentinel)
             self._remember((str(one["ip"]), int(one["port"])) for one in self._others(sentinel))
         finally:
             for client in sentinel.sentinels:
                 client.close()
         url = self.address.url_of(str(host), int(port))
         return Nodes(url, (url,))
+
+    def _discover(self, sentinel: Sentinel) -> tuple[str, int]:
+        """Where the master is; why not, in words of ours: redis-py lists its own objects."""
+        try:
+            return cast("tuple[str, int]", sentinel.discover_master(self.address.service))
+        except MasterNotFoundError:
+            asked = ", ".join(f"{host}:{port}" for host, port in self._hosts())
+            if any(map(_answers, sentinel.sentinels)):
+                raise StoreUnreachableError(
+                    f"the sentinels at {asked} know no master {self.address.service!r} that is up",
+                    hint="check the service's name in `redis_url`, and that its servers run",
+                ) from None
+            raise StoreUnreachableError(
+                f"none of the sentinels at {asked} answers",
+                hint="check the hosts in `redis_url`, and that one of them runs",
+            ) from None
 
     def _others(self, sentinel: Sentinel) -> list[dict[str, str]]:
         """The sentinels that the first one knows of."""
@@ -109,3 +125,14 @@ class Resolver:
 
     def _remember(self, hosts: Iterable[tuple[str, int]]) -> None:
         self._known |= dict.fromkeys(hosts)
+
+
+def _answers(sentinel: redis.Redis) -> bool:
+    """Whether it does; one that refuses us raises."""
+    try:
+        sentinel.ping()
+    except redis.AuthenticationError:
+        raise
+    except (redis.ConnectionError, redis.TimeoutError, OSError):
+        return False
+    return True

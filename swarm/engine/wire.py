@@ -25,6 +25,11 @@ AWAY = ("LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLI
 ELSEWHERE = ("MOVED", "ASK")
 """Error codes of a node of a cluster that does not serve this key, or not all of it."""
 
+NO_DATABASE = ("DB index is out of range", "SELECT is not allowed")
+"""What a server says to the number of a database that it does not have; one of a cluster has one."""
+
+DATABASE_HINT = "give a smaller number after the host, or none"
+
 _LOCKED_OUT = ("NOAUTH", "WRONGPASS", "NOPERM")
 _CHUNK = 65_536
 
@@ -198,5 +203,7 @@ def _as_error(reply: hiredis.ReplyError) -> Exception:
         return StoreMovedError(f"Redis refused the call: {text}")
     if text.startswith(_LOCKED_OUT) or "invalid password" in text or "called without any password" in text:
         return AuthenticationError(f"Redis refused us: {text}", hint="check the password in `redis_url`")
+    if any(said in text for said in NO_DATABASE):
+        return ConfigError(f"redis_url: the server has no such database: {text}", hint=DATABASE_HINT)
     hint = "raise its `maxmemory`; what is claimed can still be finished" if text.startswith("OOM") else ""
     return StoreReplyError(f"Redis refused the call: {text}", hint=hint)

@@ -46,6 +46,7 @@ def test_a_graph_from_a_file_is_measured(tmp_path: Path) -> None:
     call = swarm("bench", "engine", "--dag", str(graph), "--workers", "1")
 
     assert "tasks_per_s" in call.stdout
+    assert call.stdout.endswith("checked: each task ran once, and after its dependencies\n")
     assert call.returncode == 0
 
 
@@ -54,7 +55,10 @@ def test_a_graph_that_cannot_run_is_refused(tmp_path: Path) -> None:
     for text, said in (
         ('[["a", ["b"]], ["b", ["a"]]]', "cycle"),
         ('[["a", ["b"]]]', "unknown task 'b'"),
-        ('{"a": []}', "not a graph"),
+        ('{"a": []}', 'an array is wanted, not {"a": []}'),
+        ('{"ab": 1, "cd": 2}', "an array is wanted"),
+        ('[["a", []], ["b", "a"]]', '$[1] is no [id, [dependencies]]: ["b", "a"]'),
+        ("[[", "not JSON: "),
         ('[["a", []], ["a", []]]', "twice"),
         ("[]", "no task"),
     ):
@@ -64,3 +68,22 @@ def test_a_graph_that_cannot_run_is_refused(tmp_path: Path) -> None:
         call = swarm("bench", "engine", "--dag", str(graph))
 
         assert (call.returncode, said in call.stderr) == (2, True), call.stderr
+
+
+def test_a_graph_that_is_not_there_or_not_alone_is_refused(tmp_path: Path) -> None:
+    """Which file, which option."""
+    graph = tmp_path / "graph.json"
+
+    missing = swarm("bench", "engine", "--dag", str(graph))
+    graph.write_text('[["a", []]]')
+    beside = [
+        swarm("bench", "engine", "--dag", str(graph), *words)
+        for words in (("--workload", "layered"), ("--tasks", "7"))
+    ]
+
+    assert (missing.returncode, *(call.returncode for call in beside)) == (2, 2, 2)
+    assert f"{graph}: No such file or directory" in missing.stderr
+    assert ["--dag and --workload" in beside[0].stderr, "--dag and --tasks" in beside[1].stderr] == [
+        True,
+        True,
+    ]

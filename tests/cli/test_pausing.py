@@ -70,7 +70,7 @@ def test_a_limit_is_set_shown_and_lifted(swarm: Swarm, bench: Bench, task: Task)
     assert swarm("limit").out == "no limit is set\n"
 
 
-@pytest.mark.parametrize("words", [("limit", "a", "0"), ("limit", "a"), ("limit", "a b", "1")])
+@pytest.mark.parametrize("words", [("limit", "a", "0"), ("limit", "a", "x"), ("limit", "a b", "1")])
 def test_a_limit_that_means_nothing_is_refused(swarm: Swarm, bench: Bench, words: tuple[str, ...]) -> None:
     """With what would mean something."""
     del bench
@@ -78,6 +78,15 @@ def test_a_limit_that_means_nothing_is_refused(swarm: Swarm, bench: Bench, words
 
     assert refused.code == 2
     assert "such as" in refused.err or "swarm limit" in refused.err
+
+
+def test_a_type_alone_shows_its_limit(swarm: Swarm, bench: Bench) -> None:
+    """And sets none."""
+    bench.engine.limit("docs", 2)
+
+    assert swarm("limit", "docs").out == "type 'docs': at most 2 at once\n"
+    assert swarm("limit", "api").out == "type 'api': no limit\n"
+    assert swarm("limit", "docs", "--json").json() == {"type": "docs", "most": 2}
 
 
 def test_a_pause_of_two_things_at_once_is_refused(swarm: Swarm, bench: Bench, task: Task) -> None:

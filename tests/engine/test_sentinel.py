@@ -140,7 +140,16 @@ def test_sentinels_that_are_all_away_are_an_outage(servers: Watched) -> None:
         one.stop()
     hasty = Engine(open_store(servers.url, timeout_s=1.0), "shop", patience_s=0.1)
 
-    with pytest.raises(StoreUnreachableError, match="no sentinel answers"):
+    with pytest.raises(StoreUnreachableError, match=r"none of the sentinels at \S+:\d+, .* answers$"):
+        hasty.run_ids()
+
+
+def test_a_master_that_no_sentinel_knows_is_named(servers: Watched) -> None:
+    """In our words: the name may be a slip."""
+    url = servers.url.replace("/mymaster", "/yourmaster")
+    hasty = Engine(open_store(url, timeout_s=1.0), "shop", patience_s=0.1)
+
+    with pytest.raises(StoreUnreachableError, match=r"know no master 'yourmaster' that is up$"):
         hasty.run_ids()
 
 

@@ -93,6 +93,19 @@ def test_the_embedded_valkey_carries_the_whole_life_cycle(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_database_that_the_server_does_not_have_is_a_wrong_setting(
+    own_server: RedisServer, kind: type[HiredisStore | RedisPyStore]
+) -> None:
+    """It has four, numbered from 0."""
+    store = kind(f"unix://{own_server.socket}?db=4")
+
+    with pytest.raises(ConfigError, match=r"redis_url: the server has no such database"):
+        store.call("PING")
+
+    store.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_password_and_a_database_come_with_the_url(
     own_server: RedisServer, kind: type[HiredisStore | RedisPyStore]
 ) -> None:

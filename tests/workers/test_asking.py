@@ -84,7 +84,7 @@ def test_a_command_that_fails_expands_nothing(sandbox: HostedSandbox, context: A
         ("echo '[{}]' > $SWARM_EXPAND", "$[0].description: required"),
         ("mkdir $SWARM_EXPAND", "cannot read what SWARM_EXPAND names"),
         ("ln -s /etc/passwd $SWARM_EXPAND", "cannot read what SWARM_EXPAND names"),
-        ("head -c 300000 /dev/zero > $SWARM_EXPAND", "cannot read what SWARM_EXPAND names"),
+        ("head -c 300000 /dev/zero > $SWARM_EXPAND", "300000 bytes, more than 262144: write fewer"),
     ],
 )
 def test_what_is_no_sub_plan_is_a_failure_of_the_command(
@@ -97,6 +97,21 @@ def test_what_is_no_sub_plan_is_a_failure_of_the_command(
     assert failure.kind is FailureKind.TASK_ERROR
     assert failure.kind.is_charged
     assert said in failure.reason
+
+
+@pytest.mark.parametrize("faults", [1, 2, 5])
+def test_a_problem_of_a_sub_plan_is_named_once(
+    sandbox: HostedSandbox, context: AgentContext, faults: int
+) -> None:
+    """In the reason; of many the reason names three and the evidence all."""
+    parts = [{"id": f"part-{number}"} for number in range(faults)]
+    script = f"printf '%s' '{json.dumps(parts)}' > $SWARM_EXPAND"
+
+    failure = CommandAgent().run(commanded(script), sandbox, reading(context)).failure
+
+    assert failure is not None
+    assert failure.reason.count(".description: ") == min(faults, 3)
+    assert failure.evidence.count(".description: ") == (faults if faults > 3 else 0)
 
 
 def test_a_command_that_asks_for_nothing_leaves_no_trace(rig: Rig) -> None:

@@ -10,6 +10,7 @@ from swarm.engine.claims import Failure
 from swarm.errors import PlanError
 from swarm.plan.expansion import describe_problems
 from swarm.plan.model import TaskSpec
+from swarm.sandbox.files import MAX_READ_BYTES
 from swarm.sandbox.protocol import Finished, Sandbox, ToolError
 from swarm.states import FailureKind
 from workers.agents.agent import AgentContext, AgentResult
@@ -41,13 +42,26 @@ class CommandAgent:
 
 def _expanded(sandbox: Sandbox, wish: str, context: AgentContext) -> AgentResult:
     """The tasks that the command wrote down are its result; a failure of its own when they are no plan."""
+    size = os.lstat(sandbox.tree / wish).st_size
+    if size > MAX_READ_BYTES:
+        fault = (
+            f"what {EXPAND} names has {size} bytes, more than {MAX_READ_BYTES}: write fewer or shorter tasks"
+        )
+        return AgentResult(Failure(FailureKind.TASK_ERROR, fault))
     try:
         return AgentResult(expansion=context.expand(sandbox.call("read_file", {"path": wish})))
     except ToolError as error:
         return AgentResult(Failure(FailureKind.TASK_ERROR, f"cannot read what {EXPAND} names: {error}"))
     except PlanError as error:
-        said = "; ".join([error.message, *map(str, error.problems[:MOST_NAMED])])
-        return AgentResult(Failure(FailureKind.TASK_ERROR, said, describe_problems(error)))
+        return AgentResult(_refused(error))
+
+
+def _refused(error: PlanError) -> Failure:
+    """Names each problem once: a single one is in the message, few are in the reason, many are evidence."""
+    count = len(error.problems)
+    named = error.problems[:MOST_NAMED] if count > 1 else ()
+    said = "; ".join([error.message, *map(str, named)])
+    return Failure(FailureKind.TASK_ERROR, said, describe_problems(error) if count > MOST_NAMED else "")
 
 
 def failure_of(argv: tuple[str, ...], finished: Finished, *, timeout_s: float) -> Failure | None:
