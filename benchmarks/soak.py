@@ -121,7 +121,7 @@ class Round:
             if process.returncode != UNREACHABLE:
                 self.persons += 1
                 self.swarm("retry", "latest", "--failed").communicate(timeout=60)
-            words = ["run", "--resume", "latest", "--workers", "3"]
+            # The plan again, not --resume: what was stopped while it was submitted is submitted to its end.
         return [f"exit code {process.returncode} after {self.persons} retries: {error[-800:]}", *self.judge()]
 
     def _under_fire(self, run: "subprocess.Popen[str]", deadline_s: float) -> None:

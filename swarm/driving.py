@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from types import FrameType
 from typing import Protocol
 
@@ -70,6 +71,14 @@ class Driven:
     stopped_by: int = 0
 
 
+def refuse_loading(run: str) -> None:
+    """Raise what is to be said of a run whose plan is not wholly stored, and not known here."""
+    raise RefusedError(
+        f"run {run!r} is not wholly stored: its submission was stopped, or Redis has lost the end of it",
+        hint="run its plan again: `swarm run FILE` goes on where it stopped",
+    )
+
+
 def drive(
     settings: Settings,
     engine: Engine,
@@ -78,13 +87,15 @@ def drive(
     *,
     show: Show,
     check: BaseCheck | None = None,
+    store_again: Callable[[], object] | None = None,
 ) -> Driven:
     """Keep the fleet alive until the run ends or a person stops it.
 
-    A Redis that went away is started again at once when it is ours, and waited for when it is not.
+    A Redis that went away is started again at once when it is ours, and waited for when it is not. One that
+    has lost the end of what was submitted is given it again by `store_again`, where the plan is known.
 
     Raises:
-        RefusedError: Redis answers, and has lost this run.
+        RefusedError: Redis answers, and has lost this run, or a part of its plan that is not known here.
     """
     with stop_on_signals() as requests:
         asked = 0
@@ -93,6 +104,8 @@ def drive(
             try:
                 _keep_server(settings)
                 snapshot, note = _look(engine, run), ""
+                if snapshot.run.state is RunState.LOADING:
+                    (store_again or partial(refuse_loading, run))()
             except StoreUnreachableError as error:
                 note = f"{error.message}; waiting for it"
             deaths = fleet.check() if not asked else []

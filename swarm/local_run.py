@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from swarm.archive.archiver import Archiver
 from swarm.base_check import BaseCheck, red_on_base
-from swarm.driving import Driven, drive
+from swarm.driving import Driven, drive, refuse_loading
 from swarm.engine.connect import engine_for
 from swarm.engine.engine import Engine
 from swarm.engine.ranking import Ranking
@@ -13,6 +14,7 @@ from swarm.engine.reads import Reads
 from swarm.engine.records import RunRecord
 from swarm.engine.snapshot import take_snapshot
 from swarm.errors import AuthenticationError, StoreReplyError, StoreUnreachableError, UnknownRunError
+from swarm.fleet.leftovers import sweep_leftovers
 from swarm.fleet.local import LocalFleet
 from swarm.fleet.resources import Admission, choose_workers
 from swarm.fleet.server import Server, ensure_server, make_home
@@ -28,6 +30,7 @@ from swarm.repo.hub import Hub
 from swarm.repo.reconcile import Reconciler
 from swarm.repo.user_repository import commit_of, repository_identity
 from swarm.settings import Settings
+from swarm.states import RunState
 from swarm.verdict import Verdict, publish_here, verdict_on
 
 PATIENCE_S = 2.0
@@ -64,6 +67,7 @@ class LocalRun:
         self._tell = tell
         self._environment = environment or {}
         self._base_check: BaseCheck | None = None
+        self._store_again: Callable[[], str] | None = None
 
     def check_place(self) -> None:
         """Find out what would stop any run here; nothing is started or written.
@@ -87,6 +91,16 @@ class LocalRun:
         )
         record = self._engine.run(run)
         self._tell(f"run {run}  branch {record.branch}  base {record.base[:12]}")
+        # On the base that it has: HEAD may have moved since.
+        self._store_again = partial(
+            self._engine.submit,
+            plan,
+            base=record.base,
+            key=key,
+            repository=repository_identity(self._settings.root),
+            deadline_s=deadline_s,
+            fail_fast=fail_fast,
+        )
         self._base_check = BaseCheck(self._settings, record.base, run_folder=self._settings.run_folder(run))
         return run
 
@@ -103,6 +117,8 @@ class LocalRun:
         self._connect()
         run = find(self._engine, text)
         record = self._engine.run(run)
+        if record.state is RunState.LOADING:
+            refuse_loading(run)
         open_tasks = [task.spec for task in self._engine.tasks(run) if not task.state.is_terminal]
         check_executors(open_tasks, self._settings)
         Hub.open_or_create(self._settings.hub).start_branch(record.branch, record.base)
@@ -124,9 +140,18 @@ class LocalRun:
             check.start()
         try:
             with open_watcher(self._engine, run, since=self._since, quiet=quiet) as watcher:
-                driven = drive(self._settings, self._engine, run, fleet, show=watcher.show, check=check)
+                driven = drive(
+                    self._settings,
+                    self._engine,
+                    run,
+                    fleet,
+                    show=watcher.show,
+                    check=check,
+                    store_again=self._store_again,
+                )
         finally:
             fleet.stop()
+            sweep_leftovers(self._settings.home / "workspaces")
             if check:
                 check.end()
         return self._finish(driven)

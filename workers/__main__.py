@@ -9,6 +9,7 @@ from swarm.engine.claims import WorkerProfile
 from swarm.engine.connect import engine_for
 from swarm.errors import SwarmError
 from swarm.fleet.launch import open_launcher
+from swarm.fleet.leftovers import sweep_leftovers
 from swarm.fleet.lifeline import watch_lifeline
 from swarm.fleet.process_id import ProcessId
 from swarm.fleet.server import ensure_server
@@ -16,7 +17,6 @@ from swarm.fleet.startup import become_daemon
 from swarm.repo.hub import Hub
 from swarm.settings import Settings, load_settings
 from workers.agents import known_agents
-from workers.leftovers import sweep_leftovers
 from workers.worker import Worker
 
 

@@ -14,6 +14,8 @@ import pytest
 from real_swarm import DIAMOND, LEASE_S, Swarm, wait_for, write_task
 
 from swarm.crashpoints import POINTS, REACHED
+from swarm.engine.connect import open_store
+from swarm.engine.words import words_of
 from swarm.testing.server import RedisServer
 
 EXPECTED_JOIN = "join left middle right"
@@ -183,6 +185,49 @@ def test_a_run_goes_on_when_the_embedded_server_is_killed_under_it(swarm: Swarm)
     wait_for(lambda: _server_pid(swarm.root) != killed, "a new server", timeout_s=4)
     assert run.wait(60) == 0
     assert_right_history(swarm, swarm.json("report", "--format", "json"))
+
+
+def test_a_run_whose_submission_redis_has_lost_is_submitted_to_its_end(swarm: Swarm, tmp_path: Path) -> None:
+    """A power cut takes the last seconds, the run's activation among them: `swarm run` knows the plan."""
+    server = RedisServer(tmp_path, settings=("--appendonly", "yes"))
+    server.start()
+    swarm.environment["REDIS_URL"] = server.url
+    run = swarm.start("run", swarm.plan(slow_diamond()), "-y", "--workers", "2")
+    wait_for(lambda: is_running(swarm, "root"), "the first task to run")
+
+    server.stop()
+    file = next((tmp_path / "appendonlydir").glob("*.incr.aof"))
+    written = file.read_bytes()
+    file.write_bytes(written[: written.index(b"$9\r\nactivated\r\n")])
+    server.start()
+    code = run.wait(90)
+
+    report = swarm.json("report", "--format", "json")
+    server.stop()
+    assert code == 0, swarm.told
+    assert_right_history(swarm, report)
+
+
+def test_a_run_that_is_not_wholly_stored_is_not_waited_for(swarm: Swarm, tmp_path: Path) -> None:
+    """Without its plan nobody can go on with it: --resume says so at once, and the plan goes on."""
+    server = RedisServer(tmp_path)
+    server.start()
+    swarm.environment["REDIS_URL"] = server.url
+    plan = swarm.plan(DIAMOND)
+    run = str(swarm.json("submit", plan)["run"])
+    store = open_store(server.url)
+    (name,) = [key for key in words_of(store.call("KEYS", "*")) if key.endswith(f":run:{run}")]
+    store.call("HDEL", name, "activated")
+    store.call("HSET", name, "state", "loading")
+
+    refused = swarm.call("run", "--resume", run, "--workers", "2")
+    done = swarm.call("run", plan, "-y", "--workers", "2")
+
+    store.close()
+    server.stop()
+    assert refused.returncode == 6
+    assert "swarm run FILE" in refused.stderr
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_run_waits_for_a_redis_that_is_not_its_own(swarm: Swarm, tmp_path: Path) -> None:

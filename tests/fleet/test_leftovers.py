@@ -3,8 +3,8 @@
 import subprocess
 from pathlib import Path
 
+from swarm.fleet.leftovers import sweep_leftovers
 from swarm.fleet.process_id import ProcessId
-from workers.leftovers import sweep_leftovers
 
 
 def dead_worker() -> ProcessId:
