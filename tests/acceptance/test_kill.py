@@ -16,6 +16,7 @@ from real_swarm import DIAMOND, LEASE_S, Swarm, wait_for, write_task
 from swarm.crashpoints import POINTS, REACHED
 from swarm.engine.connect import open_store
 from swarm.engine.words import words_of
+from swarm.fleet.process_id import ProcessId
 from swarm.testing.server import RedisServer
 
 EXPECTED_JOIN = "join left middle right"
@@ -208,6 +209,22 @@ def test_a_run_whose_submission_redis_has_lost_is_submitted_to_its_end(swarm: Sw
     server.stop()
     assert code == 0, swarm.told
     assert_right_history(swarm, report)
+
+
+def test_a_run_that_ends_leaves_no_workspace_of_a_dead_worker(swarm: Swarm) -> None:
+    """Workers sweep when they start; whoever dies after the last start is swept for when the run ends."""
+    run = swarm.start("run", swarm.plan(slow_diamond()), "-y", "--workers", "1")
+    wait_for(lambda: is_running(swarm, "root"), "the first task to run")
+    dead = Popen(["sleep", "60"])
+    name = ProcessId.running(dead.pid)
+    dead.kill()
+    dead.wait()
+    left = swarm.root / ".swarm" / "workspaces" / str(name) / "7"
+    left.mkdir(parents=True)
+
+    assert run.wait(60) == 0
+
+    assert not left.parent.exists()
 
 
 def test_a_run_that_is_not_wholly_stored_is_not_waited_for(swarm: Swarm, tmp_path: Path) -> None:

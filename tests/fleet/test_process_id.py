@@ -56,7 +56,9 @@ def test_a_zombie_is_dead() -> None:
 
     # `poll` would collect it, so the name is all that is asked.
     wait_for(name.is_dead, "the zombie to count as dead")
+    was_alive = name.is_alive()
     process.communicate()
+    assert not was_alive
 
 
 def test_a_number_that_was_used_again_is_another_process() -> None:
