@@ -14,7 +14,7 @@ from swarm.engine.claims import Claim, Finish, WorkerProfile
 from swarm.engine.engine import Engine
 from swarm.engine.ranking import Ranking
 from swarm.engine.store import Store
-from swarm.errors import StoreReplyError
+from swarm.errors import SwarmError
 from swarm.plan.model import DEFAULT_ESTIMATE_S, Plan, TaskSpec
 from swarm.simulation.clock import BEGINNING_MS, VirtualClock
 
@@ -22,6 +22,7 @@ LEASE_MS = 10**12
 """Longer than any virtual run: nobody renews here."""
 TICK_MS = 1_000
 """How often a supervisor looks whether ranks have to change."""
+_NAMED = 5
 
 
 class Policy(StrEnum):
@@ -110,9 +111,11 @@ class _Loop:
             self._begin_or_rest(worker, taken)
             self._tick()
             self._wake()
-        if len(self._ends_ms) < len(plan.tasks):
-            raise StoreReplyError(
-                f"simulation: {len(plan.tasks) - len(self._ends_ms)} tasks were never claimable"
+        if left := [task.id for task in plan.tasks if task.id not in self._ends_ms]:
+            named = ", ".join(map(repr, left[:_NAMED])) + (", …" if len(left) > _NAMED else "")
+            raise SwarmError(
+                f"simulation: {len(left)} of {len(plan.tasks)} tasks could never begin: {named}",
+                hint="this is a fault of swarm: please report it with the plan",
             )
         return VirtualRun(self._starts_ms, self._ends_ms)
 
@@ -150,5 +153,7 @@ class _Loop:
 
 
 def _profiles(plan: Plan, workers: int) -> list[WorkerProfile]:
+    """Workers that are all alike, and can do each task of the plan."""
     executors = tuple(sorted({task.executor for task in plan.tasks}))
-    return [WorkerProfile(f"virtual-{number}", executors=executors) for number in range(workers)]
+    tags = tuple(sorted({tag for task in plan.tasks for tag in task.needs}))
+    return [WorkerProfile(f"virtual-{one}", executors=executors, tags=tags) for one in range(workers)]

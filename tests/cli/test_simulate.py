@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from swarm.plan.model import TaskSpec
+from swarm.testing.plans import make_task
 
 # Any: these are the fixtures' own types, and a test cannot import from its conftest.
 Swarm = Callable[..., Any]
@@ -67,6 +68,16 @@ def test_a_recorded_run_is_replayed_with_its_own_measurements(swarm: Swarm, benc
         f"in run {run}, merging included, 2 of its tasks by their estimates"
         in swarm("simulate", "--events", run).out
     )
+
+
+def test_a_plan_or_run_that_needs_tags_is_simulated(swarm: Swarm, folder: Path, bench: Bench) -> None:
+    """The virtual workers offer whatever is needed, here and in a replay."""
+    row = {"id": "a", "description": "d", "command": ["true"], "estimate_s": 2, "needs": ["gpu"]}
+    (folder / "plan.json").write_text(json.dumps([row]))
+    bench.submit(make_task("a", needs=["gpu"], estimate_s=3))
+
+    assert swarm("simulate", "plan.json", "--json").json()["makespan_s"] == 2.0
+    assert swarm("simulate", "--events", "latest", "--json").json()["makespan_s"] == 3.0
 
 
 def test_bad_input_says_what_to_give(swarm: Swarm, folder: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from swarm.engine.bounds import lower_bound_s
 from swarm.engine.schedule import graph_of, list_schedule, upward_ranks_s
 from swarm.engine.store import Store
+from swarm.errors import SwarmError
 from swarm.fleet.temporary_server import temporary_server
 from swarm.plan.model import Plan
 from swarm.simulation.forecast import simulate
@@ -115,6 +116,27 @@ def test_fifo_goes_by_submission_and_the_others_by_the_way_to_the_end(store: Sto
     }
 
     assert starts == {Policy.FIFO: 6_000, Policy.CRITICAL_PATH: 0, Policy.LOCK_AWARE: 0}
+
+
+def test_tasks_that_need_tags_find_virtual_workers_that_have_them(store: Store) -> None:
+    """What a worker would have to offer is no question of how long a plan takes: they offer all of it."""
+    plan = make_plan(make_task("a", needs=["gpu"], estimate_s=2), make_task("b", needs=["big"], estimate_s=3))
+
+    ran = run_virtually(store, plan, as_estimated(plan), workers=2)
+
+    assert ran.ends_ms == {"a": 2_000, "b": 3_000}
+
+
+def test_what_can_never_begin_is_named_and_redis_is_not_blamed(store: Store) -> None:
+    """Two tasks that wait for each other, as no plan file can have them."""
+    plan = make_plan("free", make_task("a", after=["b"]), make_task("b", after=["a"]))
+
+    with pytest.raises(SwarmError, match="2 of 3 tasks could never begin: 'a', 'b'") as refused:
+        run_virtually(store, plan, as_estimated(plan), workers=2, policy=Policy.FIFO)
+
+    assert refused.value.code == "SW000"
+    assert "Redis" not in refused.value.help
+    assert "report it with the plan" in refused.value.help
 
 
 def test_durations_that_the_plan_did_not_know_decide_how_long_it_takes() -> None:
