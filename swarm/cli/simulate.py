@@ -56,7 +56,8 @@ def simulate(
     """Say how long a plan would take, by the real scheduler in virtual time.
 
     PLAN is a file, `-` is stdin; each task lasts its `estimate_s`. The scheduler's own scripts run on
-    a temporary server of their own, with locks; the same every time. Git and merging take no time here.
+    a temporary server of their own, with locks and limits; the same every time. Git and merging take no
+    time here.
     """
     if (file is None) == (run is None):
         raise UsageError(
@@ -67,10 +68,12 @@ def simulate(
 
     order, known = Policy(policy), Estimates(estimates)
     if file is not None:
+        from swarm.limits import load_limits
         from swarm.plan.document import parse_plan
 
         plan = parse_plan(read_text(file), source=str(file))
-        found = forecast(plan, workers=workers or WORKERS, policy=order, estimates=known)
+        limits = load_limits(context.settings().root)
+        found = forecast(plan, workers=workers or WORKERS, policy=order, estimates=known, limits=limits)
         emit(found, as_json, lambda: _text(found))
         return
     from swarm.simulation.recorded import recorded_run
@@ -79,7 +82,12 @@ def simulate(
     recorded = recorded_run(reads, find_run(reads, run or ""))
     count = workers or recorded.workers or WORKERS
     found = forecast(
-        recorded.plan, workers=count, policy=order, estimates=known, durations_s=recorded.durations_s
+        recorded.plan,
+        workers=count,
+        policy=order,
+        estimates=known,
+        durations_s=recorded.durations_s,
+        limits=reads.controls().limits,
     )
     took = {
         "run": recorded.run,
@@ -99,6 +107,8 @@ def _text(found: "Simulation") -> str:
         "fifo": f"{_exact(found.fifo_makespan_s)}, of which this saves {saved:.1%}",
         "busy": f"{found.utilisation:.0%} of the workers' time",
     }
+    if found.limits:
+        rows["limits"] = "; ".join(f"{kind}: at most {most} at once" for kind, most in found.limits.items())
     return pairs(rows)
 
 

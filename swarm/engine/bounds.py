@@ -9,8 +9,15 @@ MOST_STEPS = 2_000_000
 
 
 def lower_bound_s(graph: TaskGraph, workers: int) -> float:
-    """The longer of the critical path and work ÷ workers."""
-    return max(max(upward_ranks_s(graph), default=0.0), sum(graph.durations_s) / workers)
+    """The longest of the critical path, work ÷ workers, and a limited type's work ÷ its limit."""
+    by_type = [_work_s(graph, kind) / most for kind, most in graph.limits.items()]
+    work_s = sum(graph.durations_s)
+    return max(max(upward_ranks_s(graph), default=0.0), work_s / graph.at_once(workers), *by_type)
+
+
+def _work_s(graph: TaskGraph, kind: str) -> float:
+    """Seconds of all tasks of a type; of none that no task has, such as `*`."""
+    return sum(s for s, own in zip(graph.durations_s, graph.types, strict=True) if own == kind)
 
 
 def tight_bound_s(graph: TaskGraph, workers: int, *, most_steps: int = MOST_STEPS) -> float:
@@ -28,7 +35,7 @@ def tight_bound_s(graph: TaskGraph, workers: int, *, most_steps: int = MOST_STEP
     rows = sorted(zip(tails, heads, graph.durations_s, strict=True), reverse=True)
     thresholds = sorted(set(heads))
     stride = max(1, len(thresholds) * len(tails) // most_steps)
-    found = [_energy(rows, workers, least) for least in thresholds[::stride]]
+    found = [_energy(rows, graph.at_once(workers), least) for least in thresholds[::stride]]
     return max([lower_bound_s(graph, workers), *found])
 
 

@@ -77,5 +77,7 @@ def rest_of(graph: TaskGraph, progress: Sequence[ProgressRecord], now_ms: int) -
         [graph.priorities[place] for place in places],
         [graph.locks[place] for place in places],
         frozenset(to_own[place] for place in held),
+        [graph.types[place] for place in places],
+        graph.limits,
     )
     return rest, places

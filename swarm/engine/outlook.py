@@ -1,10 +1,10 @@
 """How much longer a run will take: a list schedule of what is left of it, by what is known of durations."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from swarm.engine.estimates import believed_durations_s, rest_of
-from swarm.engine.records import AgentRecord, DurationRecord, ProgressRecord, TaskRecord
-from swarm.engine.schedule import graph_of, list_schedule, upward_ranks_s
+from swarm.engine.records import DurationRecord, ProgressRecord, TaskRecord
+from swarm.engine.schedule import ALL, graph_of, list_schedule, upward_ranks_s
 from swarm.engine.snapshot import Snapshot
 from swarm.engine.spliced import joined
 from swarm.plan.model import Plan
@@ -17,31 +17,34 @@ MOST_TASKS = 5_000
 def remaining_s(snapshot: Snapshot, learnt: Mapping[str, DurationRecord]) -> float | None:
     """Seconds until the last task's attempt ends, with the workers that are alive.
 
-    Retries and merges are not foreseen. None when the run has ended or is paused, when it is too large, or
-    when there is a task that nobody could take.
+    The limits in force count. Retries and merges are not foreseen. None when the run has ended or is paused,
+    when it is too large, or when there is a task that nobody could take, or whose type is paused.
     """
     workers = sum(agent.kind == "worker" for agent in snapshot.alive)
     if snapshot.run.state.is_terminal or not workers or len(snapshot.tasks) > MOST_TASKS:
         return None
-    if snapshot.run.is_paused or not all(_is_served(task, snapshot.alive) for task in snapshot.tasks):
+    if snapshot.run.is_paused or not all(_is_served(task, snapshot) for task in snapshot.tasks):
         return None
     by_id = {task.spec.id: task for task in snapshot.tasks}
     joins = {task.spec.id: task.join for task in snapshot.tasks if task.join}
     plan = Plan(tuple(joined([task.spec for task in snapshot.tasks], joins)))
     tasks = [by_id[spec.id] for spec in plan.tasks]
     progress = [ProgressRecord(task.state, task.claimed_ms, task.busy_ms) for task in tasks]
-    graph = graph_of(plan, believed_durations_s(plan, progress, learnt, joins=joins))
+    durations = believed_durations_s(plan, progress, learnt, joins=joins)
+    graph = graph_of(plan, durations, limits=snapshot.controls.limits)
     rest, _ = rest_of(graph, progress, snapshot.taken_ms)
     return round(list_schedule(rest, workers, upward_ranks_s(rest)).makespan_s, 3)
 
 
-def _is_served(task: TaskRecord, agents: Iterable[AgentRecord]) -> bool:
-    """It waits for nobody, or somebody alive could take it."""
+def _is_served(task: TaskRecord, snapshot: Snapshot) -> bool:
+    """It waits for nobody, or its type is given out and somebody alive could take it."""
     spec = task.spec
-    return task.state not in {TaskState.PENDING, TaskState.QUEUED} or any(
+    if task.state not in {TaskState.PENDING, TaskState.QUEUED}:
+        return True
+    return not {ALL, spec.type} & set(snapshot.controls.paused) and any(
         agent.kind == "worker"
         and bool({"*", spec.type} & set(agent.types))
         and (not agent.executors or spec.executor in agent.executors)
         and set(spec.needs) <= set(agent.tags)
-        for agent in agents
+        for agent in snapshot.alive
     )

@@ -7,7 +7,7 @@ a decision of pure computation (`swarm.engine.justify`), told to the queue by `r
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from swarm.engine.engine import Engine
 from swarm.engine.estimates import believed_durations_s, rest_of
@@ -84,7 +84,8 @@ class Ranking:
         seen.workers = workers
         seen.means_s = {name: record.mean_s for name, record in learnt.items()}
         durations = believed_durations_s(seen.plan, progress, learnt, joins=seen.joins)
-        rest, places = rest_of(seen.graph.with_durations(durations), progress, now_ms)
+        graph = replace(seen.graph, durations_s=durations, limits=self._engine.controls().limits)
+        rest, places = rest_of(graph, progress, now_ms)
         current = [rank_of(progress[place].score) for place in places]
         found = self._better(rest, workers, current, is_guess=seen.is_guess)
         told: dict[str, int] = {}

@@ -1,29 +1,37 @@
 """List scheduling by pure computation: what the claim script would do, in a loop over plain lists.
 
-It decides as the queue does (the lowest dispatch score among the claimable, all locks or none, never idle
-while something is claimable) but asks no server, so that a forecast costs milliseconds and an order
-can be tried before it is used. `swarm.simulation` runs the scripts themselves.
+It decides as the queue does (the lowest dispatch score among the claimable, no more of a type than its limit,
+all locks or none, never idle while something is claimable) but asks no server, so that a forecast costs
+milliseconds and an order can be tried before it is used. `swarm.simulation` runs the scripts themselves.
 """
 
 import heapq
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from types import MappingProxyType
 
 from swarm.engine.locks import LockEntry, compile_locks
 from swarm.engine.ranks import urgency
 from swarm.plan.model import Plan
 
+NO_LIMITS: Mapping[str, int] = MappingProxyType({})
+ALL = "*"
+"""The type that stands for all types together in limits."""
+
 
 @dataclass(frozen=True)
 class TaskGraph:
-    """Tasks by their place in a topological order: seconds, edges, priorities and lock sets."""
+    """Tasks by their place in a topological order: seconds, edges, priorities, lock sets and types."""
 
     durations_s: Sequence[float]
     before: Sequence[Sequence[int]]  # places of the dependencies of each
     priorities: Sequence[int] = ()
     locks: Sequence[tuple[LockEntry, ...]] = field(default=(), repr=False)
     held: frozenset[int] = frozenset()  # places of those that workers are at already: they go first
+    types: Sequence[str] = ()  # not needed where there are no limits
+    limits: Mapping[str, int] = field(default_factory=dict)  # type -> how many workers may hold at once
 
     @cached_property
     def after(self) -> list[list[int]]:
@@ -37,11 +45,11 @@ class TaskGraph:
     @cached_property
     def reversed(self) -> "TaskGraph":
         """The graph that ends where this begins; places stay, so they run against its order."""
-        return TaskGraph(self.durations_s, self.after, self.priorities, self.locks)
+        return replace(self, before=self.after, held=frozenset())
 
-    def with_durations(self, durations_s: Sequence[float]) -> "TaskGraph":
-        """The same tasks with other seconds."""
-        return replace(self, durations_s=durations_s)
+    def at_once(self, workers: int) -> int:
+        """How many of the tasks so many workers may hold together."""
+        return min(workers, self.limits.get(ALL, workers))
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,9 @@ class Schedule:
         return max(self.ends_s, default=0.0)
 
 
-def graph_of(plan: Plan, durations_s: Sequence[float] | None = None) -> TaskGraph:
+def graph_of(
+    plan: Plan, durations_s: Sequence[float] | None = None, *, limits: Mapping[str, int] = NO_LIMITS
+) -> TaskGraph:
     """A plan as a graph; its estimates are the durations where no others are given."""
     place = {task.id: number for number, task in enumerate(plan.tasks)}
     return TaskGraph(
@@ -65,6 +75,8 @@ def graph_of(plan: Plan, durations_s: Sequence[float] | None = None) -> TaskGrap
         before=[sorted({place[name] for name in task.dependencies}) for task in plan.tasks],
         priorities=[task.priority for task in plan.tasks],
         locks=[compile_locks(task) if task.files or task.reads else () for task in plan.tasks],
+        types=[task.type for task in plan.tasks],
+        limits=limits,
     )
 
 
@@ -86,28 +98,70 @@ def list_schedule(graph: TaskGraph, workers: int, ranks_s: Sequence[float]) -> S
     scores = [urgency(rank, one) + n for n, (rank, one) in enumerate(zip(ranks_s, priorities, strict=True))]
     for place in graph.held:
         scores[place] = -1
-    waiting = [len(dependencies) for dependencies in graph.before]
-    ready = [(scores[n], n) for n, count in enumerate(waiting) if not count]
-    heapq.heapify(ready)
+    ready = _Ready(graph, scores)
     starts, ends = [0.0] * len(scores), [0.0] * len(scores)
     held = _HeldLocks(graph)
     running: list[tuple[float, int]] = []
-    now = 0.0
-    while ready or running:
-        while ready and len(running) < workers:
-            place = heapq.heappop(ready)[1]
-            if held.take_or_park(place):
-                starts[place], ends[place] = now, now + graph.durations_s[place]
-                heapq.heappush(running, (ends[place], place))
+    most, now = graph.at_once(workers), 0.0
+    while True:
+        while len(running) < most and (one := ready.take()) is not None:
+            if held.take_or_park(one):
+                ready.begin(one)
+                starts[one], ends[one] = now, now + graph.durations_s[one]
+                heapq.heappush(running, (ends[one], one))
+        if not running:
+            return Schedule(starts, ends)
         now, place = heapq.heappop(running)
-        freed = held.give_back(place)
-        for later in graph.after[place]:
-            waiting[later] -= 1
-            if not waiting[later]:
-                freed.append(later)
-        for one in freed:
-            heapq.heappush(ready, (scores[one], one))
-    return Schedule(starts, ends)
+        for one in held.give_back(place):
+            ready.add(one)
+        ready.end(place)
+
+
+class _Ready:
+    """Who may begin as far as dependencies go: a heap for each limited type, and one for all others."""
+
+    def __init__(self, graph: TaskGraph, scores: Sequence[int]) -> None:
+        self._scores = scores
+        self._after = graph.after
+        self._waiting = [len(dependencies) for dependencies in graph.before]
+        self._limited = [kind if kind in graph.limits else "" for kind in graph.types] if graph.limits else []
+        self._heaps: dict[str, list[tuple[int, int]]] = {name: [] for name in ("", *self._limited)}
+        self._room: dict[str, float] = {name: graph.limits.get(name, math.inf) for name in self._heaps}
+        for place, count in enumerate(self._waiting):
+            if not count:
+                self.add(place)
+
+    def add(self, place: int) -> None:
+        """It waits for nothing but a worker, room in its type, and locks."""
+        heapq.heappush(self._heaps[self._name(place)], (self._scores[place], place))
+
+    def take(self) -> int | None:
+        """The lowest score of a type with room. Who is held already has a score below all, and needs none."""
+        if not self._limited:
+            heap = self._heaps[""]
+            return heapq.heappop(heap)[1] if heap else None
+        room = self._room
+        looked_at = [
+            heap for name, heap in self._heaps.items() if heap and (room[name] > 0 or heap[0][0] < 0)
+        ]
+        return heapq.heappop(min(looked_at))[1] if looked_at else None
+
+    def begin(self, place: int) -> None:
+        """A worker holds it."""
+        if self._limited:
+            self._room[self._name(place)] -= 1
+
+    def end(self, place: int) -> None:
+        """It is done: there is room for another, and what waited for it alone may begin."""
+        if self._limited:
+            self._room[self._name(place)] += 1
+        for later in self._after[place]:
+            self._waiting[later] -= 1
+            if not self._waiting[later]:
+                self.add(later)
+
+    def _name(self, place: int) -> str:
+        return self._limited[place] if self._limited else ""
 
 
 class _HeldLocks:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from swarm.engine.bounds import lower_bound_s, tight_bound_s
 from swarm.engine.connect import open_store
-from swarm.engine.schedule import graph_of
+from swarm.engine.schedule import NO_LIMITS, graph_of
 from swarm.fleet.temporary_server import temporary_server
 from swarm.plan.model import Plan
 from swarm.simulation.virtual_run import Estimates, Policy, run_virtually
@@ -16,7 +17,9 @@ class Simulation:
     """One simulated run; field names are the keys of its JSON."""
 
     makespan_s: float
-    lower_bound_s: float  # the longer of critical path and work ÷ workers
+    lower_bound_s: (
+        float  # the longest of critical path, work ÷ workers, and a limited type's work ÷ its limit
+    )
     tight_bound_s: float  # the same from heads and tails
     ratio: float  # makespan to lower bound
     utilisation: float  # share of the workers' time in which they have a task
@@ -25,6 +28,7 @@ class Simulation:
     estimates: str
     workers: int
     tasks: int
+    limits: Mapping[str, int]  # type -> how many workers may hold at once
 
 
 def simulate(  # noqa: D417  # the rest is the command line's
@@ -34,11 +38,13 @@ def simulate(  # noqa: D417  # the rest is the command line's
     policy: Policy = Policy.LOCK_AWARE,
     estimates: Estimates = Estimates.PLAN,
     durations_s: Mapping[str, float] | None = None,
+    limits: Mapping[str, int] = NO_LIMITS,
 ) -> Simulation:
     """Run a plan in virtual time by the scheduler's own scripts, on a server of its own.
 
     Args:
         durations_s: what tasks take, by id; one that it does not name takes its estimate.
+        limits: how many tasks of a type workers may hold at once; of `*`, of all types.
 
     Raises:
         StoreUnreachableError: no server could be started.
@@ -48,17 +54,12 @@ def simulate(  # noqa: D417  # the rest is the command line's
     with temporary_server() as url:
         store = open_store(url, timeout_s=60.0)
         try:
-            ran = run_virtually(
-                store, plan, durations_ms, workers=workers, policy=policy, estimates=estimates
-            )
-            fifo = (
-                ran
-                if policy is Policy.FIFO
-                else run_virtually(store, plan, durations_ms, workers=workers, policy=Policy.FIFO)
-            )
+            run = partial(run_virtually, store, plan, durations_ms, workers=workers, limits=limits)
+            ran = run(policy=policy, estimates=estimates)
+            fifo = ran if policy is Policy.FIFO else run(policy=Policy.FIFO)
         finally:
             store.close()
-    graph = graph_of(plan, [durations_ms[task.id] / 1000 for task in plan.tasks])
+    graph = graph_of(plan, [durations_ms[task.id] / 1000 for task in plan.tasks], limits=limits)
     bound_s, work_s = lower_bound_s(graph, workers), sum(graph.durations_s)
     return Simulation(
         makespan_s=ran.makespan_s,
@@ -71,4 +72,5 @@ def simulate(  # noqa: D417  # the rest is the command line's
         estimates=estimates.value,
         workers=workers,
         tasks=len(plan.tasks),
+        limits=dict(limits),
     )

@@ -13,6 +13,7 @@ from enum import StrEnum
 from swarm.engine.claims import Claim, Finish, WorkerProfile
 from swarm.engine.engine import Engine
 from swarm.engine.ranking import Ranking
+from swarm.engine.schedule import NO_LIMITS
 from swarm.engine.store import Store
 from swarm.errors import SwarmError
 from swarm.plan.model import DEFAULT_ESTIMATE_S, Plan, TaskSpec
@@ -64,10 +65,13 @@ def run_virtually(
     workers: int,
     policy: Policy = Policy.LOCK_AWARE,
     estimates: Estimates = Estimates.PLAN,
+    limits: Mapping[str, int] = NO_LIMITS,
 ) -> VirtualRun:
     """Let virtual workers do a plan on an empty server; the same every time."""
     store.call("FLUSHALL")
-    return _Loop(store, durations_ms, workers, policy, estimates).run(plan)
+    loop = _Loop(store, durations_ms, workers, policy, estimates)
+    loop.limit(limits)
+    return loop.run(plan)
 
 
 class _Loop:
@@ -93,6 +97,11 @@ class _Loop:
         self._idle: list[int] = []
         self._starts_ms: dict[str, int] = {}
         self._ends_ms: dict[str, int] = {}
+
+    def limit(self, limits: Mapping[str, int]) -> None:
+        """Bound how many tasks of a type workers hold at once."""
+        for kind, most in limits.items():
+            self._engine.limit(kind, most)
 
     def run(self, plan: Plan) -> VirtualRun:
         """Submit, and go from end to end until nothing runs."""

@@ -15,7 +15,7 @@ Task = Callable[..., TaskSpec]
 
 KEYS = {
     *("makespan_s", "lower_bound_s", "tight_bound_s", "ratio", "utilisation", "fifo_makespan_s"),
-    *("policy", "estimates", "workers", "tasks"),
+    *("policy", "estimates", "workers", "tasks", "limits"),
 }
 
 
@@ -78,6 +78,26 @@ def test_a_plan_or_run_that_needs_tags_is_simulated(swarm: Swarm, folder: Path, 
 
     assert swarm("simulate", "plan.json", "--json").json()["makespan_s"] == 2.0
     assert swarm("simulate", "--events", "latest", "--json").json()["makespan_s"] == 3.0
+
+
+def test_limits_of_the_project_hold_in_a_simulation(swarm: Swarm, folder: Path, bench: Bench) -> None:
+    """Those of swarm.toml for a plan, those in force for a run; both are said."""
+    rows = [
+        {"id": f"d{n}", "description": "d", "type": "docs", "command": ["true"], "estimate_s": 300}
+        for n in range(4)
+    ]
+    (folder / "plan.json").write_text(json.dumps(rows))
+    with (folder / "swarm.toml").open("a") as config:
+        config.write("\n[limits]\ndocs = 1\n")
+    bench.submit(*(make_task(f"d{n}", type="docs", estimate_s=300) for n in range(4)))
+    bench.engine.limit("docs", 2)
+
+    planned = swarm("simulate", "plan.json", "--workers", "4", "--json").json()
+    again = swarm("simulate", "--events", "latest", "--workers", "4", "--json").json()
+
+    assert (planned["makespan_s"], planned["lower_bound_s"], planned["limits"]) == (1200, 1200, {"docs": 1})
+    assert (again["makespan_s"], again["lower_bound_s"], again["limits"]) == (600, 600, {"docs": 2})
+    assert "docs: at most 1 at once" in swarm("simulate", "plan.json", "--workers", "4").out
 
 
 def test_bad_input_says_what_to_give(swarm: Swarm, folder: Path) -> None:

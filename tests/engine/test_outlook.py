@@ -24,6 +24,30 @@ def test_what_is_left_is_foreseen(engine: Engine) -> None:
     assert foreseen_s(engine, run) == pytest.approx(20)
 
 
+def test_limits_in_force_are_foreseen(engine: Engine) -> None:
+    """Four workers, but one at a time."""
+    run = engine.submit(make_plan(*(make_task(f"d{n}", estimate_s=10) for n in range(4))), base=BASE)
+    for number in range(4):
+        engine.heartbeat(WorkerProfile(f"w{number}"), kind="worker", state="idle")
+    assert foreseen_s(engine, run) == pytest.approx(10)
+
+    engine.limit("general", 1)
+
+    assert foreseen_s(engine, run) == pytest.approx(40)
+
+
+@pytest.mark.parametrize("kind", ["docs", "*"])
+def test_a_run_with_a_task_of_a_paused_type_is_not_foreseen(engine: Engine, kind: str) -> None:
+    """Nobody knows when it goes on."""
+    run = engine.submit(make_plan("a", make_task("b", after=["a"], type="docs")), base=BASE)
+    engine.heartbeat(WorkerProfile("w"), kind="worker", state="idle")
+    assert foreseen_s(engine, run) is not None
+
+    engine.pause_type(kind)
+
+    assert foreseen_s(engine, run) is None
+
+
 @pytest.mark.parametrize(
     "lacking",
     [{"type": "docs"}, {"executor": "messages"}, {"needs": ["gpu"]}],

@@ -1,5 +1,6 @@
 """List scheduling in memory, ranks found by it, and the bounds that nothing beats."""
 
+from dataclasses import replace
 from itertools import product
 from random import Random
 
@@ -54,10 +55,46 @@ def test_a_schedule_keeps_dependencies_workers_and_locks() -> None:
         )
 
 
+def test_a_limited_type_takes_no_more_workers_than_it_may_and_others_go_on() -> None:
+    """Who is more urgent but of a full type waits; work of the type by its limit is a bound, too."""
+    docs = [make_task(f"d{n}", type="docs", estimate_s=10) for n in range(4)]
+    plan = make_plan(*docs, make_task("api", estimate_s=3), make_task("late", after=["d0"], estimate_s=1))
+    limited = graph_of(plan, limits={"docs": 1})
+
+    found = list_schedule(limited, 4, upward_ranks_s(limited))
+
+    assert list(found.starts_s) == [0, 10, 20, 30, 0, 10]
+    assert (lower_bound_s(graph_of(plan), 4), lower_bound_s(limited, 4)) == (11, 40)
+    assert tight_bound_s(limited, 4) == 40
+    assert list_schedule(limited.reversed, 4, found.ends_s).makespan_s >= 40
+
+
+def test_a_limit_of_all_types_is_as_few_workers() -> None:
+    """Type `*` is the whole project."""
+    plan = make_plan(*(make_task(f"t{n}", estimate_s=10) for n in range(4)))
+    limited = graph_of(plan, limits={"*": 2})
+
+    assert list_schedule(limited, 8, upward_ranks_s(limited)).makespan_s == 20
+    assert (lower_bound_s(limited, 8), tight_bound_s(limited, 8)) == (20, 20)
+
+
+def test_those_that_hold_more_than_a_limit_allows_go_on() -> None:
+    """A limit is about who begins: three that are held already end at once, the fourth comes after."""
+    graph = graph_of(
+        make_plan(*(make_task(f"d{n}", type="docs", estimate_s=10) for n in range(4))), limits={"docs": 1}
+    )
+
+    found = list_schedule(replace(graph, held=frozenset({0, 1, 2})), 4, [10.0] * 4)
+
+    assert list(found.starts_s) == [0, 0, 0, 10]
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_no_schedule_beats_the_bounds(seed: int) -> None:
     """Against all orders of a small plan; the tighter bound is never the looser one."""
-    graph = graph_of(random_plan(seed, tasks=6))
+    plan = random_plan(seed, tasks=6)
+    mixed = tuple(replace(task, type="docs") if n % 2 else task for n, task in enumerate(plan.tasks))
+    graph = graph_of(Plan(mixed), limits={"docs": 1} if seed % 2 else {})
     for workers in (1, 2, 3):
         simple, tight = lower_bound_s(graph, workers), tight_bound_s(graph, workers)
 

@@ -127,6 +127,18 @@ def test_tasks_that_need_tags_find_virtual_workers_that_have_them(store: Store) 
     assert ran.ends_ms == {"a": 2_000, "b": 3_000}
 
 
+@pytest.mark.parametrize("policy", Policy)
+def test_limits_hold_in_virtual_time_too(policy: Policy) -> None:
+    """One of a type at a time; bounds know it, and so do ranks: shorter tasks in a longer line go first."""
+    docs = [make_task(f"d{n}", type="docs", estimate_s=3) for n in range(4)]
+    plan = make_plan(*docs, make_task("a", estimate_s=5), make_task("b", estimate_s=6))
+
+    found = simulate(plan, workers=2, policy=policy, limits={"docs": 1})
+
+    assert (found.makespan_s, found.lower_bound_s, found.tight_bound_s) == (12.0, 12.0, 12.0)
+    assert (found.fifo_makespan_s, found.limits) == (12.0, {"docs": 1})
+
+
 def test_what_can_never_begin_is_named_and_redis_is_not_blamed(store: Store) -> None:
     """Two tasks that wait for each other, as no plan file can have them."""
     plan = make_plan("free", make_task("a", after=["b"]), make_task("b", after=["a"]))
