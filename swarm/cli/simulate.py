@@ -20,6 +20,7 @@ POLICIES = ("critical-path", "fifo", "lock-aware")
 ESTIMATES = ("plan", "learnt", "none")
 WORKERS = 4
 _LONG_S = 600.0
+_NAMED = 5
 
 
 @click.command()
@@ -109,6 +110,9 @@ def _text(found: "Simulation") -> str:
     }
     if found.limits:
         rows["limits"] = "; ".join(f"{kind}: at most {most} at once" for kind, most in found.limits.items())
+    if found.late:
+        named = ", ".join(map(repr, found.late[:_NAMED])) + (", …" if len(found.late) > _NAMED else "")
+        rows["late"] = f"past their deadline_s, where a run would fail them: {named}"
     return pairs(rows)
 
 

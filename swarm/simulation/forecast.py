@@ -29,6 +29,7 @@ class Simulation:
     workers: int
     tasks: int
     limits: Mapping[str, int]  # type -> how many workers may hold at once
+    late: list[str]  # tasks that end after their `deadline_s`: a real run would fail them there
 
 
 def simulate(  # noqa: D417  # the rest is the command line's
@@ -73,4 +74,9 @@ def simulate(  # noqa: D417  # the rest is the command line's
         workers=workers,
         tasks=len(plan.tasks),
         limits=dict(limits),
+        late=[
+            task.id
+            for task in plan.tasks
+            if task.deadline_s is not None and ran.ends_ms[task.id] > task.deadline_s * 1000
+        ],
     )

@@ -15,7 +15,7 @@ Task = Callable[..., TaskSpec]
 
 KEYS = {
     *("makespan_s", "lower_bound_s", "tight_bound_s", "ratio", "utilisation", "fifo_makespan_s"),
-    *("policy", "estimates", "workers", "tasks", "limits"),
+    *("policy", "estimates", "workers", "tasks", "limits", "late"),
 }
 
 
@@ -78,6 +78,18 @@ def test_a_plan_or_run_that_needs_tags_is_simulated(swarm: Swarm, folder: Path, 
 
     assert swarm("simulate", "plan.json", "--json").json()["makespan_s"] == 2.0
     assert swarm("simulate", "--events", "latest", "--json").json()["makespan_s"] == 3.0
+
+
+def test_what_would_miss_its_deadline_is_said(swarm: Swarm, folder: Path) -> None:
+    """A task that waits 300 s and has 5 counts as done in the simulation, and would fail in a run."""
+    rows = [
+        {"id": "slow", "description": "d", "command": ["true"], "estimate_s": 300},
+        {"id": "b", "description": "d", "command": ["true"], "dependencies": ["slow"], "deadline_s": 5},
+    ]
+    (folder / "plan.json").write_text(json.dumps(rows))
+
+    assert swarm("simulate", "plan.json", "--json").json()["late"] == ["b"]
+    assert "past their deadline_s, where a run would fail them: 'b'" in swarm("simulate", "plan.json").out
 
 
 def test_limits_of_the_project_hold_in_a_simulation(swarm: Swarm, folder: Path, bench: Bench) -> None:

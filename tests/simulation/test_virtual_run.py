@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -137,6 +138,15 @@ def test_limits_hold_in_virtual_time_too(policy: Policy) -> None:
 
     assert (found.makespan_s, found.lower_bound_s, found.tight_bound_s) == (12.0, 12.0, 12.0)
     assert (found.fifo_makespan_s, found.limits) == (12.0, {"docs": 1})
+
+
+def test_what_ends_after_its_deadline_is_named() -> None:
+    """Virtual runs fail nothing, so whoever reads the makespan is told what a real run would."""
+    late, timely = (replace(make_task(name, after=["a"]), deadline_s=by) for name, by in (("b", 5), ("c", 4)))
+    plan = make_plan(make_task("a", estimate_s=3), replace(late, estimate_s=3), timely)
+
+    assert simulate(plan, workers=2).late == ["b"]
+    assert simulate(plan, workers=1).late == ["b", "c"]
 
 
 def test_what_can_never_begin_is_named_and_redis_is_not_blamed(store: Store) -> None:
