@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from swarm.simulation.recorded import RecordedRun
 
 POLICIES = ("critical-path", "fifo", "lock-aware")
-ESTIMATES = ("plan", "learnt", "none")
+RANKS = {
+    "plan": "from the plan's estimates, corrected by what is learnt",
+    "measured": "from what tasks took",
+    "learnt": "from the means of types, learnt as tasks end",
+    "none": "none: no duration is known",
+}
 WORKERS = 4
 _LONG_S = 600.0
 _NAMED = 5
@@ -35,10 +40,10 @@ _NAMED = 5
 )
 @click.option(
     "--estimates",
-    type=click.Choice(ESTIMATES),
-    default=ESTIMATES[0],
+    type=click.Choice(tuple(RANKS)),
+    default="plan",
     show_default=True,
-    help="What the scheduler knows of durations: the plan's estimates, what it learns by type, nothing.",
+    help="What ranks know of durations: the plan's estimates, what RUN measured, means by type, nothing.",
 )
 @click.option(
     "--events", "run", metavar="RUN", help="Replay a recorded run instead, with measured durations."
@@ -100,14 +105,17 @@ def simulate(
 
 def _text(found: "Simulation") -> str:
     saved = 1 - found.makespan_s / found.fifo_makespan_s if found.fifo_makespan_s else 0.0
+    beside = f", of which this saves {saved:.1%}" if saved >= 0 else f", and this costs {-saved:.1%} more"
     rows = {
         "takes": f"{_exact(found.makespan_s)} for {plural(found.tasks, 'task')} with"
         f" {plural(found.workers, 'worker')}, {found.policy}",
         "bound": f"{_exact(found.lower_bound_s)}, so {found.ratio:.3f} times it;"
         f" {_exact(found.tight_bound_s)} from heads and tails",
-        "fifo": f"{_exact(found.fifo_makespan_s)}, of which this saves {saved:.1%}",
+        "fifo": f"{_exact(found.fifo_makespan_s)}{beside}",
         "busy": f"{found.utilisation:.0%} of the workers' time",
     }
+    if found.policy != "fifo":
+        rows["ranks"] = RANKS[found.estimates]
     if found.limits:
         rows["limits"] = "; ".join(f"{kind}: at most {most} at once" for kind, most in found.limits.items())
     if found.late:

@@ -40,6 +40,7 @@ class Estimates(StrEnum):
     """What the scheduler knows of durations beforehand."""
 
     PLAN = "plan"  # what the plan says, corrected by what is learnt
+    MEASURED = "measured"  # what each task is going to take
     LEARNT = "learnt"  # nothing at first, then the mean of each type
     NONE = "none"  # nothing, to the end
 
@@ -134,6 +135,8 @@ class _Loop:
             return replace(task, estimate_s=0.0, priority=0)
         if self._estimates is Estimates.PLAN:
             return task
+        if self._estimates is Estimates.MEASURED:
+            return replace(task, estimate_s=max(self._durations_ms[task.id], 1) / 1000)
         return replace(task, estimate_s=DEFAULT_ESTIMATE_S)
 
     def _tick(self) -> None:

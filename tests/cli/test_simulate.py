@@ -70,6 +70,37 @@ def test_a_recorded_run_is_replayed_with_its_own_measurements(swarm: Swarm, benc
     )
 
 
+def test_a_replay_says_where_its_ranks_come_from(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """The durations are measured and the order is made of estimates, unless it is asked for otherwise."""
+    bench.submit(task("a"), task("b"))
+    bench.land()
+
+    plan = swarm("simulate", "--events", "latest").out
+    measured = swarm("simulate", "--events", "latest", "--estimates", "measured").out
+    fifo = swarm("simulate", "--events", "latest", "--policy", "fifo").out
+
+    assert "from the plan's estimates, corrected by what is learnt" in plan
+    assert "from what tasks took" in measured
+    assert "ranks" not in fifo
+
+
+def test_an_order_that_takes_longer_than_fifo_is_said_to_cost(swarm: Swarm, folder: Path) -> None:
+    """Of durations that nobody knows the long one looks like any other; no saving is negative."""
+    rows = [
+        {"id": name, "description": "d", "command": ["true"], "estimate_s": seconds, "dependencies": after}
+        for name, seconds, after in (
+            *(("long", 6, []), ("x1", 1, []), ("y1", 1, ["x1"])),
+            *(("x2", 1, []), ("y2", 1, ["x2"])),
+        )
+    ]
+    (folder / "plan.json").write_text(json.dumps(rows))
+
+    shown = swarm("simulate", "plan.json", "--workers", "2", "--estimates", "learnt").out
+
+    assert "6.000 s, and this costs 16.7% more" in shown
+    assert "from the means of types, learnt as tasks end" in shown
+
+
 def test_a_plan_or_run_that_needs_tags_is_simulated(swarm: Swarm, folder: Path, bench: Bench) -> None:
     """The virtual workers offer whatever is needed, here and in a replay."""
     row = {"id": "a", "description": "d", "command": ["true"], "estimate_s": 2, "needs": ["gpu"]}

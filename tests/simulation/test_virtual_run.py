@@ -173,6 +173,17 @@ def test_durations_that_the_plan_did_not_know_decide_how_long_it_takes() -> None
     assert found.utilisation == pytest.approx(9 / 10)
 
 
+def test_estimates_that_mislead_cost_and_measured_ones_do_not() -> None:
+    """Ranks from the plan put what took longest last; ranks from what tasks took are no worse than fifo."""
+    plan = make_plan(*(make_task(name, estimate_s=one) for name, one in (("a", 1), ("b", 2), ("c", 3))))
+    took = {"a": 6.0, "b": 3.0, "c": 3.0}
+
+    found = {one: simulate(plan, workers=2, durations_s=took, estimates=one) for one in Estimates}
+
+    assert found[Estimates.PLAN].makespan_s == 9.0
+    assert found[Estimates.MEASURED].makespan_s == found[Estimates.MEASURED].fifo_makespan_s == 6.0
+
+
 def test_a_killed_simulation_leaves_no_server() -> None:
     """The server dies with the process that started it, even when that had no time to stop it."""
     program = (
