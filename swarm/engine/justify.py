@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from random import Random
 
 from swarm.engine.bounds import tight_bound_s
-from swarm.engine.locks import LockEntry
-from swarm.engine.schedule import TaskGraph, list_schedule, overlap, upward_ranks_s
+from swarm.engine.exclusion import Followers
+from swarm.engine.schedule import TaskGraph, list_schedule, upward_ranks_s
 
 ROUNDS = 4
 SAMPLES = 16
@@ -58,24 +58,21 @@ def lock_ranks_s(graph: TaskGraph) -> list[float]:
     job-shop scheduling with every disjunction decided by rank.
     """
     ranks = upward_ranks_s(graph)
-    order = sorted(
-        (place for place, entries in enumerate(graph.locks) if entries), key=lambda p: (-ranks[p], p)
+    line = sorted(
+        ((-ranks[place], place, locks) for place, locks in enumerate(graph.locks) if locks),
+        key=lambda one: one[:2],
     )
-    behind: dict[int, list[int]] = {}
-    for number, place in enumerate(order[:_MOST_CHAINED]):
-        wanted = graph.locks[place]
-        follower = next((o for o in order[number + 1 :] if _exclude(wanted, graph.locks[o])), None)
+    followers = Followers([locks for _, _, locks in line])
+    behind: dict[int, int] = {}
+    for number, (_, place, _) in enumerate(line[:_MOST_CHAINED]):
+        follower = followers.after(number)
         if follower is not None:
-            behind.setdefault(place, []).append(follower)
+            behind[place] = line[follower][1]
     longest = [0.0] * len(ranks)
     for place in sorted(range(len(ranks)), key=lambda p: (ranks[p], -p)):
-        later = [*graph.after[place], *behind.get(place, ())]
+        later = [*graph.after[place], *([behind[place]] if place in behind else [])]
         longest[place] = graph.durations_s[place] + max((longest[one] for one in later), default=0.0)
     return longest
-
-
-def _exclude(mine: tuple[LockEntry, ...], theirs: tuple[LockEntry, ...]) -> bool:
-    return any(overlap(one, other) for one in mine for other in theirs)
 
 
 class _Search:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 
-from swarm.engine.locks import LockEntry, compile_locks
+from swarm.engine.exclusion import Exclusion, excludes, exclusion_of
+from swarm.engine.locks import compile_locks
 from swarm.engine.ranks import urgency
 from swarm.plan.model import Plan
 
@@ -28,7 +29,7 @@ class TaskGraph:
     durations_s: Sequence[float]
     before: Sequence[Sequence[int]]  # places of the dependencies of each
     priorities: Sequence[int] = ()
-    locks: Sequence[tuple[LockEntry, ...]] = field(default=(), repr=False)
+    locks: Sequence[Exclusion | None] = field(default=(), repr=False)  # None: needs no lock
     held: frozenset[int] = frozenset()  # places of those that workers are at already: they go first
     types: Sequence[str] = ()  # not needed where there are no limits
     limits: Mapping[str, int] = field(default_factory=dict)  # type -> how many workers may hold at once
@@ -74,7 +75,9 @@ def graph_of(
         durations_s=durations_s or [task.estimate_s for task in plan.tasks],
         before=[sorted({place[name] for name in task.dependencies}) for task in plan.tasks],
         priorities=[task.priority for task in plan.tasks],
-        locks=[compile_locks(task) if task.files or task.reads else () for task in plan.tasks],
+        locks=[
+            exclusion_of(compile_locks(task)) if task.files or task.reads else None for task in plan.tasks
+        ],
         types=[task.type for task in plan.tasks],
         limits=limits,
     )
@@ -169,16 +172,16 @@ class _HeldLocks:
 
     def __init__(self, graph: TaskGraph) -> None:
         self._sets = graph.locks
-        self._holders: dict[int, tuple[LockEntry, ...]] = {}
+        self._holders: dict[int, Exclusion] = {}
         self._parked: dict[int, list[int]] = {}
 
     def take_or_park(self, place: int) -> bool:
         """Hold all of a task's locks, or put it behind the first holder of one of them."""
-        wanted = self._sets[place] if self._sets else ()
-        if not wanted:
+        wanted = self._sets[place] if self._sets else None
+        if wanted is None:
             return True
-        for holder, entries in self._holders.items():
-            if any(overlap(mine, theirs) for mine in wanted for theirs in entries):
+        for holder, theirs in self._holders.items():
+            if excludes(wanted, theirs):
                 self._parked.setdefault(holder, []).append(place)
                 return False
         self._holders[place] = wanted
@@ -188,14 +191,3 @@ class _HeldLocks:
         """Free a task's locks; who waited for it."""
         self._holders.pop(place, None)
         return self._parked.pop(place, [])
-
-
-def overlap(mine: LockEntry, theirs: LockEntry) -> bool:
-    """Two locks cannot be held at once."""
-    if mine.mode == theirs.mode == "S":
-        return False
-    return (
-        mine.node == theirs.node
-        or (theirs.is_wide and mine.node.startswith(theirs.node))
-        or (mine.is_wide and theirs.node.startswith(mine.node))
-    )
