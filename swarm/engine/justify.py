@@ -32,7 +32,7 @@ def justified_ranks_s(
 ) -> list[float]:
     """Ranks whose list schedule is the shortest that was found; `starting` are tried first, then the others.
 
-    Deterministic. A graph too large to be scheduled twice gets its upward ranks.
+    Deterministic. A graph too large to try two orders gets its upward ranks.
     """
     if is_too_large(graph):
         return upward_ranks_s(graph)
@@ -40,8 +40,8 @@ def justified_ranks_s(
 
 
 def is_too_large(graph: TaskGraph) -> bool:
-    """Not even one round of two passes is within what a search may take."""
-    return 2 * len(graph.durations_s) > MOST_STEPS
+    """Two rounds of two passes, for the present order and the paths', are more than a search may take."""
+    return 4 * len(graph.durations_s) > MOST_STEPS
 
 
 def _beginnings(graph: TaskGraph, *, lock_aware: bool) -> list[list[float]]:
@@ -111,6 +111,8 @@ class _Search:
                 # Seconds from each start to the end: the same order, on the scale of all ranks.
                 self._best_s = end_s
                 self._ranks = [end_s - start for start in forward.starts_s]
+            if self._rounds < 1:
+                return
             back = list_schedule(self._graph.reversed, self._workers, forward.ends_s)
             if list(back.ends_s) == list(ranks):
                 return

@@ -67,6 +67,10 @@ class Ranking:
             if _has_reason(seen, learnt, workers)
         )
 
+    def is_due(self, learnt: Mapping[str, DurationRecord], *, workers: int) -> bool:
+        """Whether `refresh` would rank anything, asked without a call by whoever knows all durations."""
+        return not self._runs or any(_has_reason(seen, learnt, workers) for seen in self._runs.values())
+
     def _as_seen(self, run: str, tasks: int) -> _Ranked:
         """What is known of a run; read again when it has got more tasks."""
         seen = self._runs.get(run)

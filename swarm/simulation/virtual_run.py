@@ -13,6 +13,7 @@ from enum import StrEnum
 from swarm.engine.claims import Claim, Finish, WorkerProfile
 from swarm.engine.engine import Engine
 from swarm.engine.ranking import Ranking
+from swarm.engine.records import DurationRecord
 from swarm.engine.schedule import NO_LIMITS
 from swarm.engine.store import Store
 from swarm.errors import SwarmError
@@ -94,6 +95,7 @@ class _Loop:
         is_ranked = policy is not Policy.FIFO and estimates is not Estimates.NONE
         self._ranking = Ranking(self._engine, lock_aware=policy is Policy.LOCK_AWARE) if is_ranked else None
         self._next_tick_ms = 0
+        self._learnt: dict[str, DurationRecord] = {}  # what the scripts have learnt, without asking
         self._running: list[tuple[int, int, Claim]] = []  # end, worker, what it does
         self._idle: list[int] = []
         self._starts_ms: dict[str, int] = {}
@@ -115,7 +117,7 @@ class _Loop:
         while self._running:
             end_ms, worker, claim = heapq.heappop(self._running)
             self._clock.set(end_ms)
-            self._ends_ms[claim.task.id] = end_ms - BEGINNING_MS
+            self._note_end(claim.task, end_ms - BEGINNING_MS)
             profile = self._profiles[worker]
             taken = self._engine.end_and_claim(claim, Finish(), profile, str(claim.token))
             self._begin_or_rest(worker, taken)
@@ -139,9 +141,16 @@ class _Loop:
             return replace(task, estimate_s=max(self._durations_ms[task.id], 1) / 1000)
         return replace(task, estimate_s=DEFAULT_ESTIMATE_S)
 
+    def _note_end(self, task: TaskSpec, end_ms: int) -> None:
+        self._ends_ms[task.id] = end_ms
+        known = self._learnt.get(task.type, DurationRecord(0, 0))
+        took_ms = self._durations_ms[task.id]
+        self._learnt[task.type] = DurationRecord(known.tasks + 1, known.total_ms + took_ms)
+
     def _tick(self) -> None:
         if self._ranking is not None and self._clock.now_ms >= self._next_tick_ms:
-            self._ranking.refresh(workers=self._workers, now_ms=self._clock.now_ms)
+            if self._ranking.is_due(self._learnt, workers=self._workers):
+                self._ranking.refresh(workers=self._workers, now_ms=self._clock.now_ms)
             self._next_tick_ms = self._clock.now_ms + TICK_MS
 
     def _wake(self) -> None:
