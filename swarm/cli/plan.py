@@ -9,6 +9,7 @@ import click
 
 from swarm.cli.context import LATEST, Context, FilePath, find_run, pass_context
 from swarm.cli.output import emit, json_option, say, table, to_json
+from swarm.cli.waiting import waiting
 from swarm.errors import UsageError
 from swarm.observe.wording import duration, one_line, plural, price
 
@@ -68,6 +69,7 @@ def validate(file: Path, as_json: bool) -> None:
     from swarm.plan.document import parse_plan
     from swarm.plan.lint import lint, refuse
 
+    click.get_current_context().with_resource(waiting(f"checking {file}"))
     checked = parse_plan(read_text(file), source=str(file))
     findings = lint(checked)
     refuse(findings, source=str(file))

@@ -9,6 +9,7 @@ import click
 from swarm.cli.complete import complete_run
 from swarm.cli.context import Context, FilePath, pass_context
 from swarm.cli.output import emit
+from swarm.cli.waiting import waiting
 from swarm.errors import UsageError
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def submit(
     settings = context.settings()
     from swarm.local_run import open_queue, submit_plan
 
+    click.get_current_context().with_resource(waiting(f"submitting {file}"))
     plan = load_plan(settings, file, as_json=as_json)
     engine, _server = open_queue(settings)
     engine.check_server()

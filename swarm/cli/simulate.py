@@ -9,6 +9,7 @@ import click
 from swarm.cli.context import Context, FilePath, find_run, pass_context
 from swarm.cli.output import emit, json_option, pairs
 from swarm.cli.plan import read_text
+from swarm.cli.waiting import waiting
 from swarm.errors import UsageError
 from swarm.observe.wording import duration, plural
 
@@ -73,13 +74,16 @@ def simulate(
     from swarm.simulation.virtual_run import Estimates, Policy
 
     order, known = Policy(policy), Estimates(estimates)
+    at = click.get_current_context().with_resource(waiting("reading")).at
     if file is not None:
         from swarm.limits import load_limits
         from swarm.plan.document import parse_plan
 
         plan = parse_plan(read_text(file), source=str(file))
         limits = load_limits(context.settings().root)
-        found = forecast(plan, workers=workers or WORKERS, policy=order, estimates=known, limits=limits)
+        found = forecast(
+            plan, workers=workers or WORKERS, policy=order, estimates=known, limits=limits, at=at
+        )
         emit(found, as_json, lambda: _text(found))
         return
     from swarm.simulation.recorded import recorded_run
@@ -94,6 +98,7 @@ def simulate(
         estimates=known,
         durations_s=recorded.durations_s,
         limits=reads.controls().limits,
+        at=at,
     )
     took = {
         "run": recorded.run,

@@ -1,6 +1,6 @@
 """What a plan would take with so many workers, beside what nobody can beat and what a plain queue takes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -9,7 +9,7 @@ from swarm.engine.connect import open_store
 from swarm.engine.schedule import NO_LIMITS, graph_of
 from swarm.fleet.temporary_server import temporary_server
 from swarm.plan.model import Plan
-from swarm.simulation.virtual_run import Estimates, Policy, run_virtually
+from swarm.simulation.virtual_run import Estimates, Policy, run_virtually, tell_nobody
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,14 @@ def simulate(  # noqa: D417  # the rest is the command line's
     estimates: Estimates = Estimates.PLAN,
     durations_s: Mapping[str, float] | None = None,
     limits: Mapping[str, int] = NO_LIMITS,
+    at: Callable[[str], None] = tell_nobody,
 ) -> Simulation:
     """Run a plan in virtual time by the scheduler's own scripts, on a server of its own.
 
     Args:
         durations_s: what tasks take, by id; one that it does not name takes its estimate.
         limits: how many tasks of a type workers may hold at once; of `*`, of all types.
+        at: hears how far it is, often.
 
     Raises:
         StoreUnreachableError: no server could be started.
@@ -55,11 +57,12 @@ def simulate(  # noqa: D417  # the rest is the command line's
     with temporary_server() as url:
         store = open_store(url, timeout_s=60.0)
         try:
-            run = partial(run_virtually, store, plan, durations_ms, workers=workers, limits=limits)
+            run = partial(run_virtually, store, plan, durations_ms, workers=workers, limits=limits, at=at)
             ran = run(policy=policy, estimates=estimates)
             fifo = ran if policy is Policy.FIFO else run(policy=Policy.FIFO)
         finally:
             store.close()
+    at("computing bounds")
     graph = graph_of(plan, [durations_ms[task.id] / 1000 for task in plan.tasks], limits=limits)
     bound_s, work_s = lower_bound_s(graph, workers), sum(graph.durations_s)
     return Simulation(

@@ -6,7 +6,7 @@ after each end of another. What takes time outside the scripts (git, the merge q
 """
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -25,6 +25,10 @@ LEASE_MS = 10**12
 TICK_MS = 1_000
 """How often a supervisor looks whether ranks have to change."""
 _NAMED = 5
+
+
+def tell_nobody(_: str) -> None:
+    """Who hears how far it is when nobody wants to."""
 
 
 class Policy(StrEnum):
@@ -68,12 +72,13 @@ def run_virtually(
     policy: Policy = Policy.LOCK_AWARE,
     estimates: Estimates = Estimates.PLAN,
     limits: Mapping[str, int] = NO_LIMITS,
+    at: Callable[[str], None] = tell_nobody,
 ) -> VirtualRun:
-    """Let virtual workers do a plan on an empty server; the same every time."""
+    """Let virtual workers do a plan on an empty server; the same every time. `at` hears how far it is."""
     store.call("FLUSHALL")
     loop = _Loop(store, durations_ms, workers, policy, estimates)
     loop.limit(limits)
-    return loop.run(plan)
+    return loop.run(plan, at)
 
 
 class _Loop:
@@ -106,7 +111,7 @@ class _Loop:
         for kind, most in limits.items():
             self._engine.limit(kind, most)
 
-    def run(self, plan: Plan) -> VirtualRun:
+    def run(self, plan: Plan, at: Callable[[str], None]) -> VirtualRun:
         """Submit, and go from end to end until nothing runs."""
         believed = replace(plan, tasks=tuple(map(self._believed, plan.tasks)))
         self._profiles = _profiles(plan, self._workers)
@@ -118,6 +123,7 @@ class _Loop:
             end_ms, worker, claim = heapq.heappop(self._running)
             self._clock.set(end_ms)
             self._note_end(claim.task, end_ms - BEGINNING_MS)
+            at(f"simulating {self._policy}: {len(self._ends_ms)} of {len(plan.tasks)} tasks")
             profile = self._profiles[worker]
             taken = self._engine.end_and_claim(claim, Finish(), profile, str(claim.token))
             self._begin_or_rest(worker, taken)

@@ -184,6 +184,18 @@ def test_estimates_that_mislead_cost_and_measured_ones_do_not() -> None:
     assert found[Estimates.MEASURED].makespan_s == found[Estimates.MEASURED].fifo_makespan_s == 6.0
 
 
+def test_whoever_waits_can_be_told_how_far_it_is() -> None:
+    """Both runs, task by task; then the bounds."""
+    said: list[str] = []
+
+    simulate(make_plan("a", "b"), workers=1, at=said.append)
+
+    assert said == [
+        *("simulating lock-aware: 1 of 2 tasks", "simulating lock-aware: 2 of 2 tasks"),
+        *("simulating fifo: 1 of 2 tasks", "simulating fifo: 2 of 2 tasks", "computing bounds"),
+    ]
+
+
 def test_a_killed_simulation_leaves_no_server() -> None:
     """The server dies with the process that started it, even when that had no time to stop it."""
     program = (
