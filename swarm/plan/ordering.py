@@ -1,5 +1,6 @@
 """Which tasks a plan orders, answered for many pairs at once without comparing all with all."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 from swarm.plan.model import Plan
@@ -16,8 +17,10 @@ def unordered(plan: Plan, pairs: Iterable[Pair]) -> set[Pair]:
     One pass over the plan for each 4,096 distinct first tasks; a bit set says which of them a task
     comes after.
     """
-    wanted = list(dict.fromkeys(pairs))
-    firsts = sorted({first for first, _ in wanted})
+    wanted: dict[int, set[int]] = defaultdict(set)
+    for first, second in pairs:
+        wanted[first].add(second)
+    firsts = sorted(wanted)
     position = {task.id: index for index, task in enumerate(plan.tasks)}
     before = [[position[d] for d in task.dependencies] for task in plan.tasks]
     found: set[Pair] = set()
@@ -29,5 +32,6 @@ def unordered(plan: Plan, pairs: Iterable[Pair]) -> set[Pair]:
             for dependency in dependencies:
                 reached |= after[dependency] | bit.get(dependency, 0)
             after.append(reached)
-        found.update((a, b) for a, b in wanted if a in bit and not after[b] & bit[a])
+        for a, own in bit.items():
+            found.update((a, b) for b in wanted[a] if not after[b] & own)
     return found

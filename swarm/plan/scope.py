@@ -40,6 +40,7 @@ class PatternError(ValueError):
     """A path or glob cannot be used as a scope; the message says why, with the value."""
 
 
+@lru_cache(maxsize=1 << 16)
 def normalise_pattern(text: str) -> str:
     """Return the one spelling of a path or glob: no `./`, no doubled or trailing slash.
 
