@@ -8,6 +8,7 @@ from swarm.engine.records import (
     LockRecord,
     QueueRecord,
     SlotRecord,
+    Unserved,
 )
 from swarm.engine.run_reads import PAGE, RunReads
 from swarm.engine.store import Reply
@@ -33,11 +34,15 @@ class Reads(RunReads):
         """What is paused and limited, for the whole project and by type."""
         return decode_controls(text_of(self._one("HGET", self.keys.of("meta"), "controls")))
 
-    def unserved(self) -> dict[str, int]:
-        """Queues that no worker has served for so long that it was reported -> since when, ms."""
+    def unserved(self) -> dict[str, Unserved]:
+        """Queues with tasks that no worker could do for so long that it was reported -> since when, why."""
         stored = hash_of(self._one("HGETALL", self.keys.of("unserved")))
         words = {name: text.split(" ") for name, text in sorted(stored.items())}
-        return {name: int(since) for name, (since, told) in words.items() if told != "0"}
+        return {
+            name: Unserved(int(since), *executor)
+            for name, (since, told, *executor) in words.items()
+            if told != "0"
+        }
 
     def depth(self, part: str, name: str = "") -> int:
         """How many members one of the project's sorted sets has."""

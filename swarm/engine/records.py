@@ -151,6 +151,15 @@ class QueueRecord(NamedTuple):
     parked: int  # waiting for a lock
 
 
+class Unserved(NamedTuple):
+    """A queue with a task that no worker alive can do."""
+
+    since_ms: int
+    executor: str = (
+        ""  # what the task needs and no worker of the queue runs; empty when nobody serves the queue
+    )
+
+
 class Controls(NamedTuple):
     """What people have ordered for the whole project (type `*`) or for a type."""
 

@@ -4,7 +4,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from swarm.engine.records import NO_CONTROLS, AgentRecord, Controls, Event, QueueRecord, RunRecord, TaskRecord
+from swarm.engine.records import (
+    NO_CONTROLS,
+    AgentRecord,
+    Controls,
+    Event,
+    QueueRecord,
+    RunRecord,
+    TaskRecord,
+    Unserved,
+)
 from swarm.states import ALIVE_MS
 
 if TYPE_CHECKING:
@@ -25,7 +34,7 @@ class Snapshot(NamedTuple):
     events: tuple[Event, ...]  # the newest few of this run, oldest first
     taken_ms: int  # Redis' now
     controls: Controls = NO_CONTROLS  # what people have ordered
-    unserved: Mapping[str, int] = MappingProxyType({})  # queue that nobody serves -> since, ms
+    unserved: Mapping[str, Unserved] = MappingProxyType({})  # queue with tasks that nobody can do
 
     @property
     def alive(self) -> tuple[AgentRecord, ...]:

@@ -57,7 +57,7 @@ def test_status_as_json_has_its_documented_shape(swarm: Swarm, run: str) -> None
 
     assert set(data) == {
         *("run", "elapsed_s", "tasks", "agents", "queues", "taken_ms"),
-        *("paused", "limits", "unserved", "forecast_s", "eta_ms"),
+        *("paused", "limits", "unserved", "unserved_executors", "forecast_s", "eta_ms"),
     }
     assert data["run"]["counts"]["running"] == 1
     assert data["tasks"][0] == {"id": "build", "state": "running", "attempt": 1, "worker": "w-1"}
@@ -88,6 +88,26 @@ def test_a_queue_that_nobody_serves_says_what_to_start(
         "no worker has served 'ml+gpu' for 6m40s: `swarm worker --types ml --tags gpu`" in swarm("status").out
     )
     assert swarm("status", "--json").json()["unserved"] == {"ml+gpu": since_ms}
+
+
+def test_a_queue_whose_workers_have_no_model_says_what_to_set(
+    swarm: Swarm, bench: Bench, task: Task, redis_url: str
+) -> None:
+    """Another worker of the type would change nothing."""
+    bench.submit(replace(task("think"), executor="messages", command=None))
+    since_ms = bench.engine.now_ms() - 400_000
+    store = open_store(redis_url)
+    noted = f"{since_ms} {since_ms + 300_000} messages"
+    store.call("HSET", bench.engine.keys.of("unserved"), "general", noted)
+    store.close()
+
+    data = swarm("status", "--json").json()
+
+    assert (
+        "no worker has run executor 'messages' (queue 'general') for 6m40s: "
+        "set ANTHROPIC_API_KEY where workers start" in swarm("status").out
+    )
+    assert (data["unserved"], data["unserved_executors"]) == ({"general": since_ms}, {"general": "messages"})
 
 
 def test_runs_are_listed_oldest_first(swarm: Swarm, bench: Bench, task: Task) -> None:
