@@ -44,6 +44,12 @@ class Reads(RunReads):
             if told != "0"
         }
 
+    def unserved_of(self, run: str) -> dict[str, Unserved]:
+        """Those of the unserved queues in which tasks of this run are ready that nobody can do."""
+        return {
+            name: one for name, one in self.unserved().items() if self._is_ready_in(name, run, one.executor)
+        }
+
     def depth(self, part: str, name: str = "") -> int:
         """How many members one of the project's sorted sets has."""
         return _int(self._one("ZCARD", self.keys.of(part, name)))
@@ -149,6 +155,20 @@ class Reads(RunReads):
         """The id of the newest event, to ask for what comes after it; `0-0` before the first."""
         newest = self.newest_events(1)
         return newest[0].id if newest else "0-0"
+
+    # ----------------------------------------------------------------------------------------
+    def _is_ready_in(self, queue: str, run: str, executor: str) -> bool:
+        """The run has a task in the queue; where an executor is named, one for it."""
+        ready = words_of(self._one("ZRANGE", self.keys.of("queue", queue), 0, -1))
+        names = [name for name in ready if split_member(name)[0] == run]
+        if not executor:
+            return bool(names)
+        for start in range(0, len(names), PAGE):
+            page = names[start : start + PAGE]
+            replies = self._ask([["HGET", self.keys.of("task", name), "executor"] for name in page])
+            if executor in map(text_of, replies):
+                return True
+        return False
 
 
 def _int(reply: Reply) -> int:

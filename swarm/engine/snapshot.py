@@ -34,7 +34,7 @@ class Snapshot(NamedTuple):
     events: tuple[Event, ...]  # the newest few of this run, oldest first
     taken_ms: int  # Redis' now
     controls: Controls = NO_CONTROLS  # what people have ordered
-    unserved: Mapping[str, Unserved] = MappingProxyType({})  # queue with tasks that nobody can do
+    unserved: Mapping[str, Unserved] = MappingProxyType({})  # queue with tasks of this run that nobody can do
 
     @property
     def alive(self) -> tuple[AgentRecord, ...]:
@@ -61,7 +61,7 @@ def take_snapshot(queue: "Reads", run: str) -> Snapshot:
         events=tuple(_recent_events(queue, run)),
         taken_ms=queue.now_ms(),
         controls=queue.controls(),
-        unserved=queue.unserved(),
+        unserved=queue.unserved_of(run),
     )
 
 

@@ -110,6 +110,32 @@ def test_a_queue_whose_workers_have_no_model_says_what_to_set(
     assert (data["unserved"], data["unserved_executors"]) == ({"general": since_ms}, {"general": "messages"})
 
 
+def test_only_the_runs_whose_tasks_wait_there_show_an_unserved_queue(
+    swarm: Swarm, bench: Bench, task: Task, redis_url: str
+) -> None:
+    """Neither those without such a task, nor those that have ended."""
+    plain = bench.submit(task("a", kind="docs"), key="plain")
+    asks = bench.submit(replace(task("b", kind="docs"), executor="messages", command=None), key="asks")
+    ended = bench.submit(replace(task("c", kind="docs"), executor="messages", command=None), key="ended")
+    bench.engine.cancel(ended)
+    since_ms = bench.engine.now_ms() - 400_000
+    store = open_store(redis_url)
+    unserved = bench.engine.keys.of("unserved")
+
+    def shown() -> dict[str, bool]:
+        return {run: "no worker has " in swarm("status", run).out for run in (plain, asks, ended)}
+
+    store.call("HSET", unserved, "docs", f"{since_ms} {since_ms + 300_000} messages")
+    of_the_executor = shown()
+    store.call("HSET", unserved, "docs", f"{since_ms} {since_ms + 300_000}")
+    of_the_queue = shown()
+    store.close()
+
+    assert of_the_executor == {plain: False, asks: True, ended: False}
+    assert of_the_queue == {plain: True, asks: True, ended: False}
+    assert swarm("status", ended, "--json").json()["unserved"] == {}
+
+
 def test_runs_are_listed_oldest_first(swarm: Swarm, bench: Bench, task: Task) -> None:
     """The newest run is where the eye rests, and is what `latest` means."""
     first = bench.submit(task("a"), key="1")
