@@ -62,6 +62,7 @@ class _Inquiry:
         self._tasks = {task.spec.id: task for task in snapshot.tasks}
         self._agents = {agent.worker_id: agent for agent in snapshot.alive}
         self._asked: set[str] = set()
+        self._ordered: set[str] = set()  # orders that were said
         self._explain: dict[TaskState, Callable[[TaskRecord, int], None]] = {
             TaskState.PENDING: self._pending,
             TaskState.QUEUED: self._queued,
@@ -118,6 +119,7 @@ class _Inquiry:
         if task.join:
             many = f"{len(waiting)} of the {plural(len(task.parts), 'task')} that it was expanded into"
         self._say(task, depth, f"pending: waits for {many}: {shown}" if waiting else "pending")
+        self._say_orders(task, depth + 1)
         for name in waiting:
             self.ask(name, depth + 1)
 
@@ -126,8 +128,10 @@ class _Inquiry:
         if task.not_before_ms > self._now_ms:
             until, left = time_of_day(task.not_before_ms), self._until(task.not_before_ms)
             self._say(task, depth, f"queued: in backoff until {until}, {left} more{again}")
+            self._say_orders(task, depth + 1)
         elif task.parked_on:
             self._say(task, depth, f"queued: parked on {lock_name(task.parked_on)}{again}")
+            self._say_orders(task, depth + 1)
             self._holders(task, depth + 1)
         else:
             where = (
@@ -166,17 +170,23 @@ class _Inquiry:
 
     def _takers(self, task: TaskRecord, depth: int) -> None:
         """Who could claim a ready task, and why nobody has."""
+        self._ordered.clear()  # at the end of a chain what holds it is said again
+        if not self._say_orders(task, depth):
+            for line in takers(task, self._agents.values(), self._now_ms):
+                self._say(task, depth, line)
+
+    def _say_orders(self, task: TaskRecord, depth: int) -> bool:
+        """Say what people have ordered that keeps it from being given out, unless said; is there any?"""
         reached = reached_limits(self._snapshot.controls, self._around.holders, task.spec.type)
         pauses = pauses_of(self._snapshot.run, self._snapshot.controls, kind=task.spec.type)
-        for line in pauses:
-            self._say(task, depth, line)
-        for line, holders in reached:
+        for line, holders in (*((pause, ()) for pause in pauses), *reached):
+            if line in self._ordered:
+                continue
+            self._ordered.add(line)
             self._say(task, depth, line)
             for name in holders[:MOST_HOLDERS]:
                 self._holder(task, name, depth + 1)
-        if not pauses and not reached:
-            for line in takers(task, self._agents.values(), self._now_ms):
-                self._say(task, depth, line)
+        return bool(pauses or reached)
 
     def _holder(self, task: TaskRecord, name: str, depth: int) -> None:
         run, holder = split_member(name)
