@@ -1,6 +1,8 @@
 """What a person could type next about a task."""
 
 from swarm.engine.snapshot import Snapshot
+from swarm.observe.orders import start_for
+from swarm.plan.model import queue_of
 from swarm.states import FailureKind, TaskState
 
 
@@ -18,5 +20,7 @@ def next_steps(snapshot: Snapshot, task: str) -> tuple[str, ...]:
     if record.state is TaskState.DONE:
         return (f"swarm diff {task} --run {run}",) if record.merged_commit else ()
     if not snapshot.run.state.is_terminal and not any(agent.kind == "worker" for agent in snapshot.alive):
-        return (f"swarm run --resume {run}",)
+        # The workers of a run have no tags but those of the settings.
+        needed = (start_for(queue_of(record.spec)),) if record.spec.needs else ()
+        return (*needed, f"swarm run --resume {run}")
     return (f"swarm logs {task} --run {run} -f",) if record.state is TaskState.RUNNING else ()

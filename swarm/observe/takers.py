@@ -14,11 +14,13 @@ FOR_OTHERS_MS = 30_000
 
 def takers(task: TaskRecord, agents: Iterable[AgentRecord], now_ms: int) -> Iterator[str]:
     """What of type, executor, tags and idleness is missing among those alive; one line a fact."""
+    spec = task.spec
     workers = [agent for agent in agents if agent.kind == "worker"]
     if not workers:
         yield "no worker is alive"
+        if spec.needs:
+            yield f"`{start_for(queue_of(spec))}` starts one with the tags it needs"
         return
-    spec = task.spec
     of_type = [agent for agent in workers if {"*", spec.type} & set(agent.types)]
     if not of_type:
         types = {kind for agent in workers for kind in agent.types}

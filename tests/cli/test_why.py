@@ -446,6 +446,24 @@ def test_an_unknown_task_names_the_nearest(swarm: Swarm, bench: Bench, task: Tas
     assert (misspelt.code, ambiguous.code) == (2, 2)
 
 
+def test_without_workers_a_task_with_tags_asks_for_one_that_has_them(
+    swarm: Swarm, bench: Bench, task: Task
+) -> None:
+    """The workers of `swarm run --resume` would have none."""
+    run = bench.submit(replace(task("train"), needs=("gpu", "big")), task("after", "train"))
+
+    train, after = (swarm("why", name, "--json").json() for name in ("train", "after"))
+
+    start = "swarm worker --types general --tags big,gpu"
+    assert train["next"] == [start, f"swarm run --resume {run}"]
+    assert after["next"] == [f"swarm run --resume {run}"]
+    for one in (train, after):
+        assert [link["text"] for link in one["chain"]][-2:] == [
+            "no worker is alive",
+            f"`{start}` starts one with the tags it needs",
+        ]
+
+
 def test_a_task_whose_tags_nobody_has_says_which(swarm: Swarm, bench: Bench, task: Task) -> None:
     """What it needs, and what there is."""
     bench.submit(replace(task("train"), needs=("gpu", "big")))
