@@ -182,7 +182,9 @@ def resolve_task(reads: "Reads", run: str, text: str) -> str:
     Raises:
         UnknownTaskError: none or several match; names what is near.
     """
-    tasks = [record.spec.id for record in reads.tasks(run)]
+    if reads.known_ids(run, [text]):
+        return text
+    tasks = reads.task_ids(run)
     if text in tasks:
         return text
     matches = [task for task in tasks if task.startswith(text)]

@@ -71,6 +71,15 @@ class TaskRecord(NamedTuple):
     part_of: str = ""  # the task that was expanded into it and others
 
 
+class StoredLink(NamedTuple):
+    """What ties a task to those before it, as stored: most are never looked at."""
+
+    state: str
+    skipped_ms: str
+    spec: str  # encoded
+    join: str
+
+
 class RunRecord(NamedTuple):
     """One run as stored."""
 
