@@ -54,6 +54,10 @@ class Reads(RunReads):
         """How many members one of the project's sorted sets has."""
         return _int(self._one("ZCARD", self.keys.of(part, name)))
 
+    def members(self, part: str, name: str = "") -> list[str]:
+        """What one of the project's sorted sets has, lowest score first."""
+        return words_of(self._one("ZRANGE", self.keys.of(part, name), 0, -1))
+
     def dead(self, most: int) -> list[tuple[str, str, int, str, str, int]]:
         """The newest dead letters: run, task, failed at (ms), kind of failure, reason, attempts."""
         words = words_of(self._one("ZREVRANGE", self.keys.of("dead"), 0, most - 1, "WITHSCORES"))

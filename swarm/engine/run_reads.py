@@ -166,6 +166,12 @@ class RunReads:
         places = self._one("ZMSCORE", self.keys.of("index", run), *ids)
         return [name for name, place in zip(ids, words_of(places), strict=True) if place]
 
+    def in_order(self, run: str, ids: Sequence[str]) -> list[str]:
+        """Those of the ids that tasks of the run have, in the plan's order."""
+        places = words_of(self._one("ZMSCORE", self.keys.of("index", run), *ids)) if ids else []
+        placed = [(float(place), name) for name, place in zip(ids, places, strict=True) if place]
+        return [name for _, name in sorted(placed)]
+
     # ----------------------------------------------------------------------------------------
     def _with_waiting(self, run: str, records: list[TaskRecord]) -> list[TaskRecord]:
         """Pending tasks with those of their dependencies that are not done."""

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 RECENT = 12
 
+MOST_FORECAST = 5_000
+"""Larger runs are not forecast: whoever asks where they stand must not wait for it."""
+
 _LOOK_BACK = 200
 
 
@@ -47,15 +50,15 @@ class Snapshot(NamedTuple):
         return max(0, (self.run.ended_ms or self.taken_ms) - self.run.submitted_ms) / 1000
 
 
-def take_snapshot(queue: "Reads", run: str) -> Snapshot:
-    """Read everything that a screen or a report about this run needs.
+def take_snapshot(queue: "Reads", run: str, *, with_tasks: bool = True) -> Snapshot:
+    """Read everything that a screen or a report about this run needs, or all of it but its tasks.
 
     Raises:
         UnknownRunError: there is no such run.
     """
     return Snapshot(
         run=queue.run(run),
-        tasks=tuple(queue.tasks(run)),
+        tasks=tuple(queue.tasks(run)) if with_tasks else (),
         agents=tuple(queue.agents()),
         queues=tuple(queue.queues()),
         events=tuple(_recent_events(queue, run)),

@@ -12,6 +12,7 @@ import pytest
 
 from swarm.engine.claims import Failure, WorkerProfile
 from swarm.engine.connect import open_store
+from swarm.engine.words import text_of
 from swarm.fleet.process_id import ProcessId
 from swarm.fleet.server_file import ServerRecord, write_server_file
 from swarm.plan.model import TaskSpec
@@ -134,6 +135,28 @@ def test_only_the_runs_whose_tasks_wait_there_show_an_unserved_queue(
     assert of_the_executor == {plain: False, asks: True, ended: False}
     assert of_the_queue == {plain: True, asks: True, ended: False}
     assert swarm("status", ended, "--json").json()["unserved"] == {}
+
+
+def test_the_status_of_a_large_run_reads_what_it_shows(
+    swarm: Swarm, bench: Bench, task: Task, redis_url: str
+) -> None:
+    """Of one too large to be forecast, and of one that has ended."""
+    large = bench.submit(*(task(f"t{number}") for number in range(5_100)), key="large")
+    ended = bench.submit(*(task(f"t{number}") for number in range(1_000)), key="ended")
+    bench.engine.cancel(ended)
+    held = bench.claim().task.id
+    store = open_store(redis_url)
+
+    def commands() -> int:
+        lines = text_of(store.call("INFO", "stats")).splitlines()
+        return next(int(line.split(":")[1]) for line in lines if line.startswith("total_commands_processed"))
+
+    for run, said in ((large, "0/5100 done"), (ended, "0/1000 done")):
+        before = commands()
+        shown = swarm("status", run).out
+        assert (said in shown, commands() - before < 100) == (True, True)
+    store.close()
+    assert any(line.startswith(f"{held} ") for line in swarm("status", large).out.splitlines())
 
 
 def test_runs_are_listed_oldest_first(swarm: Swarm, bench: Bench, task: Task) -> None:
