@@ -7,6 +7,8 @@ from machine_world import LEASE_MS, WORKERS, World, nothing
 from swarm.engine.claims import (
     Claim,
     Ending,
+    Expand,
+    Extension,
     Fail,
     Failure,
     Finish,
@@ -14,13 +16,17 @@ from swarm.engine.claims import (
     Release,
     WorkerProfile,
 )
-from swarm.errors import RunCancelledError, StaleTokenError
+from swarm.engine.extension import grown_spec
+from swarm.errors import RunCancelledError, StaleTokenError, UnknownTaskError
 from swarm.models.usage import Usage
 from swarm.plan.model import Plan, TaskSpec
 from swarm.states import FailureKind, TaskState
-from swarm.testing.model_records import HELD, LEASED, Run
+from swarm.testing.model import HELD, LEASED, Run
 from swarm.testing.plans import BASE, make_plan, make_task
 
+REFUSALS = (StaleTokenError, RunCancelledError, UnknownTaskError)
+MOST_TASKS = 16
+"""Nothing is expanded any more beyond it."""
 SCOPES = ("a/x.py", "a/b/z.py", "a/b/*.py", "a/", "b/x.py", "b/**", "c.md", "**")
 workers = st.sampled_from(WORKERS)
 recent = st.integers(0, 5)
@@ -44,10 +50,10 @@ endings = st.one_of(
 
 
 @st.composite
-def plans(draw: st.DrawFn) -> Plan:
-    """Up to seven tasks with few dependencies and scopes that often overlap."""
+def plans(draw: st.DrawFn, most: int = 7) -> Plan:
+    """A few tasks with few dependencies and scopes that often overlap."""
     tasks: list[TaskSpec] = []
-    for number in range(draw(st.integers(1, 7))):
+    for number in range(draw(st.integers(1, most))):
         after = draw(st.sets(st.integers(0, number - 1), max_size=2)) if number else set()
         tasks.append(
             make_task(
@@ -68,10 +74,10 @@ class Working(World):
     """The rules of submitters and workers."""
 
     # submit -------------------------------------------------------------------------------
-    @initialize(plan=plans())
-    def submit_first(self, plan: Plan) -> None:
+    @initialize(plan=plans(), fail_fast=st.booleans())
+    def submit_first(self, plan: Plan, *, fail_fast: bool) -> None:
         """There is always a run."""
-        self.submit(plan, None, fail_fast=False)
+        self.submit(plan, None, fail_fast=fail_fast)
 
     @precondition(lambda self: len(self.model.runs) < 2)
     @rule(plan=plans(), deadline_s=st.sampled_from((None, 20.0)), fail_fast=st.booleans())
@@ -80,7 +86,9 @@ class Working(World):
         # Of a run that is over its deadline and stops at a failure, either may end a task first.
         fail_fast = fail_fast and deadline_s is None
         run = self.engine.submit(plan, base=BASE, deadline_s=deadline_s, fail_fast=fail_fast)
-        self.model.submit(run, plan, Run(BASE, is_fail_fast=fail_fast), deadline_s)
+        deadline_ms = self.model.now_ms + round(deadline_s * 1000) if deadline_s else 0
+        self.model.submit(Run(run, BASE, deadline_ms, is_fail_fast=fail_fast), plan)
+        self.plans[run] = plan
         assert self.engine.submit(plan, base=BASE, deadline_s=1.0) == run
 
     # claim --------------------------------------------------------------------------------
@@ -93,9 +101,8 @@ class Working(World):
     @rule(worker=workers)
     def claim_again(self, worker: WorkerProfile) -> None:
         """The worker's last claim once more: the same answer for as long as it holds."""
-        claim_id = self.model.last_claims.get(worker.worker_id, ("c0",))[0]
-        before = self.model.claimed_before(worker, claim_id)
-        if before is None:
+        claim_id, before, token = self.model.last_claims.get(worker.worker_id, ("c0", None, 0))
+        if before not in self.model.leased() or before.token != token:
             self.take(worker, claim_id)
             return
         again = self.engine.claim(worker, claim_id)
@@ -122,6 +129,7 @@ class Working(World):
         if claim:
             task = self.model.tasks[name]
             assert (claim.token, claim.attempt, claim.base) == (task.token, task.attempt, task.base)
+            assert claim.task == task.spec
             self.claims.append(claim)
 
     # hold ---------------------------------------------------------------------------------
@@ -143,7 +151,8 @@ class Working(World):
         claim = self.claim_at(place)
 
         def expected() -> bool:
-            if self.model.tasks[f"{claim.run}/{claim.task.id}"].state is TaskState.CANCELLED:
+            known = self.model.tasks.get(f"{claim.run}/{claim.task.id}")
+            if known and known.state is TaskState.CANCELLED:
                 return True
             task = self.model.held(claim, HELD)
             if task.state is not TaskState.MERGING:
@@ -155,7 +164,7 @@ class Working(World):
     @precondition(lambda self: self.claims)
     @rule(place=recent, ending=endings, spent=spending)
     def end(self, place: int, ending: Ending, spent: int) -> None:
-        """An attempt ends in one of its four ways."""
+        """An attempt ends in one of its ways."""
         claim = self.claim_at(place)
 
         def actual() -> object:
@@ -163,7 +172,9 @@ class Working(World):
                 case HandIn(commit):
                     self.engine.hand_in(claim, commit=commit, usage=Usage(spent))
                 case Finish():
-                    return self.engine.finish(claim, usage=Usage(spent))
+                    return sorted(self.engine.finish(claim, usage=Usage(spent)))
+                case Expand(plan):
+                    return sorted(self.engine.expand(claim, plan, usage=Usage(spent)))
                 case Fail(failure):
                     return self.engine.fail(claim, failure, usage=Usage(spent))
                 case Release(reason):
@@ -191,6 +202,40 @@ class Working(World):
         if found:
             self.given(found[0], self.model.may_claim(worker), worker, claim_id)
 
+    @precondition(lambda self: self.claims and len(self.model.tasks) < MOST_TASKS)
+    @rule(place=recent, plan=plans(most=3), spent=spending, is_claiming=st.booleans())
+    def expand(self, place: int, plan: Plan, spent: int, *, is_claiming: bool) -> None:
+        """A few tasks in the place of one, or of a part of one; with the next claim, perhaps."""
+        (self.end_and_claim if is_claiming else self.end)(place, Expand(plan), spent)
+
+    @precondition(lambda self: self.claims)
+    @rule(
+        place=recent,
+        files=st.lists(st.sampled_from(SCOPES), max_size=1),
+        reads=st.lists(st.sampled_from(SCOPES), max_size=1),
+        spent=spending,
+    )
+    def extend(self, place: int, files: list[str], reads: list[str], spent: int) -> None:
+        """The locks of a claim grow, or it is sent back to wait for all of them."""
+        claim = self.claim_at(place)
+        grown: list[Extension] = []
+
+        def actual() -> bool:
+            grown.append(self.engine.extend(claim, files=files, reads=reads, usage=Usage(spent)))
+            return grown[0].is_granted
+
+        def expected() -> bool:
+            known = self.model.tasks.get(f"{claim.run}/{claim.task.id}")
+            bounds = known.bounds() if known else ()
+            spec = grown_spec(claim.task, files=files, reads=reads, bounds=bounds)
+            if spec == claim.task:
+                return True
+            is_told_so = bool(grown) and grown[0].is_granted
+            return self.model.extend(self.model.held(claim), spec, spent, is_told_so=is_told_so)
+
+        if self.both(actual, expected) is True:
+            self.claims[-1 - place % len(self.claims)] = grown[0].claim
+
     def ended(self, claim: Claim, ending: Ending, spent: int) -> object:
         """What the model says to an ending."""
         may_be = {TaskState.RUNNING} if isinstance(ending, HandIn) else LEASED
@@ -203,14 +248,15 @@ class Working(World):
             case Fail(failure):
                 self.model.fail(task, failure, spent)
                 return task.state is TaskState.QUEUED
+            case Expand(plan):
+                return self.model.expand(task, plan, spent)
             case Release():
-                self.model.void(task, spent)
-                self.model.queue(task)
+                task.move(TaskState.QUEUED, spent)
         return None
 
     def after_end(self, claim: Claim, ending: Ending, told: object) -> None:
         """Adopt the backoff that was rolled."""
-        if isinstance(ending, Fail) and told not in {StaleTokenError, RunCancelledError}:
+        if isinstance(ending, Fail) and told not in REFUSALS:
             self.adopt_backoff(self.model.tasks[f"{claim.run}/{claim.task.id}"], ending.failure)
 
     def claim_at(self, place: int) -> Claim:

@@ -6,8 +6,7 @@ from swarm.engine.store import Store
 from swarm.engine.words import text_of, words_of
 from swarm.keys import Keys
 from swarm.states import TaskState
-from swarm.testing.model import Model
-from swarm.testing.model_records import HELD, LEASED, Run, Task
+from swarm.testing.model import HELD, LEASED, Model, Run, Task
 
 TASK_FIELDS = (
     *("state", "attempt", "token", "failures", "setbacks", "crashes", "score", "worker", "base"),
@@ -45,7 +44,7 @@ def differences(store: Store, keys: Keys, model: Model) -> list[str]:
     model.turns |= set(filter(None, [text_of(next(replies)).partition(" ")[2]]))
     for task, stored in zip(tasks, hashes, strict=True):
         was_parked, task.is_parked = task.is_parked, bool(stored["parked_on"])
-        if task.is_parked and not was_parked and not model.is_blocked(task):
+        if task.is_parked and not was_parked and not model.in_the_way(task):
             found.append(f"{task.name}: parked on {stored['parked_on']!r}, but nothing blocks it")
     found += _unequal("fence", [str(model.fence)], [text_of(next(replies)) or "0"])
     return found + _unequal("left-over work", [""], [text_of(next(replies))])
@@ -81,7 +80,14 @@ def _of_task(task: Task, stored: dict[str, str]) -> Iterator[str]:
 
 def _of_run(run: Run) -> list[str]:
     slot = [str(word) for word in run.slot] if run.slot else [""] * 4
-    return [run.state, str(run.has_ended), "1" if run.is_paused else "", run.tip, str(run.tip_token), *slot]
+    return [
+        run.state,
+        str(run.state != "active"),
+        "1" if run.is_paused else "",
+        run.tip,
+        str(run.tip_token),
+        *slot,
+    ]
 
 
 def _unequal(name: str, expected: list[str], stored: list[str]) -> list[str]:
