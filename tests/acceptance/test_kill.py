@@ -5,7 +5,8 @@ import os
 import re
 import signal
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from subprocess import Popen
 
@@ -190,25 +191,30 @@ def test_a_run_goes_on_when_the_embedded_server_is_killed_under_it(swarm: Swarm)
     assert_right_history(swarm, swarm.json("report", "--format", "json"))
 
 
-def test_a_run_whose_submission_redis_has_lost_is_submitted_to_its_end(swarm: Swarm, tmp_path: Path) -> None:
-    """A power cut takes the last seconds, the run's activation among them: `swarm run` knows the plan."""
-    server = RedisServer(tmp_path, settings=("--appendonly", "yes"))
+@contextmanager
+def outage_that_ends_well(swarm: Swarm, folder: Path) -> Iterator[Popen[bytes]]:
+    """A run whose Redis is away during the block, and then back with its files: it comes to its end."""
+    server = RedisServer(folder, settings=("--appendonly", "yes"))
     server.start()
     swarm.environment["REDIS_URL"] = server.url
     run = swarm.start("run", swarm.plan(slow_diamond()), "-y", "--workers", "2")
     wait_for(lambda: is_running(swarm, "root"), "the first task to run")
-
     server.stop()
-    file = next((tmp_path / "appendonlydir").glob("*.incr.aof"))
-    written = file.read_bytes()
-    file.write_bytes(written[: written.index(b"$9\r\nactivated\r\n")])
+    yield run
     server.start()
     code = run.wait(90)
-
     report = swarm.json("report", "--format", "json")
     server.stop()
-    assert code == 0, swarm.told
+    assert code == 0, swarm.told()
     assert_right_history(swarm, report)
+
+
+def test_a_run_whose_submission_redis_has_lost_is_submitted_to_its_end(swarm: Swarm, tmp_path: Path) -> None:
+    """A power cut takes the last seconds, the run's activation among them: `swarm run` knows the plan."""
+    with outage_that_ends_well(swarm, tmp_path):
+        file = next((tmp_path / "appendonlydir").glob("*.incr.aof"))
+        written = file.read_bytes()
+        file.write_bytes(written[: written.index(b"$9\r\nactivated\r\n")])
 
 
 def test_a_run_that_ends_leaves_no_workspace_of_a_dead_worker(swarm: Swarm) -> None:
@@ -251,24 +257,10 @@ def test_a_run_that_is_not_wholly_stored_is_not_waited_for(swarm: Swarm, tmp_pat
 
 def test_a_run_waits_for_a_redis_that_is_not_its_own(swarm: Swarm, tmp_path: Path) -> None:
     """REDIS_URL is away for some seconds and comes back with its data: the run goes on by itself."""
-    server = RedisServer(tmp_path, settings=("--appendonly", "yes"))
-    server.start()
-    swarm.environment["REDIS_URL"] = server.url
-    run = swarm.start("run", swarm.plan(slow_diamond()), "-y", "--workers", "2")
-    wait_for(lambda: is_running(swarm, "root"), "the first task to run")
-
-    server.stop()
-    gone_s = time.monotonic()
-    wait_for(lambda: time.monotonic() > gone_s + 2, "two seconds without Redis")
-    still_there = run.poll() is None
-    server.start()
-    code = run.wait(90)
-
-    report = swarm.json("report", "--format", "json")
-    server.stop()
-    assert still_there
-    assert code == 0
-    assert_right_history(swarm, report)
+    with outage_that_ends_well(swarm, tmp_path) as run:
+        gone_s = time.monotonic()
+        wait_for(lambda: time.monotonic() > gone_s + 2, "two seconds without Redis")
+        assert run.poll() is None
 
 
 def _server_pid(root: Path) -> int:
