@@ -2,11 +2,12 @@
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
-from machine_work import Working, workers
+from machine_work import Working, maybe, workers
 
 from swarm.engine.claims import WorkerProfile
 from swarm.engine.ranks import AGES
 from swarm.testing.dumps import content
+from swarm.testing.faults import Fault
 from swarm.testing.model import ARCHIVE_MS, LIVE
 
 anywhere = st.integers(0, 15)
@@ -63,13 +64,14 @@ class Upkeep(Working):
         else:
             assert self.engine._caller.drain_work() == (0, [])
 
-    @rule(place=anywhere, is_again=st.booleans())
-    def forget(self, place: int, *, is_again: bool) -> None:
+    @rule(place=anywhere, is_again=st.booleans(), fault=maybe)
+    def forget(self, place: int, fault: Fault | None, *, is_again: bool) -> None:
         """A run that has ended leaves nothing; its plan, submitted again, begins anew."""
         run = self.task(place).run
         has_ended = run.state != "active"
         if has_ended:
             del self.model.runs[run.name]
+        self.arm_if(fault, after=1)  # the first call does what others left over
         assert self.engine.forget(run.name) == has_ended
         if not has_ended:
             return

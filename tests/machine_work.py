@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
-from machine_world import LEASE_MS, WORKERS, World, nothing
+from machine_world import FAULTS, LEASE_MS, WORKERS, World, nothing
 
 from swarm.engine.claims import (
     Claim,
@@ -21,6 +21,7 @@ from swarm.errors import RunCancelledError, StaleTokenError, UnknownTaskError
 from swarm.models.usage import Usage
 from swarm.plan.model import Plan, TaskSpec
 from swarm.states import FailureKind, TaskState
+from swarm.testing.faults import Fault
 from swarm.testing.model import HELD, LEASED, Run
 from swarm.testing.plans import BASE, make_plan, make_task
 
@@ -30,6 +31,7 @@ MOST_TASKS = 16
 SCOPES = ("a/x.py", "a/b/z.py", "a/b/*.py", "a/", "b/x.py", "b/**", "c.md", "**")
 workers = st.sampled_from(WORKERS)
 recent = st.integers(0, 5)
+maybe = st.sampled_from((None, *FAULTS))
 spending = st.sampled_from((0, 0, 3, 7))
 failures = st.builds(
     Failure,
@@ -203,9 +205,10 @@ class Working(World):
             self.given(found[0], self.model.may_claim(worker), worker, claim_id)
 
     @precondition(lambda self: self.claims and len(self.model.tasks) < MOST_TASKS)
-    @rule(place=recent, plan=plans(most=3), spent=spending, is_claiming=st.booleans())
-    def expand(self, place: int, plan: Plan, spent: int, *, is_claiming: bool) -> None:
+    @rule(place=recent, plan=plans(most=3), spent=spending, is_claiming=st.booleans(), fault=maybe)
+    def expand(self, place: int, plan: Plan, spent: int, fault: Fault | None, *, is_claiming: bool) -> None:
         """A few tasks in the place of one, or of a part of one; with the next claim, perhaps."""
+        self.arm_if(fault)
         (self.end_and_claim if is_claiming else self.end)(place, Expand(plan), spent)
 
     @precondition(lambda self: self.claims)
@@ -214,11 +217,13 @@ class Working(World):
         files=st.lists(st.sampled_from(SCOPES), max_size=1),
         reads=st.lists(st.sampled_from(SCOPES), max_size=1),
         spent=spending,
+        fault=maybe,
     )
-    def extend(self, place: int, files: list[str], reads: list[str], spent: int) -> None:
+    def extend(self, place: int, files: list[str], reads: list[str], spent: int, fault: Fault | None) -> None:
         """The locks of a claim grow, or it is sent back to wait for all of them."""
         claim = self.claim_at(place)
         grown: list[Extension] = []
+        self.arm_if(fault)
 
         def actual() -> bool:
             grown.append(self.engine.extend(claim, files=files, reads=reads, usage=Usage(spent)))

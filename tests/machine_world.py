@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from random import Random
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -44,6 +44,7 @@ WORKERS = (
     WorkerProfile("w3", types=("red", "blue"), executors=("command",)),
     WorkerProfile("m1", executors=("command", "messages")),
 )
+FAULTS: tuple[Fault, ...] = ("lost request", "lost reply", "lost reply", "twice", "twice", "stall")
 HAS_NO_OP = frozenset(
     {
         *("activate", "begin_merge", "claim", "deadlines", "heartbeat", "open_run"),
@@ -114,10 +115,15 @@ class World(RuleBasedStateMachine):
         assert whole_ms // 2 <= task.not_before_ms - self.model.now_ms <= whole_ms
 
     # faults -------------------------------------------------------------------------------
-    @rule(fault=st.sampled_from(("lost request", "lost reply", "lost reply", "twice", "twice", "stall")))
-    def arm(self, fault: str) -> None:
-        """What happens to the next call."""
-        self.store.arm(cast("Fault", fault))
+    @rule(fault=st.sampled_from(FAULTS), after=st.sampled_from((0, 0, 0, 1)))
+    def arm(self, fault: Fault, after: int) -> None:
+        """What happens to the next call, or to the one after it: it may do what the first left over."""
+        self.store.arm(fault, after=after)
+
+    def arm_if(self, fault: Fault | None, *, after: int = 0) -> None:
+        """The same within a rule: so that what is seldom called is called under faults often enough."""
+        if fault:
+            self.store.arm(fault, after=after)
 
     @precondition(lambda self: self.store.sent)
     @rule(place=st.integers(0, 20))
