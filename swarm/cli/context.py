@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from swarm.cli.complete import complete_run, complete_task
-from swarm.errors import StoreUnreachableError, UnknownRunError, UnknownTaskError
+from swarm.errors import StoreUnreachableError, UnknownRunError, UnknownTaskError, UsageError
 
 if TYPE_CHECKING:
     import os
@@ -120,7 +120,7 @@ def server_url(settings: "Settings") -> str:
 def find_run(reads: "ArchivedReads", text: str) -> str:
     """As `resolve_run`, also among runs that Redis has forgotten; says on stderr when it is one of them."""
     live = reads.run_ids()
-    if live and (text in {"", LATEST} or any(run.startswith(text) for run in live)):
+    if live and (text == LATEST or any(run.startswith(text) for run in live)):
         return resolve_run(reads, text)
     run = _match(reads.all_run_ids(), text)
     click.echo(f"run {run} is read from its archive, {reads.shelf.folder(run)}", err=True)
@@ -136,7 +136,7 @@ def resolve_run(reads: "Reads", text: str) -> str:
     return _match(reads.run_ids(), text)
 
 
-def resolve_target(reads: "Reads", word: str, task: str, *, is_task: bool = False) -> tuple[str, str]:
+def resolve_target(reads: "Reads", word: str, task: str | None, *, is_task: bool = False) -> tuple[str, str]:
     """The run and the task that a command line means which may name a run, a task, or both.
 
     A word alone that begins no run is a task of the latest one; with `is_task`, any word alone is. The task
@@ -145,12 +145,13 @@ def resolve_target(reads: "Reads", word: str, task: str, *, is_task: bool = Fals
     Raises:
         UnknownRunError: none or several match.
         UnknownTaskError: the same.
+        UsageError: one of them is named by nothing, as an unset variable does.
     """
-    if task:
+    if task is not None:
         run = resolve_run(reads, word)
         return run, resolve_task(reads, run, task)
     runs = reads.run_ids()
-    names_run = not runs or word in {"", LATEST} or any(run.startswith(word) for run in runs)
+    names_run = not runs or word == LATEST or any(run.startswith(word) for run in runs)
     if names_run and not is_task:
         return resolve_run(reads, word), ""
     run = resolve_run(reads, LATEST)
@@ -158,9 +159,10 @@ def resolve_target(reads: "Reads", word: str, task: str, *, is_task: bool = Fals
 
 
 def _match(runs: list[str], text: str) -> str:
+    _refuse_nothing("run", text)
     if not runs:
         raise UnknownRunError("there is no run yet", hint="start one with `swarm run FILE`")
-    if text in {"", LATEST}:
+    if text == LATEST:
         return runs[-1]
     if text in runs:
         return text
@@ -176,12 +178,19 @@ def _match(runs: list[str], text: str) -> str:
     )
 
 
+def _refuse_nothing(what: str, text: str) -> None:
+    if not text:
+        raise UsageError(f"the {what} that is named is empty", hint="is a variable of your script not set?")
+
+
 def resolve_task(reads: "Reads", run: str, text: str) -> str:
     """The task meant by an id or a unique beginning of one.
 
     Raises:
         UnknownTaskError: none or several match; names what is near.
+        UsageError: it is empty.
     """
+    _refuse_nothing("task", text)
     tasks = [record.spec.id for record in reads.tasks(run)]
     if text in tasks:
         return text

@@ -47,7 +47,7 @@ def cancel(context: Context, run: str, task: str | None, as_json: bool) -> None:
     """
     engine = context.engine()
     run = resolve_run(engine, run)
-    name = resolve_task(engine, run, task) if task else ""
+    name = "" if task is None else resolve_task(engine, run, task)
     moved = engine.cancel(run, name)
     emit(
         {"run": run, "task": name or None, "cancelled": moved, "state": engine.run(run).state},
@@ -73,11 +73,11 @@ def retry(
     come back as well. TASK, or --task, is an id or the beginning of one: only this one, with what it
     needs and what needs it. A word alone that begins no run is a task of the latest.
     """
-    task = only or task
-    if fresh and not task and run == LATEST:
+    task = task if only is None else only
+    if fresh and task is None and run == LATEST:
         raise UsageError("--fresh is about one task", hint="name it: `swarm retry [RUN] TASK --fresh`")
     engine = context.engine()
-    run, name = resolve_target(engine, run, task or "", is_task=fresh)
+    run, name = resolve_target(engine, run, task, is_task=fresh)
     if failed and name:
         raise UsageError("--failed is about a whole run", hint="leave out either --failed or the task")
     moved = engine.retry_failed(run) if failed else engine.retry(run, name, fresh=fresh)
@@ -103,7 +103,7 @@ def skip(context: Context, words: tuple[str, ...], as_json: bool) -> None:
     if len(words) > 2:  # noqa: PLR2004  # a run and a task
         raise UsageError(f"skip: {words[2]!r} is one word too many", hint="`swarm skip [RUN] TASK`")
     engine = context.engine()
-    run, task = resolve_target(engine, words[0], "".join(words[1:]), is_task=True)
+    run, task = resolve_target(engine, words[0], words[1] if words[1:] else None, is_task=True)
     is_skipped = engine.skip(run, task)
     record = engine.run(run)
     emit(

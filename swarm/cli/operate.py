@@ -56,12 +56,22 @@ def check_types(types: str, what: str = "type") -> list[str]:
     """
     names = types.split(",")
     for name in names:
-        if (name != "*" or what == "tag") and not _TYPE.fullmatch(name):
+        if name != "*" or what == "tag":
             example = (
                 "such as --types frontend,docs; * is all" if what == "type" else "such as --tags gpu,big"
             )
-            raise UsageError(f"--{what}s: no task can have the {what} {name!r}", hint=example)
+            check_name(name, what, hint=example, option=f"--{what}s: ")
     return names
+
+
+def check_name(name: str, what: str = "type", *, hint: str, option: str = "") -> None:
+    """Refuse what no task can have as its type, or tag.
+
+    Raises:
+        UsageError: says which option it was given to.
+    """
+    if not _TYPE.fullmatch(name):
+        raise UsageError(f"{option}no task can have the {what} {name!r}", hint=hint)
 
 
 @click.command()

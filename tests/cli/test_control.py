@@ -284,3 +284,30 @@ def test_a_worker_of_a_type_that_nothing_has_says_so(bench: Bench, task: Task, f
     process.terminate()
     process.communicate(timeout=30)
     assert said == "warning: --types: no task of type 'dosc' was ever submitted; known here: docs\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("cancel", "latest", "--task", ""),
+        ("cancel", ""),
+        ("retry", "latest", "--task", ""),
+        ("retry", ""),
+        ("skip", "latest", ""),
+        ("skip", ""),
+        ("pause", ""),
+        ("why", ""),
+        ("status", ""),
+    ],
+)
+def test_an_empty_name_is_refused_and_not_taken_for_all(
+    swarm: Swarm, bench: Bench, task: Task, words: tuple[str, ...]
+) -> None:
+    """A script whose variable is not set must not cancel a whole run."""
+    bench.submit(task("a"))
+
+    done = swarm(*words)
+
+    assert done.code == 2
+    assert "is empty" in done.err
+    assert swarm("tasks", "--json").json()[0]["state"] == "queued"
