@@ -109,6 +109,39 @@ def test_tasks_can_be_filtered_by_state(swarm: Swarm, run: str) -> None:
     assert picked[0]["spec"]["files"] == ["build.py"]
 
 
+def test_what_a_person_decided_about_is_not_told_by_its_former_end(
+    swarm: Swarm, bench: Bench, task: Task
+) -> None:
+    """Neither the note nor the time is of the attempt that failed before."""
+    run = bench.submit(task("gone"), task("skipped"))
+    for _ in range(2):
+        bench.engine.fail(bench.claim(), Failure(FailureKind.TASK_ERROR, "exit code 7"))
+
+    swarm("skip", run, "skipped")
+    swarm("cancel", run, "--task", "gone")
+
+    rows = {line.split()[0]: line.split() for line in swarm("tasks").out.splitlines()[1:]}
+    assert rows["skipped"][3:] == ["skipped", "1", "-"]
+    assert rows["gone"][3:] == ["cancelled", "1", "-"]
+    assert "cancelled" in swarm("why", "gone").out
+    assert "exit code 7" not in swarm("why", "gone").out + swarm("report").out
+
+
+def test_what_is_handed_in_again_is_not_told_by_what_failed_before(
+    swarm: Swarm, bench: Bench, task: Task
+) -> None:
+    """Whoever waits to be merged has done better since."""
+    run = bench.submit(task("build"))
+    bench.engine.fail(bench.claim(), Failure(FailureKind.TASK_ERROR, "exit code 7", retryable=False))
+    bench.engine.retry(run)
+    bench.engine.fail(bench.claim(), Failure(FailureKind.CONFLICT, "exit code 7"))
+
+    bench.engine.hand_in(bench.claim(), commit="a" * 40)
+
+    assert swarm("tasks", "--json").json()[0]["state"] == "merging"
+    assert "exit code 7" not in swarm("tasks").out
+
+
 def test_an_unknown_state_names_the_known_ones(swarm: Swarm, run: str) -> None:
     """The next step is in the error."""
     refused = swarm("tasks", run, "--state", "runing")
