@@ -44,6 +44,7 @@ class TaskRecord(NamedTuple):
     worker_id: str = ""  # who holds it, or held its last attempt when it has ended
     waiting_for: tuple[str, ...] = ()  # dependencies that are not done
     parked_on: str = ""  # path of the lock it waits for
+    parked_ms: int = 0  # since when it has waited for locks; what it tried in between does not count
     not_before_ms: int = 0
     lease_ends_ms: int = 0
     queued_ms: int = 0

@@ -5,13 +5,13 @@ from collections.abc import Callable
 import pytest
 from one_worker import claim
 
-from swarm.engine.claims import Failure
+from swarm.engine.claims import Failure, WorkerProfile
 from swarm.engine.engine import Engine
 from swarm.engine.records import TaskRecord
 from swarm.engine.snapshot import take_snapshot
 from swarm.observe.report import build_report
 from swarm.states import FailureKind
-from swarm.testing.plans import BASE, make_plan
+from swarm.testing.plans import BASE, make_plan, make_task
 
 FATAL = Failure(FailureKind.TASK_ERROR, "exit code 1", retryable=False)
 PASSING = Failure(FailureKind.GATE_FAILED, "exit code 2")
@@ -89,3 +89,16 @@ def test_what_is_skipped_after_its_run_was_called_off_is_not_told_as_called_off(
     engine.skip(run, "good")
 
     assert told(engine.task(run, "good")) == ("", "")
+
+
+def test_a_task_that_ends_while_parked_waits_anew_when_it_is_retried(engine: Engine) -> None:
+    """What it waited for in between was no lock."""
+    plan = make_plan(make_task("holder", files=["a.py"]), make_task("late", files=["a.py"]))
+    run = engine.submit(plan, base=BASE)
+    claim(engine)
+    assert engine.claim(WorkerProfile("worker-b"), "other-1") is None
+    assert engine.task(run, "late").parked_ms > 0
+
+    engine.cancel(run, "late")
+
+    assert engine.task(run, "late").parked_ms == 0

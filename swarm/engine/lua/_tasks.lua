@@ -145,8 +145,8 @@ local function end_task(task, state)
     write_fields(task_key, {'busy_ms', busy_ms(task)})
     return
   end
-  if task.lot ~= '' or task.baton ~= '' then
-    write_fields(task_key, {'lot', '', 'parked_on', '', 'baton', ''})
+  if task.parked_ms ~= '0' then
+    write_fields(task_key, {'lot', '', 'parked_on', '', 'parked_ms', '0', 'baton', ''})
   end
   if task.attempt ~= '0' and task.join == '' and state ~= 'done' then
     write_fields(task_key, {'worker', '', 'claimed_ms', '0', 'started_ms', '0', 'handed_in_ms', '0', 'merge_begun_ms', '0'})
