@@ -132,9 +132,9 @@ def wait(context: Context, run: str, timeout_s: float | None, as_json: bool) -> 
     """Block until a run ends, and exit by how it ended.
 
     RUN is an id, the beginning of one, or `latest` (the default). Exit code 0: every task is done;
-    1: it ended with failed, blocked or cancelled tasks; 7: for a quota or spend limit; 8: it had not
-    ended in time; 9: it waits for a person: a task was refused by policy, or its branch could not be
-    published here.
+    1: it ended with failed, blocked or cancelled tasks; 7: only for a quota or spend limit; 8: it had
+    not ended in time; 9: it waits only for a person: what failed was refused by policy, or its branch
+    could not be published here.
     """
     reads = context.reads(patience_s=LONG_PATIENCE_S)
     record = wait_for_end(reads, find_run(reads, run), timeout_s)
