@@ -99,16 +99,18 @@ class FilePath(click.Path):
 def server_url(settings: "Settings") -> str:
     """The configured Redis, else the embedded server of this repository, started again if it has data.
 
+    One that a person has stopped is stopped again when the command ends.
+
     Raises:
         StoreUnreachableError: nothing is configured, and nothing was ever run here.
     """
-    from swarm.fleet.server_file import has_data, running_url
+    from swarm.fleet.server_file import has_data, is_stopped, running_url
 
     url = settings.redis_url or running_url(settings.home)
-    if not url and has_data(settings.home):
-        from swarm.fleet.server import ensure_server
+    if not settings.redis_url and has_data(settings.home) and (not url or is_stopped(settings.home)):
+        from swarm.fleet.stopped import server_for_a_look
 
-        url = ensure_server(settings).url
+        url = click.get_current_context().with_resource(server_for_a_look(settings)).url
     if not url:
         raise StoreUnreachableError(
             f"no server is running for {settings.root}",
