@@ -117,9 +117,11 @@ def skip(context: Context, words: tuple[str, ...], as_json: bool) -> None:
 
 def _say_if_nobody_works(engine: "Engine", run: str) -> None:
     from swarm.engine.snapshot import is_alive
+    from swarm.fleet.liveness import is_dead_here
 
     now_ms = engine.now_ms()
-    if not any(one.kind == "worker" and is_alive(one, now_ms) for one in engine.agents()):
+    workers = [one for one in engine.agents() if one.kind == "worker" and not is_dead_here(one)]
+    if not any(is_alive(one, now_ms) for one in workers):
         say(f"no worker is alive: `swarm run --resume {run}` starts some")
 
 

@@ -229,7 +229,7 @@ def _agents_text(records: "list[AgentRecord]", now_ms: int) -> str:
         (
             one_line(agent.worker_id, 40),
             agent.kind,
-            agent.state if is_alive(agent, now_ms) else "lost",
+            "dead" if agent.is_dead else agent.state if is_alive(agent, now_ms) else "lost",
             ",".join([*agent.types, *(f"+{tag}" for tag in agent.tags)]) or "-",
             one_line(agent.task, 40) or "-",
             str(agent.done),

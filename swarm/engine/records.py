@@ -111,6 +111,7 @@ class AgentRecord(NamedTuple):
     failed: int = 0
     executors: tuple[str, ...] = ()  # empty when it has not said
     tags: tuple[str, ...] = ()
+    is_dead: bool = False  # its process has ended, as seen from the host that it ran on
 
 
 class Event(NamedTuple):

@@ -158,6 +158,27 @@ def test_agents_show_what_each_is_doing(swarm: Swarm, run: str) -> None:
     assert [(row["worker_id"], row["task"], row["alive"]) for row in rows] == [("w-1", f"{run}/build", True)]
 
 
+def test_a_worker_of_this_host_that_was_killed_is_dead_at_once(
+    swarm: Swarm, bench: Bench, task: Task
+) -> None:
+    """Its heartbeat is fresh for another twenty seconds, but here its process can be looked for."""
+    run = bench.submit(task("build"))
+    process = subprocess.Popen(["sleep", "60"])
+    bench.engine.heartbeat(WorkerProfile(str(ProcessId.running(process.pid))), kind="worker", state="busy")
+    before = (swarm("agents", "--json").json()[0]["alive"], " 1 worker," in swarm("status").out)
+
+    process.kill()
+    process.wait()
+
+    assert before == (True, True)
+    assert swarm("agents", "--json").json()[0]["alive"] is False
+    assert "dead" in swarm("agents").out
+    assert " 0 workers," in swarm("status").out
+    assert swarm("why", "build", "--json").json()["next"] == [f"swarm run --resume {run}"]
+    bench.engine.cancel(run)
+    assert "no worker is alive" in swarm("retry", run).err
+
+
 @pytest.mark.usefixtures("run")
 def test_each_number_of_queue_is_what_its_redis_cli_line_prints(swarm: Swarm) -> None:
     """redis-cli is a user interface: the screen can be checked against the server."""
