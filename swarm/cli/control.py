@@ -46,7 +46,7 @@ def cancel(context: Context, run: str, task: str | None, as_json: bool) -> None:
     RUN is an id, the beginning of one, or `latest` (the default). What has landed stays landed.
     """
     engine = context.engine()
-    run = resolve_run(engine, run)
+    run = resolve_run(engine, run, context.shelf())
     name = resolve_task(engine, run, task) if task else ""
     moved = engine.cancel(run, name)
     emit(
@@ -77,7 +77,7 @@ def retry(
     if fresh and not task and run == LATEST:
         raise UsageError("--fresh is about one task", hint="name it: `swarm retry [RUN] TASK --fresh`")
     engine = context.engine()
-    run, name = resolve_target(engine, run, task or "", is_task=fresh)
+    run, name = resolve_target(engine, run, task or "", context.shelf(), is_task=fresh)
     if failed and name:
         raise UsageError("--failed is about a whole run", hint="leave out either --failed or the task")
     moved = engine.retry_failed(run) if failed else engine.retry(run, name, fresh=fresh)
@@ -103,7 +103,7 @@ def skip(context: Context, words: tuple[str, ...], as_json: bool) -> None:
     if len(words) > 2:  # noqa: PLR2004  # a run and a task
         raise UsageError(f"skip: {words[2]!r} is one word too many", hint="`swarm skip [RUN] TASK`")
     engine = context.engine()
-    run, task = resolve_target(engine, words[0], "".join(words[1:]), is_task=True)
+    run, task = resolve_target(engine, words[0], "".join(words[1:]), context.shelf(), is_task=True)
     is_skipped = engine.skip(run, task)
     record = engine.run(run)
     emit(

@@ -41,7 +41,7 @@ def pause(context: Context, run: str | None, kind: str | None, everything: bool,
             lambda: f"{_named(kind)} paused: `swarm unpause` undoes it",
         )
         return
-    run = resolve_run(engine, run or LATEST)
+    run = resolve_run(engine, run or LATEST, context.shelf())
     engine.pause(run)
     emit(
         {"run": run, "paused": True},
@@ -66,7 +66,7 @@ def unpause(context: Context, run: str | None, kind: str | None, everything: boo
         engine.unpause_type(kind)
         emit({"type": kind, "paused": False}, as_json, lambda: f"{_named(kind)} given out again")
         return
-    run = resolve_run(engine, run or LATEST)
+    run = resolve_run(engine, run or LATEST, context.shelf())
     engine.unpause(run)
     emit({"run": run, "paused": False}, as_json, lambda: f"run {run} goes on")
     if "*" in engine.controls().paused:
