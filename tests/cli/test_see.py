@@ -3,12 +3,13 @@
 import shlex
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from many_servers import Node
 
 from swarm.engine.claims import Failure, WorkerProfile
 from swarm.engine.connect import open_store
@@ -22,6 +23,14 @@ from swarm.testing.server import RedisServer
 Swarm = Callable[..., Any]
 Bench = Any
 Task = Callable[..., TaskSpec]
+
+
+@pytest.fixture
+def tcp_server(tmp_path: Path) -> Iterator[str]:
+    """Host and port of one real server."""
+    node = Node(tmp_path / "tcp", []).start()
+    yield node.address
+    node.stop()
 
 
 @pytest.fixture
@@ -283,6 +292,46 @@ def test_a_server_that_is_away_is_exit_3(tmp_path: Path, swarm: Swarm) -> None:
     away = swarm("status", "--json")
 
     assert (away.code, away.json()["error"]["code"], away.json()["error"]["retryable"]) == (3, "SW011", True)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("redis://127.0.0.1:1", "no answer from Redis at 127.0.0.1:1: [Errno 111] Connection refused"),
+        ("rediss://127.0.0.1:1", "no answer from Redis at 127.0.0.1:1: [Errno 111] Connection refused"),
+        (
+            "redis+cluster://:secret@127.0.0.1:1,127.0.0.1:2",
+            "none of the cluster's nodes at 127.0.0.1:1, 127.0.0.1:2 answers",
+        ),
+        ("redis+sentinel://127.0.0.1:1/shop", "none of the sentinels at 127.0.0.1:1 answers"),
+    ],
+)
+def test_a_server_that_is_down_is_told_in_our_words_whatever_it_is(
+    folder: Path, swarm: Swarm, url: str, message: str
+) -> None:
+    """One server, one over TLS, a cluster, sentinels: the same error, and the next step."""
+    (folder / "swarm.toml").write_text(f'redis_url = "{url}"\n')
+
+    down = swarm("status", "--json")
+
+    error = down.json()["error"]
+    assert (down.code, error["code"], error["message"]) == (3, "SW011", message)
+    assert error["hint"].startswith("check ")
+    assert "redis_url" in error["hint"]
+
+
+def test_one_server_that_is_given_as_a_cluster_is_a_setting_to_mend(
+    folder: Path, swarm: Swarm, tcp_server: str
+) -> None:
+    """It answers, so waiting for it would be in vain."""
+    (folder / "swarm.toml").write_text(f'redis_url = "redis+cluster://{tcp_server}"\n')
+
+    wrong = swarm("status", "--json")
+
+    error = wrong.json()["error"]
+    assert (wrong.code, error["code"]) == (2, "SW002")
+    assert error["message"] == f"redis_url: the server at {tcp_server} is no node of a cluster"
+    assert f"redis://{tcp_server}" in error["hint"]
 
 
 def test_the_embedded_server_of_the_folder_is_found(
