@@ -10,7 +10,7 @@ from redis.retry import Retry
 
 from swarm.engine.addresses import server_of
 from swarm.engine.store import Reply
-from swarm.engine.wire import AWAY, AWAY_HINT, DATABASE_HINT, ELSEWHERE, NO_DATABASE, encoded
+from swarm.engine.wire import AWAY, AWAY_HINT, DATABASE_HINT, ELSEWHERE, NO_DATABASE, cannot_serve, encoded
 from swarm.errors import (
     AuthenticationError,
     ConfigError,
@@ -102,7 +102,7 @@ class RedisPyStore:
 def _as_error(error: redis.ResponseError) -> Exception:
     text = str(error)
     if isinstance(error, redis.ReadOnlyError) or text.startswith(AWAY):
-        return StoreUnreachableError(f"Redis cannot serve now: {text}")
+        return cannot_serve(text)
     if isinstance(error, AskError) or text.startswith(ELSEWHERE):  # MovedError is one
         return StoreMovedError(f"Redis refused the call: {text}")
     if isinstance(error, NoPermissionError):

@@ -197,10 +197,20 @@ def _parse(url: str) -> tuple[str | tuple[str, int], list[tuple[str, ...]]]:
     return (parts.hostname or "127.0.0.1", port), setup
 
 
+def cannot_serve(text: str) -> StoreUnreachableError:
+    """The error for what a server says that cannot serve now, one of `AWAY`; the call changed nothing."""
+    hint = ""
+    if text.startswith("NOREPLICAS"):
+        hint = "fewer replicas follow the master than its `min-replicas-to-write`: start one, or lower that"
+    elif text.startswith("CLUSTERDOWN"):
+        hint = "`redis-cli --cluster check` says which of its nodes is missing"
+    return StoreUnreachableError(f"Redis cannot serve now: {text}", hint=hint)
+
+
 def _as_error(reply: hiredis.ReplyError) -> Exception:
     text = str(reply)
     if text.startswith(AWAY):
-        return StoreUnreachableError(f"Redis cannot serve now: {text}")
+        return cannot_serve(text)
     if text.startswith(ELSEWHERE):
         return StoreMovedError(f"Redis refused the call: {text}")
     if text.startswith(_LOCKED_OUT) or "invalid password" in text or "called without any password" in text:
