@@ -116,11 +116,15 @@ def supervisor(context: Context, lifeline: bool, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else on stdout.")
 @pass_context
 def down(context: Context, as_json: bool) -> None:
-    """Stop this repository's embedded server; its data stays."""
-    settings = context.settings()
-    from swarm.fleet.server import stop_server
+    """Stop this repository's embedded server; its data stays.
 
-    stopped = stop_server(settings.home)
+    A command that looks or steers starts it for as long as it takes; `run`, `submit`, `worker` and
+    `supervisor` start it to stay. A `swarm run` that is under way ends.
+    """
+    settings = context.settings()
+    from swarm.fleet.stopped import put_down
+
+    stopped = put_down(settings)
     emit(
         {"stopped": stopped},
         as_json,

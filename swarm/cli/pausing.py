@@ -39,7 +39,7 @@ def pause(context: Context, run: str | None, kind: str | None, everything: bool,
         if kind != "*" and all(kind != one.type.partition("+")[0] for one in engine.queues()):
             say(f"no task of type {kind!r} was ever submitted here; the pause holds for those to come")
         return
-    run = resolve_run(engine, LATEST if run is None else run)
+    run = resolve_run(engine, LATEST if run is None else run, context.shelf())
     engine.pause(run)
     emit(
         {"run": run, "paused": True},
@@ -64,7 +64,7 @@ def unpause(context: Context, run: str | None, kind: str | None, everything: boo
         engine.unpause_type(kind)
         emit({"type": kind, "paused": False}, as_json, lambda: f"{_named(kind)} given out again")
     else:
-        run = resolve_run(engine, LATEST if run is None else run)
+        run = resolve_run(engine, LATEST if run is None else run, context.shelf())
         was_paused = engine.run(run).is_paused
         engine.unpause(run)
         emit(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from swarm.engine.claims import Failure, WorkerProfile
+from swarm.observe.wording import time_of_day
 from swarm.plan.model import TaskSpec
 from swarm.settings import attempt_log
 from swarm.states import FailureKind
@@ -83,6 +84,22 @@ def test_a_parked_task_leads_to_the_holder_of_the_lock(swarm: Swarm, bench: Benc
         ("build", "running on worker w-1 for "),
         ("build", "heartbeat "),
     )
+
+
+def test_a_parked_task_says_since_when_it_waits_and_the_lock_is_held(
+    swarm: Swarm, bench: Bench, task: Task
+) -> None:
+    """A lock that is held for long is told from one that was just taken."""
+    run = bench.submit(task("build"), task("shared", files=("build.py",)))
+    bench.claim()
+    assert bench.engine.claim(WorkerProfile("w-2"), "w-2-1") is None
+
+    links = chain(swarm, "shared")
+
+    waits = time_of_day(bench.engine.task(run, "shared").parked_ms)
+    held = time_of_day(bench.engine.task(run, "build").claimed_ms)
+    assert links[0][1].startswith(f"queued: parked on build.py since {waits}, 0.")
+    assert links[1][1].startswith(f"build.py is locked (exclusive) by build since {held}, 0.")
 
 
 def test_a_ready_task_without_workers_says_so(swarm: Swarm, bench: Bench, task: Task) -> None:
@@ -211,7 +228,7 @@ def test_a_lock_whose_holder_waits_to_be_merged_leads_to_who_has_the_slot(
         chain(swarm, "last"),
         ("last", "pending: waits for 1 dependency: parked"),
         ("parked", "queued: parked on x"),
-        ("parked", "x is locked (exclusive) by holder for "),
+        ("parked", "x is locked (exclusive) by holder since "),
         ("holder", "merging: handed in "),
         ("holder", "behind gated: supervisor-1 has the branch's slot for it"),
         ("gated", "merging: its gate has been running for "),
@@ -228,8 +245,8 @@ def test_a_holder_in_another_run_is_named_with_its_worker(swarm: Swarm, bench: B
 
     links = [link["text"] for link in swarm("why", "parked", "--run", second, "--json").json()["chain"]]
 
-    assert links[0] == "queued: parked on x"
-    assert links[1].startswith(f"x is locked (exclusive) by holder of run {first} for ")
+    assert links[0].startswith("queued: parked on x since ")
+    assert links[1].startswith(f"x is locked (exclusive) by holder of run {first} since ")
     assert links[2:] == [
         f"holder is running; `swarm why holder --run {first}` says more",
         "w-1 is not among the living",
@@ -258,9 +275,9 @@ def test_whatever_overlaps_is_named_with_its_holder(
 
     (lock,), links = swarm("locks", "--json").json(), chain(swarm, "waiter")
 
-    assert links[0] == ("waiter", f"queued: parked on {path}")
+    assert links[0][1].startswith(f"queued: parked on {path} since ")
     assert links[1][1].startswith(f"{path} is locked (")
-    assert ") by holder for " in links[1][1]
+    assert ") by holder since " in links[1][1]
     assert (lock["task"], lock["state"], lock["waiters"]) == ("holder", "running", [f"{run}/waiter"])
 
 
