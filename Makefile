@@ -12,7 +12,7 @@ FLOOR = $(if $(filter tests,$(TESTS)),--fail-under=70)
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench bench-scheduling bench-real machine soak mutants clean
+.PHONY: help demo test lint format bench bench-peers bench-scheduling bench-real machine soak mutants clean
 
 help:
 	@echo "make demo    the whole way on an example: no key, no Docker, no Redis needed"
@@ -20,6 +20,7 @@ help:
 	@echo "make lint    style, types, layers, dependencies, spelling"
 	@echo "make format  let ruff format and fix"
 	@echo "make bench   engine throughput and latency, into benchmarks/results/"
+	@echo "make bench-peers  the same beside other queues, in an environment of its own"
 	@echo "make bench-scheduling  makespans of measured workflows, into docs/benchmarks.md"
 	@echo "make machine the engine against its reference model: EXAMPLES=$(EXAMPLES) of 50 calls, SEED=$(SEED)"
 	@echo "make soak    kill processes at random for MINUTES=$(MINUTES)"
@@ -56,6 +57,13 @@ bench: $(VENV)/.ready-dev
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/size.py --out benchmarks/results/size.json
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/commands.py --out benchmarks/results/commands.json
 
+# What other queues need must not decide which versions swarm is tested with.
+bench-peers:
+	@$(MAKE) --no-print-directory VENV=.venv-peers .venv-peers/.ready-peers
+	@mkdir -p benchmarks/results
+	@.venv-peers/bin/python benchmarks/engine.py --peers --only independent,chain,fan,layered \
+	  --out benchmarks/results/peers.json
+
 bench-scheduling: $(VENV)/.ready-dev
 	@mkdir -p benchmarks/results
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/scheduling.py \
@@ -77,7 +85,7 @@ mutants: $(VENV)/.ready-dev
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/mutants.py
 
 clean:
-	rm -rf $(VENV) .coverage .coverage.* htmlcov dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-peers .coverage .coverage.* htmlcov dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find swarm workers tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # $(1): what uv or pip is to install besides swarm itself.
@@ -103,3 +111,6 @@ $(VENV)/.ready: pyproject.toml
 $(VENV)/.ready-dev: pyproject.toml
 	$(call install,--group dev)
 	@touch $(VENV)/.ready
+
+$(VENV)/.ready-peers: pyproject.toml
+	$(call install,--group peers)

@@ -1,12 +1,13 @@
 """The engine beside a hand-written loop in the same run: throughput, hop latency, what a task costs Redis.
 
-    python benchmarks/engine.py [--reps 5] [--only chain,fan] [--scale 1.0] [--out results.json]
+    python benchmarks/engine.py [--reps 5] [--only chain,fan] [--scale 1.0] [--peers] [--out results.json]
 
 Contestants take turns on one private server over a unix socket, two worker processes each. `loop` is the
 loop of `floor.py` over the engine's own connection, `loop_redis_py` the same over redis-py, as a user would
 write it. Enqueueing counts for `independent` and `layered`; `chain` and `fan` begin when all is stored,
 because a hop is what they measure. `locked` is `layered` with 5 files and 3 reads a task, four folders deep,
-which the loops know nothing of; `durable` is `layered` with an append-only file.
+which the loops know nothing of; `durable` is `layered` with an append-only file. `--peers` adds the queues
+of `peers.py`, which have to be installed.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import sys
 import tempfile
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -52,23 +54,26 @@ RUNS: dict[str, Workload] = {
 }
 
 
-def contestants(workload: Workload) -> dict[str, tuple[Worker, Load]]:
-    """Who is measured, by name."""
+def contestants(workload: Workload, *, peers: bool) -> dict[str, tuple[Worker, Load]]:
+    """Who is measured, by name; without the peers, they need not be installed."""
     load = partial(load_engine, files=workload.files, reads=workload.reads)
-    return {
+    known: dict[str, tuple[Worker, Load]] = {
         "engine": (engine_worker, load),
         "loop": (floor.work, floor.load),
         "loop_redis_py": (floor.work_by_redis_py, floor.load),
     }
+    if peers:
+        known |= import_module("peers").PEERS
+    return known
 
 
-def run(workload: Workload, reps: int, folder: Path) -> dict[str, object]:
+def run(workload: Workload, reps: int, folder: Path, *, peers: bool) -> dict[str, object]:
     """Medians of `reps` runs of each contestant, in turns, and the engine's figures over each loop's."""
     graph = WORKLOADS[workload.graph](workload.tasks)
     measured: dict[str, list[Measured]] = {}
     with private_server(folder, aof=workload.aof) as url:
         for _ in range(reps):
-            for name, (worker, load) in contestants(workload).items():
+            for name, (worker, load) in contestants(workload, peers=peers).items():
                 bench = Bench(url, folder)
                 one = measure(
                     bench, graph, workers=WORKERS, worker=worker, load=load, is_gated=workload.is_gated
@@ -80,11 +85,11 @@ def run(workload: Workload, reps: int, folder: Path) -> dict[str, object]:
 
 def _ratios(found: dict[str, dict[str, float | None]]) -> dict[str, float]:
     ratios = {}
-    for loop in ("loop", "loop_redis_py"):
+    for other in found.keys() - {"engine"}:
         for figure in ("tasks_per_s", "makespan_s", "hop_p50_ms"):
-            mine, theirs = found["engine"][figure], found[loop][figure]
+            mine, theirs = found["engine"][figure], found[other][figure]
             if mine and theirs:
-                ratios[f"{figure}_over_{loop}"] = mine / theirs
+                ratios[f"{figure}_over_{other}"] = mine / theirs
     return ratios
 
 
@@ -94,13 +99,14 @@ def main() -> None:
     parser.add_argument("--reps", type=int, default=5)
     parser.add_argument("--only", default=",".join(RUNS), help="comma-separated workloads")
     parser.add_argument("--scale", type=float, default=1.0, help="factor on the number of tasks")
+    parser.add_argument("--peers", action="store_true", help="measure other queues too")
     parser.add_argument("--out", type=Path, help="also write the JSON to this file")
     options = parser.parse_args()
     results: dict[str, object] = {"workers": WORKERS, "reps": options.reps}
     for name in options.only.split(","):
         workload = replace(RUNS[name], tasks=max(10, int(RUNS[name].tasks * options.scale)))
         with tempfile.TemporaryDirectory(prefix="swarm-bench-") as folder:
-            results[name] = run(workload, options.reps, Path(folder))
+            results[name] = run(workload, options.reps, Path(folder), peers=options.peers)
         print(json.dumps({name: results[name]}), file=sys.stderr)
     tell(results, options.out)
 

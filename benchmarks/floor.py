@@ -58,15 +58,19 @@ def load(bench: Bench, graph: Graph) -> Callable[[], object]:
 
 
 def _store(bench: Bench, graph: Graph) -> None:
-    dependents: dict[str, list[str]] = {}
+    roots = [task for task, needs in graph if not needs]
+    commands = [["DEL", *KEYS], *counters(graph, *KEYS[:2]), ["LPUSH", READY, *roots]]
+    open_store(bench.url).pipeline(commands)
+
+
+def counters(graph: Graph, counts: str, dependents: str) -> list[list[str | int]]:
+    """What stores how many each task waits for in one hash, and who waits for each in another."""
+    waiting: dict[str, list[str]] = {}
     for task, dependencies in graph:
         for dependency in dependencies:
-            dependents.setdefault(dependency, []).append(task)
-    commands: list[list[str | int]] = [["DEL", *KEYS]]
-    commands += [["HSET", KEYS[0], task, len(needs)] for task, needs in graph if needs]
-    commands += [["HSET", KEYS[1], task, ",".join(names)] for task, names in dependents.items()]
-    commands.append(["LPUSH", READY, *(task for task, needs in graph if not needs)])
-    open_store(bench.url).pipeline(commands)
+            waiting.setdefault(dependency, []).append(task)
+    commands: list[list[str | int]] = [["HSET", counts, task, len(needs)] for task, needs in graph if needs]
+    return commands + [["HSET", dependents, task, ",".join(names)] for task, names in waiting.items()]
 
 
 def work(bench: Bench) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from why_chain import Bench, Swarm, Task, alive, chain, starts
 
 from swarm.engine.claims import Failure, WorkerProfile
+from swarm.observe.wording import time_of_day
 from swarm.settings import attempt_log
 from swarm.states import FailureKind
 
@@ -53,6 +54,22 @@ def test_a_parked_task_leads_to_the_holder_of_the_lock(swarm: Swarm, bench: Benc
         ("build", "running on worker w-1 for "),
         ("build", "heartbeat "),
     )
+
+
+def test_a_parked_task_says_since_when_it_waits_and_the_lock_is_held(
+    swarm: Swarm, bench: Bench, task: Task
+) -> None:
+    """A lock that is held for long is told from one that was just taken."""
+    run = bench.submit(task("build"), task("shared", files=("build.py",)))
+    bench.claim()
+    assert bench.engine.claim(WorkerProfile("w-2"), "w-2-1") is None
+
+    links = chain(swarm, "shared")
+
+    waits = time_of_day(bench.engine.task(run, "shared").parked_ms)
+    held = time_of_day(bench.engine.task(run, "build").claimed_ms)
+    assert links[0][1].startswith(f"queued: parked on build.py since {waits}, 0.")
+    assert links[1][1].startswith(f"build.py is locked (exclusive) by build since {held}, 0.")
 
 
 def test_a_ready_task_without_workers_says_so(swarm: Swarm, bench: Bench, task: Task) -> None:

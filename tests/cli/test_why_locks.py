@@ -61,7 +61,7 @@ def test_a_lock_whose_holder_waits_to_be_merged_leads_to_who_has_the_slot(
         chain(swarm, "last"),
         ("last", "pending: waits for 1 dependency: parked"),
         ("parked", "queued: parked on x"),
-        ("parked", "x is locked (exclusive) by holder for "),
+        ("parked", "x is locked (exclusive) by holder since "),
         ("holder", "merging: handed in "),
         ("holder", "behind gated: supervisor-1 has the branch's slot for it"),
         ("gated", "merging: its gate has been running for "),
@@ -78,8 +78,8 @@ def test_a_holder_in_another_run_is_named_with_its_worker(swarm: Swarm, bench: B
 
     links = [link["text"] for link in swarm("why", "parked", "--run", second, "--json").json()["chain"]]
 
-    assert links[0] == "queued: parked on x"
-    assert links[1].startswith(f"x is locked (exclusive) by holder of run {first} for ")
+    assert links[0].startswith("queued: parked on x since ")
+    assert links[1].startswith(f"x is locked (exclusive) by holder of run {first} since ")
     assert links[2:] == [
         f"holder is running; `swarm why holder --run {first}` says more",
         "w-1 is not among the living",
@@ -108,9 +108,9 @@ def test_whatever_overlaps_is_named_with_its_holder(
 
     (lock,), links = swarm("locks", "--json").json(), chain(swarm, "waiter")
 
-    assert links[0] == ("waiter", f"queued: parked on {path}")
+    assert links[0][1].startswith(f"queued: parked on {path} since ")
     assert links[1][1].startswith(f"{path} is locked (")
-    assert ") by holder for " in links[1][1]
+    assert ") by holder since " in links[1][1]
     assert (lock["task"], lock["state"], lock["waiters"]) == ("holder", "running", [f"{run}/waiter"])
 
 
