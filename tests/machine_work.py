@@ -204,25 +204,55 @@ class Working(World):
         if found:
             self.given(found[0], self.model.may_claim(worker), worker, claim_id)
 
-    @precondition(lambda self: self.claims and len(self.model.tasks) < MOST_TASKS)
-    @rule(place=recent, plan=plans(most=3), spent=spending, is_claiming=st.booleans(), fault=maybe)
-    def expand(self, place: int, plan: Plan, spent: int, fault: Fault | None, *, is_claiming: bool) -> None:
+    @precondition(lambda self: len(self.model.tasks) < MOST_TASKS)
+    @rule(place=recent, worker=workers, plan=plans(most=3), spent=spending, fault=maybe, joined=st.booleans())
+    def expand(
+        self, place: int, worker: WorkerProfile, plan: Plan, spent: int, fault: Fault | None, *, joined: bool
+    ) -> None:
         """A few tasks in the place of one, or of a part of one; with the next claim, perhaps."""
-        self.arm_if(fault)
-        (self.end_and_claim if is_claiming else self.end)(place, Expand(plan), spent)
+        if (place := self.mostly_held(place, worker)) < len(self.claims):
+            self.arm_if(fault)
+            (self.end_and_claim if joined else self.end)(place, Expand(plan), spent)
 
-    @precondition(lambda self: self.claims)
+    def mostly_held(self, place: int, worker: WorkerProfile) -> int:
+        """The place of a claim that still holds, for some places; the worker claims when few are."""
+        if len(self.model.leased()) < 2:
+            self.claim(worker)
+            self.is_as_the_model_says()
+        held = {(task.name, task.token) for task in self.model.leased()}
+        names = [(f"{one.run}/{one.task.id}", one.token) for one in reversed(self.claims)]
+        holding = [number for number, name in enumerate(names) if name in held]
+        return holding[place % len(holding)] if holding and place < 4 else place
+
     @rule(
         place=recent,
-        files=st.lists(st.sampled_from(SCOPES), max_size=1),
-        reads=st.lists(st.sampled_from(SCOPES), max_size=1),
+        worker=workers,
+        pattern=st.sampled_from(SCOPES),
+        is_read=st.booleans(),
         spent=spending,
         fault=maybe,
     )
-    def extend(self, place: int, files: list[str], reads: list[str], spent: int, fault: Fault | None) -> None:
+    def extend(
+        self,
+        place: int,
+        worker: WorkerProfile,
+        pattern: str,
+        spent: int,
+        fault: Fault | None,
+        *,
+        is_read: bool,
+    ) -> None:
         """The locks of a claim grow, or it is sent back to wait for all of them."""
+        place = self.mostly_held(place, worker)
+        if place >= len(self.claims):
+            return
+        others = [one for one in self.model.leased() if one.spec.id != self.claim_at(place).task.id]
+        theirs = [path for one in others for path in one.spec.files]
+        pattern = theirs[0] if theirs and spent == 0 else pattern  # seldom met by chance
         claim = self.claim_at(place)
         grown: list[Extension] = []
+        reads = [pattern] if is_read or not claim.task.files else []
+        files = [] if reads else [pattern]
         self.arm_if(fault)
 
         def actual() -> bool:

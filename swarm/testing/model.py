@@ -73,7 +73,7 @@ class Task:
             self.usage, self.spent = self.usage + (spent or self.spent), 0
         if self.run.slot and self.run.slot[1] == self.name:
             self.run.slot = None
-        if to in LIVE:
+        if to in LIVE or not (self.state in HELD or to is State.DONE or self.parts):
             self.worker, self.not_before_ms = "", 0
         self.state, self.is_parked, self.token = to, False, self.token * (to is State.DONE)
         self.is_swept = to is State.CANCELLED and self.run.is_stopping
@@ -110,6 +110,7 @@ class Model:
             while moves := [(one, to) for one in run.having({State.PENDING}) if (to := one.goes_on())]:
                 for task, to in moves:
                     task.state, task.is_swept = to, to is State.UPSTREAM_FAILED
+                    task.worker = "" if task.is_swept and not task.parts else task.worker
                     queued += [task.spec.id] if to is State.QUEUED else []
             for task in run.having(LIVE) if run.is_stopping else ():
                 task.move(State.CANCELLED)
@@ -135,8 +136,8 @@ class Model:
         fit = [one for one in self.tasks.values() if self._fits(one, worker) and not self.in_the_way(one)]
         if all(task.is_parked or task.not_before_ms for task in fit):
             self._end_backoffs()
-        standing = [task for task in fit if not task.is_parked and not task.not_before_ms]
-        best = min((task.score for task in standing), default=None)
+        standing = [task.score for task in fit if not task.is_parked and not task.not_before_ms]
+        best = min(standing, default=None)
         if self.turns or best is None:
             return {"", *(task.name for task in fit)}
         return {task.name for task in fit if task.score == best or (task.is_parked and task.score < best)}
@@ -145,19 +146,18 @@ class Model:
         if task := self.tasks.get(name):
             task.token = self.fence = self.fence + 1
             task.state, task.worker, task.attempt = State.ACKED, worker.worker_id, task.attempt + 1
-            task.base, task.lease_ends_ms = task.run.tip, self.now_ms + self.lease_ms
-            task.spent, task.is_parked = 0, False
+            task.base, task.lease_ends_ms, task.is_parked = task.run.tip, self.now_ms + self.lease_ms, False
             self.turns.discard(name)
         self.last_claims[worker.worker_id] = (claim_id, task, task.token if task else 0)
 
     def _fits(self, task: Task, worker: WorkerProfile) -> bool:
-        kind = task.spec.type
         is_for_another = worker.worker_id in task.tried_by and any(
             name not in task.tried_by and seen_ms >= self.now_ms - ALIVE_MS and task.is_for(other)
             for name, (other, seen_ms) in self.workers.items()
         )
-        is_full = any(len(self.leased(one)) >= self.limits.get(one, NO_LIMIT) for one in ("*", kind))
-        is_shut = is_full or {"*", kind} & self.paused or task.run.is_paused or is_for_another
+        kinds = {"*", task.spec.type}
+        is_full = any(len(self.leased(one)) >= self.limits.get(one, NO_LIMIT) for one in kinds)
+        is_shut = is_full or kinds & self.paused or task.run.is_paused or is_for_another
         is_ready = task.state is State.QUEUED and task.not_before_ms <= self.now_ms
         return is_ready and not is_shut and task.is_for(worker)
 
