@@ -92,6 +92,8 @@ class Upkeep(Working):
         """What an archive has may go, but for the newest; nothing else goes."""
         if is_late:
             self.move_clock(ARCHIVE_MS)
+            self.store.sent.clear()  # first answers are kept for an hour
+            self.silent |= self.model.last_claims.keys()
         stream = self.engine.events(limit=10_000)
         last = (len(stream) - 1) * part // 4
         may_trim = self.model.trim(archive)

@@ -26,8 +26,7 @@ from swarm.testing.model import HELD, LEASED, Run
 from swarm.testing.plans import BASE, make_plan, make_task
 
 REFUSALS = (StaleTokenError, RunCancelledError, UnknownTaskError)
-MOST_TASKS = 16
-"""Nothing is expanded any more beyond it."""
+MOST_TASKS = 16  # nothing is expanded any more beyond it
 SCOPES = ("a/x.py", "a/b/z.py", "a/b/*.py", "a/", "b/x.py", "b/**", "c.md", "**")
 workers = st.sampled_from(WORKERS)
 recent = st.integers(0, 5)
@@ -100,6 +99,7 @@ class Working(World):
         self.number += 1
         self.take(worker, f"c{self.number}")
 
+    @precondition(lambda self: not self.silent)
     @rule(worker=workers)
     def claim_again(self, worker: WorkerProfile) -> None:
         """The worker's last claim once more: the same answer for as long as it holds."""
@@ -115,7 +115,7 @@ class Working(World):
     def claim_late(self, worker: WorkerProfile) -> None:
         """A claim from before the worker's last one is given nothing."""
         claim_id = self.model.last_claims.get(worker.worker_id, ("c0",))[0]
-        if claim_id != "c0":
+        if claim_id != "c0" and worker.worker_id not in self.silent:
             assert self.engine.claim(worker, f"c{int(claim_id[1:]) - 1}") is None
 
     def take(self, worker: WorkerProfile, claim_id: str) -> None:
@@ -128,6 +128,7 @@ class Working(World):
         name = f"{claim.run}/{claim.task.id}" if claim else ""
         assert name in allowed, f"claimed {name!r}, allowed are {allowed}"
         self.model.grant(name, worker, claim_id)
+        self.silent.discard(worker.worker_id)
         if claim:
             task = self.model.tasks[name]
             assert (claim.token, claim.attempt, claim.base) == (task.token, task.attempt, task.base)
@@ -246,8 +247,8 @@ class Working(World):
         place = self.mostly_held(place, worker)
         if place >= len(self.claims):
             return
-        others = [one for one in self.model.leased() if one.spec.id != self.claim_at(place).task.id]
-        theirs = [path for one in others for path in one.spec.files]
+        own = self.claim_at(place).task.id
+        theirs = [path for one in self.model.leased() if one.spec.id != own for path in one.spec.files]
         pattern = theirs[0] if theirs and spent == 0 else pattern  # seldom met by chance
         claim = self.claim_at(place)
         grown: list[Extension] = []

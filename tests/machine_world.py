@@ -86,6 +86,9 @@ class World(RuleBasedStateMachine):
         self.tickets: list[MergeTicket] = []
         self.archived: list[Event] = []
         self.plans: dict[str, Plan] = {}
+        self.silent: set[str] = (
+            set()
+        )  # workers whose last claim is more than an hour ago: it may be forgotten
         self.number = 0
 
     def has_failed(self) -> None:
