@@ -49,7 +49,7 @@ def crashes(swarm: Swarm) -> set[tuple[str, str, str]]:
 
 @pytest.fixture(autouse=True)
 def _uncounted(swarm: Swarm) -> None:
-    """The processes of forty runs, counting lines that those of other modules count: a third of their time."""
+    """Processes of forty runs, counting lines that those of other modules count: a third of their time."""
     swarm.environment.pop("COVERAGE_PROCESS_CONFIG", None)
 
 
