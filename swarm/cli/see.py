@@ -230,7 +230,8 @@ def _note(task: "TaskRecord") -> str:
         return f"waits for {lock_name(task.parked_on)}"
     if task.waiting_for:
         return f"after {', '.join(task.waiting_for)}"
-    return task.merged_commit[:12] or task.failure_reason
+    # What an earlier attempt failed at is no news of one that is handed in.
+    return task.merged_commit[:12] or ("" if task.state == "merging" else task.failure_reason)
 
 
 def _agents_text(records: "list[AgentRecord]", now_ms: int) -> str:
@@ -240,7 +241,7 @@ def _agents_text(records: "list[AgentRecord]", now_ms: int) -> str:
         (
             one_line(agent.worker_id, 40),
             agent.kind,
-            agent.state if is_alive(agent, now_ms) else "lost",
+            "dead" if agent.is_dead else agent.state if is_alive(agent, now_ms) else "lost",
             ",".join([*agent.types, *(f"+{tag}" for tag in agent.tags)]) or "-",
             one_line(agent.task, 40) or "-",
             str(agent.done),

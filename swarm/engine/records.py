@@ -44,6 +44,7 @@ class TaskRecord(NamedTuple):
     worker_id: str = ""  # who holds it, or held its last attempt when it has ended
     waiting_for: tuple[str, ...] = ()  # dependencies that are not done
     parked_on: str = ""  # path of the lock it waits for
+    parked_ms: int = 0  # since when it has waited for locks; what it tried in between does not count
     not_before_ms: int = 0
     lease_ends_ms: int = 0
     queued_ms: int = 0
@@ -119,6 +120,7 @@ class AgentRecord(NamedTuple):
     failed: int = 0
     executors: tuple[str, ...] = ()  # empty when it has not said
     tags: tuple[str, ...] = ()
+    is_dead: bool = False  # its process has ended, as seen from the host that it ran on
 
 
 class Event(NamedTuple):

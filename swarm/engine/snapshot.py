@@ -69,8 +69,8 @@ def take_snapshot(queue: "Reads", run: str, *, with_tasks: bool = True) -> Snaps
 
 
 def is_alive(agent: AgentRecord, now_ms: int) -> bool:
-    """The agent was seen lately; one that was killed stays listed until its tasks are taken back."""
-    return now_ms - agent.seen_ms < ALIVE_MS
+    """Seen lately, and not known to be dead; a killed one stays listed until its tasks are taken back."""
+    return not agent.is_dead and now_ms - agent.seen_ms < ALIVE_MS
 
 
 def _recent_events(queue: "Reads", run: str) -> list[Event]:

@@ -114,7 +114,8 @@ class _Inquiry:
             self._say(task, depth, f"queued: in backoff until {until}, {left} more{again}")
             self._say_orders(task, depth + 1)
         elif task.parked_on:
-            self._say(task, depth, f"queued: parked on {lock_name(task.parked_on)}{again}")
+            waits = f"parked on {lock_name(task.parked_on)} since {self._when(task.parked_ms)}"
+            self._say(task, depth, f"queued: {waits}{again}")
             self._say_orders(task, depth + 1)
             self._holders(task, depth + 1)
         else:
@@ -135,7 +136,7 @@ class _Inquiry:
         elif not in_the_way:
             self._say(task, depth, f"{lock_name(task.parked_on)} has just become free")
         for lock in in_the_way:
-            since = f"for {self._since(lock.since_ms)}"
+            since = f"since {self._when(lock.since_ms)}"
             locked = f"{lock_name(lock.path)} is locked ({lock.mode})"
             if lock.run == task.run:
                 self._say(task, depth, f"{locked} by {lock.task} {since}")
@@ -255,6 +256,9 @@ class _Inquiry:
 
     def _skipped(self, task: TaskRecord, depth: int) -> None:
         self._say(task, depth, "skipped by a person: it counts as done")
+
+    def _when(self, then_ms: int) -> str:
+        return f"{time_of_day(then_ms)}, {self._since(then_ms)} ago"
 
     def _since(self, then_ms: int) -> str:
         return duration((self._now_ms - then_ms) / 1000)
