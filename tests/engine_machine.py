@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 KINDS = ("red", "blue", "*")
-ORDERS = ("cancel", "retry", "retry", "failed", "failed", "pause", "unpause", "unpause")
+ORDERS = ("cancel", "retry", "retry", "failed", "failed", "pause", "resume", "resume")
 ROUNDS = 120
 
 
@@ -148,7 +148,7 @@ class EngineMachine(Upkeep):
         calls: dict[str, Callable[[str], object]] = {
             "cancel": self.engine.cancel,
             "pause": self.engine.pause,
-            "unpause": self.engine.unpause,
+            "resume": self.engine.resume,
         }
         calls[how](name)
         if how != "cancel":
@@ -158,11 +158,11 @@ class EngineMachine(Upkeep):
             for task in run.tasks:
                 self.model.cancel(task)
 
-    @rule(kind=st.sampled_from(KINDS), how=st.sampled_from(("pause", "unpause", "unpause", 1, 2, None, None)))
+    @rule(kind=st.sampled_from(KINDS), how=st.sampled_from(("pause", "resume", "resume", 1, 2, None, None)))
     def steer_type(self, kind: str, how: str | int | None) -> None:
         """Give out no more of a type, or so many at most; whoever holds more goes on."""
         if isinstance(how, str):
-            (self.engine.pause_type if how == "pause" else self.engine.unpause_type)(kind)
+            (self.engine.pause_type if how == "pause" else self.engine.resume_type)(kind)
             (self.model.paused.add if how == "pause" else self.model.paused.discard)(kind)
             return
         assert self.engine.limit(kind, how) == len(self.model.leased(kind))
@@ -180,11 +180,11 @@ class EngineMachine(Upkeep):
     def finish_everything(self) -> None:
         """No more faults, orders or clocks that go back: rounds of claims, merges and ticks."""
         for kind in KINDS:
-            self.engine.unpause_type(kind)
+            self.engine.resume_type(kind)
             self.engine.limit(kind, None)
         for run in self.model.runs:
             self.engine.retry(run)
-            self.engine.unpause(run)
+            self.engine.resume(run)
         for number in range(ROUNDS):
             if all(self.engine.run(run).state.is_terminal for run in self.model.runs):
                 return

@@ -241,9 +241,9 @@ class Schedule:
         elif how == 1:
             self.engine.pause_type(kind)
         elif how < 4:
-            self.engine.unpause(run)
+            self.engine.resume(run)
         else:
-            self.engine.unpause_type(kind)
+            self.engine.resume_type(kind)
 
     def limit(self) -> None:
         """Bound what is held, tighter than what is held already perhaps."""
@@ -275,9 +275,9 @@ class Schedule:
         """Stop the faults: every task must end in a bounded number of rounds."""
         for run in self.runs:
             self.engine.retry(run)
-            self.engine.unpause(run)
+            self.engine.resume(run)
         for kind in ("red", "blue", "*"):
-            self.engine.unpause_type(kind)
+            self.engine.resume_type(kind)
         for worker in WORKERS:
             self.engine.reclaim_worker(worker.worker_id)
         for _ in range(400):

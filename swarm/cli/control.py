@@ -87,7 +87,7 @@ def retry(
         lambda: f"{plural(moved, 'task')} of run {run} will be tried again",
     )
     if moved:
-        _say_if_nobody_works(engine, run)
+        say_if_nobody_works(engine, run)
 
 
 @click.command()
@@ -113,10 +113,11 @@ def skip(context: Context, words: tuple[str, ...], as_json: bool) -> None:
         lambda: f"run {run} goes on without {task}" if is_skipped else f"{task} is done or skipped already",
     )
     if is_skipped and not record.state.is_terminal:
-        _say_if_nobody_works(engine, run)
+        say_if_nobody_works(engine, run)
 
 
-def _say_if_nobody_works(engine: "Engine", run: str) -> None:
+def say_if_nobody_works(engine: "Engine", run: str) -> None:
+    """Say on stderr that a run which could go on will not by itself, and what would make it."""
     from swarm.engine.snapshot import is_alive
     from swarm.fleet.liveness import is_dead_here
 

@@ -1,4 +1,4 @@
-"""`pause`, `unpause`, `limit`: how much is given out."""
+"""`pause`, `resume`, `limit`: how much is given out."""
 
 from collections.abc import Callable
 
@@ -6,13 +6,14 @@ import click
 
 from swarm.cli.complete import complete_run
 from swarm.cli.context import LATEST, Context, pass_context, resolve_run
+from swarm.cli.control import say_if_nobody_works
 from swarm.cli.operate import check_name
 from swarm.cli.output import emit, json_option, pairs, say
 from swarm.errors import UsageError
 
 
 def scope(command: Callable[..., None]) -> Callable[..., None]:
-    """What `pause` and `unpause` are about: a run, a type, or everything."""
+    """What `pause` and `resume` are about: a run, a type, or everything."""
     for add in (
         pass_context,
         json_option,
@@ -44,7 +45,7 @@ def pause(context: Context, run: str | None, kind: str | None, everything: bool,
     emit(
         {"run": run, "paused": True},
         as_json,
-        lambda: f"run {run} paused: `swarm unpause {run}` goes on with it",
+        lambda: f"run {run} paused: `swarm resume {run}` goes on with it",
     )
     if engine.run(run).state.is_terminal:
         say(f"run {run} has ended; the pause holds for what a retry brings back")
@@ -52,26 +53,29 @@ def pause(context: Context, run: str | None, kind: str | None, everything: bool,
 
 @click.command()
 @scope
-def unpause(context: Context, run: str | None, kind: str | None, everything: bool, as_json: bool) -> None:
-    """Give out tasks again.
+def resume(context: Context, run: str | None, kind: str | None, everything: bool, as_json: bool) -> None:
+    """Give out tasks again after a pause.
 
-    RUN is an id, the beginning of one, or `latest` (the default). Each pause is taken back by itself:
+    RUN is an id, the beginning of one, or `latest` (the default). A run whose workers are gone is gone on
+    with by `swarm run --resume RUN`. Each pause is taken back by itself:
     that of a run by its RUN, that of a type by --type, that of everything by --all.
     """
     kind = _checked(run, kind, everything)
     engine = context.engine()
     if kind:
-        engine.unpause_type(kind)
+        engine.resume_type(kind)
         emit({"type": kind, "paused": False}, as_json, lambda: f"{_named(kind)} given out again")
     else:
         run = resolve_run(engine, LATEST if run is None else run, context.shelf())
         was_paused = engine.run(run).is_paused
-        engine.unpause(run)
+        engine.resume(run)
         emit(
             {"run": run, "paused": False},
             as_json,
             lambda: f"run {run} goes on" if was_paused else f"run {run} was not paused",
         )
+        if not engine.run(run).state.is_terminal:
+            say_if_nobody_works(engine, run)
     for other in engine.controls().paused:
         say(f"{_named(other)} is still paused: {_undo(other)} goes on")
 
@@ -133,7 +137,7 @@ def _number(kind: str, text: str) -> int | None:
 
 
 def _undo(kind: str) -> str:
-    return "`swarm unpause --all`" if kind == "*" else f"`swarm unpause --type {kind}`"
+    return "`swarm resume --all`" if kind == "*" else f"`swarm resume --type {kind}`"
 
 
 def _named(kind: str) -> str:

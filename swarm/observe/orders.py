@@ -56,12 +56,12 @@ def _done_what(queue: str, executor: str) -> str:
 
 def _pauses(run: RunRecord, types: Iterable[str]) -> Iterator[str]:
     if run.is_paused:
-        yield f"run {run.run} is paused: `swarm unpause {run.run}` goes on with it"
+        yield f"run {run.run} is paused: `swarm resume {run.run}` goes on with it"
     for kind in types:
         if kind == "*":
-            yield "everything is paused: `swarm unpause --all` goes on"
+            yield "everything is paused: `swarm resume --all` goes on"
         else:
-            yield f"type {kind!r} is paused: `swarm unpause --type {kind}` goes on with it"
+            yield f"type {kind!r} is paused: `swarm resume --type {kind}` goes on with it"
 
 
 def _limit(kind: str, most: int) -> str:

@@ -128,7 +128,7 @@ def _neighbour(
         ("skip", "RUN", "api"),
         ("cancel", "RUN"),
         ("pause", "RUN"),
-        ("unpause", "RUN"),
+        ("resume", "RUN"),
         ("watch", "RUN"),
     ],
     ids=" ".join,

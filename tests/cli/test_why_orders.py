@@ -7,7 +7,7 @@ from why_chain import Bench, Swarm, Task, chain
 from swarm.engine.claims import Failure, WorkerProfile
 from swarm.states import FailureKind
 
-PAUSED = "type 'general' is paused: `swarm unpause --type general` goes on with it"
+PAUSED = "type 'general' is paused: `swarm resume --type general` goes on with it"
 
 
 def test_a_pause_is_named_whatever_else_a_task_waits_for(swarm: Swarm, bench: Bench, task: Task) -> None:

@@ -199,7 +199,7 @@ def test_a_paused_run_gives_out_no_parts(board: Board) -> None:
 
     assert board.engine.claim(WORKER, "paused") is None
 
-    board.engine.unpause(board.run)
+    board.engine.resume(board.run)
     board.finish("task.a", "task.b", "task.c", "task.d", "last")
 
 
