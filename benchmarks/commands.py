@@ -15,6 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from figures import tell
+
 from swarm.testing.repository import make_repository
 
 TASKS = 10_000
@@ -69,10 +71,7 @@ def main() -> None:
             result = {name: measure(argv, arguments.reps) for name, argv in commands.items()}
         finally:
             subprocess.run([*swarm, "down"], check=True, capture_output=True)
-    text = json.dumps(result, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n", encoding="utf-8")
+    tell(result, arguments.out)
 
 
 def measure(argv: list[str], reps: int) -> dict[str, float]:

@@ -22,6 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import floor
+from figures import tell
 
 from swarm.bench.engine import Bench, Load, Measured, Worker, engine_worker, load_engine, measure
 from swarm.bench.graphs import WORKLOADS
@@ -107,11 +108,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="swarm-bench-") as folder:
             results[name] = run(workload, options.reps, Path(folder), peers=options.peers)
         print(json.dumps({name: results[name]}), file=sys.stderr)
-    text = json.dumps(results, indent=1)
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(text + "\n")
-    print(text)
+    tell(results, options.out)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from figures import tell
+
 from swarm.bench.graphs import layered
 from swarm.bench.server import private_server
 from swarm.engine.claims import Claim, Failure, Finish, WorkerProfile
@@ -223,11 +225,7 @@ def main() -> None:
         ):
             results[name] = part()
             print(json.dumps({name: results[name]}), file=sys.stderr)
-    text = json.dumps(results, indent=1)
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(text + "\n")
-    print(text)
+    tell(results, options.out)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from swarm.errors import SwarmError
 from swarm.fleet.docker_engine import check_docker
 from swarm.fleet.launch import open_launcher
 from swarm.fleet.resources import available
-from swarm.fleet.server import Server, ensure_server
+from swarm.fleet.server import Server
+from swarm.fleet.stopped import server_for_a_look
 from swarm.repo.gates import load_gates
 from swarm.repo.git import OLDEST_GIT, git_version
 from swarm.repo.hub import Hub
@@ -96,8 +97,10 @@ def _repository(settings: Settings) -> _Seen:
 
 
 def _redis(settings: Settings) -> _Seen:
-    server = ensure_server(settings)
-    warnings = engine_for(settings, server.url).check_server()
+    with server_for_a_look(settings) as server:
+        engine = engine_for(settings, server.url)
+        warnings = engine.check_server()
+        engine.close()
     return _Seen(_where(server), hint="; ".join(warnings))
 
 

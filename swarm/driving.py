@@ -15,7 +15,7 @@ from swarm.engine.snapshot import Snapshot, take_snapshot
 from swarm.errors import RefusedError, StoreUnreachableError, UnknownRunError
 from swarm.fleet.local import Death, LocalFleet
 from swarm.fleet.server import ensure_server
-from swarm.fleet.server_file import running_url
+from swarm.fleet.server_file import is_stopped, running_url
 from swarm.settings import Settings
 from swarm.states import RunState
 
@@ -96,6 +96,7 @@ def drive(
 
     Raises:
         RefusedError: Redis answers, and has lost this run, or a part of its plan that is not known here.
+        StoreUnreachableError: a person has stopped the embedded server.
     """
     with stop_on_signals() as requests:
         asked = 0
@@ -107,6 +108,7 @@ def drive(
                 if snapshot.run.state is RunState.LOADING:
                     (store_again or partial(refuse_loading, run))()
             except StoreUnreachableError as error:
+                _refuse_stopped(settings, run)
                 note = f"{error.message}; waiting for it"
             deaths = fleet.check() if not asked else []
             notes = [note, *map(_obituary, deaths), check.take_note() if check else ""]
@@ -136,8 +138,18 @@ def _hear_out(
 
 def _keep_server(settings: Settings) -> None:
     """Start the embedded server again as soon as its process is gone: every lease is running out."""
-    if not settings.redis_url and running_url(settings.home) is None:
+    # In this order: whoever stops it for good says so before it is gone.
+    if not settings.redis_url and running_url(settings.home) is None and not is_stopped(settings.home):
         ensure_server(settings)
+
+
+def _refuse_stopped(settings: Settings, run: str) -> None:
+    """Raise when the server is gone because a person wants it so: it is not ours to start again."""
+    if not settings.redis_url and is_stopped(settings.home):
+        raise StoreUnreachableError(
+            "the embedded server was stopped by `swarm down`",
+            hint=f"`swarm run --resume {run}` starts it and goes on",
+        )
 
 
 def _look(engine: Engine, run: str) -> Snapshot:

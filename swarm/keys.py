@@ -23,7 +23,7 @@ PARTS: dict[str, str] = {
     "agents": "agents",  # ZSET   worker or supervisor -> last seen, ms
     "dead": "dead",  # ZSET   task -> failed at, ms
     "events": "events",  # STREAM everything that happened, in order
-    "unserved": "unserved",  # HASH   queue that no worker alive serves -> since when, last reported, ms
+    "unserved": "unserved",  # HASH   queue that no worker alive serves -> since when, last reported, executor
     "tick": "tick",  # HASH   last reclaim tick, grace
     "work": "work",  # LIST   what one script call left for the next
     "ops": "ops",  # HASH   caller -> its last op id and the answer to it

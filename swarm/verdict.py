@@ -29,23 +29,25 @@ class Verdict:
 
 
 def verdict_on(record: "RunRecord", tasks: "Iterable[TaskRecord]", *, unpublished: str = "") -> Verdict:
-    """The verdict on a run that has ended; `unpublished` says why its branch is not where it belongs."""
+    """The verdict on a run that has ended; `unpublished` says why its branch is not where it belongs.
+
+    Only what nobody's work can mend is a limit's or a person's: beside a task that failed by itself the run
+    has failed, and one that a person cancelled waits for nobody.
+    """
     remark = f"not published: {unpublished}; then `swarm run --resume {record.run}`" if unpublished else ""
     if record.state is RunState.DONE:
         return Verdict(EXIT_WAITING_FOR_PERSON if unpublished else EXIT_DONE, remark)
     failed = [task for task in tasks if task.state is TaskState.FAILED]
-    if failed and all(task.failure_kind == FailureKind.LIMIT for task in failed):
-        return Verdict(
-            EXIT_LIMIT,
-            f"stopped at a limit: {failed[0].failure_reason}; what landed stays landed",
-        )
-    if failed and all(task.failure_kind == FailureKind.POLICY for task in failed):
-        return Verdict(
-            EXIT_WAITING_FOR_PERSON,
-            f"waits for you: {failed[0].spec.id}: {failed[0].failure_reason};"
-            " `swarm retry` or `swarm skip` goes on",
-        )
-    return Verdict(EXIT_FAILED, remark)
+    kinds = {task.failure_kind for task in failed}
+    if record.state is RunState.CANCELLED or not kinds or kinds - {FailureKind.LIMIT, FailureKind.POLICY}:
+        return Verdict(EXIT_FAILED, remark)
+    if kinds == {FailureKind.LIMIT}:
+        stopped = f"stopped at a limit: {failed[0].failure_reason}; what landed stays landed"
+        return Verdict(EXIT_LIMIT, "\n".join(filter(None, (stopped, remark))))
+    refused = next(task for task in failed if task.failure_kind == FailureKind.POLICY)
+    why = f"{refused.spec.id}: {refused.failure_reason}"
+    waits = f"waits for you: {why}; `swarm retry` or `swarm skip` goes on"
+    return Verdict(EXIT_WAITING_FOR_PERSON, "\n".join(filter(None, (waits, remark))))
 
 
 def publish_here(settings: "Settings", branch: str) -> str:

@@ -1,11 +1,12 @@
-"""The whole machine: what workers do, and merge queues, people and upkeep."""
+"""The whole machine: what workers and upkeep do, and merge queues and people."""
 
 import sys
 from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
-from machine_work import Working, failures, recent, workers
+from machine_upkeep import Upkeep, anywhere
+from machine_work import failures, recent, workers
 from machine_world import WORKERS, nothing
 
 from swarm.engine.claims import (
@@ -14,21 +15,18 @@ from swarm.engine.claims import (
     MergeTicket,
     WorkerProfile,
 )
-from swarm.engine.ranks import AGES
 from swarm.states import TaskState
-from swarm.testing.model import NO_LIMIT
-from swarm.testing.model_records import BAD, LIVE
+from swarm.testing.model import BAD, NO_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 KINDS = ("red", "blue", "*")
-ORDERS = ("cancel", "retry", "retry", "failed", "failed", "pause", "unpause", "unpause")
+ORDERS = ("cancel", "retry", "retry", "failed", "failed", "pause", "resume", "resume")
 ROUNDS = 120
-anywhere = st.integers(0, 15)
 
 
-class EngineMachine(Working):
+class EngineMachine(Upkeep):
     """All rules."""
 
     @rule(number=st.integers(1, 6), worker=workers)
@@ -80,7 +78,7 @@ class EngineMachine(Working):
         ticket = self.ticket_at(place)
         commit = f"landed{ticket.merge_token}"
         self.both(
-            lambda: self.engine.complete(ticket, commit=commit),
+            lambda: sorted(self.engine.complete(ticket, commit=commit)),
             lambda: self.model.land(self.model.held(ticket), commit, ticket.merge_token),
         )
 
@@ -89,15 +87,15 @@ class EngineMachine(Working):
     def send_back(self, place: int, failure: Failure) -> None:
         """It has not."""
         ticket = self.ticket_at(place)
-        task = self.model.tasks[f"{ticket.run}/{ticket.task.id}"]
 
         def expected() -> bool:
-            self.model.fail(self.model.held(ticket), failure)
+            task = self.model.held(ticket)
+            self.model.fail(task, failure)
             return task.state is TaskState.QUEUED
 
         told = self.both(lambda: self.engine.send_back(ticket, failure), expected)
         if told is True:
-            self.adopt_backoff(task, failure)
+            self.adopt_backoff(self.model.tasks[f"{ticket.run}/{ticket.task.id}"], failure)
 
     @precondition(lambda self: self.tickets)
     @rule(place=recent)
@@ -105,12 +103,16 @@ class EngineMachine(Working):
         """Git is said to have a landing."""
         ticket = self.ticket_at(place)
         token, commit = ticket.merge_token, f"landed{ticket.merge_token}"
-        task = self.model.tasks[f"{ticket.run}/{ticket.task.id}"]
+
+        def expected() -> bool:
+            task = self.model.tasks[f"{ticket.run}/{ticket.task.id}"]
+            return self.model.reconcile(task, ticket.attempt, token, commit)
+
         self.both(
             lambda: self.engine.reconcile(
                 ticket.run, ticket.task.id, attempt=ticket.attempt, merge_token=token, commit=commit
             ),
-            lambda: self.model.reconcile(task, ticket.attempt, token, commit),
+            expected,
         )
 
     def ticket_at(self, place: int) -> MergeTicket:
@@ -122,7 +124,7 @@ class EngineMachine(Working):
     def steer_task(self, place: int, how: str) -> None:
         """Cancel what waits for it too, go on without it, or try it again with what ended badly around it."""
         task = self.task(place)
-        run, name = task.run, task.spec.id
+        run, name = task.run.name, task.spec.id
         if how == "cancel":
             self.engine.cancel(run, name)
             self.model.cancel(task)
@@ -132,88 +134,39 @@ class EngineMachine(Working):
             moved = self.engine.retry(run, name, fresh=how == "fresh")
             assert (moved > 0) == (task.state in BAD | {TaskState.SKIPPED})
             if moved:
-                self.model.retry(task)
+                self.model.retry(task, is_fresh=how == "fresh")
 
     @rule(place=anywhere, how=st.sampled_from(ORDERS))
     def steer_run(self, place: int, how: str) -> None:
         """The same of a whole run; or stop it, and let it go on."""
-        name = self.task(place).run
-        run = self.model.runs[name]
+        run = self.task(place).run
+        name = run.name
         if how in {"retry", "failed"}:
             (self.engine.retry if how == "retry" else self.engine.retry_failed)(name)
-            self.model.retry_run(name, BAD if how == "retry" else {TaskState.FAILED})
+            self.model.retry_run(run, BAD if how == "retry" else {TaskState.FAILED})
             return
         calls: dict[str, Callable[[str], object]] = {
             "cancel": self.engine.cancel,
             "pause": self.engine.pause,
-            "unpause": self.engine.unpause,
+            "resume": self.engine.resume,
         }
         calls[how](name)
         if how != "cancel":
             run.is_paused = how == "pause"
-        elif not run.has_ended:
+        elif run.state == "active":
             run.state = "cancelled"
-            for task in self.model.of_run(name):
+            for task in run.tasks:
                 self.model.cancel(task)
 
-    @rule(kind=st.sampled_from(KINDS), how=st.sampled_from(("pause", "unpause", "unpause", 1, 2, None, None)))
+    @rule(kind=st.sampled_from(KINDS), how=st.sampled_from(("pause", "resume", "resume", 1, 2, None, None)))
     def steer_type(self, kind: str, how: str | int | None) -> None:
         """Give out no more of a type, or so many at most; whoever holds more goes on."""
         if isinstance(how, str):
-            (self.engine.pause_type if how == "pause" else self.engine.unpause_type)(kind)
+            (self.engine.pause_type if how == "pause" else self.engine.resume_type)(kind)
             (self.model.paused.add if how == "pause" else self.model.paused.discard)(kind)
             return
         assert self.engine.limit(kind, how) == len(self.model.leased(kind))
         self.model.limits[kind] = NO_LIMIT if how is None else how
-
-    # upkeep -------------------------------------------------------------------------------
-    @rule(ticks=st.sampled_from((1, 1, 1, 9)))
-    def tick(self, ticks: int) -> None:
-        """The reaper: once, or every four seconds until every lease must have ended."""
-        for number in range(ticks):
-            if number:
-                self.move_clock(4_000)
-            found = {(f"{one.run}/{one.task}", one.state) for one in self.engine.reclaim_expired()}
-            expected = self.model.reap()
-            assert found == expected, f"the reaper took {found}, the model says {expected}"
-
-    @rule(name=st.sampled_from(("w1", "w2", "m1", "m2")))
-    def reclaim_worker(self, name: str) -> None:
-        """A worker, or merger, is known to be dead."""
-        self.engine.reclaim_worker(name)
-        for run in self.model.runs.values():
-            if not run.has_ended and run.slot and run.slot[0] == name:
-                run.slot = None
-        for task in self.model.leased():
-            if task.worker == name:
-                self.model.reclaim(task)
-
-    @rule(worker=workers, is_leaving=st.sampled_from((False, False, True)))
-    def show(self, worker: WorkerProfile, *, is_leaving: bool) -> None:
-        """A worker is alive, or leaves in good order."""
-        name = worker.worker_id
-        if not is_leaving:
-            self.engine.heartbeat(worker, kind="worker", state="idle")
-            self.model.workers[name] = (worker, self.model.now_ms)
-            return
-        self.engine.sign_off(name)
-        if self.model.workers.pop(name, None):
-            self.model.last_claims.pop(name, None)
-
-    @rule(place=anywhere, number=st.integers(-5, 9), what=st.sampled_from(("fence", "rank", "work")))
-    def keep_up(self, place: int, number: int, what: str) -> None:
-        """Git has seen a token; a task has another urgency; nothing is ever left over for long."""
-        if what == "fence":
-            token = max(self.model.fence + number, 0)
-            self.model.fence = max(token, self.model.fence)
-            assert self.engine.raise_fence(token) == self.model.fence
-        elif what == "rank" and number > 0:
-            task = self.task(place)
-            self.engine.rerank(task.run, {task.spec.id: number * AGES})
-            if task.state in LIVE:
-                task.score = number * AGES + task.score % AGES
-        else:
-            assert self.engine._caller.drain_work() == (0, [])
 
     # the end ------------------------------------------------------------------------------
     def teardown(self) -> None:
@@ -227,11 +180,11 @@ class EngineMachine(Working):
     def finish_everything(self) -> None:
         """No more faults, orders or clocks that go back: rounds of claims, merges and ticks."""
         for kind in KINDS:
-            self.engine.unpause_type(kind)
+            self.engine.resume_type(kind)
             self.engine.limit(kind, None)
         for run in self.model.runs:
             self.engine.retry(run)
-            self.engine.unpause(run)
+            self.engine.resume(run)
         for number in range(ROUNDS):
             if all(self.engine.run(run).state.is_terminal for run in self.model.runs):
                 return

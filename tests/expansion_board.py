@@ -1,11 +1,13 @@
 """A run whose tasks are claimed by name: what the tests of expanding and extending share."""
 
-from swarm.engine.claims import Claim, WorkerProfile
+from swarm.engine.claims import Claim, Failure, WorkerProfile
 from swarm.engine.engine import Engine
 from swarm.plan.model import Plan
+from swarm.states import FailureKind
 from swarm.testing.plans import BASE, make_plan, make_task
 
 WORKER = WorkerProfile("worker-a")
+FATAL = Failure(FailureKind.TASK_ERROR, "no", retryable=False)
 DIAMOND = make_plan(
     "a", make_task("b", after=["a"]), make_task("c", after=["a"]), make_task("d", after=["b", "c"])
 )

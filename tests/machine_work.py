@@ -2,11 +2,13 @@
 
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
-from machine_world import LEASE_MS, WORKERS, World, nothing
+from machine_world import FAULTS, LEASE_MS, WORKERS, World, nothing
 
 from swarm.engine.claims import (
     Claim,
     Ending,
+    Expand,
+    Extension,
     Fail,
     Failure,
     Finish,
@@ -14,16 +16,21 @@ from swarm.engine.claims import (
     Release,
     WorkerProfile,
 )
-from swarm.errors import RunCancelledError, StaleTokenError
+from swarm.engine.extension import grown_spec
+from swarm.errors import RunCancelledError, StaleTokenError, UnknownTaskError
 from swarm.models.usage import Usage
 from swarm.plan.model import Plan, TaskSpec
 from swarm.states import FailureKind, TaskState
-from swarm.testing.model_records import HELD, LEASED, Run
+from swarm.testing.faults import Fault
+from swarm.testing.model import HELD, LEASED, Run
 from swarm.testing.plans import BASE, make_plan, make_task
 
+REFUSALS = (StaleTokenError, RunCancelledError, UnknownTaskError)
+MOST_TASKS = 16  # nothing is expanded any more beyond it
 SCOPES = ("a/x.py", "a/b/z.py", "a/b/*.py", "a/", "b/x.py", "b/**", "c.md", "**")
 workers = st.sampled_from(WORKERS)
 recent = st.integers(0, 5)
+maybe = st.sampled_from((None, *FAULTS))
 spending = st.sampled_from((0, 0, 3, 7))
 failures = st.builds(
     Failure,
@@ -44,10 +51,10 @@ endings = st.one_of(
 
 
 @st.composite
-def plans(draw: st.DrawFn) -> Plan:
-    """Up to seven tasks with few dependencies and scopes that often overlap."""
+def plans(draw: st.DrawFn, most: int = 7) -> Plan:
+    """A few tasks with few dependencies and scopes that often overlap."""
     tasks: list[TaskSpec] = []
-    for number in range(draw(st.integers(1, 7))):
+    for number in range(draw(st.integers(1, most))):
         after = draw(st.sets(st.integers(0, number - 1), max_size=2)) if number else set()
         tasks.append(
             make_task(
@@ -68,10 +75,10 @@ class Working(World):
     """The rules of submitters and workers."""
 
     # submit -------------------------------------------------------------------------------
-    @initialize(plan=plans())
-    def submit_first(self, plan: Plan) -> None:
+    @initialize(plan=plans(), fail_fast=st.booleans())
+    def submit_first(self, plan: Plan, *, fail_fast: bool) -> None:
         """There is always a run."""
-        self.submit(plan, None, fail_fast=False)
+        self.submit(plan, None, fail_fast=fail_fast)
 
     @precondition(lambda self: len(self.model.runs) < 2)
     @rule(plan=plans(), deadline_s=st.sampled_from((None, 20.0)), fail_fast=st.booleans())
@@ -80,7 +87,9 @@ class Working(World):
         # Of a run that is over its deadline and stops at a failure, either may end a task first.
         fail_fast = fail_fast and deadline_s is None
         run = self.engine.submit(plan, base=BASE, deadline_s=deadline_s, fail_fast=fail_fast)
-        self.model.submit(run, plan, Run(BASE, is_fail_fast=fail_fast), deadline_s)
+        deadline_ms = self.model.now_ms + round(deadline_s * 1000) if deadline_s else 0
+        self.model.submit(Run(run, BASE, deadline_ms, is_fail_fast=fail_fast), plan)
+        self.plans[run] = plan
         assert self.engine.submit(plan, base=BASE, deadline_s=1.0) == run
 
     # claim --------------------------------------------------------------------------------
@@ -90,12 +99,12 @@ class Working(World):
         self.number += 1
         self.take(worker, f"c{self.number}")
 
+    @precondition(lambda self: not self.silent)
     @rule(worker=workers)
     def claim_again(self, worker: WorkerProfile) -> None:
         """The worker's last claim once more: the same answer for as long as it holds."""
-        claim_id = self.model.last_claims.get(worker.worker_id, ("c0",))[0]
-        before = self.model.claimed_before(worker, claim_id)
-        if before is None:
+        claim_id, before, token = self.model.last_claims.get(worker.worker_id, ("c0", None, 0))
+        if before not in self.model.leased() or before.token != token:
             self.take(worker, claim_id)
             return
         again = self.engine.claim(worker, claim_id)
@@ -106,7 +115,7 @@ class Working(World):
     def claim_late(self, worker: WorkerProfile) -> None:
         """A claim from before the worker's last one is given nothing."""
         claim_id = self.model.last_claims.get(worker.worker_id, ("c0",))[0]
-        if claim_id != "c0":
+        if claim_id != "c0" and worker.worker_id not in self.silent:
             assert self.engine.claim(worker, f"c{int(claim_id[1:]) - 1}") is None
 
     def take(self, worker: WorkerProfile, claim_id: str) -> None:
@@ -119,9 +128,11 @@ class Working(World):
         name = f"{claim.run}/{claim.task.id}" if claim else ""
         assert name in allowed, f"claimed {name!r}, allowed are {allowed}"
         self.model.grant(name, worker, claim_id)
+        self.silent.discard(worker.worker_id)
         if claim:
             task = self.model.tasks[name]
             assert (claim.token, claim.attempt, claim.base) == (task.token, task.attempt, task.base)
+            assert claim.task == task.spec
             self.claims.append(claim)
 
     # hold ---------------------------------------------------------------------------------
@@ -143,7 +154,8 @@ class Working(World):
         claim = self.claim_at(place)
 
         def expected() -> bool:
-            if self.model.tasks[f"{claim.run}/{claim.task.id}"].state is TaskState.CANCELLED:
+            known = self.model.tasks.get(f"{claim.run}/{claim.task.id}")
+            if known and known.state is TaskState.CANCELLED:
                 return True
             task = self.model.held(claim, HELD)
             if task.state is not TaskState.MERGING:
@@ -155,7 +167,7 @@ class Working(World):
     @precondition(lambda self: self.claims)
     @rule(place=recent, ending=endings, spent=spending)
     def end(self, place: int, ending: Ending, spent: int) -> None:
-        """An attempt ends in one of its four ways."""
+        """An attempt ends in one of its ways."""
         claim = self.claim_at(place)
 
         def actual() -> object:
@@ -163,7 +175,9 @@ class Working(World):
                 case HandIn(commit):
                     self.engine.hand_in(claim, commit=commit, usage=Usage(spent))
                 case Finish():
-                    return self.engine.finish(claim, usage=Usage(spent))
+                    return sorted(self.engine.finish(claim, usage=Usage(spent)))
+                case Expand(plan):
+                    return sorted(self.engine.expand(claim, plan, usage=Usage(spent)))
                 case Fail(failure):
                     return self.engine.fail(claim, failure, usage=Usage(spent))
                 case Release(reason):
@@ -191,6 +205,73 @@ class Working(World):
         if found:
             self.given(found[0], self.model.may_claim(worker), worker, claim_id)
 
+    @precondition(lambda self: len(self.model.tasks) < MOST_TASKS)
+    @rule(place=recent, worker=workers, plan=plans(most=3), spent=spending, fault=maybe, joined=st.booleans())
+    def expand(
+        self, place: int, worker: WorkerProfile, plan: Plan, spent: int, fault: Fault | None, *, joined: bool
+    ) -> None:
+        """A few tasks in the place of one, or of a part of one; with the next claim, perhaps."""
+        if (place := self.mostly_held(place, worker)) < len(self.claims):
+            self.arm_if(fault)
+            (self.end_and_claim if joined else self.end)(place, Expand(plan), spent)
+
+    def mostly_held(self, place: int, worker: WorkerProfile) -> int:
+        """The place of a claim that still holds, for some places; the worker claims when few are."""
+        if len(self.model.leased()) < 2:
+            self.claim(worker)
+            self.is_as_the_model_says()
+        held = {(task.name, task.token) for task in self.model.leased()}
+        names = [(f"{one.run}/{one.task.id}", one.token) for one in reversed(self.claims)]
+        holding = [number for number, name in enumerate(names) if name in held]
+        return holding[place % len(holding)] if holding and place < 4 else place
+
+    @rule(
+        place=recent,
+        worker=workers,
+        pattern=st.sampled_from(SCOPES),
+        is_read=st.booleans(),
+        spent=spending,
+        fault=maybe,
+    )
+    def extend(
+        self,
+        place: int,
+        worker: WorkerProfile,
+        pattern: str,
+        spent: int,
+        fault: Fault | None,
+        *,
+        is_read: bool,
+    ) -> None:
+        """The locks of a claim grow, or it is sent back to wait for all of them."""
+        place = self.mostly_held(place, worker)
+        if place >= len(self.claims):
+            return
+        own = self.claim_at(place).task.id
+        theirs = [path for one in self.model.leased() if one.spec.id != own for path in one.spec.files]
+        pattern = theirs[0] if theirs and spent == 0 else pattern  # seldom met by chance
+        claim = self.claim_at(place)
+        grown: list[Extension] = []
+        reads = [pattern] if is_read or not claim.task.files else []
+        files = [] if reads else [pattern]
+        self.arm_if(fault)
+
+        def actual() -> bool:
+            grown.append(self.engine.extend(claim, files=files, reads=reads, usage=Usage(spent)))
+            return grown[0].is_granted
+
+        def expected() -> bool:
+            known = self.model.tasks.get(f"{claim.run}/{claim.task.id}")
+            bounds = known.bounds() if known else ()
+            spec = grown_spec(claim.task, files=files, reads=reads, bounds=bounds)
+            if spec == claim.task:
+                return True
+            is_told_so = bool(grown) and grown[0].is_granted
+            return self.model.extend(self.model.held(claim), spec, spent, is_told_so=is_told_so)
+
+        if self.both(actual, expected) is True:
+            self.claims[-1 - place % len(self.claims)] = grown[0].claim
+
     def ended(self, claim: Claim, ending: Ending, spent: int) -> object:
         """What the model says to an ending."""
         may_be = {TaskState.RUNNING} if isinstance(ending, HandIn) else LEASED
@@ -203,14 +284,15 @@ class Working(World):
             case Fail(failure):
                 self.model.fail(task, failure, spent)
                 return task.state is TaskState.QUEUED
+            case Expand(plan):
+                return self.model.expand(task, plan, spent)
             case Release():
-                self.model.void(task, spent)
-                self.model.queue(task)
+                task.move(TaskState.QUEUED, spent)
         return None
 
     def after_end(self, claim: Claim, ending: Ending, told: object) -> None:
         """Adopt the backoff that was rolled."""
-        if isinstance(ending, Fail) and told not in {StaleTokenError, RunCancelledError}:
+        if isinstance(ending, Fail) and told not in REFUSALS:
             self.adopt_backoff(self.model.tasks[f"{claim.run}/{claim.task.id}"], ending.failure)
 
     def claim_at(self, place: int) -> Claim:

@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from random import Random
-from typing import ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -24,14 +24,17 @@ from swarm.engine.claims import (
 from swarm.engine.connect import open_store
 from swarm.engine.endings import PROVIDER_BASE, PROVIDER_CAP
 from swarm.engine.engine import Engine
-from swarm.errors import StaleTokenError, SwarmError
+from swarm.errors import RefusedError, StaleTokenError, SwarmError, UnknownTaskError
 from swarm.states import FailureKind, TaskState
 from swarm.testing.checker import check_everything
 from swarm.testing.clock import HastyClock, StoppedClock, stopped_lua_clock
 from swarm.testing.faults import Fault, FaultyStore
-from swarm.testing.model import Model
-from swarm.testing.model_records import Task
+from swarm.testing.model import Model, Task
 from swarm.testing.server import RedisServer
+
+if TYPE_CHECKING:
+    from swarm.engine.records import Event
+    from swarm.plan.model import Plan
 
 PROJECT = "machine"
 LEASE_MS, RETRY_BASE_MS, RETRY_CAP_MS = 30_000, 2_000, 20_000
@@ -41,10 +44,11 @@ WORKERS = (
     WorkerProfile("w3", types=("red", "blue"), executors=("command",)),
     WorkerProfile("m1", executors=("command", "messages")),
 )
+FAULTS: tuple[Fault, ...] = ("lost request", "lost reply", "lost reply", "twice", "twice", "stall")
 HAS_NO_OP = frozenset(
     {
         *("activate", "begin_merge", "claim", "deadlines", "heartbeat", "open_run"),
-        *("raise_fence", "renew", "renew_merge", "sign_off", "start", "submit"),
+        *("raise_fence", "renew", "renew_merge", "sign_off", "start", "submit", "trim"),
     }
 )
 """A late repetition of these does its harmless work once more, or is for the claim's own rule."""
@@ -80,6 +84,11 @@ class World(RuleBasedStateMachine):
         self.model.now_ms = self.clock.now_ms
         self.claims: list[Claim] = []
         self.tickets: list[MergeTicket] = []
+        self.archived: list[Event] = []
+        self.plans: dict[str, Plan] = {}
+        self.silent: set[str] = (
+            set()
+        )  # workers whose last claim is more than an hour ago: it may be forgotten
         self.number = 0
 
     def has_failed(self) -> None:
@@ -105,14 +114,19 @@ class World(RuleBasedStateMachine):
         base_ms = RETRY_BASE_MS * (PROVIDER_BASE if is_provider else 1)
         cap_ms = RETRY_CAP_MS * (PROVIDER_CAP if is_provider else 1)
         whole_ms = min(cap_ms, base_ms * 2 ** (task.attempt - 1))
-        task.not_before_ms = self.engine.task(task.run, task.spec.id).not_before_ms
+        task.not_before_ms = self.engine.task(task.run.name, task.spec.id).not_before_ms
         assert whole_ms // 2 <= task.not_before_ms - self.model.now_ms <= whole_ms
 
     # faults -------------------------------------------------------------------------------
-    @rule(fault=st.sampled_from(("lost request", "lost reply", "lost reply", "twice", "twice", "stall")))
-    def arm(self, fault: str) -> None:
-        """What happens to the next call."""
-        self.store.arm(cast("Fault", fault))
+    @rule(fault=st.sampled_from(FAULTS), after=st.sampled_from((0, 0, 0, 1)))
+    def arm(self, fault: Fault, after: int) -> None:
+        """What happens to the next call, or to the one after it: it may do what the first left over."""
+        self.store.arm(fault, after=after)
+
+    def arm_if(self, fault: Fault | None, *, after: int = 0) -> None:
+        """The same within a rule: so that what is seldom called is called under faults often enough."""
+        if fault:
+            self.store.arm(fault, after=after)
 
     @precondition(lambda self: self.store.sent)
     @rule(place=st.integers(0, 20))
@@ -141,7 +155,7 @@ class World(RuleBasedStateMachine):
         try:
             if isinstance(sys.exc_info()[1], AssertionError | SwarmError):
                 self.has_failed()
-            found = check_everything(self.engine, self.plain)
+            found = check_everything(self.engine, self.plain, archived=self.archived)
             if found:
                 self.has_failed()
             assert not found, "\n".join(found)
@@ -158,5 +172,7 @@ def nothing(_: object) -> None:
 def _outcome(call: Callable[[], object]) -> object:
     try:
         return call()
-    except StaleTokenError as error:
+    except KeyError:
+        return UnknownTaskError  # the model's word for it
+    except (StaleTokenError, UnknownTaskError, RefusedError) as error:
         return type(error)

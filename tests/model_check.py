@@ -1,13 +1,14 @@
 """Compares what is stored with what the reference model says, field by field, in one round trip."""
 
+from collections import Counter
 from collections.abc import Iterator
 
+from swarm.engine.locks import compile_locks
 from swarm.engine.store import Store
-from swarm.engine.words import text_of, words_of
+from swarm.engine.words import hash_of, text_of, words_of
 from swarm.keys import Keys
 from swarm.states import TaskState
-from swarm.testing.model import Model
-from swarm.testing.model_records import HELD, LEASED, Run, Task
+from swarm.testing.model import HELD, LEASED, Model, Run, Task
 
 TASK_FIELDS = (
     *("state", "attempt", "token", "failures", "setbacks", "crashes", "score", "worker", "base"),
@@ -23,6 +24,7 @@ TASK_FIELDS = (
     ),
 )
 RUN_FIELDS = ("state", "ended_ms", "paused", "tip", "tip_token")
+COUNTED = ("readers", "wide")
 SLOT_FIELDS = ("merger", "task", "merge_token", "until_ms")
 
 
@@ -34,7 +36,8 @@ def differences(store: Store, keys: Keys, model: Model) -> list[str]:
     commands += [["HMGET", keys.of("run", run), *RUN_FIELDS] for run in runs]
     commands += [["HMGET", keys.of("slot", f"swarm/{run}"), *SLOT_FIELDS] for run in runs]
     rest = [["HGET", keys.of("meta"), "turn"], ["HGET", keys.of("meta"), "fence"], ["LLEN", keys.of("work")]]
-    replies = iter(store.pipeline([*commands, *rest]))
+    locks = [["ZRANGE", keys.of("locks"), "0", "-1"], *(["HGETALL", keys.of(part)] for part in COUNTED)]
+    replies = iter(store.pipeline([*commands, *rest, *locks]))
     hashes = [dict(zip(TASK_FIELDS, words_of(next(replies)), strict=True)) for _ in tasks]
     found: list[str] = []
     for task, stored in zip(tasks, hashes, strict=True):
@@ -45,10 +48,23 @@ def differences(store: Store, keys: Keys, model: Model) -> list[str]:
     model.turns |= set(filter(None, [text_of(next(replies)).partition(" ")[2]]))
     for task, stored in zip(tasks, hashes, strict=True):
         was_parked, task.is_parked = task.is_parked, bool(stored["parked_on"])
-        if task.is_parked and not was_parked and not model.is_blocked(task):
+        if task.is_parked and not was_parked and not model.in_the_way(task):
             found.append(f"{task.name}: parked on {stored['parked_on']!r}, but nothing blocks it")
     found += _unequal("fence", [str(model.fence)], [text_of(next(replies)) or "0"])
-    return found + _unequal("left-over work", [""], [text_of(next(replies))])
+    found += _unequal("left-over work", [""], [text_of(next(replies))])
+    table = (set(words_of(next(replies))), *(hash_of(next(replies)) for _ in COUNTED))
+    expected = lock_table(tasks)
+    return found + ([f"locks are {table}, the model says {expected}"] if table != expected else [])
+
+
+def lock_table(tasks: list[Task]) -> tuple[set[str], dict[str, str], dict[str, str]]:
+    """What is locked alone, how often what is shared, and how often what is wide: by whoever holds it."""
+    locks = [lock for task in tasks if task.state in HELD for lock in compile_locks(task.spec)]
+    shared = Counter(lock.node for lock in locks if lock.mode == "S")
+    wide = Counter(lock.mode + lock.node for lock in locks if lock.is_wide)
+    alone = {lock.node for lock in locks if lock.mode == "X"}
+    counts = [{node: str(times) for node, times in part.items()} for part in (shared, wide)]
+    return alone, counts[0], counts[1]
 
 
 def _of_task(task: Task, stored: dict[str, str]) -> Iterator[str]:
@@ -81,7 +97,14 @@ def _of_task(task: Task, stored: dict[str, str]) -> Iterator[str]:
 
 def _of_run(run: Run) -> list[str]:
     slot = [str(word) for word in run.slot] if run.slot else [""] * 4
-    return [run.state, str(run.has_ended), "1" if run.is_paused else "", run.tip, str(run.tip_token), *slot]
+    return [
+        run.state,
+        str(run.state != "active"),
+        "1" if run.is_paused else "",
+        run.tip,
+        str(run.tip_token),
+        *slot,
+    ]
 
 
 def _unequal(name: str, expected: list[str], stored: list[str]) -> list[str]:

@@ -7,11 +7,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from swarm.engine.connect import open_store
 from swarm.engine.engine import Engine
 from swarm.fleet.server_file import running_url
 from swarm.testing.checker import check_everything
+
+T = TypeVar("T")
 
 LEASE_S = 4
 CANARY = "canary-7f3a9c-never-to-be-seen"
@@ -148,13 +151,14 @@ class Swarm:
         return [line for line in text.splitlines() if line]
 
 
-def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 30) -> None:
-    """Poll until it holds.
+def wait_for(condition: Callable[[], T], what: str, timeout_s: float = 60) -> T:
+    """Poll until it holds; what it then was.
 
     Raises:
         AssertionError: it did not, in time.
     """
     deadline = time.monotonic() + timeout_s
-    while not condition():
+    while not (found := condition()):
         assert time.monotonic() < deadline, f"waited {timeout_s} s for {what}"
         time.sleep(0.05)
+    return found

@@ -9,17 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from shipped_files import LUA, ROOT, name_of
 
 from swarm.keys import PARTS
 from swarm.states import MOVES
 
-ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted([*ROOT.glob("swarm/**/*.py"), *ROOT.glob("workers/**/*.py")])
 SHIPPED = [
     path for path in SOURCES if "demo/repository" not in path.as_posix()
 ]  # that one is an example's input
 SANDBOX = [path for path in SHIPPED if path.is_relative_to(ROOT / "swarm" / "sandbox")]
-LUA = sorted(ROOT.glob("swarm/**/*.lua"))
 VERBS = [path for path in LUA if not path.name.startswith("_")]  # the others are fragments that verbs share
 MAX_LINES = 400
 FORBIDDEN_NAMES = {
@@ -35,11 +34,6 @@ FORBIDDEN_NAMES = {
     "manager",
 }
 PACKAGES_OF_THE_DESIGN = {"swarm/models"}  # about the model API, not a drawer for data classes
-
-
-def name_of(path: Path) -> str:
-    """The path as it is spelled in a message."""
-    return path.relative_to(ROOT).as_posix()
 
 
 def every_module_but(*exempt: str) -> pytest.MarkDecorator:
@@ -265,52 +259,3 @@ def test_no_shell_ever(path: Path) -> None:
     ]
 
     assert by_keyword + by_call == []
-
-
-def test_the_documents_describe_every_key() -> None:
-    """docs/redis.md, which the README points to, is the data model: no key is missing, none is invented."""
-    text = (ROOT / "docs" / "redis.md").read_text(encoding="utf-8")
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    documented = set(re.findall(r"^\| `([a-z]+:?)", text, re.MULTILINE))
-    named = set(re.findall(r"swarm:\{P\}:([a-z]+:?)", readme))
-
-    assert documented == set(PARTS.values())
-    assert named
-    assert named <= set(PARTS.values())
-
-
-def test_the_documents_describe_every_event() -> None:
-    """Whoever follows `swarm events` finds each kind in docs/redis.md."""
-    text = (ROOT / "docs" / "redis.md").read_text(encoding="utf-8")
-    emitted = {
-        kind for path in LUA for kind in re.findall(r"emit\('(\w+)'", path.read_text(encoding="utf-8"))
-    }
-
-    assert emitted
-    assert [kind for kind in sorted(emitted) if f"`{kind}`" not in text] == []
-
-
-def test_every_test_that_the_documents_name_exists() -> None:
-    """docs/reliability.md claims nothing that is not tested under the name it gives."""
-    text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
-    existing = {
-        name
-        for path in (ROOT / "tests").rglob("test_*.py")
-        for name in re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
-    }
-
-    assert set(re.findall(r"`(test_\w+)`", text)) - existing == set()
-
-
-def test_links_between_the_documents_lead_somewhere() -> None:
-    """Every relative link in a Markdown file names a file that is here."""
-    documents = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.md")]
-    broken = [
-        f"{name_of(document)}: {target}"
-        for document in documents
-        for target in re.findall(r"\]\(([^)#\s]+)", document.read_text(encoding="utf-8"))
-        if "://" not in target and not (document.parent / target).exists()
-    ]
-
-    assert documents
-    assert broken == []

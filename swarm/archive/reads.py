@@ -1,12 +1,16 @@
-"""The read side of a project whose older runs are in files: whoever asks need not know where a run is."""
+"""The read side of a project for people: older runs are in files, and whose process has ended is dead.
+
+Whoever asks need not know where a run is, nor wait until a heartbeat is old.
+"""
 
 from collections.abc import Iterator
 
 from swarm.archive.shelf import Shelf, id_parts
 from swarm.engine.reads import Reads
-from swarm.engine.records import Event, RunRecord, TaskRecord
+from swarm.engine.records import AgentRecord, Event, RunRecord, TaskRecord
 from swarm.engine.run_reads import Ask
 from swarm.errors import UnknownRunError, UnknownTaskError
+from swarm.fleet.liveness import is_dead_here
 from swarm.keys import Keys
 from swarm.plan.model import TaskSpec
 
@@ -54,6 +58,10 @@ class ArchivedReads(Reads):
     def task_ids(self, run: str) -> list[str]:
         """The ids of a run's tasks in the plan's order; none for an unknown run."""
         return super().task_ids(run) or [spec.id for spec in self._archived_specs(run)]
+
+    def agents(self) -> list[AgentRecord]:
+        """Every worker and supervisor that has not signed off; of this host's, also whether it is dead."""
+        return [agent._replace(is_dead=is_dead_here(agent)) for agent in super().agents()]
 
     def events_of(self, run: str, *, after: str) -> Iterator[Event]:
         """A run's events later than the entry `after`: those in its file, then those in Redis."""

@@ -75,7 +75,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("run", "cancel", "swarm.cli.control:cancel", "Stop a run, or one task and what depends on it."),
     Verb("run", "retry", "swarm.cli.control:retry", "Queue failed and cancelled tasks again."),
     Verb("run", "pause", "swarm.cli.pausing:pause", "Give out no more tasks; what is held goes on."),
-    Verb("run", "unpause", "swarm.cli.pausing:unpause", "Give out tasks again."),
+    Verb("run", "resume", "swarm.cli.pausing:resume", "Give out tasks again after a pause."),
     Verb(
         "run", "skip", "swarm.cli.control:skip", "Go on without a task: what depends on it counts it as done."
     ),

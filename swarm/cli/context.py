@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from swarm.cli.complete import complete_run, complete_task
-from swarm.errors import StoreUnreachableError, UnknownRunError, UnknownTaskError
+from swarm.errors import StoreUnreachableError, UnknownRunError, UnknownTaskError, UsageError
 
 if TYPE_CHECKING:
     import os
 
     from swarm.archive.reads import ArchivedReads
+    from swarm.archive.shelf import Shelf
     from swarm.engine.engine import Engine
     from swarm.engine.reads import Reads
     from swarm.settings import Settings
@@ -35,6 +36,12 @@ class Context(NamedTuple):
         from swarm.settings import load_settings
 
         return load_settings(self.directory, flags)
+
+    def shelf(self) -> "Shelf":
+        """The archived runs of this folder."""
+        from swarm.archive.shelf import Shelf
+
+        return Shelf(self.settings().runs)
 
     def engine(self, *, patience_s: float = PATIENCE_S) -> "Engine":
         """The queue that this folder's settings name; its connection ends with the command.
@@ -99,16 +106,18 @@ class FilePath(click.Path):
 def server_url(settings: "Settings") -> str:
     """The configured Redis, else the embedded server of this repository, started again if it has data.
 
+    One that a person has stopped is stopped again when the command ends.
+
     Raises:
         StoreUnreachableError: nothing is configured, and nothing was ever run here.
     """
-    from swarm.fleet.server_file import has_data, running_url
+    from swarm.fleet.server_file import has_data, is_stopped, running_url
 
     url = settings.redis_url or running_url(settings.home)
-    if not url and has_data(settings.home):
-        from swarm.fleet.server import ensure_server
+    if not settings.redis_url and has_data(settings.home) and (not url or is_stopped(settings.home)):
+        from swarm.fleet.stopped import server_for_a_look
 
-        url = ensure_server(settings).url
+        url = click.get_current_context().with_resource(server_for_a_look(settings)).url
     if not url:
         raise StoreUnreachableError(
             f"no server is running for {settings.root}",
@@ -120,23 +129,44 @@ def server_url(settings: "Settings") -> str:
 def find_run(reads: "ArchivedReads", text: str) -> str:
     """As `resolve_run`, also among runs that Redis has forgotten; says on stderr when it is one of them."""
     live = reads.run_ids()
-    if live and (text in {"", LATEST} or any(run.startswith(text) for run in live)):
-        return resolve_run(reads, text)
+    if live and (text == LATEST or any(run.startswith(text) for run in live)):
+        return _match(live, text)
     run = _match(reads.all_run_ids(), text)
     click.echo(f"run {run} is read from its archive, {reads.shelf.folder(run)}", err=True)
     return run
 
 
-def resolve_run(reads: "Reads", text: str) -> str:
-    """The run meant by an id, a unique beginning of one, or `latest`.
+def resolve_run(reads: "Reads", text: str, shelf: "Shelf") -> str:
+    """The run in Redis meant by an id, a unique beginning of one, or `latest`.
 
     Raises:
-        UnknownRunError: none or several match.
+        UnknownRunError: none or several match; says so when it is one that is archived.
     """
-    return _match(reads.run_ids(), text)
+    _refuse_nothing("run", text)
+    runs = reads.run_ids()
+    if not any(run.startswith(text) for run in runs) and (text != LATEST or not runs):
+        _refuse_archived(shelf, text)
+    return _match(runs, text)
 
 
-def resolve_target(reads: "Reads", word: str, task: str, *, is_task: bool = False) -> tuple[str, str]:
+def _refuse_archived(shelf: "Shelf", text: str) -> None:
+    """Raise when the text names a run that only the archive has."""
+    archived = shelf.run_ids()
+    found = archived[-1:] if text == LATEST else [run for run in archived if run.startswith(text)]
+    if len(found) != 1:
+        return
+    folder = shelf.folder(found[0])
+    plan = folder / "plan.json"
+    again = f"`swarm run {plan}`" if plan.exists() else "`swarm run PLAN`"
+    raise UnknownRunError(
+        f"run {found[0]} is archived: Redis has forgotten it",
+        hint=f"{again} begins it anew; `swarm report {found[0]}` reads its archive, {folder}",
+    )
+
+
+def resolve_target(
+    reads: "Reads", word: str, task: str | None, shelf: "Shelf", *, is_task: bool = False
+) -> tuple[str, str]:
     """The run and the task that a command line means which may name a run, a task, or both.
 
     A word alone that begins no run is a task of the latest one; with `is_task`, any word alone is. The task
@@ -145,22 +175,28 @@ def resolve_target(reads: "Reads", word: str, task: str, *, is_task: bool = Fals
     Raises:
         UnknownRunError: none or several match.
         UnknownTaskError: the same.
+        UsageError: one of them is named by nothing, as an unset variable does.
     """
-    if task:
-        run = resolve_run(reads, word)
+    if task is not None:
+        run = resolve_run(reads, word, shelf)
         return run, resolve_task(reads, run, task)
     runs = reads.run_ids()
-    names_run = not runs or word in {"", LATEST} or any(run.startswith(word) for run in runs)
+    names_run = not runs or word == LATEST or any(run.startswith(word) for run in runs)
     if names_run and not is_task:
-        return resolve_run(reads, word), ""
-    run = resolve_run(reads, LATEST)
-    return run, resolve_task(reads, run, word)
+        return resolve_run(reads, word, shelf), ""
+    run = resolve_run(reads, LATEST, shelf)
+    try:
+        return run, resolve_task(reads, run, word)
+    except UnknownTaskError:
+        _refuse_archived(shelf, word)
+        raise
 
 
 def _match(runs: list[str], text: str) -> str:
+    _refuse_nothing("run", text)
     if not runs:
         raise UnknownRunError("there is no run yet", hint="start one with `swarm run FILE`")
-    if text in {"", LATEST}:
+    if text == LATEST:
         return runs[-1]
     if text in runs:
         return text
@@ -172,8 +208,13 @@ def _match(runs: list[str], text: str) -> str:
         raise UnknownRunError(f"{text!r} begins {len(matches)} runs: {shown}", hint="give more of the id")
     raise UnknownRunError(
         f"no run {text!r}",
-        hint="`swarm runs` lists them; one that is archived goes on when its plan is run again",
+        hint="`swarm runs` lists them",
     )
+
+
+def _refuse_nothing(what: str, text: str) -> None:
+    if not text:
+        raise UsageError(f"the {what} that is named is empty", hint="is a variable of your script not set?")
 
 
 def resolve_task(reads: "Reads", run: str, text: str) -> str:
@@ -181,8 +222,12 @@ def resolve_task(reads: "Reads", run: str, text: str) -> str:
 
     Raises:
         UnknownTaskError: none or several match; names what is near.
+        UsageError: it is empty.
     """
-    tasks = [record.spec.id for record in reads.tasks(run)]
+    _refuse_nothing("task", text)
+    if reads.known_ids(run, [text]):
+        return text
+    tasks = reads.task_ids(run)
     if text in tasks:
         return text
     matches = [task for task in tasks if task.startswith(text)]

@@ -46,8 +46,8 @@ def cancel(context: Context, run: str, task: str | None, as_json: bool) -> None:
     RUN is an id, the beginning of one, or `latest` (the default). What has landed stays landed.
     """
     engine = context.engine()
-    run = resolve_run(engine, run)
-    name = resolve_task(engine, run, task) if task else ""
+    run = resolve_run(engine, run, context.shelf())
+    name = "" if task is None else resolve_task(engine, run, task)
     moved = engine.cancel(run, name)
     emit(
         {"run": run, "task": name or None, "cancelled": moved, "state": engine.run(run).state},
@@ -73,11 +73,11 @@ def retry(
     come back as well. TASK, or --task, is an id or the beginning of one: only this one, with what it
     needs and what needs it. A word alone that begins no run is a task of the latest.
     """
-    task = only or task
-    if fresh and not task and run == LATEST:
+    task = task if only is None else only
+    if fresh and task is None and run == LATEST:
         raise UsageError("--fresh is about one task", hint="name it: `swarm retry [RUN] TASK --fresh`")
     engine = context.engine()
-    run, name = resolve_target(engine, run, task or "", is_task=fresh)
+    run, name = resolve_target(engine, run, task, context.shelf(), is_task=fresh)
     if failed and name:
         raise UsageError("--failed is about a whole run", hint="leave out either --failed or the task")
     moved = engine.retry_failed(run) if failed else engine.retry(run, name, fresh=fresh)
@@ -87,7 +87,7 @@ def retry(
         lambda: f"{plural(moved, 'task')} of run {run} will be tried again",
     )
     if moved:
-        _say_if_nobody_works(engine, run)
+        say_if_nobody_works(engine, run)
 
 
 @click.command()
@@ -103,7 +103,8 @@ def skip(context: Context, words: tuple[str, ...], as_json: bool) -> None:
     if len(words) > 2:  # noqa: PLR2004  # a run and a task
         raise UsageError(f"skip: {words[2]!r} is one word too many", hint="`swarm skip [RUN] TASK`")
     engine = context.engine()
-    run, task = resolve_target(engine, words[0], "".join(words[1:]), is_task=True)
+    second = words[1] if words[1:] else None
+    run, task = resolve_target(engine, words[0], second, context.shelf(), is_task=True)
     is_skipped = engine.skip(run, task)
     record = engine.run(run)
     emit(
@@ -112,14 +113,17 @@ def skip(context: Context, words: tuple[str, ...], as_json: bool) -> None:
         lambda: f"run {run} goes on without {task}" if is_skipped else f"{task} is done or skipped already",
     )
     if is_skipped and not record.state.is_terminal:
-        _say_if_nobody_works(engine, run)
+        say_if_nobody_works(engine, run)
 
 
-def _say_if_nobody_works(engine: "Engine", run: str) -> None:
+def say_if_nobody_works(engine: "Engine", run: str) -> None:
+    """Say on stderr that a run which could go on will not by itself, and what would make it."""
     from swarm.engine.snapshot import is_alive
+    from swarm.fleet.liveness import is_dead_here
 
     now_ms = engine.now_ms()
-    if not any(one.kind == "worker" and is_alive(one, now_ms) for one in engine.agents()):
+    workers = [one for one in engine.agents() if one.kind == "worker" and not is_dead_here(one)]
+    if not any(is_alive(one, now_ms) for one in workers):
         say(f"no worker is alive: `swarm run --resume {run}` starts some")
 
 
@@ -132,9 +136,9 @@ def wait(context: Context, run: str, timeout_s: float | None, as_json: bool) -> 
     """Block until a run ends, and exit by how it ended.
 
     RUN is an id, the beginning of one, or `latest` (the default). Exit code 0: every task is done;
-    1: it ended with failed, blocked or cancelled tasks; 7: for a quota or spend limit; 8: it had not
-    ended in time; 9: it waits for a person: a task was refused by policy, or its branch could not be
-    published here.
+    1: it ended with failed, blocked or cancelled tasks; 7: only for a quota or spend limit; 8: it had
+    not ended in time; 9: it waits only for a person: what failed was refused by policy, or its branch
+    could not be published here.
     """
     reads = context.reads(patience_s=LONG_PATIENCE_S)
     record = wait_for_end(reads, find_run(reads, run), timeout_s)

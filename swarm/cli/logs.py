@@ -1,5 +1,6 @@
 """`logs` and `events`: what attempts wrote, and what happened."""
 
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_S = 0.2
 EVENTS_A_CALL = 1000
+_EVENT_ID = re.compile(r"[0-9]+(-[0-9]+)?")
 
 
 @click.command()
@@ -82,28 +84,30 @@ def logs(
 
 @click.command()
 @run_argument
-@click.option(
-    "--run", "of_run", default="", metavar="RUN", help="The same as RUN.", shell_complete=complete_run
-)
+@click.option("--run", "of_run", metavar="RUN", help="The same as RUN.", shell_complete=complete_run)
 @click.option("--all", "all_runs", is_flag=True, help="Of every run, not one: what Redis still has.")
 @click.option("--after", default="0-0", metavar="ID", help="Only what came after this entry.")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run ends.")
 @json_option
 @pass_context
 def events(
-    context: Context, *, run: str, of_run: str, all_runs: bool, after: str, follow: bool, as_json: bool
+    context: Context, *, run: str, of_run: str | None, all_runs: bool, after: str, follow: bool, as_json: bool
 ) -> None:
     """Print what happened, one JSON object a line.
 
     RUN is an id, the beginning of one, or `latest` (the default). With --json the same.
     """
     del as_json
-    if of_run and run not in {LATEST, of_run}:
+    if of_run is not None and run not in {LATEST, of_run}:
         raise UsageError(f"two runs are named: {run!r} and {of_run!r}", hint="name one, or use --all")
+    if not _EVENT_ID.fullmatch(after):
+        raise UsageError(
+            f"--after: {after!r} is no entry of the events", hint="give its `id`, such as 1763750000000-0"
+        )
     from swarm.archive.shelf import event_data
 
     reads = context.reads(patience_s=LONG_PATIENCE_S if follow else PATIENCE_S)
-    wanted = "" if all_runs else find_run(reads, of_run or run)
+    wanted = "" if all_runs else find_run(reads, run if of_run is None else of_run)
     while True:
         # Look at the state before reading: what came before the end is then in what is read.
         has_ended = bool(wanted) and reads.run(wanted).state.is_terminal

@@ -56,12 +56,22 @@ def check_types(types: str, what: str = "type") -> list[str]:
     """
     names = types.split(",")
     for name in names:
-        if (name != "*" or what == "tag") and not _TYPE.fullmatch(name):
+        if name != "*" or what == "tag":
             example = (
                 "such as --types frontend,docs; * is all" if what == "type" else "such as --tags gpu,big"
             )
-            raise UsageError(f"--{what}s: no task can have the {what} {name!r}", hint=example)
+            check_name(name, what, hint=example, option=f"--{what}s: ")
     return names
+
+
+def check_name(name: str, what: str = "type", *, hint: str, option: str = "") -> None:
+    """Refuse what no task can have as its type, or tag.
+
+    Raises:
+        UsageError: says which option it was given to.
+    """
+    if not _TYPE.fullmatch(name):
+        raise UsageError(f"{option}no task can have the {what} {name!r}", hint=hint)
 
 
 @click.command()
@@ -106,11 +116,15 @@ def supervisor(context: Context, lifeline: bool, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else on stdout.")
 @pass_context
 def down(context: Context, as_json: bool) -> None:
-    """Stop this repository's embedded server; its data stays."""
-    settings = context.settings()
-    from swarm.fleet.server import stop_server
+    """Stop this repository's embedded server; its data stays.
 
-    stopped = stop_server(settings.home)
+    A command that looks or steers starts it for as long as it takes; `run`, `submit`, `worker` and
+    `supervisor` start it to stay. A `swarm run` that is under way ends.
+    """
+    settings = context.settings()
+    from swarm.fleet.stopped import put_down
+
+    stopped = put_down(settings)
     emit(
         {"stopped": stopped},
         as_json,

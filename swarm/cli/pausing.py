@@ -1,4 +1,4 @@
-"""`pause`, `unpause`, `limit`: how much is given out."""
+"""`pause`, `resume`, `limit`: how much is given out."""
 
 from collections.abc import Callable
 
@@ -6,13 +6,14 @@ import click
 
 from swarm.cli.complete import complete_run
 from swarm.cli.context import LATEST, Context, pass_context, resolve_run
-from swarm.cli.operate import check_types
+from swarm.cli.control import say_if_nobody_works
+from swarm.cli.operate import check_name
 from swarm.cli.output import emit, json_option, pairs, say
 from swarm.errors import UsageError
 
 
 def scope(command: Callable[..., None]) -> Callable[..., None]:
-    """What `pause` and `unpause` are about: a run, a type, or everything."""
+    """What `pause` and `resume` are about: a run, a type, or everything."""
     for add in (
         pass_context,
         json_option,
@@ -35,18 +36,16 @@ def pause(context: Context, run: str | None, kind: str | None, everything: bool,
     engine = context.engine()
     if kind:
         engine.pause_type(kind)
-        emit(
-            {"type": kind, "paused": True},
-            as_json,
-            lambda: f"{_named(kind)} paused: `swarm unpause` undoes it",
-        )
+        emit({"type": kind, "paused": True}, as_json, lambda: f"{_named(kind)} paused: {_undo(kind)} goes on")
+        if kind != "*" and all(kind != one.type.partition("+")[0] for one in engine.queues()):
+            say(f"no task of type {kind!r} was ever submitted here; the pause holds for those to come")
         return
-    run = resolve_run(engine, run or LATEST)
+    run = resolve_run(engine, LATEST if run is None else run, context.shelf())
     engine.pause(run)
     emit(
         {"run": run, "paused": True},
         as_json,
-        lambda: f"run {run} paused: `swarm unpause {run}` goes on with it",
+        lambda: f"run {run} paused: `swarm resume {run}` goes on with it",
     )
     if engine.run(run).state.is_terminal:
         say(f"run {run} has ended; the pause holds for what a retry brings back")
@@ -54,26 +53,34 @@ def pause(context: Context, run: str | None, kind: str | None, everything: bool,
 
 @click.command()
 @scope
-def unpause(context: Context, run: str | None, kind: str | None, everything: bool, as_json: bool) -> None:
-    """Give out tasks again.
+def resume(context: Context, run: str | None, kind: str | None, everything: bool, as_json: bool) -> None:
+    """Give out tasks again after a pause.
 
-    RUN is an id, the beginning of one, or `latest` (the default). Each pause is taken back by itself:
+    RUN is an id, the beginning of one, or `latest` (the default). A run whose workers are gone is gone on
+    with by `swarm run --resume RUN`. Each pause is taken back by itself:
     that of a run by its RUN, that of a type by --type, that of everything by --all.
     """
     kind = _checked(run, kind, everything)
     engine = context.engine()
     if kind:
-        engine.unpause_type(kind)
+        engine.resume_type(kind)
         emit({"type": kind, "paused": False}, as_json, lambda: f"{_named(kind)} given out again")
-        return
-    run = resolve_run(engine, run or LATEST)
-    engine.unpause(run)
-    emit({"run": run, "paused": False}, as_json, lambda: f"run {run} goes on")
-    if "*" in engine.controls().paused:
-        say("everything is still paused: `swarm unpause --all` goes on")
+    else:
+        run = resolve_run(engine, LATEST if run is None else run, context.shelf())
+        was_paused = engine.run(run).is_paused
+        engine.resume(run)
+        emit(
+            {"run": run, "paused": False},
+            as_json,
+            lambda: f"run {run} goes on" if was_paused else f"run {run} was not paused",
+        )
+        if not engine.run(run).state.is_terminal:
+            say_if_nobody_works(engine, run)
+    for other in engine.controls().paused:
+        say(f"{_named(other)} is still paused: {_undo(other)} goes on")
 
 
-@click.command()
+@click.command(context_settings={"ignore_unknown_options": True})  # a negative N is an N
 @click.argument("kind", metavar="[TYPE]", required=False)
 @click.argument("most", metavar="[N]", required=False)
 @json_option
@@ -91,7 +98,7 @@ def limit(context: Context, kind: str | None, most: str | None, as_json: bool) -
         emit(limits, as_json, lambda: pairs(limits) if limits else "no limit is set")
         return
     if kind != "*":
-        check_types(kind)
+        check_name(kind, hint="such as `swarm limit docs 4`; * is all")
     if most is None:
         own = engine.controls().limits.get(kind)
         emit({"type": kind, "most": own}, as_json, lambda: f"{_named(kind)}: {_bound(own)}")
@@ -110,7 +117,7 @@ def _checked(run: str | None, kind: str | None, everything: bool) -> str:
     if sum((run is not None, kind is not None, everything)) > 1:
         raise UsageError("a run, --type or --all: only one of them", hint="such as `swarm pause --type docs`")
     if kind is not None:
-        check_types(kind)
+        check_name(kind, option="--type: ", hint="such as `swarm pause --type docs`; --all is everything")
     return "*" if everything else kind or ""
 
 
@@ -127,6 +134,10 @@ def _number(kind: str, text: str) -> int | None:
             hint=f"`swarm limit {kind} 4`; `swarm pause --type` gives out nothing at all",
         )
     return int(text)
+
+
+def _undo(kind: str) -> str:
+    return "`swarm resume --all`" if kind == "*" else f"`swarm resume --type {kind}`"
 
 
 def _named(kind: str) -> str:

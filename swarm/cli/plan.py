@@ -14,8 +14,9 @@ from swarm.errors import UsageError
 from swarm.observe.wording import duration, one_line, plural, price
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from swarm.plan.lint import Finding
     from swarm.plan.model import Plan, TaskSpec
     from swarm.planning.planner import PlannedResult
     from swarm.settings import Settings
@@ -25,6 +26,7 @@ FORMATS = ("tree", "mermaid", "dot", "json")
 MOST_ROWS = 60
 MOST_INDENTED = 1000
 MOST_DOUBTS = 8
+MOST_ALIKE = 20
 
 
 @click.command()
@@ -64,7 +66,8 @@ def plan(context: Context, file: Path, output: Path | None, as_json: bool) -> No
 def validate(file: Path, as_json: bool) -> None:
     """Check a plan and list everything that is wrong with it.
 
-    PLAN is a file, `-` is stdin. Exit code 2 when it cannot be run; warnings alone do not fail it.
+    PLAN is a file, `-` is stdin. Exit code 2 when it cannot be run; warnings alone do not fail it, and of
+    one kind the first 20 are shown.
     """
     from swarm.plan.document import parse_plan
     from swarm.plan.lint import lint, refuse
@@ -80,7 +83,7 @@ def validate(file: Path, as_json: bool) -> None:
         "findings": findings,
     }
     head = f"{file}: {plural(len(checked.tasks), 'task')}, {plural(len(findings), 'warning')}"
-    emit(data, as_json, lambda: "\n".join([head, *(f"  {one_line(str(one))}" for one in findings)]))
+    emit(data, as_json, lambda: "\n".join([head, *(f"  {line}" for line in _some_of_each_kind(findings))]))
 
 
 @click.command()
@@ -153,7 +156,7 @@ def summarise_plan(plan: "Plan") -> str:
     more = [f"and {len(rows) - MOST_ROWS} more tasks"] if len(rows) > MOST_ROWS else []
     doubts = [f"{one.level}: {one_line(str(one))}" for one in lint(plan)]
     if len(doubts) > MOST_DOUBTS:
-        doubts[MOST_DOUBTS:] = [f"and {len(doubts) - MOST_DOUBTS} more; `swarm validate` lists all"]
+        doubts[MOST_DOUBTS:] = [f"and {len(doubts) - MOST_DOUBTS} more; `swarm validate` says more"]
     return "\n".join([*filter(None, head), "", listed, *more, *([""] if doubts else []), *doubts])
 
 
@@ -181,6 +184,17 @@ def _ask(settings: "Settings", text: str, *, source: str, quiet: bool) -> "Plann
 
 def _say_nothing(_: str) -> None:
     """Of a command that prints JSON alone."""
+
+
+def _some_of_each_kind(findings: "Sequence[Finding]") -> "Iterator[str]":
+    """The first of those that end in the same advice, and how many more there are of them."""
+    kinds: dict[str, list[Finding]] = {}
+    for one in findings:
+        kinds.setdefault(one.hint, []).append(one)
+    for alike in kinds.values():
+        yield from (one_line(str(one)) for one in alike[:MOST_ALIKE])
+        if len(alike) > MOST_ALIKE:
+            yield f"… and {len(alike) - MOST_ALIKE:,} more like it: --json has all"
 
 
 def _write(output: Path, document: str) -> None:

@@ -9,6 +9,7 @@ import click
 from swarm.cli.context import Context, pass_context, server_url
 from swarm.cli.output import emit, json_option, table
 from swarm.cli.see import queue_data
+from swarm.engine.addresses import MANY, parse_address, scheme_of
 from swarm.fleet.server_file import PASSWORD_FILE
 from swarm.keys import Keys
 from swarm.observe.wording import duration, one_line, plural
@@ -40,7 +41,8 @@ def queue(context: Context, explain: bool, as_json: bool) -> None:
     from swarm.engine.views import backlog
 
     depths = backlog(reads)
-    commands = _commands(depths, Keys(settings.project), redis_cli(server_url(settings)))
+    keys = Keys(settings.project)
+    commands = _commands(depths, keys, redis_cli(server_url(settings), keys.of("meta")))
     data = {
         "queues": [queue_data(one) for one in depths.queues],
         "delayed": depths.delayed,
@@ -73,8 +75,16 @@ def locks(context: Context, as_json: bool) -> None:
     emit(held, as_json, lambda: _locks_text(held, now_ms))
 
 
-def redis_cli(url: str) -> str:
-    """The beginning of a redis-cli line for this server; a password is left to REDISCLI_AUTH."""
+def redis_cli(url: str, key: str) -> str:
+    """The beginning of a redis-cli line for the server that has `key`; a password is left to REDISCLI_AUTH.
+
+    Raises:
+        StoreUnreachableError: of many servers, nobody says which one it is.
+    """
+    if scheme_of(url) in MANY:
+        from swarm.engine.resolve import Resolver
+
+        return redis_cli(Resolver(parse_address(url)).find(key).own, key)
     parts = urlsplit(url)
     if parts.scheme == "unix":
         return f"redis-cli -s {parts.path}"

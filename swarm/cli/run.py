@@ -8,7 +8,7 @@ import click
 
 from swarm.cli.complete import complete_run
 from swarm.cli.context import Context, FilePath, pass_context
-from swarm.cli.output import emit
+from swarm.cli.output import emit, say
 from swarm.cli.waiting import waiting
 from swarm.errors import UsageError
 
@@ -106,14 +106,27 @@ def submit(
     click.get_current_context().with_resource(waiting(f"submitting {file}"))
     plan = load_plan(settings, file, as_json=as_json)
     engine, _server = open_queue(settings)
+    click.get_current_context().call_on_close(engine.close)
     engine.check_server()
+    known = engine.run_ids()
     run_id = submit_plan(settings, engine, plan, key=key, deadline_s=deadline_s, fail_fast=fail_fast)
     record = engine.run(run_id)
     emit(
-        {"run": run_id, "branch": record.branch, "base": record.base, "tasks": len(plan.tasks)},
+        {
+            "run": run_id,
+            "branch": record.branch,
+            "base": record.base,
+            "tasks": len(plan.tasks),
+            "state": record.state,
+        },
         as_json,
         lambda: run_id,
     )
+    if record.state.is_terminal:
+        again = f"`swarm retry {run_id}`, or --key NAME for a new run"
+        say(f"this plan has been run on this commit, and it ended: {record.state}; {again}")
+    elif run_id in known and (deadline_s is not None or fail_fast):
+        say(f"run {run_id} was submitted before, and keeps the --deadline and --fail-fast of then")
 
 
 def load_plan(settings: "Settings", file: Path, *, as_json: bool) -> "Plan":

@@ -12,10 +12,12 @@ from swarm.observe.wording import duration, lock_name, one_line, plural
 from swarm.states import TaskState
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from swarm.engine.records import AgentRecord, QueueRecord, RunRecord, TaskRecord
     from swarm.engine.snapshot import Snapshot
+    from swarm.engine.standing import Standing
 
-BUSY = ("failed", "merging", "running", "acked")
 _MOST_SHOWN = 12
 
 
@@ -29,15 +31,25 @@ def status(context: Context, run: str, as_json: bool) -> None:
     RUN is an id, the beginning of one, or `latest` (the default).
     """
     reads = context.reads()
-    from swarm.engine.snapshot import take_snapshot
+    from swarm.engine.snapshot import MOST_FORECAST, take_snapshot
+    from swarm.engine.standing import read_standing, standing_of
 
-    snapshot = take_snapshot(reads, find_run(reads, run))
+    record = reads.run(find_run(reads, run))
+    is_forecast = not record.state.is_terminal and sum(record.counts.values()) <= MOST_FORECAST
+    if not (as_json or is_forecast or record.is_archived):
+        snapshot = take_snapshot(reads, record.run, with_tasks=False)
+        click.echo(
+            _status_text(snapshot, read_standing(reads, snapshot.queues, record.run, _MOST_SHOWN), None)
+        )
+        return
+    snapshot = take_snapshot(reads, record.run)
     left_s = None
-    if not snapshot.run.state.is_terminal:
+    if is_forecast:
         from swarm.engine.outlook import remaining_s
 
         left_s = remaining_s(snapshot, reads.durations())
-    emit(_status_data(snapshot, left_s), as_json, lambda: _status_text(snapshot, left_s))
+    standing = standing_of(snapshot.tasks, _MOST_SHOWN)
+    emit(_status_data(snapshot, left_s), as_json, lambda: _status_text(snapshot, standing, left_s))
 
 
 @click.command()
@@ -136,16 +148,17 @@ def _status_data(snapshot: "Snapshot", left_s: float | None) -> dict[str, object
         "queues": [queue_data(queue) for queue in snapshot.queues],
         "paused": list(snapshot.controls.paused),
         "limits": snapshot.controls.limits,
-        "unserved": snapshot.unserved,
+        "unserved": {name: one.since_ms for name, one in snapshot.unserved.items()},
+        "unserved_executors": {name: one.executor for name, one in snapshot.unserved.items() if one.executor},
         "taken_ms": snapshot.taken_ms,
         "forecast_s": left_s,
         "eta_ms": snapshot.taken_ms + int(left_s * 1000) if left_s is not None else None,
     }
 
 
-def _status_text(snapshot: "Snapshot", left_s: float | None) -> str:
+def _status_text(snapshot: "Snapshot", standing: "Standing", left_s: float | None) -> str:
     run = snapshot.run
-    total = len(snapshot.tasks)
+    total = sum(run.counts.values())
     counts = "   ".join(f"{state_word(state)} {count}" for state, count in run.counts.items() if count)
     workers = [agent for agent in snapshot.alive if agent.kind == "worker"]
     head = {
@@ -158,10 +171,10 @@ def _status_text(snapshot: "Snapshot", left_s: float | None) -> str:
         "alive": f"{plural(len(workers), 'worker')},"
         f" {plural(len(snapshot.alive) - len(workers), 'supervisor')}",
     }
-    waiting = sum(task.needs_person for task in snapshot.tasks)
-    if waiting:
+    if standing.needs_person:
         head["needs you"] = (
-            f"{plural(waiting, 'task')}: `swarm tasks {run.run} --needs-you`, then retry or skip"
+            f"{plural(standing.needs_person, 'task')}: "
+            f"`swarm tasks {run.run} --needs-you`, then retry or skip"
         )
     if run.deadline_ms and not run.state.is_terminal:
         head["deadline"] = f"in {duration((run.deadline_ms - snapshot.taken_ms) / 1000)}"
@@ -170,17 +183,16 @@ def _status_text(snapshot: "Snapshot", left_s: float | None) -> str:
         parts.append("\n".join(orders))
     if unserved := unserved_queues(snapshot.unserved, snapshot.taken_ms):
         parts.append("\n".join(unserved))
-    busy = [task for task in snapshot.tasks if task.state in BUSY or task.parked_on or task.needs_person]
-    if busy:
-        parts.append(_tasks_text(busy[:_MOST_SHOWN], snapshot.taken_ms))
-    if len(busy) > _MOST_SHOWN:
-        parts.append(f"and {len(busy) - _MOST_SHOWN} more; `swarm tasks` lists all")
+    if standing.shown:
+        parts.append(_tasks_text(standing.shown, snapshot.taken_ms))
+    if standing.moving > len(standing.shown):
+        parts.append(f"and {standing.moving - len(standing.shown)} more; `swarm tasks` lists all")
     if not run.state.is_terminal and not workers:
         parts.append(f"no worker is alive: `swarm run --resume {run.run}` goes on")
     return "\n\n".join(parts)
 
 
-def _tasks_text(records: "list[TaskRecord]", now_ms: int) -> str:
+def _tasks_text(records: "Sequence[TaskRecord]", now_ms: int) -> str:
     rows = [
         (
             one_line(task.spec.id, 40),
@@ -218,7 +230,8 @@ def _note(task: "TaskRecord") -> str:
         return f"waits for {lock_name(task.parked_on)}"
     if task.waiting_for:
         return f"after {', '.join(task.waiting_for)}"
-    return task.merged_commit[:12] or task.failure_reason
+    # What an earlier attempt failed at is no news of one that is handed in.
+    return task.merged_commit[:12] or ("" if task.state == "merging" else task.failure_reason)
 
 
 def _agents_text(records: "list[AgentRecord]", now_ms: int) -> str:
@@ -228,7 +241,7 @@ def _agents_text(records: "list[AgentRecord]", now_ms: int) -> str:
         (
             one_line(agent.worker_id, 40),
             agent.kind,
-            agent.state if is_alive(agent, now_ms) else "lost",
+            "dead" if agent.is_dead else agent.state if is_alive(agent, now_ms) else "lost",
             ",".join([*agent.types, *(f"+{tag}" for tag in agent.tags)]) or "-",
             one_line(agent.task, 40) or "-",
             str(agent.done),

@@ -1,7 +1,10 @@
 """What `swarm run` and `swarm demo` share: show the plan, see a run through, print how it ended."""
 
+from functools import partial
+
 import click
 
+from swarm.archive.shelf import Shelf
 from swarm.cli.context import resolve_run
 from swarm.cli.output import say
 from swarm.cli.plan import summarise_plan
@@ -40,7 +43,9 @@ class Session:
 
     def resume(self, text: str) -> int:
         """Go on with a run; return the exit code."""
-        return self._see_through(self._local.take_up(text, resolve_run))
+        return self._see_through(
+            self._local.take_up(text, partial(resolve_run, shelf=Shelf(self._settings.runs)))
+        )
 
     def _see_through(self, run: str) -> int:
         ended = self._local.see_through(run, quiet=self._as_json)

@@ -22,7 +22,7 @@ def watch(context: Context, run: str, as_json: bool) -> int:
     run. Without a terminal it writes one line an event; with --json only the report, at the end.
     """
     reads = context.reads(patience_s=LONG_PATIENCE_S)
-    run = resolve_run(reads, run)
+    run = resolve_run(reads, run, reads.shelf)
     from swarm.base_check import red_on_base
     from swarm.engine.snapshot import take_snapshot
     from swarm.observe.report import build_report, render_report

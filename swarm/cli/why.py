@@ -24,15 +24,15 @@ def why(context: Context, task: str, run: str, as_json: bool) -> None:
     reads = context.reads()
     run = find_run(reads, run)
     task = resolve_task(reads, run, task)
-    from swarm.engine.snapshot import take_snapshot
+    from swarm.engine.on_demand import TasksOnDemand
     from swarm.engine.views import surroundings
     from swarm.observe.steps import next_steps
     from swarm.observe.why import Link, causes
 
-    snapshot = take_snapshot(reads, run)
-    chain = causes(snapshot, surroundings(reads, snapshot.run, snapshot.controls), task)
-    steps = next_steps(snapshot, task)
-    record = next(record for record in snapshot.tasks if record.spec.id == task)
+    around = surroundings(reads, run)
+    chain = causes(TasksOnDemand(reads, around.run), around, task)
+    record = reads.task(run, task)
+    steps = next_steps(around, record)
     state = record.state
     if state is TaskState.DONE and not record.merged_commit:
         path = attempt_log(context.settings().home, run, task, record.attempt)

@@ -107,3 +107,13 @@ def without_secret(url: str) -> str:
     if not parts.scheme:
         return url.rpartition("@")[2]
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def server_of(url: str) -> str:
+    """Where a plain URL leads, for people: host and port, or the socket's path."""
+    parts = urlsplit(url)
+    return (
+        parts.path
+        if parts.scheme == "unix"
+        else f"{parts.hostname or '127.0.0.1'}:{parts.port or REDIS_PORT}"
+    )

@@ -1,5 +1,6 @@
 """How the end of an attempt becomes a call: the verb, and what it takes after member and token."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from swarm.engine.claims import Claim, Ending, Expand, Fail, Failure, Finish, HandIn, Release
@@ -15,12 +16,14 @@ PROVIDER_BASE, PROVIDER_CAP = 15, 2
 """How much longer than others a task waits that a provider failed: outages last for minutes, not seconds."""
 
 Arguments = list[str | int]
+Backoff = Callable[[], tuple[int, int, str]]
+"""Gives base ms, cap ms and a spread of its own each time."""
 
 
 def ending_call(
-    queue: "Reads", claim: Claim, ending: Ending, *, op: str, spent: str, backoff: tuple[int, int, str]
+    queue: "Reads", claim: Claim, ending: Ending, *, op: str, spent: str, backoff: Backoff
 ) -> tuple[str, Arguments]:
-    """The verb that ends an attempt so, and its arguments; `backoff` is base ms, cap ms and spread."""
+    """The verb that ends an attempt so, and its arguments."""
     match ending:
         case HandIn(commit):
             return "hand_in", [op, commit, spent, MERGE_DISPLAY_MS]
@@ -34,9 +37,9 @@ def ending_call(
             return "expand", [op, spent, *expansion_arguments(queue, claim, plan)]
 
 
-def failure_call(failure: Failure, backoff: tuple[int, int, str]) -> Arguments:
+def failure_call(failure: Failure, backoff: Backoff) -> Arguments:
     """What `fail` and `send_back` want to know of a failure."""
-    base_ms, cap_ms, spread = backoff
+    base_ms, cap_ms, spread = backoff()
     if failure.kind is FailureKind.PROVIDER:
         base_ms, cap_ms = base_ms * PROVIDER_BASE, cap_ms * PROVIDER_CAP
     return [*failure_arguments(failure), base_ms, cap_ms, spread]

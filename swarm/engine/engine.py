@@ -281,4 +281,4 @@ class Engine(Supervision):
 
     def _ending(self, claim: Claim, ending: Ending, usage: Usage) -> tuple[str, list[str | int]]:
         op, spent = self._caller.new_op(), usage_text(usage)
-        return ending_call(self, claim, ending, op=op, spent=spent, backoff=self._spread_backoff())
+        return ending_call(self, claim, ending, op=op, spent=spent, backoff=self._spread_backoff)

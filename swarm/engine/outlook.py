@@ -5,13 +5,10 @@ from collections.abc import Mapping
 from swarm.engine.estimates import believed_durations_s, rest_of
 from swarm.engine.records import DurationRecord, ProgressRecord, TaskRecord
 from swarm.engine.schedule import ALL, graph_of, list_schedule, upward_ranks_s
-from swarm.engine.snapshot import Snapshot
+from swarm.engine.snapshot import MOST_FORECAST, Snapshot
 from swarm.engine.spliced import joined
 from swarm.plan.model import Plan
 from swarm.states import TaskState
-
-MOST_TASKS = 5_000
-"""Larger runs are not forecast: whoever asks where they stand must not wait for it."""
 
 
 def remaining_s(snapshot: Snapshot, learnt: Mapping[str, DurationRecord]) -> float | None:
@@ -21,7 +18,7 @@ def remaining_s(snapshot: Snapshot, learnt: Mapping[str, DurationRecord]) -> flo
     when it is too large, or when there is a task that nobody could take, or whose type is paused.
     """
     workers = sum(agent.kind == "worker" for agent in snapshot.alive)
-    if snapshot.run.state.is_terminal or not workers or len(snapshot.tasks) > MOST_TASKS:
+    if snapshot.run.state.is_terminal or not workers or len(snapshot.tasks) > MOST_FORECAST:
         return None
     if snapshot.run.is_paused or not all(_is_served(task, snapshot) for task in snapshot.tasks):
         return None

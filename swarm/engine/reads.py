@@ -8,6 +8,7 @@ from swarm.engine.records import (
     LockRecord,
     QueueRecord,
     SlotRecord,
+    Unserved,
 )
 from swarm.engine.run_reads import PAGE, RunReads
 from swarm.engine.store import Reply
@@ -33,15 +34,29 @@ class Reads(RunReads):
         """What is paused and limited, for the whole project and by type."""
         return decode_controls(text_of(self._one("HGET", self.keys.of("meta"), "controls")))
 
-    def unserved(self) -> dict[str, int]:
-        """Queues that no worker has served for so long that it was reported -> since when, ms."""
+    def unserved(self) -> dict[str, Unserved]:
+        """Queues with tasks that no worker could do for so long that it was reported -> since when, why."""
         stored = hash_of(self._one("HGETALL", self.keys.of("unserved")))
         words = {name: text.split(" ") for name, text in sorted(stored.items())}
-        return {name: int(since) for name, (since, told) in words.items() if told != "0"}
+        return {
+            name: Unserved(int(since), *executor)
+            for name, (since, told, *executor) in words.items()
+            if told != "0"
+        }
+
+    def unserved_of(self, run: str) -> dict[str, Unserved]:
+        """Those of the unserved queues in which tasks of this run are ready that nobody can do."""
+        return {
+            name: one for name, one in self.unserved().items() if self._is_ready_in(name, run, one.executor)
+        }
 
     def depth(self, part: str, name: str = "") -> int:
         """How many members one of the project's sorted sets has."""
         return _int(self._one("ZCARD", self.keys.of(part, name)))
+
+    def members(self, part: str, name: str = "") -> list[str]:
+        """What one of the project's sorted sets has, lowest score first."""
+        return words_of(self._one("ZRANGE", self.keys.of(part, name), 0, -1))
 
     def dead(self, most: int) -> list[tuple[str, str, int, str, str, int]]:
         """The newest dead letters: run, task, failed at (ms), kind of failure, reason, attempts."""
@@ -144,6 +159,20 @@ class Reads(RunReads):
         """The id of the newest event, to ask for what comes after it; `0-0` before the first."""
         newest = self.newest_events(1)
         return newest[0].id if newest else "0-0"
+
+    # ----------------------------------------------------------------------------------------
+    def _is_ready_in(self, queue: str, run: str, executor: str) -> bool:
+        """The run has a task in the queue; where an executor is named, one for it."""
+        ready = words_of(self._one("ZRANGE", self.keys.of("queue", queue), 0, -1))
+        names = [name for name in ready if split_member(name)[0] == run]
+        if not executor:
+            return bool(names)
+        for start in range(0, len(names), PAGE):
+            page = names[start : start + PAGE]
+            replies = self._ask([["HGET", self.keys.of("task", name), "executor"] for name in page])
+            if executor in map(text_of, replies):
+                return True
+        return False
 
 
 def _int(reply: Reply) -> int:

@@ -44,6 +44,7 @@ class TaskRecord(NamedTuple):
     worker_id: str = ""  # who holds it, or held its last attempt when it has ended
     waiting_for: tuple[str, ...] = ()  # dependencies that are not done
     parked_on: str = ""  # path of the lock it waits for
+    parked_ms: int = 0  # since when it has waited for locks; what it tried in between does not count
     not_before_ms: int = 0
     lease_ends_ms: int = 0
     queued_ms: int = 0
@@ -69,6 +70,15 @@ class TaskRecord(NamedTuple):
     parts: tuple[str, ...] = ()  # what it was expanded into
     join: tuple[str, ...] = ()  # those of them that it waits for: their sinks
     part_of: str = ""  # the task that was expanded into it and others
+
+
+class StoredLink(NamedTuple):
+    """What ties a task to those before it, as stored: most are never looked at."""
+
+    state: str
+    skipped_ms: str
+    spec: str  # encoded
+    join: str
 
 
 class RunRecord(NamedTuple):
@@ -110,6 +120,7 @@ class AgentRecord(NamedTuple):
     failed: int = 0
     executors: tuple[str, ...] = ()  # empty when it has not said
     tags: tuple[str, ...] = ()
+    is_dead: bool = False  # its process has ended, as seen from the host that it ran on
 
 
 class Event(NamedTuple):
@@ -149,6 +160,15 @@ class QueueRecord(NamedTuple):
     type: str  # such as `docs`, or `docs+gpu`
     queued: int  # claimable now
     parked: int  # waiting for a lock
+
+
+class Unserved(NamedTuple):
+    """A queue with a task that no worker alive can do."""
+
+    since_ms: int
+    executor: str = (
+        ""  # what the task needs and no worker of the queue runs; empty when nobody serves the queue
+    )
 
 
 class Controls(NamedTuple):

@@ -8,8 +8,9 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AskError, NoPermissionError
 from redis.retry import Retry
 
+from swarm.engine.addresses import server_of
 from swarm.engine.store import Reply
-from swarm.engine.wire import AWAY, DATABASE_HINT, ELSEWHERE, NO_DATABASE, encoded
+from swarm.engine.wire import AWAY, AWAY_HINT, DATABASE_HINT, ELSEWHERE, NO_DATABASE, cannot_serve, encoded
 from swarm.errors import (
     AuthenticationError,
     ConfigError,
@@ -68,7 +69,11 @@ class RedisPyStore:
             raise AuthenticationError(f"Redis refused us: {error}") from error
         except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
             self.close()
-            raise StoreUnreachableError(f"no answer from Redis: {error}") from error
+            # redis-py's own text says the address again.
+            reason = error.__context__ if isinstance(error.__context__, OSError) else error
+            raise StoreUnreachableError(
+                f"no answer from Redis at {server_of(self._url)}: {reason}", hint=AWAY_HINT
+            ) from error
         except redis.ResponseError as error:
             raise _as_error(error) from error
         except BaseException:
@@ -97,7 +102,7 @@ class RedisPyStore:
 def _as_error(error: redis.ResponseError) -> Exception:
     text = str(error)
     if isinstance(error, redis.ReadOnlyError) or text.startswith(AWAY):
-        return StoreUnreachableError(f"Redis cannot serve now: {text}")
+        return cannot_serve(text)
     if isinstance(error, AskError) or text.startswith(ELSEWHERE):  # MovedError is one
         return StoreMovedError(f"Redis refused the call: {text}")
     if isinstance(error, NoPermissionError):

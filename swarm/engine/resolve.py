@@ -2,7 +2,7 @@
 
 # mypy: disable-error-code="no-untyped-call, arg-type"
 # redis-py's cluster and URL parser are untyped, and its options come as one dictionary.
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -15,7 +15,7 @@ from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError, Sentinel
 
 from swarm.engine.addresses import Address
-from swarm.errors import AuthenticationError, StoreUnreachableError
+from swarm.errors import AuthenticationError, ConfigError, StoreUnreachableError, SwarmError
 
 ASK_TIMEOUT_S = 1.0
 """One that is dead must not keep us from asking the next."""
@@ -43,16 +43,37 @@ class Resolver:
         Raises:
             StoreUnreachableError: nobody knows of one, or nobody answers.
             AuthenticationError: those asked refused us.
+            ConfigError: who answers is no node of a cluster.
         """
         try:
             return self._by_sentinel() if self.address.kind == "sentinel" else self._by_cluster(key)
-        except redis.AuthenticationError as error:
-            raise AuthenticationError(f"Redis refused us: {error}") from error
         except (redis.RedisError, RedisClusterException, OSError) as error:
-            raise StoreUnreachableError(
-                f"no {self.address.kind} answers for a master: {error}",
-                hint="check that one of the hosts in `redis_url` answers, and the service's name",
-            ) from error
+            raise self._told(error) from error
+
+    def _told(self, error: Exception) -> SwarmError:
+        """What redis-py met, in words of ours: it lists its own objects, and names one node of many."""
+        causes = list(_causes(error))
+        asked = ", ".join(f"{host}:{port}" for host, port in self._hosts())
+        refused = next((one for one in causes if isinstance(one, redis.AuthenticationError)), None)
+        if refused:
+            return AuthenticationError(
+                f"Redis refused us: {refused}", hint="check the password in `redis_url`"
+            )
+        if any("Cluster mode is not enabled" in str(one) for one in causes):
+            host, port = self._hosts()[0]
+            return ConfigError(
+                f"redis_url: the server at {asked} is no node of a cluster",
+                hint=f"give one server by itself: {self.address.scheme}://{host}:{port}",
+            )
+        if self.address.kind == "cluster":
+            return StoreUnreachableError(
+                f"none of the cluster's nodes at {asked} answers",
+                hint="check that they run and that `redis_url` names them",
+            )
+        return StoreUnreachableError(
+            f"no sentinel at {asked} names a master: {error}",
+            hint="check that one of the hosts in `redis_url` answers, and the service's name",
+        )
 
     def _by_sentinel(self) -> Nodes:
         options = self._options()
@@ -102,7 +123,10 @@ class Resolver:
                 if node.redis_connection is not None:
                     node.redis_connection.close()
         if own is None:
-            raise StoreUnreachableError(f"no master of the cluster serves the slot of {key!r}")
+            raise StoreUnreachableError(
+                f"no master of the cluster serves the slot of {key!r}",
+                hint="`redis-cli --cluster check` says which node of `redis_url` is missing",
+            )
         return Nodes(
             self.address.url_of(own.host, own.port),
             tuple(self.address.url_of(node.host, node.port) for node in masters),
@@ -125,6 +149,13 @@ class Resolver:
 
     def _remember(self, hosts: Iterable[tuple[str, int]]) -> None:
         self._known |= dict.fromkeys(hosts)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, what it came of, and so on."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _answers(sentinel: redis.Redis) -> bool:

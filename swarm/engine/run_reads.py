@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from swarm.engine.records import (
     ProgressRecord,
     RunRecord,
+    StoredLink,
     TaskRecord,
 )
 from swarm.engine.specs import decode_spec
@@ -42,7 +43,7 @@ class RunReads:
 
     def task(self, run: str, task: str) -> TaskRecord:
         """One task. Raises UnknownTaskError."""
-        found = self._tasks(run, [task])
+        found = self.some_tasks(run, [task])
         if not found:
             raise UnknownTaskError(f"no task {task!r} in run {run!r}", hint=f"`swarm tasks {run}` lists them")
         return found[0]
@@ -58,8 +59,21 @@ class RunReads:
         return [
             record
             for start in range(0, len(ids), PAGE)
-            for record in self._tasks(run, ids[start : start + PAGE])
+            for record in self.some_tasks(run, ids[start : start + PAGE])
         ]
+
+    def some_tasks(self, run: str, ids: Sequence[str]) -> list[TaskRecord]:
+        """Those of a run's tasks that are there, in the order asked for."""
+        names = [member(run, task) for task in ids]
+        commands: list[list[str | int]] = [["HGETALL", self.keys.of("task", name)] for name in names]
+        commands += [["ZSCORE", self.keys.of("leases"), name] for name in names]
+        replies = self._ask(commands)
+        records = []
+        for name, stored, lease in zip(names, replies, replies[len(names) :], strict=False):
+            values = hash_of(stored)
+            if "state" in values:
+                records.append(decode_task(name, values, lease))
+        return self._with_waiting(run, records)
 
     def active_runs(self) -> dict[str, int]:
         """Runs that are wholly stored and have not ended, and how many tasks each has."""
@@ -120,6 +134,17 @@ class RunReads:
                 )
         return found
 
+    def links(self, run: str) -> dict[str, StoredLink]:
+        """Of all tasks of a run what ties them together, by id."""
+        ids = self.task_ids(run)
+        found: dict[str, StoredLink] = {}
+        for start in range(0, len(ids), PAGE):
+            page = ids[start : start + PAGE]
+            names = [self.keys.of("task", member(run, task)) for task in page]
+            replies = self._ask([["HMGET", name, *StoredLink._fields] for name in names])
+            found |= {task: StoredLink(*words_of(reply)) for task, reply in zip(page, replies, strict=True)}
+        return found
+
     def task_ids(self, run: str) -> list[str]:
         """The ids of a run's tasks in the plan's order; none for an unknown run."""
         return words_of(self._one("ZRANGE", self.keys.of("index", run), 0, -1))
@@ -141,19 +166,13 @@ class RunReads:
         places = self._one("ZMSCORE", self.keys.of("index", run), *ids)
         return [name for name, place in zip(ids, words_of(places), strict=True) if place]
 
-    # ----------------------------------------------------------------------------------------
-    def _tasks(self, run: str, ids: Sequence[str]) -> list[TaskRecord]:
-        names = [member(run, task) for task in ids]
-        commands: list[list[str | int]] = [["HGETALL", self.keys.of("task", name)] for name in names]
-        commands += [["ZSCORE", self.keys.of("leases"), name] for name in names]
-        replies = self._ask(commands)
-        records = []
-        for name, stored, lease in zip(names, replies, replies[len(names) :], strict=False):
-            values = hash_of(stored)
-            if "state" in values:
-                records.append(decode_task(name, values, lease))
-        return self._with_waiting(run, records)
+    def in_order(self, run: str, ids: Sequence[str]) -> list[str]:
+        """Those of the ids that tasks of the run have, in the plan's order."""
+        places = words_of(self._one("ZMSCORE", self.keys.of("index", run), *ids)) if ids else []
+        placed = [(float(place), name) for name, place in zip(ids, places, strict=True) if place]
+        return [name for _, name in sorted(placed)]
 
+    # ----------------------------------------------------------------------------------------
     def _with_waiting(self, run: str, records: list[TaskRecord]) -> list[TaskRecord]:
         """Pending tasks with those of their dependencies that are not done."""
         pending = [record for record in records if record.state is not TaskState.DONE]
@@ -163,7 +182,7 @@ class RunReads:
         replies = self._ask(
             [["HMGET", self.keys.of("task", member(run, name)), "state", "skipped_ms"] for name in needed]
         )
-        is_open = {name for name, reply in zip(needed, replies, strict=True) if _is_awaited(*words_of(reply))}
+        is_open = {name for name, reply in zip(needed, replies, strict=True) if is_awaited(*words_of(reply))}
         return [
             record._replace(waiting_for=tuple(sorted(is_open.intersection(_awaited_by(record)))))
             if record.state is not TaskState.DONE
@@ -179,6 +198,6 @@ def _awaited_by(record: TaskRecord) -> tuple[str, ...]:
     return (*record.spec.dependencies, *record.join)
 
 
-def _is_awaited(state: str, skipped_ms: str) -> bool:
+def is_awaited(state: str, skipped_ms: str) -> bool:
     """Dependents wait for what is not done, unless a person ever said to go on without it."""
     return state != TaskState.DONE and not skipped_ms

@@ -4,13 +4,25 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from swarm.engine.records import NO_CONTROLS, AgentRecord, Controls, Event, QueueRecord, RunRecord, TaskRecord
+from swarm.engine.records import (
+    NO_CONTROLS,
+    AgentRecord,
+    Controls,
+    Event,
+    QueueRecord,
+    RunRecord,
+    TaskRecord,
+    Unserved,
+)
 from swarm.states import ALIVE_MS
 
 if TYPE_CHECKING:
     from swarm.engine.reads import Reads
 
 RECENT = 12
+
+MOST_FORECAST = 5_000
+"""Larger runs are not forecast: whoever asks where they stand must not wait for it."""
 
 _LOOK_BACK = 200
 
@@ -25,7 +37,7 @@ class Snapshot(NamedTuple):
     events: tuple[Event, ...]  # the newest few of this run, oldest first
     taken_ms: int  # Redis' now
     controls: Controls = NO_CONTROLS  # what people have ordered
-    unserved: Mapping[str, int] = MappingProxyType({})  # queue that nobody serves -> since, ms
+    unserved: Mapping[str, Unserved] = MappingProxyType({})  # queue with tasks of this run that nobody can do
 
     @property
     def alive(self) -> tuple[AgentRecord, ...]:
@@ -38,27 +50,27 @@ class Snapshot(NamedTuple):
         return max(0, (self.run.ended_ms or self.taken_ms) - self.run.submitted_ms) / 1000
 
 
-def take_snapshot(queue: "Reads", run: str) -> Snapshot:
-    """Read everything that a screen or a report about this run needs.
+def take_snapshot(queue: "Reads", run: str, *, with_tasks: bool = True) -> Snapshot:
+    """Read everything that a screen or a report about this run needs, or all of it but its tasks.
 
     Raises:
         UnknownRunError: there is no such run.
     """
     return Snapshot(
         run=queue.run(run),
-        tasks=tuple(queue.tasks(run)),
+        tasks=tuple(queue.tasks(run)) if with_tasks else (),
         agents=tuple(queue.agents()),
         queues=tuple(queue.queues()),
         events=tuple(_recent_events(queue, run)),
         taken_ms=queue.now_ms(),
         controls=queue.controls(),
-        unserved=queue.unserved(),
+        unserved=queue.unserved_of(run),
     )
 
 
 def is_alive(agent: AgentRecord, now_ms: int) -> bool:
-    """The agent was seen lately; one that was killed stays listed until its tasks are taken back."""
-    return now_ms - agent.seen_ms < ALIVE_MS
+    """Seen lately, and not known to be dead; a killed one stays listed until its tasks are taken back."""
+    return not agent.is_dead and now_ms - agent.seen_ms < ALIVE_MS
 
 
 def _recent_events(queue: "Reads", run: str) -> list[Event]:

@@ -45,17 +45,17 @@ class Steering(Reads):
         """Give out no more tasks of a run; what is held goes on, and lands. Raises UnknownRunError."""
         self._steer("pause", run, "")
 
-    def unpause(self, run: str) -> int:
+    def resume(self, run: str) -> int:
         """Give out tasks of a run again; how many had stood aside. Raises UnknownRunError."""
-        return self._steer("unpause", run, "")
+        return self._steer("resume", run, "")
 
     def pause_type(self, kind: str = "*") -> None:
         """Give out no more tasks of a type, or none at all."""
         self._caller.call("pause", "", kind, self._caller.new_op())
 
-    def unpause_type(self, kind: str = "*") -> None:
+    def resume_type(self, kind: str = "*") -> None:
         """Give out tasks of a type again; `*` undoes only the pause of `*` itself."""
-        self._caller.call("unpause", "", kind, self._caller.new_op())
+        self._caller.call("resume", "", kind, self._caller.new_op())
 
     def limit(self, kind: str, most: int | None) -> int:
         """Let workers hold at most so many tasks of a type (`*`: of all) at once; how many they hold now.

@@ -34,6 +34,7 @@ def decode_task(member: str, stored: Mapping[str, str], lease_ends: Reply) -> Ta
         token=number("token"),
         worker_id=stored.get("worker", ""),
         parked_on=stored.get("parked_on", ""),
+        parked_ms=number("parked_ms"),
         not_before_ms=number("not_before_ms"),
         lease_ends_ms=int(float(text_of(lease_ends) or 0)),
         queued_ms=number("queued_ms"),

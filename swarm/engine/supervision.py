@@ -85,7 +85,7 @@ class Supervision(Retention):
     def send_back(self, ticket: MergeTicket, failure: Failure) -> bool:
         """Merging → queued (True) or failed (False), with the evidence; frees locks and slot."""
         op = self._caller.new_op()
-        answer = self._merging("send_back", ticket, op, *failure_call(failure, self._spread_backoff()))
+        answer = self._merging("send_back", ticket, op, *failure_call(failure, self._spread_backoff))
         self._queued(answer)
         return answer[1] == "queued"
 

@@ -5,7 +5,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from swarm.engine.records import Controls, LockRecord, QueueRecord, RunRecord, SlotRecord
+from swarm.engine.records import (
+    NO_CONTROLS,
+    AgentRecord,
+    Controls,
+    LockRecord,
+    QueueRecord,
+    RunRecord,
+    SlotRecord,
+)
+from swarm.engine.snapshot import is_alive
 from swarm.keys import split_member
 
 if TYPE_CHECKING:
@@ -57,9 +66,13 @@ class HeldLock:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What tasks may be waiting for beside their own run: locks, limits, the merge slot of their branch."""
+    """What tasks of a run may be waiting for beside each other: workers, people, locks, the merge slot."""
 
-    locks: tuple[HeldLock, ...] = ()
+    run: RunRecord
+    now_ms: int  # Redis'
+    alive: tuple[AgentRecord, ...] = ()  # workers and supervisors that were seen lately
+    controls: Controls = NO_CONTROLS  # what people have ordered
+    locks: tuple[HeldLock, ...] = ()  # without who waits for them
     holders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # limited type -> <run>/<task> held
     slot: SlotRecord | None = None
     turn: str = ""  # <run>/<task> whose scope nobody else gets
@@ -87,12 +100,21 @@ def join_locks(locks: Iterable[LockRecord], parked: Mapping[str, str]) -> list[H
     return [_held(lock, waiting) for lock in locks]
 
 
-def surroundings(queue: "Reads", run: RunRecord, controls: Controls) -> Surroundings:
-    """Look at what else a run's tasks may be waiting for."""
+def surroundings(queue: "Reads", run: str) -> Surroundings:
+    """Look at what else a run's tasks may be waiting for; nothing here grows with the run.
+
+    Raises:
+        UnknownRunError: there is no such run.
+    """
+    record, controls, now_ms = queue.run(run), queue.controls(), queue.now_ms()
     return Surroundings(
-        locks=tuple(held_locks(queue)),
+        run=record,
+        now_ms=now_ms,
+        alive=tuple(agent for agent in queue.agents() if is_alive(agent, now_ms)),
+        controls=controls,
+        locks=tuple(join_locks(queue.locks(), {})),
         holders={kind: tuple(queue.holders(kind)) for kind in controls.limits},
-        slot=queue.slot(run.branch),
+        slot=queue.slot(record.branch),
         turn=queue.turn(),
     )
 

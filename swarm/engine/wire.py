@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import hiredis
 
-from swarm.engine.addresses import without_secret
+from swarm.engine.addresses import server_of, without_secret
 from swarm.engine.store import Reply
 from swarm.errors import (
     AuthenticationError,
@@ -21,6 +21,8 @@ from swarm.errors import (
 
 AWAY = ("LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS")
 """Error codes of a server that cannot serve now: the same to a caller as no answer."""
+
+AWAY_HINT = "check that the server runs and that `redis_url` names it"
 
 ELSEWHERE = ("MOVED", "ASK")
 """Error codes of a node of a cluster that does not serve this key, or not all of it."""
@@ -88,8 +90,8 @@ class HiredisStore:
         except (OSError, hiredis.ProtocolError) as error:
             self.close()
             raise StoreUnreachableError(
-                f"no answer from Redis at {self._address!r}: {error or type(error).__name__}",
-                hint="check that the server runs and that `redis_url` names it",
+                f"no answer from Redis at {server_of(self._url)}: {error or type(error).__name__}",
+                hint=AWAY_HINT,
             ) from error
         except BaseException:
             # Interrupted before the reply: what comes next on this connection is not for the next call.
@@ -195,10 +197,20 @@ def _parse(url: str) -> tuple[str | tuple[str, int], list[tuple[str, ...]]]:
     return (parts.hostname or "127.0.0.1", port), setup
 
 
+def cannot_serve(text: str) -> StoreUnreachableError:
+    """The error for what a server says that cannot serve now, one of `AWAY`; the call changed nothing."""
+    hint = ""
+    if text.startswith("NOREPLICAS"):
+        hint = "fewer replicas follow the master than its `min-replicas-to-write`: start one, or lower that"
+    elif text.startswith("CLUSTERDOWN"):
+        hint = "`redis-cli --cluster check` says which of its nodes is missing"
+    return StoreUnreachableError(f"Redis cannot serve now: {text}", hint=hint)
+
+
 def _as_error(reply: hiredis.ReplyError) -> Exception:
     text = str(reply)
     if text.startswith(AWAY):
-        return StoreUnreachableError(f"Redis cannot serve now: {text}")
+        return cannot_serve(text)
     if text.startswith(ELSEWHERE):
         return StoreMovedError(f"Redis refused the call: {text}")
     if text.startswith(_LOCKED_OUT) or "invalid password" in text or "called without any password" in text:

@@ -24,6 +24,7 @@ from swarm.fleet.process_id import ProcessId
 from swarm.fleet.server_file import (
     PASSWORD_FILE,
     ServerRecord,
+    mark_stopped,
     read_password,
     read_server_file,
     write_server_file,
@@ -49,8 +50,10 @@ class Server:
         return urlsplit(self.url).path
 
 
-def ensure_server(settings: Settings) -> Server:
+def ensure_server(settings: Settings, *, to_stay: bool = True) -> Server:
     """Return the Redis to use, starting the repository's embedded one when none is configured.
+
+    Unless it is `to_stay`, it remains one that a person has stopped (`swarm.fleet.stopped`).
 
     Raises:
         StoreUnreachableError: the configured server does not answer, no server binary was found, or
@@ -62,7 +65,9 @@ def ensure_server(settings: Settings) -> Server:
     folder = settings.home / "server"
     make_home(settings.home)
     folder.mkdir(parents=True, exist_ok=True)
-    with _only_one(folder / "start.lock"):
+    with only_one_starts(settings.home):
+        if to_stay:
+            mark_stopped(settings.home, stopped=False)
         record = read_server_file(settings.home)
         if record is not None and record.is_running() and _answers(record.url):
             check_peer(Path(record.socket))
@@ -268,8 +273,8 @@ def _ping(url: str, *, timeout_s: float) -> None:
 
 
 @contextmanager
-def _only_one(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on a file; the kernel drops it if we die."""
-    with path.open("w") as handle:
+def only_one_starts(home: Path) -> Iterator[None]:
+    """Nobody else starts this home's server, or stops it for good; the kernel lets go if we die."""
+    with (home / "server" / "start.lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

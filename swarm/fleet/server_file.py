@@ -7,6 +7,7 @@ from typing import NamedTuple
 from swarm.fleet.process_id import ProcessId
 
 FILE_NAME = "server.json"
+STOPPED_FILE = "stopped"
 PASSWORD_FILE = "password"  # noqa: S105  # where it is, not what it is
 
 
@@ -69,3 +70,17 @@ def running_url(home: Path) -> str | None:
 def has_data(home: Path) -> bool:
     """An embedded server has stored something for this home."""
     return (home / "server" / "appendonlydir").exists()
+
+
+def is_stopped(home: Path) -> bool:
+    """A person has stopped the server, and nothing has been started since that needs it to stay."""
+    return (home / "server" / STOPPED_FILE).exists()
+
+
+def mark_stopped(home: Path, *, stopped: bool = True) -> None:
+    """Note that a person wants it stopped, or that it is to stay up again."""
+    path = home / "server" / STOPPED_FILE
+    if stopped:
+        path.touch()
+    else:
+        path.unlink(missing_ok=True)

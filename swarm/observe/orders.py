@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from swarm.engine.records import Controls, RunRecord
+from swarm.engine.records import Controls, RunRecord, Unserved
 from swarm.observe.wording import duration, plural
 
 
@@ -28,12 +28,20 @@ def reached_limits(
     ]
 
 
-def unserved_queues(unserved: Mapping[str, int], now_ms: int) -> tuple[str, ...]:
-    """The queues that nobody serves, each with what to start."""
+def unserved_queues(unserved: Mapping[str, Unserved], now_ms: int) -> tuple[str, ...]:
+    """The queues with tasks that nobody can do, each with what to start."""
     return tuple(
-        f"no worker has served {name!r} for {duration((now_ms - since_ms) / 1000)}: `{start_for(name)}`"
-        for name, since_ms in unserved.items()
+        f"no worker has {_done_what(name, one.executor)} for {duration((now_ms - one.since_ms) / 1000)}: "
+        + (equip_for(one.executor, name) if one.executor else f"`{start_for(name)}`")
+        for name, one in unserved.items()
     )
+
+
+def equip_for(executor: str, queue: str) -> str:
+    """What makes workers of a queue run an executor: the one that calls a model needs its key."""
+    if executor == "messages":
+        return "set ANTHROPIC_API_KEY where workers start"
+    return f"`{start_for(queue)}` starts one that does"
 
 
 def start_for(queue: str) -> str:
@@ -42,14 +50,18 @@ def start_for(queue: str) -> str:
     return f"swarm worker --types {kind}" + (f" --tags {','.join(tags)}" if tags else "")
 
 
+def _done_what(queue: str, executor: str) -> str:
+    return f"run executor {executor!r} (queue {queue!r})" if executor else f"served {queue!r}"
+
+
 def _pauses(run: RunRecord, types: Iterable[str]) -> Iterator[str]:
     if run.is_paused:
-        yield f"run {run.run} is paused: `swarm unpause {run.run}` goes on with it"
+        yield f"run {run.run} is paused: `swarm resume {run.run}` goes on with it"
     for kind in types:
         if kind == "*":
-            yield "everything is paused: `swarm unpause --all` goes on"
+            yield "everything is paused: `swarm resume --all` goes on"
         else:
-            yield f"type {kind!r} is paused: `swarm unpause --type {kind}` goes on with it"
+            yield f"type {kind!r} is paused: `swarm resume --type {kind}` goes on with it"
 
 
 def _limit(kind: str, most: int) -> str:

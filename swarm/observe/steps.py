@@ -1,13 +1,15 @@
 """What a person could type next about a task."""
 
-from swarm.engine.snapshot import Snapshot
+from swarm.engine.records import TaskRecord
+from swarm.engine.views import Surroundings
+from swarm.observe.orders import start_for
+from swarm.plan.model import queue_of
 from swarm.states import FailureKind, TaskState
 
 
-def next_steps(snapshot: Snapshot, task: str) -> tuple[str, ...]:
+def next_steps(around: Surroundings, record: TaskRecord) -> tuple[str, ...]:
     """What a person could type next about this task."""
-    run = snapshot.run.run
-    record = next(one for one in snapshot.tasks if one.spec.id == task)
+    run, task = record.run, record.spec.id
     if record.state is TaskState.FAILED:
         gate = " --gate" if record.failure_kind == FailureKind.GATE_FAILED else ""
         # A task that failed where it waited was never begun, and has no log.
@@ -17,6 +19,8 @@ def next_steps(snapshot: Snapshot, task: str) -> tuple[str, ...]:
         return (f"swarm retry {run}",)
     if record.state is TaskState.DONE:
         return (f"swarm diff {task} --run {run}",) if record.merged_commit else ()
-    if not snapshot.run.state.is_terminal and not any(agent.kind == "worker" for agent in snapshot.alive):
-        return (f"swarm run --resume {run}",)
+    if not around.run.state.is_terminal and not any(agent.kind == "worker" for agent in around.alive):
+        # The workers of a run have no tags but those of the settings.
+        needed = (start_for(queue_of(record.spec)),) if record.spec.needs else ()
+        return (*needed, f"swarm run --resume {run}")
     return (f"swarm logs {task} --run {run} -f",) if record.state is TaskState.RUNNING else ()

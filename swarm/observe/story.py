@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from swarm.engine.records import Event
-from swarm.observe.orders import start_for
+from swarm.observe.orders import equip_for, start_for
 from swarm.observe.wording import FAILURES, lock_name, one_line, plural, time_of_day
 from swarm.states import TaskState
 
@@ -58,7 +58,10 @@ def _reclaimed(event: Event) -> str:
 
 def _unserved(event: Event) -> str:
     queue, since_ms = event.fields.get("type", ""), int(event.fields.get("since_ms", "0"))
-    return f"no worker serves {queue!r} since {time_of_day(since_ms)}: `{start_for(queue)}` starts one"
+    since = f"since {time_of_day(since_ms)}"
+    if executor := event.fields.get("executor", ""):
+        return f"no worker runs executor {executor!r} (queue {queue!r}) {since}: {equip_for(executor, queue)}"
+    return f"no worker serves {queue!r} {since}: `{start_for(queue)}` starts one"
 
 
 _TELLERS: dict[str, Callable[[Event], str]] = {

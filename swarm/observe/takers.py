@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from swarm.engine.records import AgentRecord, TaskRecord
-from swarm.observe.orders import start_for
+from swarm.observe.orders import equip_for, start_for
 from swarm.observe.wording import plural
 from swarm.plan.model import queue_of
 
@@ -14,15 +14,17 @@ FOR_OTHERS_MS = 30_000
 
 def takers(task: TaskRecord, agents: Iterable[AgentRecord], now_ms: int) -> Iterator[str]:
     """What of type, executor, tags and idleness is missing among those alive; one line a fact."""
+    spec = task.spec
     workers = [agent for agent in agents if agent.kind == "worker"]
     if not workers:
         yield "no worker is alive"
+        if spec.needs:
+            yield f"`{start_for(queue_of(spec))}` starts one with the tags it needs"
         return
-    spec = task.spec
     of_type = [agent for agent in workers if {"*", spec.type} & set(agent.types)]
     if not of_type:
         types = {kind for agent in workers for kind in agent.types}
-        yield _unserved(f"type {spec.type!r}", "alive", len(workers), types)
+        yield _lacking(f"serves type {spec.type!r}", "alive", len(workers), types)
         yield f"`{start_for(queue_of(spec))}` starts one"
         return
     # A worker of an older version does not say what it runs.
@@ -30,7 +32,8 @@ def takers(task: TaskRecord, agents: Iterable[AgentRecord], now_ms: int) -> Iter
     if not serving:
         known = {name for agent in of_type for name in agent.executors}
         whose = "alive" if len(of_type) == len(workers) else f"of type {spec.type!r}"
-        yield _unserved(f"executor {spec.executor!r}", whose, len(of_type), known)
+        yield _lacking(f"runs executor {spec.executor!r}", whose, len(of_type), known)
+        yield equip_for(spec.executor, queue_of(spec))
         return
     equipped = [agent for agent in serving if set(spec.needs) <= set(agent.tags)]
     if not equipped:
@@ -65,5 +68,5 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:_SHOWN]) + more
 
 
-def _unserved(what: str, whose: str, workers: int, known: Iterable[str]) -> str:
-    return f"no worker serves {what}; {plural(workers, 'worker')} {whose}: {', '.join(sorted(known))}"
+def _lacking(what: str, whose: str, workers: int, known: Iterable[str]) -> str:
+    return f"no worker {what}; {plural(workers, 'worker')} {whose}: {', '.join(sorted(known))}"

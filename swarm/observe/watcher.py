@@ -67,8 +67,11 @@ class _Lines:
         """Of this run; or of no run, about a queue in which tasks of this one wait."""
         if event.kind != "type_unserved":
             return event.run == self._run
-        queue = event.fields.get("type", "")
-        return any(task.state in _WAITING and queue_of(task.spec) == queue for task in snapshot.tasks)
+        queue, executor = event.fields.get("type", ""), event.fields.get("executor", "")
+        return any(
+            task.state in _WAITING and queue_of(task.spec) == queue and executor in {"", task.spec.executor}
+            for task in snapshot.tasks
+        )
 
 
 class _Quiet:

@@ -1,10 +1,11 @@
 """Why a task is where it is: the chain of causes, from the task to what it all waits for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from swarm.engine.on_demand import TasksOnDemand
 from swarm.engine.records import TaskRecord
-from swarm.engine.snapshot import Snapshot
 from swarm.engine.views import Surroundings
 from swarm.keys import member, split_member
 from swarm.observe.orders import pauses_of, reached_limits
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 MOST_LINKS = 24
 MOST_HOLDERS = 3
-_BLOCKED = (TaskState.FAILED, TaskState.CANCELLED, TaskState.UPSTREAM_FAILED)
 
 
 @dataclass(frozen=True)
@@ -30,18 +30,18 @@ class Link:
     depth: int
 
 
-def causes(snapshot: Snapshot, around: Surroundings, task: str) -> tuple[Link, ...]:
+def causes(tasks: TasksOnDemand, around: Surroundings, task: str) -> tuple[Link, ...]:
     """The chain of causes behind a task's state, nearest first; at most `MOST_LINKS`.
 
     Of a longer chain the beginning and the end: what it all waits for is at the end.
     """
-    inquiry = _Inquiry(snapshot, around)
+    inquiry = _Inquiry(tasks, around)
     inquiry.ask(task, 0)
     links = tuple(inquiry.links[:MOST_LINKS])
     if not inquiry.cut_at:
         return links
-    end, between = inquiry.end_of(inquiry.cut_at)
-    last = _Inquiry(snapshot, around)
+    end, between = tasks.end_of(inquiry.cut_at)
+    last = _Inquiry(tasks, around)
     last.ask(end, 1)
     tail = last.links[: MOST_LINKS // 2]
     head = links[: MOST_LINKS - len(tail) - 1]
@@ -53,15 +53,15 @@ def causes(snapshot: Snapshot, around: Surroundings, task: str) -> tuple[Link, .
 class _Inquiry:
     """One walk along the causes; each task is explained once."""
 
-    def __init__(self, snapshot: Snapshot, around: Surroundings) -> None:
+    def __init__(self, tasks: TasksOnDemand, around: Surroundings) -> None:
         self.links: list[Link] = []
         self.cut_at = ""  # the first task that there was no room for
-        self._snapshot = snapshot
         self._around = around
-        self._now_ms = snapshot.taken_ms
-        self._tasks = {task.spec.id: task for task in snapshot.tasks}
-        self._agents = {agent.worker_id: agent for agent in snapshot.alive}
+        self._now_ms = around.now_ms
+        self._tasks = tasks
+        self._agents = {agent.worker_id: agent for agent in around.alive}
         self._asked: set[str] = set()
+        self._ordered: set[str] = set()  # orders that were said
         self._explain: dict[TaskState, Callable[[TaskRecord, int], None]] = {
             TaskState.PENDING: self._pending,
             TaskState.QUEUED: self._queued,
@@ -76,40 +76,26 @@ class _Inquiry:
         }
 
     def ask(self, name: str, depth: int) -> None:
-        task = self._tasks.get(name)
-        if task is None or name in self._asked:
+        if name in self._asked:
             return
-        # A plan may be thousands of tasks deep: stop where nobody reads on.
+        # A plan may be thousands of tasks deep, or wide: stop where nobody reads on.
         if len(self.links) >= MOST_LINKS:
             self.cut_at = self.cut_at or name
             return
         self._asked.add(name)
-        self._explain[task.state](task, depth)
+        if task := self._tasks.get(name):
+            self._explain[task.state](task, depth)
 
-    def end_of(self, name: str) -> tuple[str, int]:
-        """The last task that one waits for, first dependency by first dependency; how many come before it."""
-        passed = 0
-        while after := self._before(self._tasks[name]):
-            name, passed = after, passed + 1
-        return name, passed
-
-    def _before(self, task: TaskRecord) -> str:
-        if task.state is TaskState.UPSTREAM_FAILED:
-            return next(iter(self._blockers(task)), "")
-        return task.waiting_for[0] if task.state is TaskState.PENDING and task.waiting_for else ""
-
-    def _blockers(self, task: TaskRecord) -> list[str]:
-        return [
-            name
-            for name in (*task.spec.dependencies, *task.join)
-            if (one := self._tasks.get(name)) and one.state in _BLOCKED
-        ]
+    def _ask_all(self, names: Sequence[str], depth: int) -> None:
+        self._tasks.fetch(names[:MOST_LINKS])
+        for name in names:
+            self.ask(name, depth)
 
     def _say(self, task: TaskRecord, depth: int, text: str) -> None:
         self.links.append(Link(task.spec.id, one_line(text), depth))
 
     def _pending(self, task: TaskRecord, depth: int) -> None:
-        if self._snapshot.run.state is RunState.LOADING:
+        if self._around.run.state is RunState.LOADING:
             self._say(task, depth, "pending: the plan is still being stored; submit it again to go on")
             return
         waiting = task.waiting_for
@@ -118,27 +104,31 @@ class _Inquiry:
         if task.join:
             many = f"{len(waiting)} of the {plural(len(task.parts), 'task')} that it was expanded into"
         self._say(task, depth, f"pending: waits for {many}: {shown}" if waiting else "pending")
-        for name in waiting:
-            self.ask(name, depth + 1)
+        self._say_orders(task, depth + 1)
+        self._ask_all(waiting, depth + 1)
 
     def _queued(self, task: TaskRecord, depth: int) -> None:
         again = f" after attempt {task.attempt} failed: {_reason(task)}" if task.failure_kind else ""
         if task.not_before_ms > self._now_ms:
             until, left = time_of_day(task.not_before_ms), self._until(task.not_before_ms)
             self._say(task, depth, f"queued: in backoff until {until}, {left} more{again}")
+            self._say_orders(task, depth + 1)
         elif task.parked_on:
-            self._say(task, depth, f"queued: parked on {lock_name(task.parked_on)}{again}")
+            waits = f"parked on {lock_name(task.parked_on)} since {self._when(task.parked_ms)}"
+            self._say(task, depth, f"queued: {waits}{again}")
+            self._say_orders(task, depth + 1)
             self._holders(task, depth + 1)
         else:
             where = (
-                "stands aside" if self._snapshot.run.is_paused else f"ready in queue {queue_of(task.spec)!r}"
+                "stands aside" if self._around.run.is_paused else f"ready in queue {queue_of(task.spec)!r}"
             )
             self._say(task, depth, f"queued: {where}{again}")
             self._takers(task, depth + 1)
 
     def _holders(self, task: TaskRecord, depth: int) -> None:
         name = member(task.run, task.spec.id)
-        in_the_way = [lock for lock in self._around.locks if name in lock.waiters]
+        path = task.parked_on.strip("/")
+        in_the_way = [lock for lock in self._around.locks if lock.path.strip("/") == path]
         if not in_the_way and self._around.turn not in {"", name}:
             whose = split_member(self._around.turn)[1]
             self._say(task, depth, f"it is the turn of {whose}, which others overtook too often")
@@ -146,7 +136,7 @@ class _Inquiry:
         elif not in_the_way:
             self._say(task, depth, f"{lock_name(task.parked_on)} has just become free")
         for lock in in_the_way:
-            since = f"for {self._since(lock.since_ms)}"
+            since = f"since {self._when(lock.since_ms)}"
             locked = f"{lock_name(lock.path)} is locked ({lock.mode})"
             if lock.run == task.run:
                 self._say(task, depth, f"{locked} by {lock.task} {since}")
@@ -166,17 +156,23 @@ class _Inquiry:
 
     def _takers(self, task: TaskRecord, depth: int) -> None:
         """Who could claim a ready task, and why nobody has."""
-        reached = reached_limits(self._snapshot.controls, self._around.holders, task.spec.type)
-        pauses = pauses_of(self._snapshot.run, self._snapshot.controls, kind=task.spec.type)
-        for line in pauses:
-            self._say(task, depth, line)
-        for line, holders in reached:
+        self._ordered.clear()  # at the end of a chain what holds it is said again
+        if not self._say_orders(task, depth):
+            for line in takers(task, self._agents.values(), self._now_ms):
+                self._say(task, depth, line)
+
+    def _say_orders(self, task: TaskRecord, depth: int) -> bool:
+        """Say what people have ordered that keeps it from being given out, unless said; is there any?"""
+        reached = reached_limits(self._around.controls, self._around.holders, task.spec.type)
+        pauses = pauses_of(self._around.run, self._around.controls, kind=task.spec.type)
+        for line, holders in (*((pause, ()) for pause in pauses), *reached):
+            if line in self._ordered:
+                continue
+            self._ordered.add(line)
             self._say(task, depth, line)
             for name in holders[:MOST_HOLDERS]:
                 self._holder(task, name, depth + 1)
-        if not pauses and not reached:
-            for line in takers(task, self._agents.values(), self._now_ms):
-                self._say(task, depth, line)
+        return bool(pauses or reached)
 
     def _holder(self, task: TaskRecord, name: str, depth: int) -> None:
         run, holder = split_member(name)
@@ -242,23 +238,27 @@ class _Inquiry:
             self._say(task, depth + 1, f"| {line}")
 
     def _upstream_failed(self, task: TaskRecord, depth: int) -> None:
-        blockers = self._blockers(task)
+        blockers = self._tasks.blockers(task)
         what = "was expanded, and failed" if task.join else "never started,"
         self._say(task, depth, f"upstream_failed: {what} because of {', '.join(blockers)}")
-        for name in blockers:
-            self.ask(name, depth + 1)
+        self._ask_all(blockers, depth + 1)
 
     def _cancelled(self, task: TaskRecord, depth: int) -> None:
         ago = f"cancelled {self._since(task.ended_ms)} ago"
         self._say(
             task, depth, f"{ago}: {task.failure_reason}" if task.failure_reason else f"{ago} by a person"
         )
-        for name in task.spec.dependencies:
+        before = [name for name in self._tasks.blockers(task) if name in task.spec.dependencies][:MOST_LINKS]
+        self._tasks.fetch(before)
+        for name in before:
             if (one := self._tasks.get(name)) and one.state is TaskState.CANCELLED:
                 self.ask(name, depth + 1)
 
     def _skipped(self, task: TaskRecord, depth: int) -> None:
         self._say(task, depth, "skipped by a person: it counts as done")
+
+    def _when(self, then_ms: int) -> str:
+        return f"{time_of_day(then_ms)}, {self._since(then_ms)} ago"
 
     def _since(self, then_ms: int) -> str:
         return duration((self._now_ms - then_ms) / 1000)

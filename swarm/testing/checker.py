@@ -14,10 +14,11 @@
 | I10 | a secret of swarm's environment is in no key, event, log, file or commit | everywhere |
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from swarm.engine.engine import Engine
-from swarm.engine.records import TaskRecord
+from swarm.engine.records import Event, TaskRecord
 from swarm.engine.store import Store
 from swarm.keys import member
 from swarm.states import TaskState
@@ -28,7 +29,13 @@ from swarm.testing.checker_leftovers import QUIET_S, check_canary, check_leftove
 
 
 def check_everything(
-    engine: Engine, store: Store, *, home: Path | None = None, canary: str = "", within_s: float = QUIET_S
+    engine: Engine,
+    store: Store,
+    *,
+    home: Path | None = None,
+    canary: str = "",
+    within_s: float = QUIET_S,
+    archived: Sequence[Event] = (),
 ) -> list[str]:
     """Every violation there is, as a sentence; no call may be under way.
 
@@ -39,10 +46,11 @@ def check_everything(
             held to runs that have ended, and leftovers are looked for when all have.
         canary: a secret of the environment that swarm ran in.
         within_s: for how long leftovers may be there.
+        archived: the events from the first up to where the stream was trimmed.
     """
     runs = {run: engine.run(run) for run in engine.run_ids()}
     tasks = {member(run, task.spec.id): task for run in runs for task in engine.tasks(run)}
-    found = [*check_keys(engine, store), *check_events(engine, tasks)]
+    found = [*check_keys(engine, store), *check_events(engine, tasks, archived)]
     ended = [record for record in runs.values() if record.state.is_terminal]
     if home is not None and (home / "repo.git").exists():
         for record in ended:

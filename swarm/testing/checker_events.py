@@ -1,6 +1,6 @@
 """I6: whoever reads the event stream alone knows each task's state, attempts, failures and crashes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from swarm.engine.engine import Engine
@@ -19,10 +19,12 @@ class Replayed:
     crashes: int = 0
 
 
-def replay(engine: Engine) -> dict[str, Replayed]:
-    """Every task of the project, from the event stream alone."""
+def replay(engine: Engine, archived: Sequence[Event] = ()) -> dict[str, Replayed]:
+    """Every task of the project, from its events alone: the archived ones, and the stream after them."""
     tasks: dict[str, Replayed] = {}
-    after = "0-0"
+    for event in archived:
+        _apply(tasks, event)
+    after = archived[-1].id if archived else "0-0"
     while page := engine.events(after=after):
         for event in page:
             _apply(tasks, event)
@@ -30,9 +32,11 @@ def replay(engine: Engine) -> dict[str, Replayed]:
     return tasks
 
 
-def check_events(engine: Engine, tasks: Mapping[str, TaskRecord]) -> Iterator[str]:
+def check_events(
+    engine: Engine, tasks: Mapping[str, TaskRecord], archived: Sequence[Event] = ()
+) -> Iterator[str]:
     """Violations of I6."""
-    replayed = replay(engine)
+    replayed = replay(engine, archived)
     for name, task in tasks.items():
         stored = Replayed(task.state, task.attempt, task.failures, task.setbacks, task.crashes)
         if replayed.get(name) != stored:

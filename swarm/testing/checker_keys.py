@@ -10,6 +10,7 @@ from swarm.engine.records import TaskRecord
 from swarm.engine.store import Store
 from swarm.engine.words import hash_of, text_of, words_of
 from swarm.keys import Keys, member
+from swarm.plan.model import TaskSpec
 from swarm.states import TERMINAL, TaskState
 
 CRASH_CAP = 3
@@ -135,6 +136,12 @@ def overlap(left: LockEntry, right: LockEntry) -> bool:
     return (left.is_wide and right.node.startswith(left.node)) or (
         right.is_wide and left.node.startswith(right.node)
     )
+
+
+def exclude(left: TaskSpec, right: TaskSpec) -> bool:
+    """Whether no two tasks with these scopes may be held at once."""
+    theirs = compile_locks(right)
+    return any(overlap(mine, lock) for mine in compile_locks(left) for lock in theirs)
 
 
 def _overlaps(seen: _Seen) -> Iterator[str]:

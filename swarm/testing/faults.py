@@ -70,12 +70,13 @@ class FaultyStore:
         self._inner = inner
         self._server_pid = server_pid
         self._fault: Fault | None = None
+        self._until_fault = 0
         self.sent: list[tuple[str | bytes | int, ...]] = []
         self.calls: Counter[str] = Counter()
 
-    def arm(self, fault: Fault) -> None:
-        """What happens to the next script call."""
-        self._fault = fault
+    def arm(self, fault: Fault, *, after: int = 0) -> None:
+        """What happens to the next script call, or to the one so many calls after it."""
+        self._fault, self._until_fault = fault, after
 
     def call(self, *command: str | bytes | int, timeout_s: float | None = None) -> Reply:
         """Send one command and return its reply, unless a fault is armed."""
@@ -97,7 +98,11 @@ class FaultyStore:
         scripts = [tuple(command) for command in commands if command[0] == "FCALL"]
         if not scripts:
             return send(timeout_s)
-        fault, self._fault = self._fault, None
+        fault = None
+        if self._until_fault:
+            self._until_fault -= 1
+        else:
+            fault, self._fault = self._fault, None
         self.sent += scripts
         self.calls.update(str(command[1]).rpartition("_")[0] for command in scripts)
         if fault == "stall":

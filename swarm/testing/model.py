@@ -1,22 +1,83 @@
 """The reference model: what the engine's scripts must do, said as plainly as it can be.
 
-No queue, lot, counter or index: every question is answered by looking at every task. Where the engine may
-choose, the model says among what: which tasks stand parked is observed, for a lot wakes one at a time.
+No queue, lot, counter or index: every question is answered by looking at every task, and what follows by
+itself is found by looking again (`settle`). Where the engine may choose, the model says among what.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from swarm.engine.claims import Claim, Failure, MergeTicket, WorkerProfile
-from swarm.engine.ranks import urgency
+from swarm.engine.ranks import AGES, rank_of, urgency
 from swarm.errors import RunCancelledError, StaleTokenError
 from swarm.keys import member
 from swarm.plan.graph import upward_ranks
-from swarm.plan.model import Plan
+from swarm.plan.model import Plan, TaskSpec
+from swarm.plan.subplan import placed
 from swarm.states import ALIVE_MS, FailureKind
 from swarm.states import TaskState as State
-from swarm.testing.model_records import BAD, HELD, LEASED, LIVE, NOT_DONE, Run, Task
+from swarm.testing.checker_keys import exclude
 
-GAP_MS, GRACES, CRASH_CAP, SETBACK_CAP, NO_LIMIT = 5_000, 2, 3, 8, 1 << 30
+GAP_MS, GRACES, CRASH_CAP, SETBACK_CAP, NO_LIMIT, ARCHIVE_MS = 5_000, 2, 3, 8, 1 << 30, 3_600_000
+LEASED = frozenset({State.ACKED, State.RUNNING})
+HELD = LEASED | {State.MERGING}
+LIVE = HELD | {State.PENDING, State.QUEUED}
+BAD = frozenset({State.FAILED, State.UPSTREAM_FAILED, State.CANCELLED})
+
+
+class Run:
+    """One run; its slot is merger, member, merge token and until when."""
+
+    def __init__(self, name: str, tip: str, deadline_ms: int, *, is_fail_fast: bool) -> None:
+        self.name, self.tip, self.deadline_ms, self.is_fail_fast = name, tip, deadline_ms, is_fail_fast
+        self.state, self.is_paused, self.is_stopping, self.tip_token = "active", False, False, 0
+        self.slot: tuple[str, str, int, int] | None = None
+        self.tasks: list[Task] = []
+
+    def having(self, states: Collection[State]) -> "list[Task]":  # its tasks in these states
+        return [task for task in self.tasks if task.state in states]
+
+
+class Task:
+    """One task, with what it waits for, what it was expanded into, and what it is a part of."""
+
+    def __init__(self, run: Run, spec: TaskSpec, score: int, around: "Task | None") -> None:
+        self.run, self.spec, self.score, self.around = run, spec, score, around
+        self.name, self.worker, self.base, self.merged_commit = member(run.name, spec.id), "", "", ""
+        self.attempt = self.token = self.merge_token = self.failures = self.setbacks = self.crashes = 0
+        self.not_before_ms = self.lease_ends_ms = self.spent = self.usage = 0
+        self.was_skipped = self.is_swept = self.is_parked = False  # swept: it ended because others failed
+        self.state, self.tried_by = State.PENDING, set[str]()
+        self.needs: list[Task] = [task for task in run.tasks if task.spec.id in spec.dependencies]
+        self.parts: list[Task] = []
+
+    def is_for(self, worker: WorkerProfile) -> bool:  # the worker can do it
+        is_type = "*" in worker.types or self.spec.type in worker.types
+        return is_type and self.spec.executor in worker.executors and {*self.spec.needs} <= {*worker.tags}
+
+    def blockers(self, states: Collection[State]) -> "list[Task]":  # of what it waits for
+        return [one for one in self.needs if one.state in states and not one.was_skipped]
+
+    def dependents(self) -> "list[Task]":  # who waits for it
+        return [one for one in self.run.tasks if self in one.needs]
+
+    def bounds(self) -> tuple[str, ...]:  # of the nearest task around that has files
+        return (self.around.spec.files or self.around.bounds()) if self.around else ()
+
+    def goes_on(self) -> State | None:  # by itself, when pending
+        if self.blockers(BAD - {State.CANCELLED}):
+            return State.UPSTREAM_FAILED
+        return None if self.blockers(LIVE | BAD) else State.DONE if self.parts else State.QUEUED
+
+    def move(self, to: State, spent: int = 0) -> None:  # what it held ends; what it spent adds up
+        if self.state in HELD:
+            self.usage, self.spent = self.usage + (spent or self.spent), 0
+        if self.run.slot and self.run.slot[1] == self.name:
+            self.run.slot = None
+        if to in LIVE or not (self.state in HELD or to is State.DONE or self.parts):
+            self.worker, self.not_before_ms = "", 0
+        self.state, self.is_parked, self.token = to, False, self.token * (to is State.DONE)
+        self.is_swept = to is State.CANCELLED and self.run.is_stopping
+        self.run.is_stopping |= to is State.FAILED and self.run.is_fail_fast
 
 
 class Model:
@@ -24,277 +85,215 @@ class Model:
 
     def __init__(self, lease_ms: int) -> None:
         self.lease_ms = lease_ms
-        self.now_ms = self.fence = self.last_tick_ms = self.grace_until_ms = self.graces = 0
+        self.now_ms = self.fence = self.last_tick_ms = self.grace_until_ms = self.graces = self.submitted = 0
         self.runs: dict[str, Run] = {}
-        self.tasks: dict[str, Task] = {}
-        self.deadlines: dict[str, int] = {}
         self.workers: dict[str, tuple[WorkerProfile, int]] = {}
-        self.last_claims: dict[str, tuple[str, str, int]] = {}  # worker -> claim id, task, token
-        self.paused: set[str] = set()
+        self.last_claims: dict[str, tuple[str, Task | None, int]] = {}  # worker -> claim id, task, token
         self.limits: dict[str, int] = {}
-        self.stopping: list[str] = []  # runs that fail fast, and have failed
-        self.turns: set[str] = set()  # tasks whose turn it was since they were claimed: observed
+        self.paused, self.turns = set[str](), set[str]()  # turns since their tasks were claimed: observed
+        self.archive = ("", 0)  # who is in charge, and when it was last heard of
 
-    def of_run(self, run: str, states: Iterable[State] = State) -> list[Task]:
-        """A run's tasks in these states, in the plan's order."""
-        return [task for task in self.tasks.values() if task.run == run and task.state in states]
+    @property
+    def tasks(self) -> dict[str, Task]:  # by their names
+        return {task.name: task for run in self.runs.values() for task in run.tasks}
 
-    def leased(self, kind: str = "*") -> list[Task]:
-        """What workers hold of a type."""
+    def leased(self, kind: str = "*") -> list[Task]:  # what workers hold of a type
         return [one for one in self.tasks.values() if one.state in LEASED and kind in {"*", one.spec.type}]
 
-    def is_blocked(self, task: Task) -> bool:
-        """Somebody holds a lock that excludes one of its own: pair by pair."""
+    def in_the_way(self, task: Task) -> list[Task]:  # by a lock that excludes one of its own, or its turn
         others = [one for one in self.tasks.values() if one.state in HELD or one.name in self.turns]
-        return any(task.overlaps(one) for one in others if one is not task)
+        return [one for one in others if one is not task and exclude(one.spec, task.spec)]
 
-    def _dependents(self, task: Task) -> list[Task]:
-        return [one for one in self.of_run(task.run) if task.spec.id in one.spec.dependencies]
+    def settle(self) -> list[str]:  # all that follows by itself; returns what it has queued
+        queued = []
+        for run in self.runs.values():
+            while moves := [(one, to) for one in run.having({State.PENDING}) if (to := one.goes_on())]:
+                for task, to in moves:
+                    task.state, task.is_swept = to, to is State.UPSTREAM_FAILED
+                    task.worker = "" if task.is_swept and not task.parts else task.worker
+                    queued += [task.spec.id] if to is State.QUEUED else []
+            for task in run.having(LIVE) if run.is_stopping else ():
+                task.move(State.CANCELLED)
+            run.is_stopping = False
+            if run.state == "active" and not run.having(LIVE):
+                ends = {task.state for task in run.having(BAD)}
+                run.state = "done" if not ends else "failed" if ends - {State.CANCELLED} else "cancelled"
+        return sorted(queued)
 
-    def _dependencies(self, task: Task, states: Iterable[State]) -> list[Task]:
-        found = [self.tasks[member(task.run, name)] for name in task.spec.dependencies]
-        return [one for one in found if one.state in states]
+    def submit(self, run: Run, plan: Plan, of: Task | None = None) -> list[Task]:
+        if run.name in self.runs and not of:  # a known run stays as it is
+            return []
+        self.runs[run.name], ranks = run, upward_ranks(plan)
+        for age, spec in enumerate(plan.tasks, self.submitted):
+            rank_s = ranks[spec.id] + (rank_of(of.score) if of else 0)
+            score = urgency(rank_s, spec.priority) + (of.score % AGES if of else age)
+            run.tasks.append(Task(run, spec, score, of))
+        self.submitted += len(plan.tasks)
+        return run.tasks[-len(plan.tasks) :]
 
-    def _blockers(self, task: Task, states: Iterable[State]) -> list[Task]:
-        return [one for one in self._dependencies(task, states) if not one.was_skipped]
-
-    def submit(self, run: str, plan: Plan, made: Run, deadline_s: float | None) -> None:
-        """A known run stays as it is."""
-        if run in self.runs:
-            return
-        self.runs[run], ranks, seconds = made, upward_ranks(plan), {run: deadline_s}
-        for spec in plan.tasks:
-            name, score = member(run, spec.id), urgency(ranks[spec.id], spec.priority) + len(self.tasks)
-            self.tasks[name] = Task(
-                run, name, spec, score, State.PENDING if spec.dependencies else State.QUEUED
-            )
-            seconds[name] = spec.deadline_s
-        self.deadlines |= {name: self.now_ms + round(one * 1000) for name, one in seconds.items() if one}
-
-    def may_claim(self, worker: WorkerProfile) -> set[str]:
-        """Names of the tasks that a new claim may be given now, '' for none."""
-        fit = [task for task in self.tasks.values() if self._fits(task, worker) and not self.is_blocked(task)]
+    def may_claim(self, worker: WorkerProfile) -> set[str]:  # '' for none
+        self.settle()
+        fit = [one for one in self.tasks.values() if self._fits(one, worker) and not self.in_the_way(one)]
         if all(task.is_parked or task.not_before_ms for task in fit):
             self._end_backoffs()
-        standing = [task for task in fit if not task.is_parked and not task.not_before_ms]
-        if self.turns:
+        standing = [task.score for task in fit if not task.is_parked and not task.not_before_ms]
+        best = min(standing, default=None)
+        if self.turns or best is None:
             return {"", *(task.name for task in fit)}
-        best = min(standing, key=lambda task: task.score, default=None)
-        woken = [task for task in fit if task.is_parked and (best is None or task.score < best.score)]
-        return {best.name if best else "", *(task.name for task in woken)}
+        return {task.name for task in fit if task.score == best or (task.is_parked and task.score < best)}
 
-    def grant(self, name: str, worker: WorkerProfile, claim_id: str) -> None:
-        """The claim was answered so."""
+    def grant(self, name: str, worker: WorkerProfile, claim_id: str) -> None:  # the claim was answered so
         if task := self.tasks.get(name):
-            self.fence += 1
-            task.grant(worker, self.fence, self.runs[task.run].tip, self.now_ms + self.lease_ms)
+            task.token = self.fence = self.fence + 1
+            task.state, task.worker, task.attempt = State.ACKED, worker.worker_id, task.attempt + 1
+            task.base, task.lease_ends_ms, task.is_parked = task.run.tip, self.now_ms + self.lease_ms, False
             self.turns.discard(name)
-        self.last_claims[worker.worker_id] = (claim_id, name, task.token if task else 0)
-
-    def claimed_before(self, worker: WorkerProfile, claim_id: str) -> Task | None:
-        """What this worker's last claim was given, if this one repeats it and it still holds."""
-        last_id, name, token = self.last_claims.get(worker.worker_id, ("", "", 0))
-        task = self.tasks.get(name)
-        return task if task in self.leased() and last_id == claim_id and task.token == token else None
+        self.last_claims[worker.worker_id] = (claim_id, task, task.token if task else 0)
 
     def _fits(self, task: Task, worker: WorkerProfile) -> bool:
-        kind, run = task.spec.type, self.runs[task.run]
         is_for_another = worker.worker_id in task.tried_by and any(
             name not in task.tried_by and seen_ms >= self.now_ms - ALIVE_MS and task.is_for(other)
             for name, (other, seen_ms) in self.workers.items()
         )
-        is_full = any(len(self.leased(one)) >= self.limits.get(one, NO_LIMIT) for one in ("*", kind))
-        is_open = not (is_full or {"*", kind} & self.paused or run.is_paused)
+        kinds = {"*", task.spec.type}
+        is_full = any(len(self.leased(one)) >= self.limits.get(one, NO_LIMIT) for one in kinds)
+        is_shut = is_full or kinds & self.paused or task.run.is_paused or is_for_another
         is_ready = task.state is State.QUEUED and task.not_before_ms <= self.now_ms
-        return is_ready and is_open and not is_for_another and task.is_for(worker)
+        return is_ready and not is_shut and task.is_for(worker)
 
     def _end_backoffs(self) -> None:
         for task in self.tasks.values():
             task.not_before_ms *= task.not_before_ms > self.now_ms
 
-    def held(self, by: Claim | MergeTicket, may_be: Iterable[State] = LEASED) -> Task:
-        """The task of a claim or a merge ticket, if its token is the current one."""
-        task = self.tasks[member(by.run, by.task.id)]
-        if not task.is_held_by(by, may_be):
+    def held(self, by: Claim | MergeTicket, may_be: Collection[State] = LEASED) -> Task:
+        task = self.tasks[member(by.run, by.task.id)]  # its token must be the current one
+        is_current = task.token == by.token and task.state in may_be
+        if isinstance(by, MergeTicket):
+            is_current = task.merge_token == by.merge_token and task.state is State.MERGING
+        if not is_current:
             raise RunCancelledError("") if task.state is State.CANCELLED else StaleTokenError("")
         return task
 
-    def fail(self, task: Task, failure: Failure, spent: int = 0) -> None:
-        """Back to the queue, or failed with all that waits for it."""
+    def expand(self, task: Task, plan: Plan, spent: int = 0) -> list[str]:  # it waits for the sinks
+        is_taken = any(f"{task.name}.{spec.id}" in self.tasks for spec in plan.tasks)
+        plan = placed(plan, f"{task.spec.id}.{task.attempt}." if is_taken else f"{task.spec.id}.")
+        task.parts = self.submit(task.run, plan, task)
+        task.needs += [part for part in task.parts if not part.dependents()]
+        task.move(State.PENDING, spent)
+        return self.settle()
+
+    def extend(self, task: Task, spec: TaskSpec, spent: int, *, is_told_so: bool) -> bool:
+        task.spec = spec
+        others = self.in_the_way(task)  # for all of the larger scope; a turn counts as it is told
+        is_granted = is_told_so and not any(one.state in HELD for one in others)
+        if not is_granted:
+            task.move(State.QUEUED, spent)
+        return is_granted or not others
+
+    def fail(self, task: Task, failure: Failure, spent: int = 0) -> None:  # back to the queue, or failed
         task.tried_by |= set() if failure.kind is FailureKind.CONFLICT else {task.worker}
         task.failures += failure.kind.is_charged
         task.setbacks += not failure.kind.is_charged
         is_final = not failure.retryable or failure.kind is FailureKind.POLICY
-        self.void(task, spent)
-        if is_final or task.failures >= task.spec.max_attempts or task.setbacks >= SETBACK_CAP:
-            self._fail(task)
-        else:
-            self.queue(task)
+        is_last = task.failures >= task.spec.max_attempts or task.setbacks >= SETBACK_CAP
+        task.move(State.FAILED if is_final or is_last else State.QUEUED, spent)
 
-    def queue(self, task: Task) -> None:
-        """Claimable (again), and nobody's."""
-        if task.state is not State.PENDING:
-            task.token, task.worker, task.not_before_ms = 0, "", 0
-        task.state = State.QUEUED
+    def begin_merge(self, merger: str) -> Task | None:  # the best where the slot is free
+        shut = [
+            one for one in self.runs.values() if (s := one.slot) and s[0] != merger and s[3] > self.now_ms
+        ]
+        ready = [one for one in self.tasks.values() if one.state is State.MERGING and one.run not in shut]
+        if task := min(ready, key=lambda one: (one.score, one.name), default=None):
+            task.merge_token = self.fence = self.fence + 1
+            task.run.slot = (merger, task.name, self.fence, self.now_ms + self.lease_ms)
+        return task
 
-    def void(self, task: Task, spent: int = 0) -> None:
-        """Its lease, its locks and its merge slot end; what it spent is added up once."""
-        run = self.runs[task.run]
-        if task.state in HELD:
-            task.usage, task.spent = task.usage + (spent or task.spent), 0
-        if run.slot and run.slot[1] == task.name:
-            run.slot = None
-        task.is_parked = False
-
-    def begin_merge(self, merger: str) -> Task | None:
-        """The best handed-in attempt whose branch nobody else is merging to."""
-        for task in sorted(self.tasks.values(), key=lambda one: one.score):
-            slot = self.runs[task.run].slot
-            if task.state is State.MERGING and (not slot or slot[0] == merger or slot[3] <= self.now_ms):
-                self.fence += 1
-                task.merge_token = self.fence
-                self.runs[task.run].slot = (merger, task.name, self.fence, self.now_ms + self.lease_ms)
-                return task
-        return None
-
-    def renew_merge(self, ticket: MergeTicket) -> None:
-        """Needs the task's merge token and the slot's."""
-        self.runs[self.held(ticket).run].renew(ticket.merge_token, self.now_ms + self.lease_ms)
+    def renew_merge(self, ticket: MergeTicket) -> None:  # needs the task's merge token and the slot's
+        run = self.held(ticket).run
+        if run.slot is None or run.slot[2] != ticket.merge_token:
+            raise StaleTokenError("")
+        run.slot = (*run.slot[:3], self.now_ms + self.lease_ms)
 
     def land(self, task: Task, commit: str = "", merge_token: int = 0, spent: int = 0) -> list[str]:
-        """Done; the dependents that go on."""
-        run = self.runs[task.run]
-        self.void(task, spent)
-        task.state, task.merged_commit = State.DONE, commit or task.merged_commit
-        if merge_token > run.tip_token:
-            run.tip, run.tip_token = commit, merge_token
-        return self._trigger(task)
+        task.move(State.DONE, spent)
+        task.merged_commit = commit or task.merged_commit
+        if merge_token > task.run.tip_token:
+            task.run.tip, task.run.tip_token = commit, merge_token
+        return self.settle()  # the dependents that go on
 
-    def _trigger(self, task: Task) -> list[str]:
-        after = [one for one in self._dependents(task) if one.state is State.PENDING]
-        ready = [one for one in after if not self._blockers(one, NOT_DONE)]
-        for one in ready:
-            self.queue(one)
-        return [one.spec.id for one in ready]
+    def reconcile(self, task: Task, attempt: int, merge_token: int, commit: str) -> bool:  # as git proves
+        if is_news := self.skip(task, State.DONE):
+            self.fence, task.attempt = max(self.fence, merge_token), max(task.attempt, attempt)
+            self.land(task, commit, merge_token)
+        return is_news
 
-    def reconcile(self, task: Task, attempt: int, merge_token: int, commit: str) -> bool:
-        """Git proves a landing, whatever state the task is in; what a person cancelled stays so."""
-        if task.state is State.DONE:
-            return False
-        self.fence, task.attempt = max(self.fence, merge_token), max(task.attempt, attempt)
-        is_over = task.state not in LIVE | {State.CANCELLED}
-        self.land(task, commit, merge_token)
-        self._undoom([task] if is_over else [])
-        return True
+    def skip(self, task: Task, to: State = State.SKIPPED) -> bool:  # so nobody waits for it
+        was, is_known = task.state, task.state in {State.DONE, to}
+        if not is_known:
+            task.move(to)
+            task.was_skipped |= to is State.SKIPPED
+            is_kept = was in LIVE or (to is State.DONE and was is State.CANCELLED)
+            if not is_kept and task.run.state != "cancelled":
+                task.run.state = "active"
+                self.retry_run(task.run, (), {State.UPSTREAM_FAILED})
+            for part in reversed(task.parts):
+                self.skip(part)
+        return not is_known
 
-    def skip(self, task: Task) -> bool:
-        """Nobody waits for it any more, whatever becomes of it."""
-        if task.state in {State.DONE, State.SKIPPED}:
-            return False
-        is_over = task.state not in LIVE
-        self.void(task)
-        task.state, task.was_skipped, task.token = State.SKIPPED, True, 0
-        self._trigger(task)
-        self._undoom([task] if is_over else [])
-        return True
-
-    def cancel(self, task: Task) -> None:
-        """It, and what waits for it."""
+    def cancel(self, task: Task, *, with_parts: bool = True) -> None:  # and what waits for it
+        for part in task.parts if with_parts and task.state is not State.DONE else ():
+            self.cancel(part)
         if task.state in LIVE:
-            self.void(task)
-            task.state, task.token, task.was_called_off = State.CANCELLED, 0, task.run in self.stopping
-            for one in self._dependents(task) if not task.was_skipped else ():
-                self.cancel(one)
+            task.move(State.CANCELLED)
+            for one in task.dependents() if not task.was_skipped else ():
+                self.cancel(one, with_parts=False)
 
-    def _fail(self, task: Task) -> None:
-        task.state, task.token = State.FAILED, 0
-        self._doom(task)
-        self.stopping += [task.run] if self.runs[task.run].is_fail_fast else []
-
-    def _doom(self, task: Task) -> None:
-        for one in self._dependents(task) if not task.was_skipped else ():
-            if one.state is State.PENDING:
-                one.state = State.UPSTREAM_FAILED
-                self._doom(one)
-
-    def _revive(self, task: Task) -> None:
-        self.runs[task.run].reopen()
-        task.forget_tries()
-        if self._blockers(task, NOT_DONE):
-            task.state, task.token = State.PENDING, 0
-        else:
-            self.queue(task)
-
-    def retry(self, task: Task) -> None:
-        """It, and whatever ended badly around it."""
+    def retry(self, task: Task, *, is_fresh: bool = False) -> None:  # and what ended badly around it
+        old = task.parts if is_fresh or task.state is State.SKIPPED else []
+        task.needs, task.parts = [one for one in task.needs if one not in old], [] if old else task.parts
         self._revive(task)
-        for one in (*self._dependents(task), *self._dependencies(task, BAD)):
+        for one in (*task.dependents(), *task.needs):
             if one.state in BAD:
                 self.retry(one)
+        for part in reversed(old):
+            self.skip(part)
 
-    def retry_run(self, run: str, states: Iterable[State] = BAD) -> None:
-        """What ended so and, of what failed only, what failed or was called off because of it."""
-        found = self.of_run(run, states)
-        while found:
+    def retry_run(self, run: Run, ends: Collection[State] = BAD, swept: Collection[State] = BAD) -> None:
+        for task in run.having(ends):  # and then what failed or was called off with them
+            self._revive(task)
+        while found := [one for one in run.having(swept) if one.is_swept and not one.blockers(BAD)]:
             for task in found:
                 self._revive(task)
-            found = [one for one in self.of_run(run, BAD) if one.is_swept and not self._blockers(one, BAD)]
 
-    def _undoom(self, roots: list[Task]) -> None:
-        """What failed because of these comes back, unless something else keeps it from ever beginning."""
-        if not roots or self.runs[roots[0].run].state == "cancelled":
-            return
-        self.runs[roots[0].run].reopen()
-        for root in roots:
-            for one in self._dependents(root):
-                if one.state is State.UPSTREAM_FAILED and not self._blockers(
-                    one, BAD - {State.UPSTREAM_FAILED}
-                ):
-                    self._revive(one)
-                    self._undoom([one])
-                    for bad in self._blockers(one, BAD):
-                        self._doom(bad)
+    def _revive(self, task: Task) -> None:
+        task.failures = task.setbacks = task.crashes = task.token = 0
+        task.run.state, task.state, task.is_swept, task.tried_by = "active", State.PENDING, False, set()
+        if not task.parts and not task.blockers(LIVE | BAD):
+            task.move(State.QUEUED)
 
-    def reap(self) -> set[tuple[str, State]]:
-        """One tick: what it took back or failed; no lease ends in the term of grace after a gap in ticks."""
+    def reap(self) -> set[tuple[str, State]]:  # what it took back
         is_gap = self.last_tick_ms and self.now_ms - self.last_tick_ms > GAP_MS and self.leased()
         if is_gap:
             self.grace_until_ms = self.now_ms + self.lease_ms if self.graces < GRACES else 0
             self.graces = min(self.graces + 1, GRACES)
-        due = sorted((ms, name) for name, ms in self.deadlines.items() if ms <= self.now_ms)
-        self.last_tick_ms = self.now_ms
-        in_grace = self.now_ms < self.grace_until_ms
+        due = [run for run in self.runs.values() if 0 < run.deadline_ms <= self.now_ms]
+        self.last_tick_ms, in_grace = self.now_ms, self.now_ms < self.grace_until_ms
         self.graces = self.graces if in_grace or (is_gap and not due) else 0
-        over = [self.tasks[name] for _, name in due if self.deadlines.pop(name) and name in self.tasks]
-        failed = [task for task in over if self._expire(task, LIVE)]
         self._end_backoffs()
-        ended = [task for task in self.leased() if task.lease_ends_ms <= self.now_ms]
-        expired = [] if in_grace else ended
-        for task in expired:
-            self.reclaim(task)
-        found = {(task.name, task.state) for task in (*failed, *expired)}
-        for run in [name for _, name in due if name in self.runs]:
-            for task in self.of_run(run):
-                self._expire(task, LIVE - {State.PENDING})
+        expired = [one for one in self.leased() if one.lease_ends_ms <= self.now_ms and not in_grace]
+        found = {(task.name, self.reclaim(task)) for task in expired}
+        for run in due:
+            run.deadline_ms = 0
+            for task in run.having(LIVE - {State.PENDING}):
+                task.move(State.FAILED)
         return found
 
-    def _expire(self, task: Task, states: Iterable[State]) -> bool:
-        if task.state not in states:
-            return False
-        self.void(task)
-        self._fail(task)
-        return True
-
-    def reclaim(self, task: Task) -> None:
-        """Its worker vanished."""
+    def reclaim(self, task: Task) -> State:  # its worker vanished
         task.crashes += 1
-        self.void(task)
-        (self._fail if task.crashes >= CRASH_CAP else self.queue)(task)
+        task.move(State.FAILED if task.crashes >= CRASH_CAP else State.QUEUED)
+        return task.state
 
-    def settle(self) -> None:
-        """A run ends when its tasks have."""
-        for task in [task for run in self.stopping for task in self.of_run(run, LIVE)]:
-            self.cancel(task)
-        self.stopping.clear()
-        for name, run in self.runs.items():
-            run.settle({task.state for task in self.of_run(name)})
+    def trim(self, archive: str) -> bool:  # one archive at a time, until it has not been heard of for an hour
+        if self.archive[0] in {"", archive} or self.now_ms - self.archive[1] >= ARCHIVE_MS:
+            self.archive = (archive, self.now_ms)
+        return self.archive == (archive, self.now_ms)

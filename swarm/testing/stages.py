@@ -125,7 +125,7 @@ CALLS: dict[str, Callable[[Stage], object]] = {
     "cancel": lambda s: s.engine.cancel(s.run, "task"),
     "retry": lambda s: s.engine.retry(s.run, "task", fresh=True),
     "pause": lambda s: s.engine.pause(s.run),
-    "unpause": lambda s: s.engine.unpause(s.run),
+    "resume": lambda s: s.engine.resume(s.run),
     "limit": lambda s: s.engine.limit("general", 1),
     "skip": lambda s: s.engine.skip(s.run, "task"),
     "rerank": lambda s: s.engine.rerank(s.run, {"task": 7_000_000, "last": 9_000_000}),

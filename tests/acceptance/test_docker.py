@@ -201,9 +201,9 @@ def test_a_team_of_containers_makes_a_branch(team: Team, docker_engine: DockerCl
     team.compose("up", "-d", "--wait", "--scale", "worker=3")
     workers = team.compose("ps", "--quiet", "worker").split()
     submitted = team.swarm.json("submit", team.swarm.plan(slow_diamond()))
-    wait_for(lambda: bool(busy_container(team.swarm, "root")), "a worker to take the first task", 60)
+    busy = wait_for(lambda: busy_container(team.swarm, "root"), "a worker to take the first task")
 
-    docker_engine.containers.get(busy_container(team.swarm, "root")).kill()
+    docker_engine.containers.get(busy).kill()
     team.swarm.call("wait", str(submitted["run"]), "--timeout", "150", timeout_s=RUN_LIMIT_S)
 
     assert len(workers) == 3

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from real_swarm import DIAMOND, Swarm, wait_for, write_task
 
+from swarm.fleet.server_file import running_url
+
 
 def held(swarm: Swarm, name: str) -> dict[str, object]:
     """A task that is at work until the test lets it go."""
@@ -161,3 +163,33 @@ def test_cancel_ends_a_run_and_its_agents(swarm: Swarm) -> None:
 
     assert run.wait(30) == 1
     assert set(states(swarm).values()) <= {"cancelled", "done"}
+
+
+def test_looking_at_a_stopped_project_leaves_its_server_stopped(swarm: Swarm) -> None:
+    """Whoever looks is told what is stored; a run starts the server to stay."""
+    run = swarm.json("run", swarm.plan([write_task("only")]), "-y")["run"]
+    home = swarm.root / ".swarm"
+    assert swarm.json("down")["stopped"] is True
+
+    looked = [swarm.json("status"), swarm.json("doctor"), swarm.json("cancel", "latest")]
+
+    assert looked[0]["run"]["run"] == run  # type: ignore[index]  # JSON
+    assert running_url(home) is None
+    assert swarm.json("down")["stopped"] is False
+    assert swarm.call("run", "--resume", "latest").returncode == 0
+    assert swarm.call("status").returncode == 0
+    assert running_url(home) is not None
+
+
+def test_a_server_that_is_put_down_ends_the_run_that_used_it(swarm: Swarm) -> None:
+    """A run does not start again what a person has stopped; it says how to go on."""
+    run = swarm.start("run", swarm.plan([held(swarm, "first")]), "-y", "--workers", "1")
+    wait_for(lambda: states(swarm).get("first") == "running", "the first task to run")
+
+    swarm.call("down")
+
+    assert run.wait(60) == 3
+    assert "stopped by `swarm down`" in swarm.told()
+    assert running_url(swarm.root / ".swarm") is None
+    gate(swarm).touch()
+    assert swarm.call("run", "--resume", "latest", "--workers", "1").returncode == 0

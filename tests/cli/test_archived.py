@@ -98,17 +98,6 @@ def test_an_archived_run_is_simulated_by_its_recorded_durations(
     assert (found["run"], found["tasks"], found["unmeasured"]) == (archived[0], 2, 0)
 
 
-@pytest.mark.parametrize("verb", ["retry", "cancel", "pause"])
-def test_an_archived_run_cannot_be_steered(
-    swarm: Run, archived: tuple[str, dict[str, Ended]], verb: str
-) -> None:
-    """There is nothing to steer; the way on is its plan."""
-    told = swarm(verb, archived[0])
-
-    assert told.code == 2
-    assert "when its plan is run again" in told.err or "there is no run yet" in told.err
-
-
 def test_an_unknown_run_is_unknown_in_the_archive_too(
     swarm: Run, archived: tuple[str, dict[str, Ended]]
 ) -> None:
@@ -119,3 +108,72 @@ def test_an_unknown_run_is_unknown_in_the_archive_too(
 
     assert told.code == 2
     assert "no run 'zzzz'" in told.err
+
+
+@pytest.fixture(params=[True, False], ids=["beside a live run", "alone"])
+def _neighbour(
+    request: pytest.FixtureRequest, archived: tuple[str, dict[str, Ended]], bench: Workbench, task: Task
+) -> None:
+    """What Redis has beside the archived run: another one, or nothing."""
+    if request.param and archived:
+        bench.submit(task("one"))
+
+
+@pytest.mark.usefixtures("_neighbour")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("retry", "RUN"),
+        ("retry", "RUN", "api"),
+        ("skip", "RUN", "api"),
+        ("cancel", "RUN"),
+        ("pause", "RUN"),
+        ("resume", "RUN"),
+        ("watch", "RUN"),
+    ],
+    ids=" ".join,
+)
+def test_steering_an_archived_run_says_where_it_is_and_what_to_do(
+    swarm: Run, archived: tuple[str, dict[str, Ended]], folder: Path, words: tuple[str, ...]
+) -> None:
+    """Not that there is no such run: it is there, but nothing of it can be done any more."""
+    run = archived[0]
+
+    told = swarm(*(run[:6] if word == "RUN" else word for word in words), "--json")
+
+    error = json.loads(told.out)["error"]
+    assert (told.code, error["code"]) == (2, "SW005")
+    assert error["message"] == f"run {run} is archived: Redis has forgotten it"
+    assert str(folder / ".swarm" / "runs" / run) in error["hint"]
+    assert "`swarm run PLAN`" in error["hint"]
+
+
+def test_the_latest_run_cannot_be_steered_when_it_is_archived(
+    swarm: Run, archived: tuple[str, dict[str, Ended]]
+) -> None:
+    """Also when it is not named."""
+    told = swarm("retry")
+
+    assert told.code == 2
+    assert f"run {archived[0]} is archived" in told.err
+
+
+def test_the_hint_names_the_plan_that_an_archived_run_was_of(
+    swarm: Run, archived: tuple[str, dict[str, Ended]], folder: Path
+) -> None:
+    """Where it was submitted from here, the plan lies beside the archive."""
+    plan = folder / ".swarm" / "runs" / archived[0] / "plan.json"
+    plan.write_text("[]")
+
+    assert f"`swarm run {plan}`" in swarm("retry", archived[0]).err
+
+
+def test_a_task_that_is_named_as_an_archived_run_begins_is_found(
+    swarm: Run, archived: tuple[str, dict[str, Ended]], bench: Workbench, task: Task
+) -> None:
+    """What is there goes before what is not."""
+    live = bench.submit(task(archived[0][:4]))
+
+    told = swarm("skip", archived[0][:4], "--json")
+
+    assert (json.loads(told.out)["run"], told.code) == (live, 0)

@@ -186,6 +186,34 @@ def test_wait_exits_1_when_a_limit_was_not_all_that_failed(swarm: Swarm, bench: 
     assert swarm("wait").code == 1
 
 
+def test_wait_exits_1_when_a_person_was_not_all_that_was_missing(
+    swarm: Swarm, bench: Bench, task: Task
+) -> None:
+    """A dead letter of crashes beside one that policy refused: the run has failed."""
+    run = bench.submit(task("crashes"), task("refused"))
+    for _ in range(3):
+        crashing = bench.claim()
+        assert crashing.task.id == "crashes"
+        bench.engine.reclaim_worker("w-1")
+    bench.engine.fail(bench.claim(), Failure(FailureKind.POLICY, "wrote a secret"))
+
+    ended = swarm("wait", run)
+
+    assert [row["failure_kind"] for row in swarm("tasks", "--json").json()] == ["crash", "policy"]
+    assert ended.code == 1
+
+
+def test_wait_exits_1_for_a_run_that_was_cancelled_though_it_waited_for_a_person(
+    swarm: Swarm, bench: Bench, task: Task
+) -> None:
+    """That person has spoken."""
+    run = bench.submit(task("refused"), task("never"))
+    bench.engine.fail(bench.claim(), Failure(FailureKind.POLICY, "wrote a secret"))
+    swarm("cancel", run)
+
+    assert swarm("wait", run).code == 1
+
+
 def test_wait_gives_up_with_exit_8(swarm: Swarm, bench: Bench, task: Task) -> None:
     """Not finished is neither done nor failed."""
     run = bench.submit(task("a"))
@@ -284,3 +312,30 @@ def test_a_worker_of_a_type_that_nothing_has_says_so(bench: Bench, task: Task, f
     process.terminate()
     process.communicate(timeout=30)
     assert said == "warning: --types: no task of type 'dosc' was ever submitted; known here: docs\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("cancel", "latest", "--task", ""),
+        ("cancel", ""),
+        ("retry", "latest", "--task", ""),
+        ("retry", ""),
+        ("skip", "latest", ""),
+        ("skip", ""),
+        ("pause", ""),
+        ("why", ""),
+        ("status", ""),
+    ],
+)
+def test_an_empty_name_is_refused_and_not_taken_for_all(
+    swarm: Swarm, bench: Bench, task: Task, words: tuple[str, ...]
+) -> None:
+    """A script whose variable is not set must not cancel a whole run."""
+    bench.submit(task("a"))
+
+    done = swarm(*words)
+
+    assert done.code == 2
+    assert "is empty" in done.err
+    assert swarm("tasks", "--json").json()[0]["state"] == "queued"

@@ -219,3 +219,13 @@ def test_diff_of_a_task_that_ended_without_landing_says_so(swarm: Swarm, bench: 
         "help: `swarm why a` says why",
     ]
     assert "(upstream_failed) landed, and it was never tried" in never_tried.err
+
+
+def test_events_after_what_is_no_entry_are_refused(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """A wrong word is a usage error, and shows what it should look like."""
+    bench.submit(task("a"))
+
+    done = swarm("events", "--after", "yesterday")
+
+    assert done.code == 2
+    assert "--after: 'yesterday' is no entry of the events" in done.err

@@ -1,4 +1,4 @@
-"""`pause`, `unpause`, `limit`: how much is given out, and where that shows."""
+"""`pause`, `resume`, `limit`: how much is given out, and where that shows."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -31,12 +31,12 @@ def test_a_paused_run_says_so_everywhere(swarm: Swarm, bench: Bench, task: Task)
     assert bench.engine.claim(bench.worker, "none") is None
 
     assert paused == {"run": run, "paused": True}
-    line = f"run {run} is paused: `swarm unpause {run}` goes on with it"
+    line = f"run {run} is paused: `swarm resume {run}` goes on with it"
     assert line in swarm("status").out
     assert line in texts(swarm, "a")
     assert swarm("queue", "--json").json()["aside"] == {run: 1}
     assert f"paused {run}" in swarm("queue").out
-    assert swarm("unpause", "--json").json() == {"run": run, "paused": False}
+    assert swarm("resume", "--json").json() == {"run": run, "paused": False}
     assert bench.claim().task.id == "a"
 
 
@@ -46,12 +46,12 @@ def test_a_paused_type_and_project_say_so(swarm: Swarm, bench: Bench, task: Task
 
     swarm("pause", "--type", "docs")
 
-    assert "type 'docs' is paused: `swarm unpause --type docs` goes on with it" in texts(swarm, "guide")
+    assert "type 'docs' is paused: `swarm resume --type docs` goes on with it" in texts(swarm, "guide")
     assert not any("paused" in text for text in texts(swarm, "a"))
     swarm("pause", "--all")
     assert swarm("status", "--json").json()["paused"] == ["*", "docs"]
-    swarm("unpause", "--all")
-    swarm("unpause", "--type", "docs")
+    swarm("resume", "--all")
+    swarm("resume", "--type", "docs")
     assert swarm("queue", "--json").json()["paused"] == []
 
 
@@ -123,3 +123,54 @@ def test_a_malformed_limit_is_an_error_that_names_it(tmp_path: Path, text: str) 
 
     with pytest.raises(ConfigError, match="limits"):
         load_limits(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("flags", "other"),
+    [
+        (("--type", "general"), "type 'general' is still paused"),
+        (("--all",), "everything is still paused"),
+    ],
+)
+def test_a_pause_names_what_takes_it_back(
+    swarm: Swarm, bench: Bench, task: Task, flags: tuple[str, ...], other: str
+) -> None:
+    """And whoever takes back another one is told that this one holds."""
+    run = bench.submit(task("a"))
+    undo = f"`{' '.join(('swarm', 'resume', *flags))}`"
+
+    paused, wrong, right = swarm("pause", *flags), swarm("resume"), swarm("resume", *flags)
+
+    assert undo in paused.out
+    assert wrong.out == f"run {run} was not paused\n"
+    assert f"no worker is alive: `swarm run --resume {run}` starts some" in wrong.err
+    assert other in wrong.err
+    assert undo in wrong.err
+    assert right.code == 0
+    assert "still paused" not in right.err
+    assert bench.claim().task.id == "a"
+
+
+def test_a_pause_of_a_type_that_nobody_submitted_says_so(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """It may be a slip of the pen."""
+    bench.submit(task("a"), task("guide", kind="docs"))
+
+    assert "no task of type 'dosc'" in swarm("pause", "--type", "dosc").err
+    assert "no task of type" not in swarm("pause", "--type", "docs").err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("pause", "--type", ""), "--type: no task can have the type ''"),
+        (("limit", "", "3"), "no task can have the type ''"),
+        (("limit", "docs", "-1"), "N must be a whole number from 1 up"),
+    ],
+)
+def test_what_is_wrong_is_named_as_it_was_given(swarm: Swarm, words: tuple[str, ...], said: str) -> None:
+    """Not by the name of another option, nor as an option."""
+    done = swarm(*words)
+
+    assert done.code == 2
+    assert said in done.err
+    assert "--types" not in done.err

@@ -176,6 +176,27 @@ def test_validate_lists_every_problem_at_once(swarm: Swarm, plan_file: Path) -> 
     assert any(line.startswith("$[0].filles: ") and "'files'" in line for line in listed)
 
 
+def test_many_warnings_of_one_kind_are_cut_and_counted(swarm: Swarm, plan_file: Path) -> None:
+    """The few of another kind among them are seen; JSON has all."""
+    many = [
+        {**TASKS[0], "id": f"t{number}", "description": f"do {number}", "files": [f"{number // 2}.py"]}
+        for number in range(100)
+    ]
+    wide = {**TASKS[0], "id": "wide", "files": ["**"], "dependencies": [task["id"] for task in many]}
+    plan_file.write_text(json.dumps([*many, wide]))
+
+    shown, data = swarm("validate", str(plan_file)), swarm("validate", str(plan_file), "--json").json()
+
+    lines = [line.strip() for line in shown.out.splitlines()]
+    same = [line for line in lines if line.endswith("(they will wait for each other; order or merge them)")]
+    assert shown.code == 0
+    assert lines[0].endswith("101 tasks, 51 warnings")
+    assert len(same) == 20
+    assert "… and 30 more like it: --json has all" in lines
+    assert any("may write the whole repository" in line for line in lines)
+    assert len(data["findings"]) == 51
+
+
 def test_a_plan_that_says_itself_it_must_fail_is_refused(swarm: Swarm, plan_file: Path) -> None:
     """An estimate beyond the time limit is an error, not a remark."""
     plan_file.write_text(json.dumps([{**TASKS[0], "estimate_s": 900, "timeout_s": 60}]))

@@ -3,15 +3,14 @@
 import shlex
 import socket
 import subprocess
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from many_servers import Node
 
 from swarm.engine.claims import Failure, WorkerProfile
-from swarm.engine.connect import open_store
 from swarm.fleet.process_id import ProcessId
 from swarm.fleet.server_file import ServerRecord, write_server_file
 from swarm.plan.model import TaskSpec
@@ -22,6 +21,14 @@ from swarm.testing.server import RedisServer
 Swarm = Callable[..., Any]
 Bench = Any
 Task = Callable[..., TaskSpec]
+
+
+@pytest.fixture
+def tcp_server(tmp_path: Path) -> Iterator[str]:
+    """Host and port of one real server."""
+    node = Node(tmp_path / "tcp", []).start()
+    yield node.address
+    node.stop()
 
 
 @pytest.fixture
@@ -57,7 +64,7 @@ def test_status_as_json_has_its_documented_shape(swarm: Swarm, run: str) -> None
 
     assert set(data) == {
         *("run", "elapsed_s", "tasks", "agents", "queues", "taken_ms"),
-        *("paused", "limits", "unserved", "forecast_s", "eta_ms"),
+        *("paused", "limits", "unserved", "unserved_executors", "forecast_s", "eta_ms"),
     }
     assert data["run"]["counts"]["running"] == 1
     assert data["tasks"][0] == {"id": "build", "state": "running", "attempt": 1, "worker": "w-1"}
@@ -72,22 +79,6 @@ def test_without_a_live_worker_status_says_how_to_go_on(swarm: Swarm, bench: Ben
     submitted = bench.submit(task("a"))
 
     assert f"no worker is alive: `swarm run --resume {submitted}` goes on" in swarm("status").out
-
-
-def test_a_queue_that_nobody_serves_says_what_to_start(
-    swarm: Swarm, bench: Bench, task: Task, redis_url: str
-) -> None:
-    """In `status`, once it has been reported, and as JSON since when."""
-    bench.submit(replace(task("train", kind="ml"), needs=("gpu",)))
-    since_ms = bench.engine.now_ms() - 400_000
-    store = open_store(redis_url)
-    store.call("HSET", bench.engine.keys.of("unserved"), "ml+gpu", f"{since_ms} {since_ms + 300_000}")
-    store.close()
-
-    assert (
-        "no worker has served 'ml+gpu' for 6m40s: `swarm worker --types ml --tags gpu`" in swarm("status").out
-    )
-    assert swarm("status", "--json").json()["unserved"] == {"ml+gpu": since_ms}
 
 
 def test_runs_are_listed_oldest_first(swarm: Swarm, bench: Bench, task: Task) -> None:
@@ -109,6 +100,39 @@ def test_tasks_can_be_filtered_by_state(swarm: Swarm, run: str) -> None:
     assert picked[0]["spec"]["files"] == ["build.py"]
 
 
+def test_what_a_person_decided_about_is_not_told_by_its_former_end(
+    swarm: Swarm, bench: Bench, task: Task
+) -> None:
+    """Neither the note nor the time is of the attempt that failed before."""
+    run = bench.submit(task("gone"), task("skipped"))
+    for _ in range(2):
+        bench.engine.fail(bench.claim(), Failure(FailureKind.TASK_ERROR, "exit code 7"))
+
+    swarm("skip", run, "skipped")
+    swarm("cancel", run, "--task", "gone")
+
+    rows = {line.split()[0]: line.split() for line in swarm("tasks").out.splitlines()[1:]}
+    assert rows["skipped"][3:] == ["skipped", "1", "-"]
+    assert rows["gone"][3:] == ["cancelled", "1", "-"]
+    assert "cancelled" in swarm("why", "gone").out
+    assert "exit code 7" not in swarm("why", "gone").out + swarm("report").out
+
+
+def test_what_is_handed_in_again_is_not_told_by_what_failed_before(
+    swarm: Swarm, bench: Bench, task: Task
+) -> None:
+    """Whoever waits to be merged has done better since."""
+    run = bench.submit(task("build"))
+    bench.engine.fail(bench.claim(), Failure(FailureKind.TASK_ERROR, "exit code 7", retryable=False))
+    bench.engine.retry(run)
+    bench.engine.fail(bench.claim(), Failure(FailureKind.CONFLICT, "exit code 7"))
+
+    bench.engine.hand_in(bench.claim(), commit="a" * 40)
+
+    assert swarm("tasks", "--json").json()[0]["state"] == "merging"
+    assert "exit code 7" not in swarm("tasks").out
+
+
 def test_an_unknown_state_names_the_known_ones(swarm: Swarm, run: str) -> None:
     """The next step is in the error."""
     refused = swarm("tasks", run, "--state", "runing")
@@ -123,6 +147,27 @@ def test_agents_show_what_each_is_doing(swarm: Swarm, run: str) -> None:
     rows = swarm("agents", "--json").json()
 
     assert [(row["worker_id"], row["task"], row["alive"]) for row in rows] == [("w-1", f"{run}/build", True)]
+
+
+def test_a_worker_of_this_host_that_was_killed_is_dead_at_once(
+    swarm: Swarm, bench: Bench, task: Task
+) -> None:
+    """Its heartbeat is fresh for another twenty seconds, but here its process can be looked for."""
+    run = bench.submit(task("build"))
+    process = subprocess.Popen(["sleep", "60"])
+    bench.engine.heartbeat(WorkerProfile(str(ProcessId.running(process.pid))), kind="worker", state="busy")
+    before = (swarm("agents", "--json").json()[0]["alive"], " 1 worker," in swarm("status").out)
+
+    process.kill()
+    process.wait()
+
+    assert before == (True, True)
+    assert swarm("agents", "--json").json()[0]["alive"] is False
+    assert "dead" in swarm("agents").out
+    assert " 0 workers," in swarm("status").out
+    assert swarm("why", "build", "--json").json()["next"] == [f"swarm run --resume {run}"]
+    bench.engine.cancel(run)
+    assert "no worker is alive" in swarm("retry", run).err
 
 
 @pytest.mark.usefixtures("run")
@@ -229,6 +274,46 @@ def test_a_server_that_is_away_is_exit_3(tmp_path: Path, swarm: Swarm) -> None:
     away = swarm("status", "--json")
 
     assert (away.code, away.json()["error"]["code"], away.json()["error"]["retryable"]) == (3, "SW011", True)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("redis://127.0.0.1:1", "no answer from Redis at 127.0.0.1:1: [Errno 111] Connection refused"),
+        ("rediss://127.0.0.1:1", "no answer from Redis at 127.0.0.1:1: [Errno 111] Connection refused"),
+        (
+            "redis+cluster://:secret@127.0.0.1:1,127.0.0.1:2",
+            "none of the cluster's nodes at 127.0.0.1:1, 127.0.0.1:2 answers",
+        ),
+        ("redis+sentinel://127.0.0.1:1/shop", "none of the sentinels at 127.0.0.1:1 answers"),
+    ],
+)
+def test_a_server_that_is_down_is_told_in_our_words_whatever_it_is(
+    folder: Path, swarm: Swarm, url: str, message: str
+) -> None:
+    """One server, one over TLS, a cluster, sentinels: the same error, and the next step."""
+    (folder / "swarm.toml").write_text(f'redis_url = "{url}"\n')
+
+    down = swarm("status", "--json")
+
+    error = down.json()["error"]
+    assert (down.code, error["code"], error["message"]) == (3, "SW011", message)
+    assert error["hint"].startswith("check ")
+    assert "redis_url" in error["hint"]
+
+
+def test_one_server_that_is_given_as_a_cluster_is_a_setting_to_mend(
+    folder: Path, swarm: Swarm, tcp_server: str
+) -> None:
+    """It answers, so waiting for it would be in vain."""
+    (folder / "swarm.toml").write_text(f'redis_url = "redis+cluster://{tcp_server}"\n')
+
+    wrong = swarm("status", "--json")
+
+    error = wrong.json()["error"]
+    assert (wrong.code, error["code"]) == (2, "SW002")
+    assert error["message"] == f"redis_url: the server at {tcp_server} is no node of a cluster"
+    assert f"redis://{tcp_server}" in error["hint"]
 
 
 def test_the_embedded_server_of_the_folder_is_found(

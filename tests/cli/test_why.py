@@ -1,44 +1,15 @@
 """`why`: the chain of causes, from a task to what it all waits for."""
 
 import itertools
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import pytest
+from why_chain import Bench, Swarm, Task, alive, chain, starts
 
 from swarm.engine.claims import Failure, WorkerProfile
-from swarm.plan.model import TaskSpec
+from swarm.observe.wording import time_of_day
 from swarm.settings import attempt_log
 from swarm.states import FailureKind
-
-# Any: these are the fixtures' own types, and a test cannot import from its conftest.
-Swarm = Callable[..., Any]
-Bench = Any
-Task = Callable[..., TaskSpec]
-
-
-def chain(swarm: Swarm, task: str) -> list[tuple[str, str]]:
-    return [(link["task"], link["text"]) for link in swarm("why", task, "--json").json()["chain"]]
-
-
-def starts(links: list[tuple[str, str]], *expected: tuple[str, str]) -> bool:
-    return len(links) == len(expected) and all(
-        task == wanted and text.startswith(beginning)
-        for (task, text), (wanted, beginning) in zip(links, expected, strict=True)
-    )
-
-
-def alive(
-    bench: Bench,
-    kind: str = "worker",
-    types: tuple[str, ...] = ("*",),
-    executors: tuple[str, ...] = ("command", "messages"),
-    number: int = 1,
-) -> None:
-    worker = WorkerProfile(f"{kind}-{number}", types=types, executors=executors, host="box", pid=1)
-    bench.engine.heartbeat(worker, kind=kind, state="idle")
 
 
 def test_a_pending_task_leads_to_the_worker_that_runs_its_dependency(
@@ -85,6 +56,22 @@ def test_a_parked_task_leads_to_the_holder_of_the_lock(swarm: Swarm, bench: Benc
     )
 
 
+def test_a_parked_task_says_since_when_it_waits_and_the_lock_is_held(
+    swarm: Swarm, bench: Bench, task: Task
+) -> None:
+    """A lock that is held for long is told from one that was just taken."""
+    run = bench.submit(task("build"), task("shared", files=("build.py",)))
+    bench.claim()
+    assert bench.engine.claim(WorkerProfile("w-2"), "w-2-1") is None
+
+    links = chain(swarm, "shared")
+
+    waits = time_of_day(bench.engine.task(run, "shared").parked_ms)
+    held = time_of_day(bench.engine.task(run, "build").claimed_ms)
+    assert links[0][1].startswith(f"queued: parked on build.py since {waits}, 0.")
+    assert links[1][1].startswith(f"build.py is locked (exclusive) by build since {held}, 0.")
+
+
 def test_a_ready_task_without_workers_says_so(swarm: Swarm, bench: Bench, task: Task) -> None:
     """The next step is to start some."""
     run = bench.submit(task("build"))
@@ -111,16 +98,17 @@ def test_an_executor_that_nobody_serves_is_named(swarm: Swarm, bench: Bench, tas
     """Idle workers without a model cannot take a model's task, and a model of another type cannot either."""
     bench.submit(replace(task("guide", kind="docs"), executor="messages", command=None))
     alive(bench, executors=("command",))
-    alone = chain(swarm, "guide")[-1]
+    alone = chain(swarm, "guide")[1:]
     alive(bench, types=("backend",), executors=("messages",), number=2)
-    beside_another_type = chain(swarm, "guide")[-1]
+    beside_another_type = chain(swarm, "guide")[1:]
     alive(bench, types=("docs",), number=3)
 
-    assert alone == ("guide", "no worker serves executor 'messages'; 1 worker alive: command")
-    assert beside_another_type == (
-        "guide",
-        "no worker serves executor 'messages'; 1 worker of type 'docs': command",
-    )
+    next_step = ("guide", "set ANTHROPIC_API_KEY where workers start")
+    assert alone == [("guide", "no worker runs executor 'messages'; 1 worker alive: command"), next_step]
+    assert beside_another_type == [
+        ("guide", "no worker runs executor 'messages'; 1 worker of type 'docs': command"),
+        next_step,
+    ]
     assert chain(swarm, "guide")[-1] == ("guide", "1 idle worker can take it now")
 
 
@@ -158,164 +146,6 @@ def test_a_failed_task_shows_its_reason_and_the_end_of_its_evidence(
         f"swarm retry {run} --task build",
         f"swarm skip {run} build",
     ]
-
-
-def test_a_task_behind_another_merge_names_it(swarm: Swarm, bench: Bench, task: Task) -> None:
-    """Merging behind K, whose gate runs."""
-    bench.submit(task("first"), task("second"))
-    for _ in range(2):
-        bench.engine.hand_in(bench.claim(), commit="a" * 40)
-    ticket = bench.engine.begin_merge("supervisor-1")
-    alive(bench, kind="supervisor")
-    other = {"first": "second", "second": "first"}[ticket.task.id]
-
-    assert starts(
-        chain(swarm, other),
-        (other, "merging: handed in "),
-        (other, f"behind {ticket.task.id}"),
-        (ticket.task.id, "merging: its gate has been running for "),
-        (ticket.task.id, "supervisor-1: heartbeat "),
-    )
-
-
-def test_a_merge_whose_supervisor_is_gone_says_when_the_slot_ends(
-    swarm: Swarm, bench: Bench, task: Task
-) -> None:
-    """Then another supervisor takes it up."""
-    bench.submit(task("build"))
-    bench.engine.hand_in(bench.claim(), commit="a" * 40)
-    bench.engine.begin_merge("supervisor-9")
-
-    text = chain(swarm, "build")[-1][1]
-
-    assert text.startswith("supervisor-9 is not among the living; the slot ends in ")
-
-
-def test_a_lock_whose_holder_waits_to_be_merged_leads_to_who_has_the_slot(
-    swarm: Swarm, bench: Bench, task: Task
-) -> None:
-    """From a pending task to a parked one, its lock, the holder's merge, and the gate that runs before it."""
-    bench.submit(
-        replace(task("gated"), estimate_s=900),
-        replace(task("holder", files=("x",)), estimate_s=800),
-        task("parked", files=("x",)),
-        task("last", "parked"),
-    )
-    for _ in range(2):
-        bench.engine.hand_in(bench.claim(), commit="a" * 40)
-    assert bench.engine.begin_merge("supervisor-1").task.id == "gated"
-    assert bench.engine.claim(WorkerProfile("w-2"), "w-2-1") is None
-    alive(bench, kind="supervisor")
-
-    assert starts(
-        chain(swarm, "last"),
-        ("last", "pending: waits for 1 dependency: parked"),
-        ("parked", "queued: parked on x"),
-        ("parked", "x is locked (exclusive) by holder for "),
-        ("holder", "merging: handed in "),
-        ("holder", "behind gated: supervisor-1 has the branch's slot for it"),
-        ("gated", "merging: its gate has been running for "),
-        ("gated", "supervisor-1: heartbeat "),
-    )
-
-
-def test_a_holder_in_another_run_is_named_with_its_worker(swarm: Swarm, bench: Bench, task: Task) -> None:
-    """Locks are shared by all runs: what it does there, whether its worker lives, and what to type."""
-    first = bench.submit(task("holder", files=("x",)))
-    bench.claim()
-    second = bench.submit(task("parked", files=("x",)), key="2")
-    assert bench.engine.claim(WorkerProfile("w-2"), "w-2-1") is None
-
-    links = [link["text"] for link in swarm("why", "parked", "--run", second, "--json").json()["chain"]]
-
-    assert links[0] == "queued: parked on x"
-    assert links[1].startswith(f"x is locked (exclusive) by holder of run {first} for ")
-    assert links[2:] == [
-        f"holder is running; `swarm why holder --run {first}` says more",
-        "w-1 is not among the living",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("scopes", "path"),
-    [
-        (({"files": ("docs/**",)}, {"files": ("docs/a.md",)}), "docs"),
-        (({"files": ("docs/a.md",)}, {"files": ("docs/**",)}), "docs/a.md"),
-        (({"files": (), "reads": ("docs/a.md",)}, {"files": ("docs/a.md",)}), "docs/a.md"),
-        (({"files": ("**",)}, {"files": ("docs/a.md",)}), "the whole repository"),
-    ],
-)
-def test_whatever_overlaps_is_named_with_its_holder(
-    swarm: Swarm, bench: Bench, task: Task, scopes: tuple[dict[str, Any], dict[str, Any]], path: str
-) -> None:
-    """Above, below or the same, shared or not: `why` and `locks` agree on who waits for whom."""
-    held, wanted = scopes
-    run = bench.submit(
-        replace(task("holder"), estimate_s=900, **held), replace(task("waiter"), estimate_s=1, **wanted)
-    )
-    bench.claim()
-    assert bench.engine.claim(WorkerProfile("w-2"), "w-2-1") is None
-
-    (lock,), links = swarm("locks", "--json").json(), chain(swarm, "waiter")
-
-    assert links[0] == ("waiter", f"queued: parked on {path}")
-    assert links[1][1].startswith(f"{path} is locked (")
-    assert ") by holder for " in links[1][1]
-    assert (lock["task"], lock["state"], lock["waiters"]) == ("holder", "running", [f"{run}/waiter"])
-
-
-def test_a_task_that_waits_for_anothers_turn_names_it(swarm: Swarm, bench: Bench, task: Task) -> None:
-    """Nobody holds the lock it needs: it is kept for one that was overtaken."""
-    files = [(f"{side}{number}", f"{side}.py") for number in range(20) for side in "ab"]
-    small = [replace(task(name, kind="small", files=(file,)), priority=9) for name, file in files]
-    bench.submit(*small, task("both", kind="both", files=("a.py", "b.py")))
-    numbers = itertools.count()
-
-    def claim(kind: str) -> Any:
-        return bench.engine.claim(WorkerProfile(f"w-{kind}", types=(kind,)), f"c{next(numbers)}")
-
-    held = [claim("small"), claim("small")]
-    while not bench.engine.turn():
-        bench.engine.finish(held.pop(0))
-        assert claim("both") is None
-        held.append(claim("small"))
-    bench.engine.finish(held[0])
-    assert claim("small") is None
-
-    parked = next(iter(set(bench.engine.parked()) - {bench.engine.turn()})).partition("/")[2]
-    links = chain(swarm, parked)
-
-    assert links[1] == (parked, "it is the turn of both, which others overtook too often")
-    assert links[2][0] == "both"
-
-
-@pytest.mark.parametrize("kind", ["general", "*"])
-def test_a_reached_limit_leads_to_who_fills_it(swarm: Swarm, bench: Bench, task: Task, kind: str) -> None:
-    """And one with room left is not in the way."""
-    bench.submit(replace(task("first"), estimate_s=900), task("next"))
-    alive(bench)
-    bench.engine.limit(kind, 1)
-    with_room = chain(swarm, "next")
-
-    bench.claim()
-
-    what = "all types together are" if kind == "*" else "type 'general' is"
-    assert with_room[-1] == ("next", "1 idle worker can take it now")
-    assert starts(
-        chain(swarm, "next"),
-        ("next", "queued: ready in queue 'general'"),
-        ("next", f"{what} limited to 1 task at once"),
-        ("first", "running on worker w-1 for "),
-        ("first", "worker w-1 is not among the living"),
-    )
-
-
-def test_without_a_supervisor_a_merge_says_what_is_missing(swarm: Swarm, bench: Bench, task: Task) -> None:
-    """Handed in, and nobody there to land it."""
-    bench.submit(task("build"))
-    bench.engine.hand_in(bench.claim(), commit="a" * 40)
-
-    assert chain(swarm, "build")[-1] == ("build", "no supervisor is alive to merge it")
 
 
 def test_a_done_task_names_its_commit(swarm: Swarm, bench: Bench, task: Task) -> None:
@@ -393,6 +223,24 @@ def test_an_unknown_task_names_the_nearest(swarm: Swarm, bench: Bench, task: Tas
     assert misspelt.err.splitlines()[1] == "help: did you mean 'build-api', 'build-ui'?"
     assert ambiguous.err.splitlines()[0] == "error[SW006]: 'build' begins 2 tasks: 'build-api', 'build-ui'"
     assert (misspelt.code, ambiguous.code) == (2, 2)
+
+
+def test_without_workers_a_task_with_tags_asks_for_one_that_has_them(
+    swarm: Swarm, bench: Bench, task: Task
+) -> None:
+    """The workers of `swarm run --resume` would have none."""
+    run = bench.submit(replace(task("train"), needs=("gpu", "big")), task("after", "train"))
+
+    train, after = (swarm("why", name, "--json").json() for name in ("train", "after"))
+
+    start = "swarm worker --types general --tags big,gpu"
+    assert train["next"] == [start, f"swarm run --resume {run}"]
+    assert after["next"] == [f"swarm run --resume {run}"]
+    for one in (train, after):
+        assert [link["text"] for link in one["chain"]][-2:] == [
+            "no worker is alive",
+            f"`{start}` starts one with the tags it needs",
+        ]
 
 
 def test_a_task_whose_tags_nobody_has_says_which(swarm: Swarm, bench: Bench, task: Task) -> None:

@@ -72,7 +72,7 @@ def _call(stage: Stage, verb: str) -> object:
         return caller.call("reap", caller.new_op(), stage.engine.lease_ms)
     if verb == "reclaim_worker":
         return caller.call("reclaim_worker", "worker-a", caller.new_op(), 0)
-    if verb == "unpause":
+    if verb == "resume":
         return caller.call(verb, stage.run, "", caller.new_op())
     if verb in {"retry", "skip"}:
         return caller.call(verb, stage.run, "task", caller.new_op(), "fresh")

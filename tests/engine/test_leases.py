@@ -1,25 +1,17 @@
 """Leases, the reaper and its grace, crashes, the merge slot."""
 
 import pytest
+from leased_tasks import claimed
 
-from swarm.engine.claims import Claim, Failure, WorkerProfile
+from swarm.engine.claims import Failure, WorkerProfile
 from swarm.engine.engine import Engine
-from swarm.engine.specs import encode_spec
 from swarm.engine.store import Store
-from swarm.engine.submission import SCHEMA, plan_chunks, run_id
 from swarm.engine.words import words_of
 from swarm.errors import RunCancelledError, StaleTokenError
 from swarm.models.usage import Usage
 from swarm.states import FailureKind, RunState, TaskState
 from swarm.testing.clock import SkewedClock
 from swarm.testing.plans import BASE, make_plan, make_task
-
-
-def claimed(engine: Engine, worker: WorkerProfile, name: str = "claim") -> Claim:
-    """A claim that must succeed."""
-    claim = engine.claim(worker, name)
-    assert claim is not None
-    return claim
 
 
 def outlive_lease(engine: Engine, clock: SkewedClock) -> None:
@@ -185,105 +177,6 @@ def test_one_branch_is_merged_by_one_merger(
     with pytest.raises(StaleTokenError):
         engine.complete(late, commit="late")
     assert engine.complete(taken_over, commit="landed") == []
-
-
-def test_the_tip_moves_only_forward(engine: Engine) -> None:
-    """A landing that is reported late does not put an older commit in front of a newer one."""
-    run = engine.submit(make_plan(make_task("a", files=["a.py"]), make_task("b", files=["b.py"])), base=BASE)
-
-    engine.reconcile(run, "b", attempt=1, merge_token=20, commit="newer")
-    engine.reconcile(run, "a", attempt=1, merge_token=10, commit="older")
-
-    assert engine.run(run).tip == "newer"
-    assert engine.run(run).state is RunState.DONE
-
-
-def test_a_reconciled_landing_raises_the_fence(engine: Engine, worker: WorkerProfile) -> None:
-    """A server that lost its last writes must not give out a token that git has seen."""
-    run = engine.submit(make_plan("a", "b"), base=BASE)
-
-    first = engine.reconcile(run, "a", attempt=2, merge_token=500, commit="landed")
-    again = engine.reconcile(run, "a", attempt=2, merge_token=500, commit="landed")
-
-    assert (first, again) == (True, False)
-    assert claimed(engine, worker).token == 501
-    assert engine.task(run, "a").attempt == 2
-
-
-@pytest.mark.parametrize("cancelled", ["", "a"])
-def test_a_reconciled_landing_takes_back_no_cancelling(
-    engine: Engine, worker: WorkerProfile, cancelled: str
-) -> None:
-    """Git proves the one task; the run, or what a person cancelled with the task, stays cancelled."""
-    plan = make_plan("a", make_task("b", after=["a"]), make_task("c", after=["b"]))
-    run = engine.submit(plan, base=BASE)
-    claim = claimed(engine, worker)
-    engine.start(claim)
-    engine.hand_in(claim, commit="attempt")
-    engine.cancel(run, cancelled)
-
-    assert engine.reconcile(run, "a", attempt=1, merge_token=9, commit="landed")
-
-    states = [task.state for task in engine.tasks(run)]
-    assert states == [TaskState.DONE, TaskState.CANCELLED, TaskState.CANCELLED]
-    assert engine.run(run).state is RunState.CANCELLED
-    assert engine.claim(worker, "again") is None
-
-
-def test_a_reconciled_landing_gives_back_only_what_failed_with_it(
-    engine: Engine, worker: WorkerProfile
-) -> None:
-    """A dependent that was cancelled, or that failed with another task too, is not brought back."""
-    plan = make_plan(
-        make_task("a", estimate_s=9),
-        make_task("b", estimate_s=8),
-        make_task("mine", after=["a"]),
-        make_task("theirs", after=["b"]),
-        make_task("both", after=["mine", "theirs"]),
-        make_task("below", after=["both"]),
-        make_task("called_off", after=["a"]),
-    )
-    run = engine.submit(plan, base=BASE)
-    engine.cancel(run, "called_off")
-    first, second = claimed(engine, worker, "c1"), claimed(engine, worker, "c2")
-    for claim in (first, second):
-        engine.fail(claim, Failure(FailureKind.POLICY, "no"))
-
-    engine.reconcile(run, "a", attempt=1, merge_token=9, commit="landed")
-
-    assert {task.spec.id: task.state for task in engine.tasks(run)} == {
-        "a": TaskState.DONE,
-        "b": TaskState.FAILED,
-        "mine": TaskState.QUEUED,
-        "theirs": TaskState.UPSTREAM_FAILED,
-        "both": TaskState.UPSTREAM_FAILED,
-        "below": TaskState.UPSTREAM_FAILED,
-        "called_off": TaskState.CANCELLED,
-    }
-    assert engine.run(run).state is RunState.ACTIVE
-
-
-def test_a_reconciled_landing_leaves_a_run_that_is_being_activated_to_be_so(
-    engine: Engine, worker: WorkerProfile
-) -> None:
-    """Calling it active early would leave the rest of its roots pending for ever."""
-    plan = make_plan(*(f"t{number}" for number in range(200)))
-    specs = [encode_spec(task) for task in plan.tasks]
-    run = run_id(engine.project, plan, specs, base=BASE, key="")
-    engine._caller.call("open_run", run, "", f"swarm/{run}", BASE, "", SCHEMA)
-    chunks = list(plan_chunks(plan, specs))
-    for number, chunk in enumerate(chunks):
-        engine._caller.call("submit", run, number, *chunk)
-    engine._caller.call("activate", run, len(chunks))
-    first = claimed(engine, worker)
-    engine.fail(first, Failure(FailureKind.POLICY, "no"))
-    assert engine.run(run).state is RunState.LOADING
-
-    engine.reconcile(run, first.task.id, attempt=1, merge_token=9, commit="landed")
-    engine.reclaim_expired()
-
-    assert engine.run(run).state is RunState.ACTIVE
-    assert engine.run(run).counts[TaskState.QUEUED] == 199
 
 
 def test_cancelling_makes_the_worker_stale(engine: Engine, worker: WorkerProfile) -> None:

@@ -38,7 +38,7 @@ def test_what_stood_aside_is_given_out_again_in_its_order(engine: Engine) -> Non
     engine.pause(run)
     assert claim(engine, "1") is None
 
-    assert engine.unpause(run) == 3
+    assert engine.resume(run) == 3
 
     found = claim(engine, "2")
     assert found is not None
@@ -62,7 +62,7 @@ def test_many_tasks_of_a_paused_run_stand_in_nobodys_way(engine: Engine, store: 
     assert first.run == other
     assert cost <= usual + 1
     assert engine.queues() == [QueueRecord("general", queued=1, parked=0)]
-    assert engine.unpause(many) == 1_000
+    assert engine.resume(many) == 1_000
 
 
 def _commands(store: Store, act: object) -> int:
@@ -88,7 +88,7 @@ def test_a_paused_type_does_not_hold_up_the_others(engine: Engine) -> None:
     assert found is not None
     assert found.task.id == "doc"
     assert claim(engine, "2") is None
-    engine.unpause_type("frontend")
+    engine.resume_type("frontend")
     assert claim(engine, "3") is not None
 
 
@@ -101,7 +101,7 @@ def test_a_paused_project_gives_out_nothing(engine: Engine) -> None:
     assert claim(engine, "1") is None
     assert engine.claim(WorkerProfile("b", types=("general",)), "2") is None
     assert engine.controls().paused == ("*",)
-    engine.unpause_type()
+    engine.resume_type()
     assert claim(engine, "3") is not None
 
 
@@ -131,7 +131,7 @@ def test_a_paused_task_can_be_cancelled_and_skipped(engine: Engine) -> None:
     engine.cancel(run, "b")
 
     assert engine.run(run).state is RunState.CANCELLED
-    assert engine.unpause(run) == 0
+    assert engine.resume(run) == 0
 
 
 def test_pausing_again_while_a_run_is_taken_up_keeps_the_rest_aside(engine: Engine) -> None:
@@ -140,13 +140,13 @@ def test_pausing_again_while_a_run_is_taken_up_keeps_the_rest_aside(engine: Engi
     engine.pause(run)
     assert claim(engine, "1") is None
     caller = engine._caller
-    caller.call("unpause", run, "", caller.new_op())
+    caller.call("resume", run, "", caller.new_op())
 
     engine.pause(run)
     caller.drain_work()
 
     assert claim(engine, "2") is None
-    assert engine.unpause(run) == 400
+    assert engine.resume(run) == 400
 
 
 def test_a_waiting_worker_is_woken_when_a_run_is_taken_up(engine: Engine) -> None:
@@ -157,6 +157,6 @@ def test_a_waiting_worker_is_woken_when_a_run_is_taken_up(engine: Engine) -> Non
     while engine.wait(WORKER, timeout_s=0.01):
         pass
 
-    engine.unpause(run)
+    engine.resume(run)
 
     assert engine.wait(WORKER, timeout_s=0.05)

@@ -110,6 +110,6 @@ def test_what_stands_aside_keeps_its_new_place(engine: Engine, worker: WorkerPro
     assert engine.claim(worker, "none") is None
 
     engine.rerank(run, {f"t{n}": urgency(10.0 - n, 0) for n in range(3)})
-    engine.unpause(run)
+    engine.resume(run)
 
     assert [take(engine, worker, n).task.id for n in range(3)] == ["t0", "t1", "t2"]

@@ -3,6 +3,7 @@
 from expansion_board import DIAMOND, WORKER, Board
 
 from swarm.engine.engine import Engine
+from swarm.engine.on_demand import TasksOnDemand
 from swarm.engine.outlook import remaining_s
 from swarm.engine.snapshot import take_snapshot
 from swarm.engine.spliced import as_happened, joined
@@ -72,8 +73,8 @@ def test_why_names_the_parts_that_are_waited_for(engine: Engine) -> None:
     board.claim("task.a.x")
     board.finish("task.a.y")
 
-    around = surroundings(engine, engine.run(board.run), engine.controls())
-    chain = causes(take_snapshot(engine, board.run), around, "last")
+    around = surroundings(engine, board.run)
+    chain = causes(TasksOnDemand(engine, around.run), around, "last")
 
     said = [f"{link.task}: {link.text}" for link in chain]
     assert said[0] == "last: pending: waits for 1 dependency: task"

@@ -2,11 +2,15 @@
 
 from swarm.engine.claims import WorkerProfile
 from swarm.engine.engine import Engine
+from swarm.engine.store import Store
+from swarm.engine.words import text_of
+from swarm.observe.story import tell_event
+from swarm.observe.wording import time_of_day
 from swarm.testing.clock import SkewedClock
 from swarm.testing.plans import BASE, make_plan, make_task
 
 OTHER = WorkerProfile("other", types=("general",), tags=("big",))
-MINUTE = 60_000
+COMMANDS = WorkerProfile("no-model", executors=("command",))
 
 
 def pass_time(engine: Engine, clock: SkewedClock, minutes: float, *alive: WorkerProfile) -> None:
@@ -20,6 +24,18 @@ def pass_time(engine: Engine, clock: SkewedClock, minutes: float, *alive: Worker
 
 def reports(engine: Engine) -> list[str]:
     return [event.fields["type"] for event in engine.events() if event.kind == "type_unserved"]
+
+
+def since(engine: Engine) -> str:
+    """Since when the only queue that is reported has not been served."""
+    (unserved,) = engine.unserved().values()
+    return time_of_day(unserved.since_ms)
+
+
+def commands_run(store: Store) -> int:
+    """How many commands the server has run, those of scripts among them."""
+    lines = text_of(store.call("INFO", "commandstats")).splitlines()
+    return sum(int(line.partition("calls=")[2].partition(",")[0]) for line in lines if "calls=" in line)
 
 
 def test_a_type_that_nobody_serves_is_reported_once_in_five_minutes(
@@ -62,9 +78,48 @@ def test_an_executor_that_nobody_has_leaves_a_queue_unserved(engine: Engine, clo
     """Workers without a model do not serve a model's task."""
     engine.submit(make_plan(make_task("think", executor="messages")), base=BASE)
 
-    pass_time(engine, clock, 6, WorkerProfile("no-model", executors=("command",)))
+    pass_time(engine, clock, 6, COMMANDS)
 
     assert reports(engine) == ["general"]
+    assert [unserved.executor for unserved in engine.unserved().values()] == ["messages"]
+    told = [tell_event(event) for event in engine.events() if event.kind == "type_unserved"]
+    what = f"no worker runs executor 'messages' (queue 'general') since {since(engine)}"
+    assert told == [f"{what}: set ANTHROPIC_API_KEY where workers start"]
+
+
+def test_without_any_worker_it_is_the_queue_that_nobody_serves(engine: Engine, clock: SkewedClock) -> None:
+    """Whoever starts a worker learns then that it has no model."""
+    engine.submit(make_plan(make_task("think", executor="messages")), base=BASE)
+
+    pass_time(engine, clock, 6)
+
+    assert [unserved.executor for unserved in engine.unserved().values()] == [""]
+
+
+def test_a_task_behind_others_that_can_be_done_is_noticed(engine: Engine, clock: SkewedClock) -> None:
+    """Before it is the best of its queue."""
+    many = [make_task(f"do-{number}", estimate_s=900) for number in range(10)]
+    engine.submit(make_plan(*many, make_task("think", executor="messages")), base=BASE)
+
+    pass_time(engine, clock, 6, COMMANDS)
+
+    assert reports(engine) == ["general"]
+
+
+def test_a_look_costs_a_bounded_number_of_commands(engine: Engine, clock: SkewedClock, store: Store) -> None:
+    """However long and however many the queues are."""
+    kinds = [f"t{number}" for number in range(100)]
+    engine.submit(
+        make_plan(*(make_task(f"{kind}-{number}", type=kind) for kind in kinds for number in range(15))),
+        base=BASE,
+    )
+    clock.advance(ms=20_000)
+    engine.heartbeat(COMMANDS, kind="worker", state="idle")
+    before = commands_run(store)
+
+    engine.reclaim_expired()
+
+    assert commands_run(store) - before < 800
 
 
 def test_an_empty_queue_needs_nobody(engine: Engine, clock: SkewedClock) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from swarm.engine.claims import Failure, WorkerProfile
 from swarm.engine.engine import Engine
-from swarm.engine.snapshot import take_snapshot
+from swarm.engine.on_demand import TasksOnDemand
 from swarm.engine.views import surroundings
 from swarm.observe.steps import next_steps
 from swarm.observe.why import causes
@@ -18,8 +18,8 @@ PLAIN = WorkerProfile("w-1")
 
 def why(engine: Engine, run: str, task: str) -> str:
     """The first link."""
-    snapshot = take_snapshot(engine, run)
-    return causes(snapshot, surroundings(engine, snapshot.run, snapshot.controls), task)[0].text
+    around = surroundings(engine, run)
+    return causes(TasksOnDemand(engine, around.run), around, task)[0].text
 
 
 def test_a_task_that_crashed_too_often_says_how_often(engine: Engine, clock: SkewedClock) -> None:
@@ -46,7 +46,7 @@ def test_a_task_that_was_never_begun_has_no_log_to_look_at(engine: Engine, clock
         clock.advance(ms=4_000)
         engine.reclaim_expired()
 
-    steps = next_steps(take_snapshot(engine, run), "late")
+    steps = next_steps(surroundings(engine, run), engine.task(run, "late"))
 
     assert steps == (f"swarm retry {run} --task late", f"swarm skip {run} late")
 

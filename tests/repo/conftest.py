@@ -12,6 +12,7 @@ from swarm.engine.engine import Engine
 from swarm.engine.wire import HiredisStore
 from swarm.errors import StoreUnreachableError
 from swarm.repo.hub import Hub
+from swarm.repo.workspace import Workspace, open_workspace
 from swarm.testing.repository import UserRepository, make_repository
 
 
@@ -70,3 +71,9 @@ def engine(redis_url: str) -> Iterator[Engine]:
 def board(engine: Engine, hub: Hub, user: UserRepository, tmp_path: Path) -> Board:
     """No run yet."""
     return Board(engine, hub, user, tmp_path / "work")
+
+
+@pytest.fixture
+def workspace(hub: Hub, user: UserRepository, tmp_path: Path) -> Workspace:
+    """A fresh workspace at the user's HEAD."""
+    return open_workspace(hub, user.head(), tmp_path / "work" / "one")

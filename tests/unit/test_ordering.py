@@ -1,6 +1,7 @@
 """Which tasks of a plan are ordered, asked for many pairs at once."""
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 from swarm.plan.ordering import unordered
 from swarm.testing.plans import make_plan, make_task
@@ -9,7 +10,8 @@ from swarm.testing.plans import make_plan, make_task
 class Counted(tuple[int, int]):
     """A pair that counts how often it is looked into."""
 
-    looks = 0
+    __slots__ = ()
+    looks: ClassVar[int] = 0
 
     def __iter__(self) -> Iterator[int]:
         Counted.looks += 1

@@ -1,49 +1,17 @@
 """Plan documents: both forms, every problem at once, and back to a document."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from plan_documents import FULL, problems_of
 
 from swarm.errors import PlanError
 from swarm.plan.document import dump_plan, parse_plan
 from swarm.plan.model import Plan
-from swarm.plan.schema import plan_schema, planner_schema
 
-FULL = {
-    "id": "refactor-buttons",
-    "type": "frontend",
-    "description": "Convert all Button components to functional",
-    "dependencies": ["analyze-1"],
-    "files": ["components/Button/*.tsx"],
-    "reads": ["components/types.ts"],
-    "acceptance": [["npm", "test", "--", "Button"]],
-    "executor": "claude-code",
-    "command": None,
-    "tier": "worker",
-    "estimate_s": 600,
-    "timeout_s": 3600,
-    "max_attempts": 3,
-    "priority": 0,
-    "context": "",
-    "expected_output": None,
-    "deadline_s": None,
-    "needs": [],
-    "deadline": None,
-}
 ANALYZE = {"id": "analyze-1", "description": "List the components"}
-
-
-def problems_of(document: object, *, source: str = "plan.json") -> dict[str, str]:
-    """The problems of a plan by JSON path, or fail."""
-    text = document if isinstance(document, str | bytes) else json.dumps(document)
-    with pytest.raises(PlanError) as caught:
-        parse_plan(text, source=source)
-    return {problem.path: str(problem) for problem in caught.value.problems}
 
 
 def fault_of(text: str | bytes) -> str:
@@ -293,104 +261,6 @@ def test_a_dumped_plan_holds_only_what_differs_from_the_defaults() -> None:
         "version": 1,
         "tasks": [{"id": "a", "description": "x", "command": ["make"], "estimate_s": 60}],
     }
-
-
-def test_the_schema_covers_both_forms_and_every_field() -> None:
-    """`swarm schema plan` names each field of the documentation."""
-    schema = plan_schema()
-
-    forms = {form["type"] for form in schema["anyOf"]}
-    assert forms == {"object", "array"}
-    assert set(schema["$defs"]["TaskDocument"]["properties"]) == set(FULL)
-
-
-def test_the_planner_schema_holds_only_what_the_api_accepts() -> None:
-    """Every object is closed and complete, and no unsupported keyword is left anywhere."""
-    supported = {
-        "type",
-        "properties",
-        "required",
-        "additionalProperties",
-        "items",
-        "enum",
-        "const",
-        "description",
-    }
-    pending = [planner_schema()]
-    objects = 0
-
-    while pending:
-        schema = pending.pop()
-        assert set(schema) <= supported
-        if schema.get("type") == "object":
-            objects += 1
-            assert schema["additionalProperties"] is False
-            assert schema["required"] == list(schema["properties"])
-            pending += schema["properties"].values()
-        if "items" in schema:
-            pending.append(schema["items"])
-
-    assert objects == 2
-
-
-def big_plan(count: int) -> str:
-    """A layered plan with scopes, reads and acceptance on every task."""
-    tasks = [
-        {
-            "id": f"t{index}",
-            "description": f"do part {index}",
-            "dependencies": [f"t{d}" for d in sorted({index // 2, index - 1}) if 0 <= d < index],
-            "files": [f"src/m{index}/*.py", f"docs/{index}.md"],
-            "reads": ["README.md"],
-            "acceptance": [["make", "test"]],
-        }
-        for index in range(count)
-    ]
-    return json.dumps({"tasks": tasks})
-
-
-def test_ten_thousand_tasks_in_a_row_are_read_and_linted(tmp_path: Path) -> None:
-    """Imports, parsing, checks and lint of a 10,000-deep plan together, in a process of its own."""
-    (tmp_path / "plan.json").write_text(big_plan(10_000), encoding="utf-8")
-    program = (
-        "import pathlib, sys\n"
-        "from swarm.plan.document import parse_plan\n"
-        "from swarm.plan.lint import lint\n"
-        "plan = parse_plan(pathlib.Path(sys.argv[1]).read_text())\n"
-        "print(len(plan.tasks), len(lint(plan)))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path / "plan.json")],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=Path(__file__).parents[2],
-    )
-
-    assert done.stdout == "10000 0\n"
-
-
-def test_ten_thousand_mistakes_are_all_answered() -> None:
-    """A plan wrong in every task is no way to make the checks slow."""
-    tasks = [
-        {"id": f"t{i}", "description": "x", "dependencies": [f"u{i}"], "fils": []} for i in range(10_000)
-    ]
-    found = problems_of(tasks)
-
-    assert len(found) == 20_000
-
-
-def test_a_cycle_of_ten_thousand_is_found_and_shortened() -> None:
-    """Nothing recurses, and the message stays readable."""
-    tasks = [
-        {"id": f"t{i}", "description": "x", "dependencies": [f"t{(i + 1) % 10_000}"]} for i in range(10_000)
-    ]
-
-    (message,) = problems_of(tasks).values()
-
-    assert message.startswith("$[0].dependencies: cycle: t0 -> t1 -> t2")
-    assert "more …" in message
-    assert len(message) < 300
 
 
 def test_a_plan_in_code_is_equal_to_the_parsed_one() -> None:

@@ -33,7 +33,12 @@ def failed(*kinds: FailureKind) -> list[TaskRecord]:
         (RunState.FAILED, (FailureKind.LIMIT, FailureKind.TASK_ERROR), "", 1),
         (RunState.FAILED, (FailureKind.POLICY,), "", 9),
         (RunState.FAILED, (FailureKind.POLICY, FailureKind.TASK_ERROR), "", 1),
+        (RunState.FAILED, (FailureKind.CRASH,), "", 1),
+        (RunState.FAILED, (FailureKind.POLICY, FailureKind.CRASH), "", 1),
+        (RunState.FAILED, (FailureKind.POLICY, FailureKind.LIMIT), "", 9),
         (RunState.CANCELLED, (), "the branch is elsewhere", 1),
+        (RunState.CANCELLED, (FailureKind.POLICY,), "", 1),
+        (RunState.CANCELLED, (FailureKind.LIMIT,), "", 1),
     ],
 )
 def test_a_run_that_failed_says_so_before_that_its_branch_was_not_published(
@@ -50,3 +55,11 @@ def test_why_the_branch_was_not_published_is_said_with_the_next_step() -> None:
     verdict = verdict_on(run(RunState.DONE), failed(), unpublished="HEAD is on swarm/r1")
 
     assert verdict.remark == "not published: HEAD is on swarm/r1; then `swarm run --resume r1`"
+
+
+def test_a_run_that_waits_for_a_person_also_says_that_its_branch_was_not_published() -> None:
+    """Both are left to the same person."""
+    verdict = verdict_on(run(RunState.FAILED), failed(FailureKind.POLICY), unpublished="HEAD is on swarm/r1")
+
+    assert verdict.remark.startswith("waits for you: t0: why; ")
+    assert verdict.remark.endswith("\nnot published: HEAD is on swarm/r1; then `swarm run --resume r1`")

@@ -7,10 +7,14 @@ local function cancel_task(task, reason)
   end
   detach(task)
   end_task(task, 'cancelled')
-  if reason then
-    write_fields(key('task', task.member), {'failure_reason', reason, 'called_off', '1'})
+  local task_key = key('task', task.member)
+  write_fields(task_key, {'token', '0'})
+  if task.attempt ~= '0' then
+    write_fields(task_key, {'failure_kind', '', 'failure_reason', ''})
   end
-  write_fields(key('task', task.member), {'token', '0'})
+  if reason then
+    write_fields(task_key, {'failure_reason', reason, 'called_off', '1'})
+  end
   emit('task_cancelled', task.run, task.id, {'state', 'cancelled', 'reason', reason or ''})
 end
 

@@ -42,9 +42,10 @@ function ability.read_alive_workers()
   return ability.alive
 end
 
+-- Of any executor when none is named.
 function ability.can_do(worker, queue, executor)
   return (string.find(worker.types, ',*,', 1, true) or string.find(worker.types, ',' .. ability.base_type(queue) .. ',', 1, true))
-    and string.find(worker.skills, ',' .. executor .. ',', 1, true) and ability.has_tags(worker.skills, queue)
+    and (not executor or string.find(worker.skills, ',' .. executor .. ',', 1, true)) and ability.has_tags(worker.skills, queue)
 end
 
 function ability.has_failed(task, worker)

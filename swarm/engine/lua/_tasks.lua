@@ -135,14 +135,21 @@ local function queue_again(task, delay_ms)
   end
 end
 
+-- What ends while nobody holds it ends without an attempt: when an earlier one was, and whose, is in its history.
+-- What has landed keeps the times of the attempt that did, and what was expanded those of the one that expanded it.
 local function end_task(task, state)
   count_move(task.run, task.state, state)
   local task_key = key('task', task.member)
   write_fields(task_key, {'state', state, 'ended_ms', now_text})
   if is_held_state(task.state) then
     write_fields(task_key, {'busy_ms', busy_ms(task)})
-  elseif task.lot ~= '' or task.baton ~= '' then
-    write_fields(task_key, {'lot', '', 'parked_on', '', 'baton', ''})
+    return
+  end
+  if task.parked_ms ~= '0' then
+    write_fields(task_key, {'lot', '', 'parked_on', '', 'parked_ms', '0', 'baton', ''})
+  end
+  if task.attempt ~= '0' and task.join == '' and state ~= 'done' then
+    write_fields(task_key, {'worker', '', 'claimed_ms', '0', 'started_ms', '0', 'handed_in_ms', '0', 'merge_begun_ms', '0'})
   end
 end
 

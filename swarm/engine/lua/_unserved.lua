@@ -1,10 +1,11 @@
 -- Queues with tasks that no worker alive can do. One that stays so for five minutes is reported, and again every five.
+-- Of each queue the best few are looked at: what waits behind tasks that can be done is noticed too.
 local look_for_unserved
 do
   local LOOK_EVERY_MS, REPORT_AFTER_MS = 10000, 300000
+  local BEST, BEST_OF_ALL = 20, 400
 
-  local function is_served(queue, member)
-    local executor = read('HGET', key('task', member), 'executor') or ''
+  local function is_served(queue, executor)
     for _, worker in ipairs(ability.read_alive_workers()) do
       if ability.can_do(worker, queue, executor) then
         return true
@@ -13,14 +14,27 @@ do
     return false
   end
 
-  local function note(queue, stored)
-    local since, told = string.match(stored or '', '^(%d+) (%d+)$')
+  -- The executor that one of a queue's best lacks; empty when no worker serves the queue at all, nil when nothing lacks.
+  local function find_missing(queue, best)
+    local seen = {}
+    for _, member in ipairs(read('ZRANGE', key('queue', queue), 0, best - 1)) do
+      local executor = read('HGET', key('task', member), 'executor') or ''
+      if not seen[executor] and not is_served(queue, executor) then
+        return is_served(queue) and executor or ''
+      end
+      seen[executor] = true
+    end
+  end
+
+  local function note(queue, stored, executor)
+    local since, told = string.match(stored or '', '^(%d+) (%d+)')
     since, told = tonumber(since or now), tonumber(told or 0)
     if now - math.max(since, told) >= REPORT_AFTER_MS then
       told = now
-      emit('type_unserved', '', '', {'type', queue, 'since_ms', number_text(since)})
+      emit('type_unserved', '', '', {'type', queue, 'since_ms', number_text(since), 'executor', executor})
     end
-    write_fields(key('unserved'), {queue, number_text(since) .. ' ' .. number_text(told)})
+    local lacking = executor ~= '' and ' ' .. executor or ''
+    write_fields(key('unserved'), {queue, number_text(since) .. ' ' .. number_text(told) .. lacking})
   end
 
   -- `last_ms` is when somebody looked last; returns when that is now.
@@ -28,11 +42,13 @@ do
     if now - tonumber(last_ms or 0) < LOOK_EVERY_MS then
       return last_ms
     end
-    for _, queue in ipairs(split_lines(read_meta()[2] or '')) do
-      local head = read('ZRANGE', key('queue', queue), 0, 0)[1]
+    local queues = split_lines(read_meta()[2] or '')
+    local best = math.max(1, math.min(BEST, math.floor(BEST_OF_ALL / #queues)))
+    for _, queue in ipairs(queues) do
+      local missing = find_missing(queue, best)
       local stored = read('HGET', key('unserved'), queue)
-      if head and not is_served(queue, head) then
-        note(queue, stored)
+      if missing then
+        note(queue, stored, missing)
       elseif stored then
         write('HDEL', key('unserved'), queue)
       end

@@ -13,7 +13,7 @@ end
 if run == '' then
   orders.write('pause', type, nil)
   orders.wake_everybody()
-  emit('type_unpaused', '', '', {'type', type})
+  emit('type_resumed', '', '', {'type', type})
   return settle({'OK', '0'})
 end
 local stored = read_run(run)
@@ -24,5 +24,5 @@ if stored.paused == '' then
   return settle({'OK', '0'})
 end
 write_run(run, 'paused', 'ending')
-emit('run_unpaused', run, '', {'state', stored.state})
+emit('run_resumed', run, '', {'state', stored.state})
 return settle({'OK', number_text(take_up_run(run))})

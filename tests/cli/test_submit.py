@@ -1,0 +1,54 @@
+"""`submit`: what it says of a plan that was submitted before."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from swarm.testing.repository import make_repository
+
+# Any: these are the fixtures' own types, and a test cannot import from its conftest.
+Swarm = Callable[..., Any]
+Bench = Any
+
+PLAN = [{"id": "a", "description": "do it", "command": ["true"]}]
+
+
+@pytest.fixture
+def plan(folder: Path) -> str:
+    """The path of a plan of one task, in a repository."""
+    make_repository(folder, {"a.py": "1\n"})
+    path = folder / "plan.json"
+    path.write_text(json.dumps(PLAN), encoding="utf-8")
+    return str(path)
+
+
+def test_a_plan_whose_run_has_ended_says_how_to_run_it_again(swarm: Swarm, bench: Bench, plan: str) -> None:
+    """Nothing was queued, and the exit code alone does not show that."""
+    first = swarm("submit", plan, "--json").json()
+    bench.engine.cancel(first["run"])
+
+    again = swarm("submit", plan, "--json")
+    anew = swarm("submit", plan, "--key", "second", "--json")
+
+    assert first["state"] == "active"
+    assert again.json() == first | {"state": "cancelled"}
+    assert f"`swarm retry {first['run']}`, or --key NAME" in again.err
+    assert (anew.json()["state"], anew.err) == ("active", "")
+
+
+def test_options_that_come_too_late_are_not_passed_over_in_silence(
+    swarm: Swarm, bench: Bench, plan: str
+) -> None:
+    """A run keeps the deadline and the policy that it was submitted with."""
+    run = swarm("submit", plan, "--json").json()["run"]
+
+    late = swarm("submit", plan, "--fail-fast")
+    same = swarm("submit", plan)
+
+    assert late.out == same.out == f"{run}\n"
+    assert "keeps the --deadline and --fail-fast of then" in late.err
+    assert same.err == ""
+    assert not bench.engine.run(run).is_fail_fast

@@ -1,0 +1,57 @@
+"""What people have ordered, in the chain that `swarm why` prints."""
+
+from dataclasses import replace
+
+from why_chain import Bench, Swarm, Task, chain
+
+from swarm.engine.claims import Failure, WorkerProfile
+from swarm.states import FailureKind
+
+PAUSED = "type 'general' is paused: `swarm resume --type general` goes on with it"
+
+
+def test_a_pause_is_named_whatever_else_a_task_waits_for(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """A lock that becomes free, a backoff that ends, a dependency that lands: the pause would still hold."""
+    bench.submit(
+        replace(task("build"), estimate_s=900), task("shared", files=("build.py",)), task("after", "build")
+    )
+    bench.claim()
+    assert bench.engine.claim(WorkerProfile("w-2"), "w-2-1") is None
+    bench.engine.pause_type("general")
+
+    parked, pending = chain(swarm, "shared"), chain(swarm, "after")
+    bench.engine.limit("general", 1)
+    limited = [text for _, text in chain(swarm, "shared")]
+
+    assert parked[0][1].startswith("queued: parked on build.py")
+    assert parked[1] == ("shared", PAUSED)
+    assert pending[:2] == [("after", "pending: waits for 1 dependency: build"), ("after", PAUSED)]
+    assert limited[1:3] == [PAUSED, "type 'general' is limited to 1 task at once"]
+
+
+def test_a_pause_is_named_beside_a_backoff(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """Its end is not the end of the waiting."""
+    bench.submit(task("build"))
+    bench.engine.fail(bench.claim(), Failure(FailureKind.TASK_ERROR, "exit code 1"))
+    bench.engine.pause_type("general")
+
+    links = chain(swarm, "build")
+
+    assert links[0][1].startswith("queued: in backoff until ")
+    assert links[1:] == [("build", PAUSED)]
+
+
+def test_what_holds_every_task_of_a_chain_is_said_first_and_last(
+    swarm: Swarm, bench: Bench, task: Task
+) -> None:
+    """Not at every link in between."""
+    bench.submit(task("a"), task("b", "a"), task("c", "b"))
+    bench.engine.pause_type("general")
+
+    assert [text for _, text in chain(swarm, "c")] == [
+        "pending: waits for 1 dependency: b",
+        PAUSED,
+        "pending: waits for 1 dependency: a",
+        "queued: ready in queue 'general'",
+        PAUSED,
+    ]

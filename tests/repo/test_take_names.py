@@ -1,0 +1,132 @@
+"""What becomes of names that an agent gave its files, hostile ones too."""
+
+import os
+from pathlib import Path
+
+from taken_attempts import take
+
+from swarm.repo.hub import Hub
+from swarm.repo.tree import read_tree
+from swarm.repo.workspace import Taken, Workspace, open_workspace, remove_workspace
+from swarm.testing.repository import UserRepository
+
+PLAIN_NAMES = [
+    b"a b", b'q"uote', b"back\\slash", b"-rf", b"--", b":(top)x", b"*", b"$(touch pwned)", "ünï".encode(),
+    b"x" * 255, b" lead", b"trail ", b"...", b"%00", b"a'b", b"#x", b"!x", b"~", b"@{-1}",
+]  # fmt: skip
+UNPRINTABLE_NAMES = [b"new\nline", b"tab\t", b"latin-\xe9", b"\xff\xfe", b"\x01", "bidi\u202e".encode()]
+
+
+def test_hostile_names_survive_the_round_trip(hub: Hub, workspace: Workspace) -> None:
+    """Quotes, options, pathspec magic and shell syntax are only bytes."""
+    for name in PLAIN_NAMES:
+        Path(os.fsdecode(os.fsencode(workspace.tree) + b"/src/" + name)).write_bytes(name)
+
+    taken = take(hub, workspace, "src")
+
+    assert taken.commit is not None
+    assert sorted(os.fsencode(path) for path in taken.paths) == sorted(b"src/" + name for name in PLAIN_NAMES)
+    entries = read_tree(hub.git, taken.commit)
+    assert all(hub.git.run("cat-file", "blob", entries[b"src/" + name].oid) == name for name in PLAIN_NAMES)
+
+
+def test_names_that_nobody_can_read_are_refused_with_why(hub: Hub, workspace: Workspace) -> None:
+    """Control characters and bytes that are not UTF-8 are shown escaped, and do not land."""
+    for name in UNPRINTABLE_NAMES:
+        Path(os.fsdecode(os.fsencode(workspace.tree) + b"/src/" + name)).write_bytes(name)
+
+    taken = take(hub, workspace, "**")
+
+    assert taken == Taken(
+        None,
+        refused=(
+            r"src/\x01: name with control character U+0001",
+            r"src/bidi\u202e: name with invisible character U+202E",
+            r"src/latin-\xe9: name is not UTF-8",
+            r"src/new\nline: name with control character U+000A",
+            r"src/tab\t: name with control character U+0009",
+            r"src/\xff\xfe: name is not UTF-8",
+        ),
+    )
+
+
+def test_unreadable_names_of_the_base_do_not_stop_an_attempt(
+    hub: Hub, user: UserRepository, tmp_path: Path
+) -> None:
+    """A repository that holds such names already can still be worked on."""
+    for name in UNPRINTABLE_NAMES:
+        Path(os.fsdecode(os.fsencode(user.path) + b"/src/" + name)).write_bytes(name)
+    base = user.commit({}, "hostile names")
+    hub.import_base(user.path)
+    workspace = open_workspace(hub, base, tmp_path / "work" / "hostile")
+    (workspace.tree / "src/a.py").write_text("a = 2\n")
+
+    taken = take(hub, workspace, "src")
+
+    assert taken.paths == ("src/a.py",)
+    assert {b"src/" + name for name in UNPRINTABLE_NAMES} < read_tree(hub.git, str(taken.commit)).keys()
+
+
+def test_a_nested_repository_runs_nothing(hub: Hub, user: UserRepository, tmp_path: Path) -> None:
+    """A submodule's folder with a hostile configuration is never looked into by git."""
+    canary = tmp_path / "canary"
+    (user.path / "sub").mkdir()
+    user.git("update-index", "--add", "--cacheinfo", f"160000,{user.head()},sub")
+    base = user.commit({"src/a.py": "a = 3\n"}, "with a submodule")
+    hub.import_base(user.path)
+    workspace = open_workspace(hub, base, tmp_path / "work" / "evil")
+    evil = UserRepository(workspace.tree / "sub")
+    evil.path.mkdir(exist_ok=True)
+    evil.git("init", "-q")
+    for repository in (evil, UserRepository(workspace.tree)):
+        for key in ("filter.x.clean", "filter.x.process", "core.fsmonitor", "diff.x.command"):
+            repository.git("config", key, f"touch {canary}")
+        (repository.path / ".git/info").mkdir(exist_ok=True)
+        (repository.path / ".git/info/attributes").write_text("* filter=x diff=x\n")
+        (repository.path / ".git/hooks").mkdir(exist_ok=True)
+        hook = repository.path / ".git/hooks/reference-transaction"
+        hook.write_text(f"#!/bin/sh\ntouch {canary}\n")
+        hook.chmod(0o755)
+    canary.unlink(missing_ok=True)
+    (evil.path / "file").write_text("x")
+    (workspace.tree / ".gitattributes").write_text("* filter=x\n")
+    (workspace.tree / "src/a.py").write_text("a = 4\n")
+
+    taken = take(hub, workspace, "**")
+
+    assert taken.paths == (".gitattributes", "src/a.py")
+    assert not canary.exists()
+    assert read_tree(hub.git, str(taken.commit))[b"sub"].mode == "160000"
+
+
+def test_a_submodule_cannot_be_replaced(hub: Hub, user: UserRepository, tmp_path: Path) -> None:
+    """A file where the base has a submodule, or above it, is refused."""
+    (user.path / "deep/sub").mkdir(parents=True)
+    user.git("update-index", "--add", "--cacheinfo", f"160000,{user.head()},deep/sub")
+    base = user.commit({}, "with a submodule")
+    hub.import_base(user.path)
+    workspace = open_workspace(hub, base, tmp_path / "work" / "sub")
+    remove_workspace(workspace.tree / "deep")
+    (workspace.tree / "deep").write_text("x")
+
+    taken = take(hub, workspace, "**")
+
+    assert taken.refused == ("deep/sub: the submodule's folder was replaced",)
+
+
+def test_folders_without_end_are_refused(hub: Hub, workspace: Workspace) -> None:
+    """A chain of folders deeper than Python can recurse ends the attempt, not the worker."""
+    folder_fd = os.open(workspace.tree / "src", os.O_RDONLY)
+    for _ in range(1100):
+        os.mkdir("d", dir_fd=folder_fd)
+        deeper_fd = os.open("d", os.O_RDONLY, dir_fd=folder_fd)
+        os.close(folder_fd)
+        folder_fd = deeper_fd
+    os.close(folder_fd)
+
+    taken = take(hub, workspace, "**")
+    remove_workspace(workspace.tree)
+
+    assert len(taken.refused) == 1
+    assert "nested deeper than" in taken.refused[0]
+    assert not workspace.tree.exists()

@@ -1,0 +1,68 @@
+"""Plans of ten thousand tasks, and of ten thousand mistakes, are answered at once."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from plan_documents import problems_of
+
+
+def big_plan(count: int) -> str:
+    """A layered plan with scopes, reads and acceptance on every task."""
+    tasks = [
+        {
+            "id": f"t{index}",
+            "description": f"do part {index}",
+            "dependencies": [f"t{d}" for d in sorted({index // 2, index - 1}) if 0 <= d < index],
+            "files": [f"src/m{index}/*.py", f"docs/{index}.md"],
+            "reads": ["README.md"],
+            "acceptance": [["make", "test"]],
+        }
+        for index in range(count)
+    ]
+    return json.dumps({"tasks": tasks})
+
+
+def test_ten_thousand_tasks_in_a_row_are_read_and_linted(tmp_path: Path) -> None:
+    """Imports, parsing, checks and lint of a 10,000-deep plan together, in a process of its own."""
+    (tmp_path / "plan.json").write_text(big_plan(10_000), encoding="utf-8")
+    program = (
+        "import pathlib, sys\n"
+        "from swarm.plan.document import parse_plan\n"
+        "from swarm.plan.lint import lint\n"
+        "plan = parse_plan(pathlib.Path(sys.argv[1]).read_text())\n"
+        "print(len(plan.tasks), len(lint(plan)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "plan.json")],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+
+    assert done.stdout == "10000 0\n"
+
+
+def test_ten_thousand_mistakes_are_all_answered() -> None:
+    """A plan wrong in every task is no way to make the checks slow."""
+    tasks = [
+        {"id": f"t{i}", "description": "x", "dependencies": [f"u{i}"], "fils": []} for i in range(10_000)
+    ]
+    found = problems_of(tasks)
+
+    assert len(found) == 20_000
+
+
+def test_a_cycle_of_ten_thousand_is_found_and_shortened() -> None:
+    """Nothing recurses, and the message stays readable."""
+    tasks = [
+        {"id": f"t{i}", "description": "x", "dependencies": [f"t{(i + 1) % 10_000}"]} for i in range(10_000)
+    ]
+
+    (message,) = problems_of(tasks).values()
+
+    assert message.startswith("$[0].dependencies: cycle: t0 -> t1 -> t2")
+    assert "more …" in message
+    assert len(message) < 300
