@@ -194,3 +194,29 @@ def test_a_run_that_fails_nowhere_is_not_touched(engine: Engine) -> None:
     engine.finish(following)
 
     assert engine.run(run).state is RunState.DONE
+
+
+def test_the_failure_that_stops_a_run_is_not_answered_with_a_task_of_it(engine: Engine) -> None:
+    """Handing in a failure and claiming are one call, and the rest is called off only after it."""
+    run = engine.submit(plan(), base=BASE, fail_fast=True)
+    bad = claim(engine, 1)
+
+    following = engine.end_and_claim(bad, Fail(FATAL), WORKER, "claim-2")
+
+    assert following is None
+    assert "task_claimed" not in [event.kind for event in engine.events(after=_failed_at(engine))]
+    assert engine.run(run).state is RunState.FAILED
+
+
+def test_nothing_of_a_run_that_stops_is_given_out_before_it_is_called_off(engine: Engine) -> None:
+    """The worker whose task failed died before it called off the rest: others may finish, and no more."""
+    engine.submit(plan(), base=BASE, fail_fast=True)
+    bad, held = claim(engine, 1), claim(engine, 2)
+    engine._end(bad, Fail(FATAL), Usage())
+
+    assert engine.claim(WORKER, "claim-3") is None
+    assert engine.end_and_claim(held, Finish(), WORKER, "claim-4") is None
+
+
+def _failed_at(engine: Engine) -> str:
+    return next(event.id for event in engine.events() if event.kind == "task_failed")

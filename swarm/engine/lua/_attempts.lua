@@ -18,7 +18,7 @@ local function fail_for_good(task, reason)
     doom_dependents(task.member, 0, history.below('failed', task.id, reason))
   end
   if read_run(task.run).fail_fast ~= '' then
-    write_run(task.run, 'stopped_by', task.id)
+    orders.stop_giving_out(task.run, task.id)
     leave_work('stop', task.run, 0)
   end
 end

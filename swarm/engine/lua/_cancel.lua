@@ -40,6 +40,22 @@ local function cancel_run_tasks(run, from, kind, reason)
   end)
 end
 
+-- A run that stops at its first failure: from now on nothing of it is claimed, and the rest is called off page by page.
+function orders.stop_giving_out(run, failed)
+  write_run(run, 'stopped_by', failed)
+  if read_run(run).paused == '' then
+    write_run(run, 'paused', 'stopping')
+  end
+end
+
+-- A person tries it again: what is left of calling it off is not done any more.
+function orders.give_out_again(run)
+  write_run(run, 'stopped_by', '')
+  if read_run(run).paused == 'stopping' then
+    write_run(run, 'paused', '')
+  end
+end
+
 function orders.stop_run(run, from)
   local failed = read('HGET', key('run', run), 'stopped_by') or ''
   if failed == '' then

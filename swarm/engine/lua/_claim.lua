@@ -165,6 +165,8 @@ local function read_head(request, member)
   local run = read_run(task.run)
   if run.paused == '1' then
     return nil, run, task
+  elseif run.paused == 'stopping' then
+    return nil -- it is about to be called off
   end
   return (run.state == 'active' or run.state == 'loading')
     and string.find(request.executors, ',' .. task.executor .. ',', 1, true)

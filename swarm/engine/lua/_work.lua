@@ -137,7 +137,7 @@ local function reopen_run(run)
     local state = read('HGET', key('run', run), 'activated') and 'active' or 'loading'
     restate_run(run, state)
     if stored.fail_fast ~= '' then
-      write_run(run, 'stopped_by', '')
+      orders.give_out_again(run)
     end
     write('SADD', key('active'), run)
     emit('run_activated', run, '', {'state', state})
