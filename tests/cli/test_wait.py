@@ -10,8 +10,6 @@ from swarm.engine.claims import Failure
 from swarm.plan.model import TaskSpec
 from swarm.states import FailureKind
 
-ROOT = Path(__file__).parents[2]
-
 # Any: these are the fixtures' own types, and a test cannot import from its conftest.
 Swarm = Callable[..., Any]
 Bench = Any
