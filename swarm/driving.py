@@ -13,9 +13,11 @@ from swarm.base_check import BaseCheck
 from swarm.engine.engine import Engine
 from swarm.engine.snapshot import Snapshot, take_snapshot
 from swarm.errors import RefusedError, StoreUnreachableError, UnknownRunError
+from swarm.fleet.liveness import judged_here
 from swarm.fleet.local import Death, LocalFleet
 from swarm.fleet.server import ensure_server
 from swarm.fleet.server_file import is_stopped, running_url
+from swarm.fleet.stopped import is_put_down
 from swarm.settings import Settings
 from swarm.states import RunState
 
@@ -102,6 +104,7 @@ def drive(
         asked = 0
         snapshot = _look(engine, run)
         while True:
+            _refuse_stopped(settings, run)
             try:
                 _keep_server(settings)
                 snapshot, note = _look(engine, run), ""
@@ -140,12 +143,12 @@ def _keep_server(settings: Settings) -> None:
     """Start the embedded server again as soon as its process is gone: every lease is running out."""
     # In this order: whoever stops it for good says so before it is gone.
     if not settings.redis_url and running_url(settings.home) is None and not is_stopped(settings.home):
-        ensure_server(settings)
+        ensure_server(settings, to_stay=False)
 
 
 def _refuse_stopped(settings: Settings, run: str) -> None:
     """Raise when the server is gone because a person wants it so: it is not ours to start again."""
-    if not settings.redis_url and is_stopped(settings.home):
+    if is_put_down(settings):
         raise StoreUnreachableError(
             "the embedded server was stopped by `swarm down`",
             hint=f"`swarm run --resume {run}` starts it and goes on",
@@ -154,7 +157,8 @@ def _refuse_stopped(settings: Settings, run: str) -> None:
 
 def _look(engine: Engine, run: str) -> Snapshot:
     try:
-        return take_snapshot(engine, run)
+        snapshot = take_snapshot(engine, run)
+        return snapshot._replace(agents=tuple(judged_here(snapshot.agents)))
     except UnknownRunError as error:
         raise RefusedError(
             f"Redis has lost run {run}: somebody emptied it, or another database answers",

@@ -79,16 +79,18 @@ class Supervisor:
         heart = threading.Thread(target=self._beat_until, args=(beat,), name="heartbeat", daemon=True)
         heart.start()
         last_event = self._begin(should_stop)
+        is_away = False
         try:
             while not should_stop():
                 try:
-                    report = self.tick(should_stop)
+                    report, is_away = self.tick(should_stop), False
                     if report.lost_a_slot:
                         beat.wait(TICK_S)
                     elif not report.landings:
                         last_event = self._wait(last_event)
                 except (StoreUnreachableError, RefsBusyError) as error:
                     self._log.warning("tick put off", error=error.message)
+                    is_away = True
                     beat.wait(TICK_S)
                 except Exception:  # noqa: BLE001
                     # The loop that must survive: a landing that breaks must not stop the others.
@@ -97,7 +99,8 @@ class Supervisor:
         finally:
             beat.set()
             heart.join(timeout=HEARTBEAT_S)
-        self._sign_off()
+        if not is_away:  # nobody would hear it
+            self._sign_off()
 
     def tick(self, should_stop: Callable[[], bool]) -> TickReport:
         """Reclaim, merge what can be merged now, publish what landed.

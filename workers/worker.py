@@ -12,6 +12,7 @@ from swarm.crashpoints import crashpoint
 from swarm.engine.claims import Claim, Ending, Fail, Failure, HandIn, Release, WorkerProfile
 from swarm.engine.engine import Engine
 from swarm.errors import StaleTokenError, StoreUnreachableError, SwarmError
+from swarm.fleet.stopped import is_put_down
 from swarm.models.usage import Usage
 from swarm.repo.hub import Hub
 from swarm.repo.workspace import remove_workspace
@@ -60,7 +61,7 @@ class Worker:
     def run(self) -> None:
         """Work until told to stop; an unreachable Redis is waited for, not died of."""
         self._log.info("worker started", types=self.profile.types, executors=self.profile.executors)
-        while not self.stopping.is_draining.is_set():
+        while not self.stopping.is_draining.is_set() and not is_put_down(self.settings):
             try:
                 self._beat()
                 self.work_once(go_on=True)
@@ -68,7 +69,8 @@ class Worker:
                 self._log.warning("cannot work now", error=error.message)
                 self.stopping.is_draining.wait(RETRY_S)
         self.stopping.ended()
-        self._leave(self.engine)
+        if not is_put_down(self.settings):
+            self._leave(self.engine)
         self._tidy(self._workspaces)
         self._log.info("worker ended")
 

@@ -10,7 +10,7 @@ from swarm.engine.reads import Reads
 from swarm.engine.records import AgentRecord, Event, RunRecord, TaskRecord
 from swarm.engine.run_reads import Ask
 from swarm.errors import UnknownRunError, UnknownTaskError
-from swarm.fleet.liveness import is_dead_here
+from swarm.fleet.liveness import judged_here
 from swarm.keys import Keys
 from swarm.plan.model import TaskSpec
 
@@ -61,7 +61,7 @@ class ArchivedReads(Reads):
 
     def agents(self) -> list[AgentRecord]:
         """Every worker and supervisor that has not signed off; of this host's, also whether it is dead."""
-        return [agent._replace(is_dead=is_dead_here(agent)) for agent in super().agents()]
+        return judged_here(super().agents())
 
     def events_of(self, run: str, *, after: str) -> Iterator[Event]:
         """A run's events later than the entry `after`: those in its file, then those in Redis."""

@@ -188,7 +188,8 @@ def resolve_target(
     try:
         return run, resolve_task(reads, run, word)
     except UnknownTaskError:
-        _refuse_archived(shelf, word)
+        if not is_task and not any(one.startswith(word) for one in reads.task_ids(run)):
+            _refuse_archived(shelf, word)
         raise
 
 

@@ -91,6 +91,7 @@ def supervisor(context: Context, lifeline: bool, as_json: bool) -> None:
     from swarm.fleet.liveness import supervisor_id
     from swarm.fleet.server import ensure_server
     from swarm.fleet.startup import become_daemon
+    from swarm.fleet.stopped import is_put_down
     from swarm.repo.hub import Hub
     from swarm.repo.merge_queue import MergeQueue
     from swarm.supervisor import Supervisor
@@ -109,7 +110,7 @@ def supervisor(context: Context, lifeline: bool, as_json: bool) -> None:
     archiver = Archiver(engine, settings)
     Supervisor(
         engine, hub, merge_queue, worker_id=worker_id, publish_to=publish_to, archiver=archiver
-    ).run_until(stop.is_set)
+    ).run_until(lambda: stop.is_set() or is_put_down(settings))
 
 
 @click.command()

@@ -11,6 +11,7 @@ from swarm.cli.context import Context, FilePath, pass_context
 from swarm.cli.output import emit, say
 from swarm.cli.waiting import waiting
 from swarm.errors import UsageError
+from swarm.states import RunState
 
 if TYPE_CHECKING:
     from swarm.plan.model import Plan
@@ -108,7 +109,7 @@ def submit(
     engine, _server = open_queue(settings)
     click.get_current_context().call_on_close(engine.close)
     engine.check_server()
-    known = engine.run_ids()
+    stored = [run for run in engine.run_ids() if engine.run(run).state is not RunState.LOADING]
     run_id = submit_plan(settings, engine, plan, key=key, deadline_s=deadline_s, fail_fast=fail_fast)
     record = engine.run(run_id)
     emit(
@@ -123,9 +124,9 @@ def submit(
         lambda: run_id,
     )
     if record.state.is_terminal:
-        again = f"`swarm retry {run_id}`, or --key NAME for a new run"
-        say(f"this plan has been run on this commit, and it ended: {record.state}; {again}")
-    elif run_id in known and (deadline_s is not None or fail_fast):
+        again = "" if record.state is RunState.DONE else f"`swarm retry {run_id}` goes on with it, "
+        say(f"this plan was run on this commit, and ended: {record.state}; {again}--key NAME makes a new run")
+    elif run_id in stored and (deadline_s is not None or fail_fast):
         say(f"run {run_id} was submitted before, and keeps the --deadline and --fail-fast of then")
 
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 STEPS = 100
 """So far a chain is followed with a read a task; the links of the whole run are read beyond that."""
 
+_GONE = StoredLink("", "", "", "")
+"""Of a run that was forgotten while somebody walked along it: nothing comes before it."""
+
 BLOCKED = (TaskState.FAILED, TaskState.CANCELLED, TaskState.UPSTREAM_FAILED)
 
 
@@ -52,13 +55,14 @@ class TasksOnDemand:
 
     def end_of(self, name: str) -> tuple[str, int]:
         """The last task that one waits for, first dependency by first dependency; how many come before it."""
-        for passed in range(STEPS):
+        steps = max(STEPS, len(self._known))  # of an archived run all tasks are known
+        for passed in range(steps):
             after = self._before(name)
             if not after:
                 return name, passed
             name = after
         links = self._reads.links(self._run)
-        passed = STEPS
+        passed = steps
         while after := _before_by(links, name):
             name, passed = after, passed + 1
         return name, passed
@@ -73,13 +77,13 @@ class TasksOnDemand:
 
 
 def _before_by(links: Mapping[str, StoredLink], name: str) -> str:
-    state, _, spec, join = links[name]
+    state, _, spec, join = links.get(name, _GONE)
     if state not in {TaskState.UPSTREAM_FAILED, TaskState.PENDING}:
         return ""
     awaited = (*decode_spec(spec).dependencies, *join.split())
     if state == TaskState.UPSTREAM_FAILED:
-        return _first([before for before in awaited if links[before].state in BLOCKED])
-    return _first(sorted(before for before in awaited if is_awaited(*links[before][:2])))
+        return _first([before for before in awaited if links.get(before, _GONE).state in BLOCKED])
+    return _first(sorted(before for before in awaited if is_awaited(*links.get(before, _GONE)[:2])))
 
 
 def _first(names: Sequence[str]) -> str:

@@ -163,15 +163,15 @@ class Reads(RunReads):
     # ----------------------------------------------------------------------------------------
     def _is_ready_in(self, queue: str, run: str, executor: str) -> bool:
         """The run has a task in the queue; where an executor is named, one for it."""
-        ready = words_of(self._one("ZRANGE", self.keys.of("queue", queue), 0, -1))
-        names = [name for name in ready if split_member(name)[0] == run]
-        if not executor:
-            return bool(names)
-        for start in range(0, len(names), PAGE):
-            page = names[start : start + PAGE]
-            replies = self._ask([["HGET", self.keys.of("task", name), "executor"] for name in page])
+        key, start = self.keys.of("queue", queue), 0
+        while page := words_of(self._one("ZRANGE", key, start, start + PAGE - 1)):
+            names = [name for name in page if split_member(name)[0] == run]
+            if names and not executor:
+                return True
+            replies = self._ask([["HGET", self.keys.of("task", name), "executor"] for name in names])
             if executor in map(text_of, replies):
                 return True
+            start += PAGE
         return False
 
 

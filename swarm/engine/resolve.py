@@ -67,7 +67,7 @@ class Resolver:
             )
         if self.address.kind == "cluster":
             return StoreUnreachableError(
-                f"none of the cluster's nodes at {asked} answers",
+                f"none of the cluster's nodes at {asked} can be used: {causes[-1]}",
                 hint="check that they run and that `redis_url` names them",
             )
         return StoreUnreachableError(

@@ -1,6 +1,6 @@
 """One look at a run: its record, its tasks, who is alive, how deep the queues are, what just happened."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,7 +14,8 @@ from swarm.engine.records import (
     TaskRecord,
     Unserved,
 )
-from swarm.states import ALIVE_MS
+from swarm.plan.model import queue_of
+from swarm.states import ALIVE_MS, TaskState
 
 if TYPE_CHECKING:
     from swarm.engine.reads import Reads
@@ -56,16 +57,32 @@ def take_snapshot(queue: "Reads", run: str, *, with_tasks: bool = True) -> Snaps
     Raises:
         UnknownRunError: there is no such run.
     """
+    record, tasks = queue.run(run), tuple(queue.tasks(run)) if with_tasks else ()
+    given_out = () if record.is_paused else tasks
     return Snapshot(
-        run=queue.run(run),
-        tasks=tuple(queue.tasks(run)) if with_tasks else (),
+        run=record,
+        tasks=tasks,
         agents=tuple(queue.agents()),
         queues=tuple(queue.queues()),
         events=tuple(_recent_events(queue, run)),
         taken_ms=queue.now_ms(),
         controls=queue.controls(),
-        unserved=queue.unserved_of(run),
+        unserved=_unserved_among(given_out, queue.unserved()) if with_tasks else queue.unserved_of(run),
     )
+
+
+def is_ready_in(task: TaskRecord, queue: str, executor: str) -> bool:
+    """The task is in the queue; where an executor is named, for it."""
+    is_queued = task.state is TaskState.QUEUED and not task.parked_on and not task.not_before_ms
+    return is_queued and queue_of(task.spec) == queue and executor in {"", task.spec.executor}
+
+
+def _unserved_among(tasks: Sequence[TaskRecord], unserved: Mapping[str, Unserved]) -> Mapping[str, Unserved]:
+    return {
+        name: one
+        for name, one in unserved.items()
+        if any(is_ready_in(task, name, one.executor) for task in tasks)
+    }
 
 
 def is_alive(agent: AgentRecord, now_ms: int) -> bool:

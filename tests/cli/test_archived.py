@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from swarm.archive.archiver import Archiver
+from swarm.engine.claims import Failure
 from swarm.plan.model import TaskSpec
 from swarm.settings import load_settings
+from swarm.states import FailureKind
 
 from .conftest import Ended, Workbench
 
@@ -177,3 +180,19 @@ def test_a_task_that_is_named_as_an_archived_run_begins_is_found(
     told = swarm("skip", archived[0][:4], "--json")
 
     assert (json.loads(told.out)["run"], told.code) == (live, 0)
+
+
+def test_why_goes_to_the_end_of_a_long_chain_in_the_archive(
+    swarm: Run, folder: Path, bench: Workbench, task: Task
+) -> None:
+    """A failure a hundred and more tasks before the one that is asked about."""
+    names = [f"t{number}" for number in range(130)]
+    run = bench.submit(task("t0"), *(task(name, before) for before, name in pairwise(names)))
+    bench.engine.fail(bench.claim(), Failure(FailureKind.TASK_ERROR, "exit code 1", retryable=False))
+    Archiver(bench.engine, load_settings(folder)).step()
+    assert bench.engine.forget(run)
+
+    links = swarm("why", "t129", "--run", run, "--json").json()
+
+    assert isinstance(links, dict)
+    assert any(link["task"] == "t0" and "exit code 1" in link["text"] for link in links["chain"])

@@ -35,7 +35,7 @@ def test_a_plan_whose_run_has_ended_says_how_to_run_it_again(swarm: Swarm, bench
 
     assert first["state"] == "active"
     assert again.json() == first | {"state": "cancelled"}
-    assert f"`swarm retry {first['run']}`, or --key NAME" in again.err
+    assert f"`swarm retry {first['run']}` goes on with it, --key NAME" in again.err
     assert (anew.json()["state"], anew.err) == ("active", "")
 
 

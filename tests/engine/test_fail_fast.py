@@ -218,5 +218,32 @@ def test_nothing_of_a_run_that_stops_is_given_out_before_it_is_called_off(engine
     assert engine.end_and_claim(held, Finish(), WORKER, "claim-4") is None
 
 
+def test_what_comes_back_while_a_run_is_called_off_is_given_out_after_it(engine: Engine) -> None:
+    """A person skips the failed task while pages are left: what revives behind the walk must not wedge."""
+    tasks = [make_task("bad", estimate_s=9), make_task("below", after=["bad"])]
+    run = engine.submit(make_plan(*tasks, *(f"t{n}" for n in range(200))), base=BASE, fail_fast=True)
+    engine._end(claim(engine, 1), Fail(FATAL), Usage())
+    engine._caller.call("work", engine._caller.new_op())
+
+    engine.skip(run, "bad")
+    found = engine.claim(WORKER, "claim-2")
+
+    assert found is not None
+    assert found.task.id == "below"
+
+
+def test_a_second_failure_calls_off_what_a_retry_brought_back(engine: Engine) -> None:
+    """The walk that the first left over and that of the second both end; neither ends the other."""
+    run = engine.submit(make_plan(*(f"t{n}" for n in range(400))), base=BASE, fail_fast=True)
+    engine._end(claim(engine, 1), Fail(FATAL), Usage())
+    engine._caller.call("retry", run, "t0", "person:1", "")
+    while (again := engine.claim(WORKER, "claim-2")) is None:
+        engine._caller.call("work", engine._caller.new_op())
+    engine._end(again, Fail(FATAL), Usage())
+    engine.reclaim_expired()
+
+    assert set(states(engine, run).values()) == {"failed", "cancelled"}
+
+
 def _failed_at(engine: Engine) -> str:
     return next(event.id for event in engine.events() if event.kind == "task_failed")

@@ -3,6 +3,8 @@
 from swarm.engine.claims import Failure, WorkerProfile
 from swarm.engine.engine import Engine
 from swarm.engine.standing import read_standing, standing_of
+from swarm.engine.store import Store
+from swarm.engine.words import text_of
 from swarm.states import FailureKind, TaskState
 from swarm.testing.plans import BASE, make_plan, make_task
 
@@ -57,10 +59,19 @@ def test_it_is_what_all_of_the_tasks_would_tell(engine: Engine) -> None:
         assert read.shown[1].state is TaskState.FAILED
 
 
-def test_of_many_the_first_are_read(engine: Engine) -> None:
+def reads_of_tasks(store: Store) -> int:
+    """How many hashes the server has been asked for, whole."""
+    lines = text_of(store.call("INFO", "commandstats")).splitlines()
+    calls = [line.partition("calls=")[2] for line in lines if line.startswith("cmdstat_hgetall:")]
+    return int(calls[0].partition(",")[0]) if calls else 0
+
+
+def test_of_many_the_first_are_read(engine: Engine, store: Store) -> None:
     """And all are counted."""
-    run = busy_run(engine, "1")
+    run, queues = busy_run(engine, "1"), engine.queues()
+    before = reads_of_tasks(store)
 
-    read = read_standing(engine, engine.queues(), run, 2)
+    read = read_standing(engine, queues, run, 2)
 
+    assert reads_of_tasks(store) - before == 2
     assert ([task.spec.id for task in read.shown], read.moving) == (["behind-1", "fails"], 5)

@@ -96,6 +96,17 @@ def test_without_any_worker_it_is_the_queue_that_nobody_serves(engine: Engine, c
     assert [unserved.executor for unserved in engine.unserved().values()] == [""]
 
 
+def test_what_is_missing_counts_since_it_is(engine: Engine, clock: SkewedClock) -> None:
+    """A queue that lacked an executor and now lacks all workers was served until a moment ago."""
+    engine.submit(make_plan(make_task("think", executor="messages")), base=BASE)
+    pass_time(engine, clock, 6, COMMANDS)
+
+    pass_time(engine, clock, 4)
+
+    assert reports(engine) == ["general"]
+    assert engine.unserved() == {}
+
+
 def test_a_task_behind_others_that_can_be_done_is_noticed(engine: Engine, clock: SkewedClock) -> None:
     """Before it is the best of its queue."""
     many = [make_task(f"do-{number}", estimate_s=900) for number in range(10)]

@@ -15,6 +15,7 @@ from swarm.errors import DockerUnreachableError
 from swarm.fleet.docker_engine import check_docker
 
 
+@pytest.mark.docker
 def test_a_missing_image_is_an_error_with_the_next_step(launch: Launch) -> None:
     """Nothing is downloaded behind anybody's back."""
     with pytest.raises(DockerUnreachableError, match="'swarm-test-none' is not on this machine") as caught:
@@ -23,6 +24,7 @@ def test_a_missing_image_is_an_error_with_the_next_step(launch: Launch) -> None:
     assert "docker build" in caught.value.hint
 
 
+@pytest.mark.docker
 def test_checking_names_the_engine_and_the_image(docker_engine: DockerClient) -> None:
     """`swarm doctor` shows what would be used, or what is missing."""
     found = check_docker(FAST_IMAGE)
@@ -33,6 +35,7 @@ def test_checking_names_the_engine_and_the_image(docker_engine: DockerClient) ->
         check_docker("swarm-test-none")
 
 
+@pytest.mark.docker
 def test_an_image_without_python_is_an_error_before_any_work(launch: Launch) -> None:
     """It is the image's fault, and said so, not a failed attempt."""
     with pytest.raises(DockerUnreachableError, match=f"does not run in image '{BARE_IMAGE}'") as caught:

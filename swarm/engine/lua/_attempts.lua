@@ -18,8 +18,7 @@ local function fail_for_good(task, reason)
     doom_dependents(task.member, 0, history.below('failed', task.id, reason))
   end
   if read_run(task.run).fail_fast ~= '' then
-    orders.stop_giving_out(task.run, task.id)
-    leave_work('stop', task.run, 0)
+    orders.stop_at(task.id, task.run)
   end
 end
 

@@ -40,26 +40,27 @@ local function cancel_run_tasks(run, from, kind, reason)
   end)
 end
 
--- A run that stops at its first failure: from now on nothing of it is claimed, and the rest is called off page by page.
-function orders.stop_giving_out(run, failed)
-  write_run(run, 'stopped_by', failed)
-  if read_run(run).paused == '' then
-    write_run(run, 'paused', 'stopping')
-  end
+do
+-- Walks that call off what is left of a run after a failure: while one is not over, nothing of the run is claimed.
+local function count_walks(run, change)
+  write_run(run, 'stopping', number_text(tonumber(read_run(run).stopping) + change))
 end
 
--- A person tries it again: what is left of calling it off is not done any more.
-function orders.give_out_again(run)
-  write_run(run, 'stopped_by', '')
-  if read_run(run).paused == 'stopping' then
-    write_run(run, 'paused', '')
-  end
+function orders.stop_at(failed, run)
+  write_run(run, 'stopped_by', failed)
+  count_walks(run, 1)
+  leave_work('stop', run, 0)
 end
 
 function orders.stop_run(run, from)
   local failed = read('HGET', key('run', run), 'stopped_by') or ''
-  if failed == '' then
-    return 0 -- a person has tried it again since this was left over
+  local is_over = failed == '' -- a person has tried it again since this was left over
+  if not is_over then
+    local _, has_more = cancel_run_tasks(run, from, 'stop', 'the run stops at its first failure: ' .. failed)
+    is_over = not has_more
   end
-  return cancel_run_tasks(run, from, 'stop', 'the run stops at its first failure: ' .. failed)
+  if is_over and read_run(run).state then
+    count_walks(run, -1)
+  end
+end
 end

@@ -165,7 +165,7 @@ local function read_head(request, member)
   local run = read_run(task.run)
   if run.paused == '1' then
     return nil, run, task
-  elseif run.paused == 'stopping' then
+  elseif run.stopping ~= '0' then
     return nil -- it is about to be called off
   end
   return (run.state == 'active' or run.state == 'loading')

@@ -3,7 +3,7 @@ local runs_read, tallies, restated
 
 local RUN_FIELDS = {
   'state', 'tip', 'branch', 'live', 'ended_ms', 'tip_token', 'pending', 'queued', 'acked', 'running', 'merging',
-  'done', 'failed', 'upstream_failed', 'cancelled', 'skipped', 'paused', 'fail_fast',
+  'done', 'failed', 'upstream_failed', 'cancelled', 'skipped', 'paused', 'fail_fast', 'stopping',
 }
 local IS_LIVE = {pending = true, queued = true, acked = true, running = true, merging = true}
 
@@ -17,7 +17,7 @@ local function read_run(run)
       tip_token = v[6] or '0', pending = v[7] or '0', queued = v[8] or '0', acked = v[9] or '0',
       running = v[10] or '0', merging = v[11] or '0', done = v[12] or '0', failed = v[13] or '0',
       upstream_failed = v[14] or '0', cancelled = v[15] or '0', skipped = v[16] or '0',
-      paused = v[17] or '', fail_fast = v[18] or '',
+      paused = v[17] or '', fail_fast = v[18] or '', stopping = v[19] or '0',
     }
     runs_read[run] = stored
   end

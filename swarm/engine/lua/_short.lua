@@ -6,7 +6,8 @@ local short_run, was_short, owed
 
 local finish_shortly, claim_after
 do
-local SHORT_FIELDS = {'state', 'tip', 'branch', 'live', 'pending', 'queued', 'acked', 'running', 'done', 'paused'}
+local SHORT_FIELDS = {'state', 'tip', 'branch', 'live', 'pending', 'queued', 'acked', 'running', 'done', 'paused',
+  'stopping'}
 local PLACE = {pending = 5, queued = 6, acked = 7, running = 8, done = 9}
 local short_counts
 -- `owed` is what the first half leaves for the second to write into the run's hash: one command for both.
@@ -176,7 +177,7 @@ local function claim_shortly(answer, from)
     pay_owed()
   end
   local counts = read_short_run(run)
-  if counts[1] ~= 'active' or (counts[10] or '') ~= '' then
+  if counts[1] ~= 'active' or (counts[10] or '') ~= '' or (counts[11] or '0') ~= '0' then
     return nil
   end
   local entries = parse_locks(task[3])

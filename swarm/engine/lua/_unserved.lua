@@ -27,7 +27,10 @@ do
   end
 
   local function note(queue, stored, executor)
-    local since, told = string.match(stored or '', '^(%d+) (%d+)')
+    local since, told, lacked = string.match(stored or '', '^(%d+) (%d+) ?(.*)$')
+    if lacked ~= executor then
+      since, told = nil, nil -- something else is missing than before, since now
+    end
     since, told = tonumber(since or now), tonumber(told or 0)
     if now - math.max(since, told) >= REPORT_AFTER_MS then
       told = now

@@ -109,7 +109,8 @@ local function doom_dependents(member, from, reason)
   end)
 end
 
--- Walk a run in the plan's order, a page a call; `visit` moves a task and says so. Returns how many it moved.
+-- Walk a run in the plan's order, a page a call; `visit` moves a task and says so. Returns how many it moved, and
+-- whether there may be more.
 local function walk_run(kind, run, from, page, visit)
   local ids, count = read('ZRANGE', key('index', run), from, from + page - 1), 0
   for _, id in ipairs(ids) do
@@ -121,7 +122,7 @@ local function walk_run(kind, run, from, page, visit)
   if #ids == page then
     leave_work(kind, run, from + page)
   end
-  return count
+  return count, #ids == page
 end
 
 local CAN_RETRY = {failed = true, upstream_failed = true, cancelled = true}
@@ -137,7 +138,7 @@ local function reopen_run(run)
     local state = read('HGET', key('run', run), 'activated') and 'active' or 'loading'
     restate_run(run, state)
     if stored.fail_fast ~= '' then
-      orders.give_out_again(run)
+      write_run(run, 'stopped_by', '')
     end
     write('SADD', key('active'), run)
     emit('run_activated', run, '', {'state', state})

@@ -34,7 +34,7 @@ end
 if moved > 0 or id == '' then
   write_fields(run_key, {'interventions', number_text(tonumber(stored[2] or 0) + 1)})
   if read_run(run).fail_fast ~= '' then
-    orders.give_out_again(run)
+    write_run(run, 'stopped_by', '') -- what is left of calling it off is not done any more
   end
 end
 return settle({'OK', number_text(moved)})
