@@ -43,8 +43,10 @@ def test_a_server_that_is_away_is_exit_3(tmp_path: Path, swarm: Swarm) -> None:
         ("rediss://127.0.0.1:1", "no answer from Redis at 127.0.0.1:1: [Errno 111] Connection refused"),
         (
             "redis+cluster://:secret@127.0.0.1:1,127.0.0.1:2",
-            "none of the cluster's nodes at 127.0.0.1:1, 127.0.0.1:2 can be used: "
-            "[Errno 111] Connection refused",
+            (
+                "none of the cluster's nodes at 127.0.0.1:1, 127.0.0.1:2 can be used: "
+                "[Errno 111] Connection refused"
+            ),
         ),
         ("redis+sentinel://127.0.0.1:1/shop", "none of the sentinels at 127.0.0.1:1 answers"),
     ],
