@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from swarm.engine.claims import Claim
+from swarm.engine.encoding import encode_spec
 from swarm.engine.ranks import rank_of
-from swarm.engine.specs import encode_spec
 from swarm.engine.submission import INLINE, MANY, dependents_of, task_entry
 from swarm.plan.graph import upward_ranks
 from swarm.plan.model import Plan, TaskSpec

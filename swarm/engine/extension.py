@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from swarm.engine.encoding import encode_spec
 from swarm.engine.locks import compile_locks, lock_text
-from swarm.engine.specs import encode_spec
 from swarm.errors import RefusedError
 from swarm.plan.model import TaskSpec
 from swarm.plan.scope import PatternError, is_inside, literal_prefix, normalise_pattern

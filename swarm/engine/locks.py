@@ -11,9 +11,11 @@ from collections.abc import Collection, Iterator
 from operator import attrgetter
 from typing import NamedTuple
 
-from swarm.engine.specs import encode_json
 from swarm.plan.model import TaskSpec
 from swarm.plan.scope import may_be_folder
+
+encode_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+"""Compact JSON, by an encoder that is made once."""
 
 _PART = r"(?!\.{1,2}(?:/|\Z))[^/*?\[\]\\{}:!\x00-\x1f\x7f]+"
 _PLAIN = re.compile(f"{_PART}(?:/{_PART})*")

@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterator, Sequence
 
 from swarm.engine.caller import Caller
+from swarm.engine.encoding import encode_spec
 from swarm.engine.locks import compile_locks, lock_text
 from swarm.engine.ranks import urgency
-from swarm.engine.specs import encode_spec
 from swarm.engine.words import text_of, words_of
 from swarm.errors import RefusedError
 from swarm.plan.graph import upward_ranks
@@ -141,8 +141,8 @@ def plan_chunks(plan: Plan, specs: Sequence[str]) -> Iterator[list[str]]:
 
 def _deadlines(plan: Plan, deadline_s: float | None) -> Iterator[list[str]]:
     """Pairs of task id (empty: the run) and ms after its submission, as many as a script notes at once."""
-    known = {"": deadline_s, **{task.id: task.deadline_s for task in plan.tasks}}
-    pairs = [[name, str(round(seconds * 1000))] for name, seconds in known.items() if seconds is not None]
+    known = [("", deadline_s), *((task.id, task.deadline_s) for task in plan.tasks)]
+    pairs = [[name, str(round(seconds * 1000))] for name, seconds in known if seconds is not None]
     for start in range(0, len(pairs), TASKS):
         yield [word for pair in pairs[start : start + TASKS] for word in pair]
 

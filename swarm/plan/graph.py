@@ -92,7 +92,8 @@ def upward_ranks(plan: Plan) -> dict[str, float]:
         rank = task.estimate_s + ranks[task.id]
         ranks[task.id] = rank
         for dependency in task.dependencies:
-            ranks[dependency] = max(ranks[dependency], rank)
+            if ranks[dependency] < rank:  # noqa: PLR1730  # for every edge; a call costs more than all else
+                ranks[dependency] = rank
     return ranks
 
 

@@ -4,8 +4,8 @@ import pytest
 from leased_tasks import claimed
 
 from swarm.engine.claims import Failure, WorkerProfile
+from swarm.engine.encoding import encode_spec
 from swarm.engine.engine import Engine
-from swarm.engine.specs import encode_spec
 from swarm.engine.submission import SCHEMA, plan_chunks, run_id
 from swarm.states import FailureKind, RunState, TaskState
 from swarm.testing.plans import BASE, make_plan, make_task

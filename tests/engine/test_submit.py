@@ -5,9 +5,9 @@ import threading
 import pytest
 
 from swarm.engine.claims import WorkerProfile
+from swarm.engine.encoding import encode_spec
 from swarm.engine.engine import Engine
 from swarm.engine.ranks import rank_of
-from swarm.engine.specs import encode_spec
 from swarm.engine.store import Store
 from swarm.engine.submission import SCHEMA, plan_chunks, run_id
 from swarm.engine.words import words_of
