@@ -12,7 +12,7 @@ FULL = TaskSpec(
     "a",
     "do it: “ü”\n",
     dependencies=("b", "c"),
-    files=("x.py", "caf\udce9.py"),
+    files=("x.py", "ü\udce9.py"),
     reads=("docs/*",),
     acceptance=(("pytest", "-q"), ("true",)),
     executor="command",
