@@ -6,14 +6,15 @@ Contestants take turns on one private server over a unix socket, two worker proc
 loop of `floor.py` over the engine's own connection, `loop_redis_py` the same over redis-py, as a user would
 write it. Enqueueing counts for `independent` and `layered`; `chain` and `fan` begin when all is stored,
 because a hop is what they measure. `locked` is `layered` with 5 files and 3 reads a task, four folders deep,
-which the loops know nothing of; `durable` is `layered` with an append-only file. `--peers` adds the queues
-of `peers.py`, which have to be installed.
+which the loops know nothing of; `durable` is `layered` with an append-only file, where `engine_in_memory` is
+the engine on a server without one. `--peers` adds the queues of `peers.py`, which have to be installed.
 """
 
 import argparse
 import json
 import sys
 import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
@@ -71,12 +72,16 @@ def run(workload: Workload, reps: int, folder: Path, *, peers: bool) -> dict[str
     """Medians of `reps` runs of each contestant, in turns, and the engine's figures over each loop's."""
     graph = WORKLOADS[workload.graph](workload.tasks)
     measured: dict[str, list[Measured]] = {}
-    with private_server(folder, aof=workload.aof) as url:
+    with ExitStack() as servers:
+        bench = Bench(servers.enter_context(private_server(folder, aof=workload.aof)), folder)
+        turns = {name: (bench, *one) for name, one in contestants(workload, peers=peers).items()}
+        if workload.aof:
+            memory = servers.enter_context(private_server(folder / "memory"))
+            turns["engine_in_memory"] = (Bench(memory, folder), *turns["engine"][1:])
         for _ in range(reps):
-            for name, (worker, load) in contestants(workload, peers=peers).items():
-                bench = Bench(url, folder)
+            for name, (place, worker, load) in turns.items():
                 one = measure(
-                    bench, graph, workers=WORKERS, worker=worker, load=load, is_gated=workload.is_gated
+                    place, graph, workers=WORKERS, worker=worker, load=load, is_gated=workload.is_gated
                 )
                 measured.setdefault(name, []).append(one)
     found = {name: medians(runs) for name, runs in measured.items()}
