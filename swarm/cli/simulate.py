@@ -26,7 +26,6 @@ RANKS = {
 }
 WORKERS = 4
 _LONG_S = 600.0
-_NAMED = 5
 
 
 @click.command()
@@ -124,8 +123,9 @@ def _text(found: "Simulation") -> str:
     if found.limits:
         rows["limits"] = "; ".join(f"{kind}: at most {most} at once" for kind, most in found.limits.items())
     if found.late:
-        named = ", ".join(map(repr, found.late[:_NAMED])) + (", …" if len(found.late) > _NAMED else "")
-        rows["late"] = f"past their deadline_s, where a run would fail them: {named}"
+        from swarm.plan.spelling import first_few
+
+        rows["late"] = f"past their deadline_s, where a run would fail them: {first_few(found.late)}"
     return pairs(rows)
 
 

@@ -12,7 +12,7 @@ from swarm.errors import Problem
 from swarm.plan.graph import find_cycles
 from swarm.plan.reading import path_of, shown
 from swarm.plan.scope import PatternError, normalise_pattern
-from swarm.plan.spelling import nearest
+from swarm.plan.spelling import first_few, nearest
 
 MAX_TEXT_BYTES = 64 * 1024
 _NAMED_IDS = 8
@@ -67,8 +67,8 @@ def _dependency_problems(
 
 def _known_names(dependency: str, known: Mapping[str, int]) -> str:
     likely = nearest(dependency, known)
-    names = ", ".join(map(repr, list(known)[:_NAMED_IDS])) + (", …" if len(known) > _NAMED_IDS else "")
-    return (f"did you mean {' or '.join(map(repr, likely))}? " if likely else "") + f"known: {names}"
+    meant = f"did you mean {' or '.join(map(repr, likely))}? " if likely else ""
+    return f"{meant}known: {first_few(known, _NAMED_IDS)}"
 
 
 def _cycle_problem(cycle: Sequence[str], known: Mapping[str, int], root: str) -> Problem:

@@ -31,6 +31,12 @@ MEANT = {
 """Field names that other plan formats use, and ours."""
 
 
+def first_few(names: Iterable[str], most: int = 5) -> str:
+    """The first few of many names, as a person reads them; `…` says that there are more."""
+    known = list(names)
+    return ", ".join(map(repr, known[:most])) + (", …" if len(known) > most else "")
+
+
 def nearest(name: str, known: Iterable[str]) -> list[str]:
     """At most three known names that look like `name`, the likeliest first.
 

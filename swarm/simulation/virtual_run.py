@@ -18,13 +18,13 @@ from swarm.engine.schedule import NO_LIMITS
 from swarm.engine.store import Store
 from swarm.errors import SwarmError
 from swarm.plan.model import DEFAULT_ESTIMATE_S, Plan, TaskSpec
+from swarm.plan.spelling import first_few
 from swarm.simulation.clock import BEGINNING_MS, VirtualClock
 
 LEASE_MS = 10**12
 """Longer than any virtual run: nobody renews here."""
 TICK_MS = 1_000
 """How often a supervisor looks whether ranks have to change."""
-_NAMED = 5
 
 
 def tell_nobody(_: str) -> None:
@@ -130,9 +130,8 @@ class _Loop:
             self._tick()
             self._wake()
         if left := [task.id for task in plan.tasks if task.id not in self._ends_ms]:
-            named = ", ".join(map(repr, left[:_NAMED])) + (", …" if len(left) > _NAMED else "")
             raise SwarmError(
-                f"simulation: {len(left)} of {len(plan.tasks)} tasks could never begin: {named}",
+                f"simulation: {len(left)} of {len(plan.tasks)} tasks could never begin: {first_few(left)}",
                 hint="this is a fault of swarm: please report it with the plan",
             )
         return VirtualRun(self._starts_ms, self._ends_ms)
