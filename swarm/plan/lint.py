@@ -6,7 +6,7 @@
 import bisect
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -117,6 +117,7 @@ def _duplicates(plan: Plan, _writes: list[_Place], _reads: list[_Place]) -> Iter
 def _contended_writes(plan: Plan, writes: list[_Place], _reads: list[_Place]) -> Iterator[Finding]:
     """Unordered tasks whose write scopes overlap."""
     writers = _by_prefix(writes)
+    tasks = _tasks_of(writers)
     pairs: dict[Pair, Clash] = {}
     for prefix, places in writers.items():
         # In a topological order, tasks that are all ordered are ordered one by one: neighbours tell.
@@ -124,9 +125,14 @@ def _contended_writes(plan: Plan, writes: list[_Place], _reads: list[_Place]) ->
             _note(pairs, one, other)
         for folder in _folders_above(prefix):
             for place in places if folder in writers else ():
-                for neighbour in _around(writers[folder], place, 1):
+                for neighbour in writers[folder][_nearest(tasks[folder], place.task, 1)]:
                     _note(pairs, place, neighbour)
-    for prefix, clashes in _by_path(plan, pairs, _deeper).items():
+    free = unordered(plan, pairs)
+    alike: dict[str, list[Clash]] = defaultdict(list)
+    for pair, clash in pairs.items():
+        if pair in free:
+            alike[_deeper(clash)].append(clash)
+    for prefix, clashes in alike.items():
         names = _names(plan, clashes)
         message = f"{names} write {shown(prefix)}, in no fixed order"
         yield Finding(
@@ -136,26 +142,42 @@ def _contended_writes(plan: Plan, writes: list[_Place], _reads: list[_Place]) ->
 
 def _unsettled_reads(plan: Plan, writes: list[_Place], reads: list[_Place]) -> Iterator[Finding]:
     """Tasks that read what an unordered task writes; of many writers only the nearest are looked at."""
-    writers = _by_prefix(writes)
+    readers: dict[Pair, _Place] = {}  # where the one of the two reads; the other one writes
+    for place, writers in _writers_near(writes, reads):
+        reader = place.task
+        for writer in writers:
+            if writer != reader:
+                readers.setdefault((reader, writer) if reader < writer else (writer, reader), place)
+    free = unordered(plan, readers)
+    alike: dict[str, list[Pair]] = defaultdict(list)
+    for pair, place in readers.items():
+        if pair in free:
+            alike[place.prefix].append(pair)
+    for prefix, pairs in alike.items():
+        place = readers[pairs[0]]
+        writer = next(task for task in pairs[0] if task != place.task)
+        more = f" (and {len(pairs) - 1} pairs like them)" if len(pairs) > 1 else ""
+        path = shown(prefix or WHOLE_REPOSITORY)
+        who = f"{_named(plan, place.task)} reads {path}, which {_named(plan, writer)} writes"
+        message = f"{who}, in no fixed order{more}"
+        yield Finding("warning", _at(plan, place), message, "make one depend on the other")
+
+
+def _writers_near(writes: list[_Place], reads: list[_Place]) -> Iterator[tuple[_Place, Sequence[int]]]:
+    """Each place that is read, with tasks nearest to its own that write there, above it, or below it."""
+    writers = _tasks_of(_by_prefix(writes))
     paths = sorted(writers)
-    pairs: dict[Pair, Clash] = {}
     for place in reads:
         for folder in (place.prefix, *_folders_above(place.prefix)):
-            for writer in _around(writers.get(folder, []), place, _NEIGHBOURS):
-                _note(pairs, place, writer)
+            if folder in writers:
+                tasks = writers[folder]
+                yield place, tasks[_nearest(tasks, place.task, _NEIGHBOURS)]
         below = place.prefix + "/" if place.prefix else ""
         start = bisect.bisect_left(paths, below)
         for path in paths[start : start + _NEIGHBOURS]:
             if path.startswith(below):
-                for writer in _around(writers[path], place, 1):
-                    _note(pairs, place, writer)
-    for prefix, clashes in _by_path(plan, pairs, _read_prefix).items():
-        one, other = clashes[0]
-        reader, writer = (one, other) if one.field == "reads" else (other, one)
-        more = f" (and {len(clashes) - 1} pairs like them)" if len(clashes) > 1 else ""
-        who = f"{_named(plan, reader)} reads {shown(prefix)}, which {_named(plan, writer)} writes"
-        message = f"{who}, in no fixed order{more}"
-        yield Finding("warning", _at(plan, reader), message, "make one depend on the other")
+                tasks = writers[path]
+                yield place, tasks[_nearest(tasks, place.task, 1)]
 
 
 _RULES: tuple[Callable[[Plan, list[_Place], list[_Place]], Iterator[Finding]], ...] = (
@@ -191,10 +213,14 @@ def _folders_above(path: str) -> Iterator[str]:
         yield path
 
 
-def _around(places: Sequence[_Place], place: _Place, count: int) -> Sequence[_Place]:
-    """The places nearest in the plan's order: `count` before and `count` after."""
-    middle = bisect.bisect_left(places, place.task, key=lambda one: one.task)
-    return places[max(middle - count, 0) : middle + count + 1]
+def _tasks_of(groups: Mapping[str, Sequence[_Place]]) -> dict[str, list[int]]:
+    return {prefix: [place.task for place in places] for prefix, places in groups.items()}
+
+
+def _nearest(tasks: Sequence[int], task: int, count: int) -> slice:
+    """Where the nearest in the plan's order stand: `count` before and `count` after."""
+    middle = bisect.bisect_left(tasks, task)
+    return slice(max(middle - count, 0), middle + count + 1)
 
 
 def _note(pairs: dict[Pair, Clash], one: _Place, other: _Place) -> None:
@@ -204,22 +230,8 @@ def _note(pairs: dict[Pair, Clash], one: _Place, other: _Place) -> None:
         pairs.setdefault((other.task, one.task), (other, one))
 
 
-def _by_path(plan: Plan, pairs: dict[Pair, Clash], path: Callable[[Clash], str]) -> dict[str, list[Clash]]:
-    """The clashes of tasks that the plan does not order, by the path they are about."""
-    free = unordered(plan, pairs)
-    groups: dict[str, list[Clash]] = defaultdict(list)
-    for pair, clash in pairs.items():
-        if pair in free:
-            groups[path(clash)].append(clash)
-    return dict(groups)
-
-
 def _deeper(clash: Clash) -> str:
     return max(clash[0].prefix, clash[1].prefix, key=len) or WHOLE_REPOSITORY
-
-
-def _read_prefix(clash: Clash) -> str:
-    return next(place.prefix for place in clash if place.field == "reads") or WHOLE_REPOSITORY
 
 
 def _names(plan: Plan, clashes: Sequence[Clash]) -> str:
@@ -230,8 +242,8 @@ def _names(plan: Plan, clashes: Sequence[Clash]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _named(plan: Plan, place: _Place) -> str:
-    return shown(plan.tasks[place.task].id)
+def _named(plan: Plan, task: int) -> str:
+    return shown(plan.tasks[task].id)
 
 
 def _at(plan: Plan, place: _Place) -> str:

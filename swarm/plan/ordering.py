@@ -17,21 +17,21 @@ def unordered(plan: Plan, pairs: Iterable[Pair]) -> set[Pair]:
     One pass over the plan for each 4,096 distinct first tasks; a bit set says which of them a task
     comes after.
     """
-    wanted: dict[int, set[int]] = defaultdict(set)
+    wanted: dict[int, list[int]] = defaultdict(list)
     for first, second in pairs:
-        wanted[first].add(second)
+        wanted[first].append(second)
     firsts = sorted(wanted)
     position = {task.id: index for index, task in enumerate(plan.tasks)}
     before = [[position[d] for d in task.dependencies] for task in plan.tasks]
     found: set[Pair] = set()
     for start in range(0, len(firsts), _CHUNK):
         bit = {first: 1 << offset for offset, first in enumerate(firsts[start : start + _CHUNK])}
-        after: list[int] = []
-        for dependencies in before:
-            reached = 0
+        upto: list[int] = []  # the bits of what a task comes after, and its own
+        for index, dependencies in enumerate(before):
+            reached = bit.get(index, 0)
             for dependency in dependencies:
-                reached |= after[dependency] | bit.get(dependency, 0)
-            after.append(reached)
-        for a, own in bit.items():
-            found.update((a, b) for b in wanted[a] if not after[b] & own)
+                reached |= upto[dependency]
+            upto.append(reached)
+        for first, own in bit.items():
+            found.update([(first, second) for second in wanted[first] if not upto[second] & own])
     return found

@@ -2,16 +2,22 @@
 
 import itertools
 import json
+import random
+import re
+from collections import Counter
+from collections.abc import Iterator
 
 import networkx as nx
 import pytest
+from counted_calls import calls_of
 from hypothesis import given
 from hypothesis import strategies as st
 from overlapping import overlap
 
 from swarm.plan.document import parse_plan
 from swarm.plan.lint import Finding, lint
-from swarm.plan.model import Plan
+from swarm.plan.model import Plan, TaskSpec
+from swarm.plan.scope import WHOLE_REPOSITORY, literal_prefix
 
 
 def task(task_id: str, **fields: object) -> dict[str, object]:
@@ -138,6 +144,86 @@ def test_a_plan_is_called_contended_just_when_two_unordered_scopes_overlap(
     )
 
     assert any("in no fixed order" in finding.message for finding in lint(plan)) == clash
+
+
+READERS = st.lists(st.tuples(SCOPES, SCOPES, st.lists(st.integers(0, 7), max_size=2)), min_size=2, max_size=8)
+READ = re.compile(
+    r"'(?P<reader>\w+)' reads '(?P<path>[^']+)', which '(?P<writer>\w+)' writes, in no fixed order"
+    r"( \(and (?P<more>\d+) pairs like them\))?"
+)
+
+
+@given(rows=READERS)
+def test_unsettled_reads_are_those_that_comparing_with_each_near_writer_finds(
+    rows: list[tuple[list[str], list[str], list[int]]],
+) -> None:
+    """One finding for each path that is read: its first pair of tasks, and how many more there are."""
+    plan = plan_of(
+        *(
+            task(f"t{i}", files=files, reads=reads, dependencies=[f"t{d}" for d in before if d < i])
+            for i, (files, reads, before) in enumerate(rows)
+        )
+    )
+    about: dict[frozenset[str], tuple[str, str]] = {}  # a pair -> the path, and who reads it
+    for reader, read in ((one, read) for one in plan.tasks for read in one.reads):
+        for writer in near_writers(plan, reader, read):
+            if not is_ordered(plan, reader.id, writer.id):
+                path = literal_prefix(read) or WHOLE_REPOSITORY
+                about.setdefault(frozenset({reader.id, writer.id}), (path, reader.id))
+    counts = Counter(path for path, _ in about.values())
+    readers = dict(reversed(about.values()))
+
+    said = [re.match(READ, finding.message) for finding in lint(plan) if " reads " in finding.message]
+
+    found = [one for one in said if one]
+    assert {one["path"]: int(one["more"] or 0) + 1 for one in found} == counts
+    assert {one["path"]: one["reader"] for one in found} == readers
+    assert all(frozenset({one["reader"], one["writer"]}) in about for one in found)
+    assert len(found) == len(said) == len(counts)
+
+
+def near_writers(plan: Plan, reader: TaskSpec, read: str) -> Iterator[TaskSpec]:
+    """Of all who write each path that overlaps, the nearest: eight on each side, one if it lies below."""
+    prefixes = {literal_prefix(pattern) for one in plan.tasks for pattern in one.files}
+    position = plan.tasks.index(reader)
+    for prefix in sorted(one for one in prefixes if overlap(read, one or WHOLE_REPOSITORY)):
+        places = [
+            place
+            for place, one in enumerate(plan.tasks)
+            for pattern in one.files
+            if literal_prefix(pattern) == prefix
+        ]
+        count = 1 if len(prefix) > len(literal_prefix(read)) else 8
+        near = [place for place in places if place < position][-count:]
+        near += [place for place in places if place >= position][: count + 1]
+        yield from (plan.tasks[place] for place in near if place != position)
+
+
+def is_ordered(plan: Plan, one: str, other: str) -> bool:
+    """One of the two waits for the other."""
+    graph: nx.DiGraph[str] = nx.DiGraph((d, task.id) for task in plan.tasks for d in task.dependencies)
+    graph.add_nodes_from(plan.by_id)
+    return nx.has_path(graph, one, other) or nx.has_path(graph, other, one)
+
+
+def shared_plan(count: int) -> Plan:
+    """Layers of 100 tasks that write and read what others do, of as many paths for each task at any size."""
+    chance = random.Random(1)
+    shared = [f"src/m{n % 20}/f{n}.py" for n in range(count // 10)] + ["src/m1", "src/m2/**", "src/*.py"]
+    rows = []
+    for n in range(count):
+        above = range(n - n % 100 - 100, n - n % 100)
+        one, other, read = chance.sample(shared, 3)
+        before = [f"t{d}" for d in chance.sample(above, 2)] if n >= 100 else []
+        rows.append(task(f"t{n}", files=[one, other], reads=[read], dependencies=before))
+    return plan_of(*rows)
+
+
+def test_four_times_as_many_tasks_that_share_files_are_four_times_the_work() -> None:
+    """Neighbours are looked at, not all of those who write the same path or below it."""
+    small, large = shared_plan(1_000), shared_plan(4_000)
+
+    assert calls_of(lambda: lint(large)) < 4.5 * calls_of(lambda: lint(small))
 
 
 @pytest.mark.timeout(60)
