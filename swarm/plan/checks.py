@@ -48,15 +48,17 @@ def _dependency_problems(
     suggestions = _SUGGESTIONS
     for index, task in rows:
         for place, dependency in enumerate(_texts(task.get("dependencies"))):
-            path = path_of(root, (index, "dependencies", place))
             if dependency is None:
                 continue
+            what, hint = "", ""
             if dependency == task.get("id"):
-                problems.append(Problem(path, f"task {shown(dependency)} depends on itself"))
+                what = f"task {shown(dependency)} depends on itself"
             elif dependency not in known:
+                what = f"unknown dependency {shown(dependency)}"
                 hint = _known_names(dependency, known) if suggestions else ""
                 suggestions -= bool(suggestions)
-                problems.append(Problem(path, f"unknown dependency {shown(dependency)}", hint))
+            if what:
+                problems.append(Problem(path_of(root, (index, "dependencies", place)), what, hint))
     edges = {
         task["id"]: [d for d in _texts(task.get("dependencies")) if d is not None]
         for index, task in rows
@@ -117,14 +119,11 @@ def _executor_problems(task: Mapping[str, Any]) -> Iterator[tuple[tuple[int | st
 
 def _text_problems(task: Mapping[str, Any]) -> Iterator[tuple[tuple[int | str, ...], str, str]]:
     for field, value in task.items():
-        texts = (
-            [((field,), value)]
-            if isinstance(value, str)
-            else [((field, i), t) for i, t in enumerate(_texts(value))]
-        )
-        for parts, text in texts:
+        texts = value if isinstance(value, list) else [value]
+        for place, text in enumerate(texts):
             # The schema has refused what is longer in characters; only a long text needs encoding.
             if isinstance(text, str) and MAX_TEXT_BYTES // 4 < len(text) <= MAX_TEXT_BYTES < _size(text):
+                parts = (field,) if texts is not value else (field, place)
                 yield parts, f"text of {_size(text)} bytes", f"at most {MAX_TEXT_BYTES}; put it in a file"
     description = task.get("description")
     if isinstance(description, str) and description and not description.strip():
