@@ -109,7 +109,8 @@ def submit(
     engine, _server = open_queue(settings)
     click.get_current_context().call_on_close(engine.close)
     engine.check_server()
-    stored = [run for run in engine.run_ids() if engine.run(run).state is not RunState.LOADING]
+    runs = engine.run_ids() if deadline_s is not None or fail_fast else []
+    stored = [run for run in runs if engine.run(run).state is not RunState.LOADING]
     run_id = submit_plan(settings, engine, plan, key=key, deadline_s=deadline_s, fail_fast=fail_fast)
     record = engine.run(run_id)
     emit(
@@ -126,7 +127,7 @@ def submit(
     if record.state.is_terminal:
         again = "" if record.state is RunState.DONE else f"`swarm retry {run_id}` goes on with it, "
         say(f"this plan was run on this commit, and ended: {record.state}; {again}--key NAME makes a new run")
-    elif run_id in stored and (deadline_s is not None or fail_fast):
+    elif run_id in stored:
         say(f"run {run_id} was submitted before, and keeps the --deadline and --fail-fast of then")
 
 

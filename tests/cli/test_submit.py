@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from swarm.engine.store import Store
+from swarm.engine.words import text_of
 from swarm.testing.repository import make_repository
 
 # Any: these are the fixtures' own types, and a test cannot import from its conftest.
@@ -52,3 +54,24 @@ def test_options_that_come_too_late_are_not_passed_over_in_silence(
     assert "keeps the --deadline and --fail-fast of then" in late.err
     assert same.err == ""
     assert not bench.engine.run(run).is_fail_fast
+
+
+def test_a_submission_costs_no_more_when_there_are_other_runs(swarm: Swarm, store: Store, plan: str) -> None:
+    """By the server's own count: nobody asks what has become of each of them."""
+
+    def commands(key: str) -> int:
+        before = processed(store)
+        swarm("submit", plan, "--key", key)
+        return processed(store) - before
+
+    commands("first")  # loads the scripts
+    alone = commands("second")
+    for number in range(9):
+        commands(f"other {number}")
+
+    assert commands("last") == alone
+
+
+def processed(store: Store) -> int:
+    """How many commands the server has had, this one included."""
+    return int(text_of(store.call("INFO", "stats")).partition("total_commands_processed:")[2].split()[0])
