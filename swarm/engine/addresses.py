@@ -1,6 +1,6 @@
 """What a Redis URL means: one server, or many of which one serves us now."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from swarm.errors import ConfigError
@@ -21,8 +21,7 @@ SENTINEL_PORT, REDIS_PORT, LAST_PORT = 26379, 6379, 65535
 _OF_SENTINELS = ("sentinel_username", "sentinel_password")
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(NamedTuple):
     """A URL that names several servers."""
 
     kind: str  # sentinel or cluster

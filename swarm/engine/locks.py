@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterator
 from operator import attrgetter
 from typing import NamedTuple
 
+from swarm.plan.folders import may_be_folder
 from swarm.plan.model import TaskSpec
-from swarm.plan.scope import may_be_folder
 
 encode_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 """Compact JSON, by an encoder that is made once."""

@@ -17,6 +17,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
+from swarm.plan.folders import may_be_folder
 from swarm.sandbox.git_names import HFS_IGNORES, is_git_name
 
 WHOLE_REPOSITORY = "**"
@@ -65,11 +66,6 @@ def normalise_pattern(text: str) -> str:
         raise PatternError(f"{fault} in {text!r}")
     is_folder = text.endswith("/") and not is_glob(parts[-1]) and not may_be_folder(parts[-1])
     return "/".join([*parts, "**"] if is_folder else parts)
-
-
-def may_be_folder(name: str) -> bool:
-    """A literal last part that is taken for a folder as well: one without an extension."""
-    return "." not in name.strip(".")
 
 
 def name_fault(path: str) -> str:
