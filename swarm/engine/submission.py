@@ -141,8 +141,10 @@ def plan_chunks(plan: Plan, specs: Sequence[str]) -> Iterator[list[str]]:
 
 def _deadlines(plan: Plan, deadline_s: float | None) -> Iterator[list[str]]:
     """Pairs of task id (empty: the run) and ms after its submission, as many as a script notes at once."""
-    known = [("", deadline_s), *((task.id, task.deadline_s) for task in plan.tasks)]
-    pairs = [[name, str(round(seconds * 1000))] for name, seconds in known if seconds is not None]
+    known = [(task.id, task.deadline_s) for task in plan.tasks if task.deadline_s is not None]
+    if deadline_s is not None:
+        known.insert(0, ("", deadline_s))
+    pairs = [[name, str(round(seconds * 1000))] for name, seconds in known]
     for start in range(0, len(pairs), TASKS):
         yield [word for pair in pairs[start : start + TASKS] for word in pair]
 

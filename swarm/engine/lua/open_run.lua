@@ -7,7 +7,7 @@
 -- Moves: none
 local run, goal, branch, base, repository, schema = unpack(args)
 local meta = key('meta')
-local known = read('HMGET', meta, 'repository', 'schema')
+local known = read('HMGET', meta, 'repository', 'schema', 'fence', 'types', 'durations', 'controls', 'turn')
 if known[1] and known[1] ~= '' and repository ~= '' and known[1] ~= repository then
   return {'REFUSED', known[1]}
 end
@@ -23,10 +23,14 @@ if read('ZCARD', key('index', run)) > 0 then
   return {'LEAVING'}
 end
 local workers = read('ZCOUNT', key('workers'), number_text(now - ALIVE_MS), '+inf')
-write_fields(meta, {'schema', schema, 'repository', known[1] or repository, 'epoch', epoch.id()})
 -- What a claim reads comes first, because a small hash is searched from its beginning.
+if not known[2] then
+  write_fields(meta, {'fence', known[3] or '0', 'types', known[4] or '', 'durations', known[5] or '',
+    'controls', known[6] or '', 'turn', known[7] or ''})
+end
+write_fields(meta, {'schema', schema, 'repository', known[1] or repository, 'epoch', epoch.id()})
 write_fields(run_key, {'state', 'loading', 'queued', '0', 'acked', '0', 'done', '0', 'live', '0', 'tip', base,
-  'branch', branch, 'pending', '0', 'running', '0', 'paused', '', 'goal', goal, 'base', base, 'tip_token', '0',
+  'branch', branch, 'pending', '0', 'running', '0', 'paused', '', 'stopping', '0', 'goal', goal, 'base', base, 'tip_token', '0',
   'submitted_ms', now_text, 'ended_ms', '0', 'workers', number_text(workers), 'chunks', '0',
   'conflicts', '0', 'gate_failures', '0', 'interventions', '0', 'usage', NOTHING_SPENT, 'wasted', NOTHING_SPENT})
 write('ZADD', key('runs'), now_text, run)
