@@ -11,6 +11,7 @@ from swarm.fleet.docker_engine import check_docker
 from swarm.fleet.launch import open_launcher
 from swarm.fleet.resources import available
 from swarm.fleet.server import Server
+from swarm.fleet.server_file import STOPPED, is_stopped
 from swarm.fleet.stopped import server_for_a_look
 from swarm.repo.gates import load_gates
 from swarm.repo.git import OLDEST_GIT, git_version
@@ -101,11 +102,14 @@ def _redis(settings: Settings) -> _Seen:
         engine = engine_for(settings, server.url)
         warnings = engine.check_server()
         engine.close()
-    return _Seen(_where(server), hint="; ".join(warnings))
+    return _Seen(_where(server, settings), hint="; ".join(warnings))
 
 
-def _where(server: Server) -> str:
-    return f"embedded, {server.binary}, {server.socket}" if server.is_embedded else "REDIS_URL answers"
+def _where(server: Server, settings: Settings) -> str:
+    if not server.is_embedded:
+        return "REDIS_URL answers"
+    place = f"{STOPPED}, then at {server.socket}" if is_stopped(settings.home) else server.socket
+    return f"embedded, {server.binary}, {place}"
 
 
 def _gates(settings: Settings) -> _Seen:

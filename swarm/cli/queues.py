@@ -10,7 +10,7 @@ from swarm.cli.context import Context, pass_context, server_url
 from swarm.cli.output import emit, json_option, table
 from swarm.cli.see import queue_data
 from swarm.engine.addresses import MANY, parse_address, scheme_of
-from swarm.fleet.server_file import PASSWORD_FILE
+from swarm.fleet.server_file import PASSWORD_FILE, STOPPED, is_stopped
 from swarm.keys import Keys
 from swarm.observe.wording import duration, one_line, plural
 
@@ -42,6 +42,7 @@ def queue(context: Context, explain: bool, as_json: bool) -> None:
 
     depths = backlog(reads)
     keys = Keys(settings.project)
+    stopped = not settings.redis_url and is_stopped(settings.home)
     commands = _commands(depths, keys, redis_cli(server_url(settings), keys.of("meta")))
     data = {
         "queues": [queue_data(one) for one in depths.queues],
@@ -53,10 +54,12 @@ def queue(context: Context, explain: bool, as_json: bool) -> None:
         "paused": list(depths.controls.paused),
         "limits": depths.controls.limits,
         "dead_letters": list(depths.dead_letters),
-        **({"redis_cli": {name: command for name, _, command in commands}} if explain else {}),
     }
+    if explain:
+        data["redis_cli"] = {name: command for name, _, command in commands}
+        data["stopped"] = stopped
     now_ms = reads.now_ms()
-    emit(data, as_json, lambda: _explained(commands, settings) if explain else _text(depths, now_ms))
+    emit(data, as_json, lambda: _explained(commands, settings, stopped) if explain else _text(depths, now_ms))
 
 
 @click.command()
@@ -110,14 +113,15 @@ def _commands(depths: "Backlog", keys: Keys, cli: str) -> list[tuple[str, int, s
     return lines
 
 
-def _explained(commands: list[tuple[str, int, str]], settings: "Settings") -> str:
+def _explained(commands: list[tuple[str, int, str]], settings: "Settings", stopped: bool) -> str:
     shown = table(
         ("WHAT", "NOW", "REDIS-CLI"), [(name, str(n), line) for name, n, line in commands], right=(1,)
     )
     if settings.redis_url:
         return shown
     password = shlex.quote(str(settings.home / "server" / PASSWORD_FILE))
-    return f"{shown}\n\nfirst: export REDISCLI_AUTH=$(cat {password})"
+    first = f"the server is {STOPPED}; then, " if stopped else ""
+    return f"{shown}\n\n{first}first: export REDISCLI_AUTH=$(cat {password})"
 
 
 def _text(depths: "Backlog", now_ms: int) -> str:

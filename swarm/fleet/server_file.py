@@ -10,6 +10,9 @@ FILE_NAME = "server.json"
 STOPPED_FILE = "stopped"
 PASSWORD_FILE = "password"  # noqa: S105  # where it is, not what it is
 
+STOPPED = "stopped by `swarm down`: `swarm run`, `submit`, `worker` or `supervisor` starts it"
+"""What whoever is shown the socket of such a server has to know: a look has it only while it looks."""
+
 
 class ServerRecord(NamedTuple):
     """One embedded server as it was started."""

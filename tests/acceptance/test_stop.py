@@ -6,6 +6,7 @@ import shlex
 import signal
 import subprocess
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from real_swarm import DIAMOND, Swarm, wait_for, write_task
 
@@ -179,6 +180,21 @@ def test_looking_at_a_stopped_project_leaves_its_server_stopped(swarm: Swarm) ->
     assert swarm.call("run", "--resume", "latest").returncode == 0
     assert swarm.call("status").returncode == 0
     assert running_url(home) is not None
+
+
+def test_the_socket_of_a_stopped_server_is_shown_with_what_starts_it(swarm: Swarm) -> None:
+    """It is there only while somebody looks, and whoever reads of it comes later."""
+    swarm.json("run", swarm.plan([write_task("only")]), "-y")
+    socket = urlsplit(running_url(swarm.root / ".swarm") or "").path
+    words = "stopped by `swarm down`: `swarm run`, `submit`, `worker` or `supervisor` starts it"
+
+    running = [swarm.call("doctor").stdout, swarm.call("queue", "--explain").stdout]
+    swarm.json("down")
+    stopped = [swarm.call("doctor").stdout, swarm.call("queue", "--explain").stdout]
+
+    assert [(socket in shown, words in shown) for shown in running] == [(True, False)] * 2
+    assert [(socket in shown, words in shown) for shown in stopped] == [(True, True)] * 2
+    assert swarm.json("queue", "--explain")["stopped"] is True
 
 
 def test_a_server_that_is_put_down_ends_the_run_that_used_it(swarm: Swarm) -> None:
