@@ -101,8 +101,9 @@ function finish_shortly(member, token, spent)
   for i = 1, #ready do
     told_queued[i], queues[i] = ready[i].id, key('queue', ready[i][2])
   end
-  if task[3] ~= '' then
-    release_locks(parse_locks(task[3]), state ~= 'acked')
+  local locks = task[3] or ''
+  if locks ~= '' then
+    release_locks(parse_locks(locks), state ~= 'acked')
     settle_locks()
     settle_lots()
     probe_writes()
@@ -141,7 +142,7 @@ function finish_shortly(member, token, spent)
     call('ZADD', queues[i], dependent[4], dependent.member)
     ring(dependent[2], dependent[3])
   end
-  if task[3] ~= '' then
+  if locks ~= '' then
     execute_writes()
     reset_locks()
   end
