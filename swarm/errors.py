@@ -12,6 +12,7 @@
     │   └── ModelRequestError   SW007           the model API calls our request wrong
     ├── UnreachableError        SW010  exit 3   something outside cannot be reached
     │   ├── StoreUnreachableError SW011         Redis
+    │   │   └── StorePutDownError SW014         a person has stopped it: waiting is no use
     │   ├── DockerUnreachableError SW012
     │   └── ModelUnreachableError SW013
     ├── AuthenticationError     SW020  exit 4
@@ -140,6 +141,14 @@ class StoreUnreachableError(UnreachableError):
 
     code = "SW011"
     next_step = "Start one with `swarm run`, or check REDIS_URL and that the server runs; then try again."
+
+
+class StorePutDownError(StoreUnreachableError):
+    """A person has stopped the server of this repository, and it stays so until something is to be done."""
+
+    code = "SW014"
+    retryable = False
+    next_step = "`swarm run --resume latest` starts it and goes on with the newest run."
 
 
 class DockerUnreachableError(UnreachableError):

@@ -54,8 +54,10 @@ class Node:
         self.folder.mkdir(parents=True, exist_ok=True)
         binary = shutil.which("redis-server") or "redis-server"
         own = ["--port", str(self.port), "--dir", str(self.folder), "--bind", "127.0.0.1"]
+        # A master waits for 5 s whether more replicas come before it copies itself to the first.
+        at_once = [] if "--sentinel" in self.argv else ["--repl-diskless-sync-delay", "0"]
         self._process = subprocess.Popen(
-            [binary, *self.argv, *own, "--save", "", "--logfile", str(self.folder / "log")],
+            [binary, *self.argv, *own, *at_once, "--save", "", "--logfile", str(self.folder / "log")],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -3,6 +3,7 @@
 import argparse
 import os
 import socket
+from functools import partial
 from pathlib import Path
 
 from swarm.engine.claims import WorkerProfile
@@ -14,6 +15,7 @@ from swarm.fleet.lifeline import watch_lifeline
 from swarm.fleet.process_id import ProcessId
 from swarm.fleet.server import ensure_server
 from swarm.fleet.startup import become_daemon
+from swarm.fleet.stopped import is_put_down
 from swarm.repo.hub import Hub
 from swarm.settings import Settings, load_settings
 from workers.agents import known_agents
@@ -52,7 +54,7 @@ def open_worker(settings: Settings, *, types: tuple[str, ...] = ("*",), tags: tu
     sweep_leftovers(settings.home / "workspaces")
     agents = known_agents(settings)
     return Worker(
-        engine=engine_for(settings, ensure_server(settings).url),
+        engine=engine_for(settings, ensure_server(settings).url, is_put_down=partial(is_put_down, settings)),
         hub=Hub.open_or_create(settings.hub),
         launcher=open_launcher(settings),
         agents=agents,

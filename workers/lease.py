@@ -14,7 +14,7 @@ import structlog
 from swarm.clock import Clock, SystemClock
 from swarm.engine.claims import Claim
 from swarm.engine.engine import Engine
-from swarm.errors import RunCancelledError, StaleTokenError, SwarmError
+from swarm.errors import RunCancelledError, StaleTokenError, StorePutDownError, SwarmError
 from swarm.models.usage import Usage
 
 FENCE_MARGIN_S = 8.0
@@ -131,6 +131,9 @@ class Lease:
             return 0.0
         except StaleTokenError:
             self._lose("somebody else may hold the task")
+            return 0.0
+        except StorePutDownError:
+            self._lose("the server was stopped")
             return 0.0
         except SwarmError as error:
             self._log.warning("renewal failed", error=error.message)

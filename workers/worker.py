@@ -11,7 +11,7 @@ from swarm.clock import Clock, SystemClock
 from swarm.crashpoints import crashpoint
 from swarm.engine.claims import Claim, Ending, Fail, Failure, HandIn, Release, WorkerProfile
 from swarm.engine.engine import Engine
-from swarm.errors import StaleTokenError, StoreUnreachableError, SwarmError
+from swarm.errors import StaleTokenError, StorePutDownError, StoreUnreachableError, SwarmError
 from swarm.fleet.stopped import is_put_down
 from swarm.models.usage import Usage
 from swarm.repo.hub import Hub
@@ -208,7 +208,7 @@ class Worker:
                 return True
             except StoreUnreachableError as error:
                 self._log.warning("outcome not told yet", outcome=describe(outcome), error=error.message)
-                if lease.fence_in_s() <= 0:
+                if lease.fence_in_s() <= 0 or isinstance(error, StorePutDownError):
                     return False
                 self.clock.sleep_s(RETRY_S)
                 continue
@@ -242,7 +242,7 @@ class Worker:
             try:
                 reason = "Redis did not answer for as long as a lease"
                 self.engine.release(claim, reason=reason, usage=lease.usage)
-            except StaleTokenError:
+            except (StaleTokenError, StorePutDownError):
                 return
             except StoreUnreachableError as error:
                 self._log.warning("task not given back yet", error=error.message)

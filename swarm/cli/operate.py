@@ -5,6 +5,7 @@ import re
 import signal
 import sys
 import threading
+from functools import partial
 
 import click
 
@@ -103,14 +104,15 @@ def supervisor(context: Context, lifeline: bool, as_json: bool) -> None:
     if lifeline:
         watch_lifeline(stop.set)
     worker_id = supervisor_id()
-    engine = engine_for(settings, ensure_server(settings).url)
+    is_gone = partial(is_put_down, settings)
+    engine = engine_for(settings, ensure_server(settings).url, is_put_down=is_gone)
     hub = Hub.open_or_create(settings.hub)
     merge_queue = MergeQueue(engine, hub, open_launcher(settings), merger_id=worker_id, home=settings.home)
     publish_to = settings.root if (settings.root / ".git").exists() else None
     archiver = Archiver(engine, settings)
     Supervisor(
         engine, hub, merge_queue, worker_id=worker_id, publish_to=publish_to, archiver=archiver
-    ).run_until(lambda: stop.is_set() or is_put_down(settings))
+    ).run_until(lambda: stop.is_set() or is_gone())
 
 
 @click.command()

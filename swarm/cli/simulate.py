@@ -1,6 +1,7 @@
 """`simulate`: what a plan or a recorded run takes in virtual time, by the scripts that schedule real ones."""
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from swarm.errors import UsageError
 from swarm.observe.wording import duration, plural
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from swarm.simulation.forecast import Simulation
     from swarm.simulation.recorded import RecordedRun
 
@@ -72,32 +75,39 @@ def simulate(
     from swarm.simulation.forecast import simulate as forecast
     from swarm.simulation.virtual_run import Estimates, Policy
 
-    order, known = Policy(policy), Estimates(estimates)
     at = click.get_current_context().with_resource(waiting("reading")).at
+    ask = partial(forecast, policy=Policy(policy), estimates=Estimates(estimates), at=at)
     if file is not None:
-        from swarm.limits import load_limits
-        from swarm.plan.document import parse_plan
-
-        plan = parse_plan(read_text(file), source=str(file))
-        limits = load_limits(context.settings().root)
-        found = forecast(
-            plan, workers=workers or WORKERS, policy=order, estimates=known, limits=limits, at=at
-        )
+        found = _forecast_of_plan(ask, context, file, workers)
         emit(found, as_json, lambda: _text(found))
-        return
+    else:
+        _replay(ask, context, run or "", workers, as_json)
+
+
+def _forecast_of_plan(
+    ask: "Callable[..., Simulation]", context: Context, file: Path, workers: int | None
+) -> "Simulation":
+    """By the plan's own estimates, under the limits that the repository sets."""
+    from swarm.limits import load_limits
+    from swarm.plan.document import parse_plan
+
+    plan = parse_plan(read_text(file), source=str(file))
+    return ask(plan, workers=workers or WORKERS, limits=load_limits(context.settings().root))
+
+
+def _replay(
+    ask: "Callable[..., Simulation]", context: Context, run: str, workers: int | None, as_json: bool
+) -> None:
+    """By what a recorded run measured, under the limits in force; what it took stands beside."""
     from swarm.simulation.recorded import recorded_run
 
     reads = context.reads()
-    recorded = recorded_run(reads, find_run(reads, run or ""))
-    count = workers or recorded.workers or WORKERS
-    found = forecast(
+    recorded = recorded_run(reads, find_run(reads, run))
+    found = ask(
         recorded.plan,
-        workers=count,
-        policy=order,
-        estimates=known,
+        workers=workers or recorded.workers or WORKERS,
         durations_s=recorded.durations_s,
         limits=reads.controls().limits,
-        at=at,
     )
     took = {
         "run": recorded.run,

@@ -6,7 +6,7 @@ from itertools import count
 from random import Random
 
 from swarm.clock import Clock
-from swarm.engine.patience import Patience, patient_pipeline
+from swarm.engine.patience import Patience, never, patient_pipeline
 from swarm.engine.scripts import Library
 from swarm.engine.store import Reply, Store
 from swarm.engine.words import words_of
@@ -19,6 +19,7 @@ class Caller:
 
     Args:
         patience_s: how long a call is repeated before StoreUnreachableError is raised.
+        is_put_down: whether nobody is to wait for the server any more.
         lua: Lua texts to use instead of the library's own, by name: for tests.
     """
 
@@ -29,12 +30,13 @@ class Caller:
         *,
         patience_s: float,
         clock: Clock | None = None,
+        is_put_down: Callable[[], bool] = never,
         lua: Mapping[str, str] | None = None,
     ) -> None:
         self.store = store
         self.name = os.urandom(6).hex()
         self._library = Library(store, project, lua=lua)
-        self._patience = Patience(patience_s, clock=clock)
+        self._patience = Patience(patience_s, clock=clock, is_put_down=is_put_down)
         self.ask = patient_pipeline(store, self._patience)
         self._numbers = count(1)
         self._random = Random()  # noqa: S311  # spreads backoffs; keeps no secret

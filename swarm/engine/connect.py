@@ -1,9 +1,10 @@
 """From settings to the queue: which connection a URL means, and which settings the engine takes."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from swarm.engine.addresses import PLAIN, parse_address, scheme_of
-from swarm.engine.patience import Patience, patient_pipeline
+from swarm.engine.patience import Patience, never, patient_pipeline
 from swarm.engine.reads import Reads
 from swarm.engine.store import Store
 from swarm.engine.wire import HiredisStore
@@ -17,8 +18,13 @@ PATIENCE_S = 20.0
 """How long a call is repeated, with the same op id, while Redis does not answer."""
 
 
-def engine_for(settings: Settings, url: str, *, patience_s: float = PATIENCE_S) -> "Engine":
-    """An engine of the settings' project on this Redis; connects when first called."""
+def engine_for(
+    settings: Settings, url: str, *, patience_s: float = PATIENCE_S, is_put_down: Callable[[], bool] = never
+) -> "Engine":
+    """An engine of the settings' project on this Redis; connects when first called.
+
+    While there is no answer it asks `is_put_down`, and waits no longer when somebody has stopped the server.
+    """
     from swarm.engine.engine import Engine  # noqa: PLC0415  # whoever only reads starts 15 ms sooner
 
     return Engine(
@@ -26,6 +32,7 @@ def engine_for(settings: Settings, url: str, *, patience_s: float = PATIENCE_S) 
         settings.project,
         lease_ms=int(settings.lease_s * 1000),
         patience_s=patience_s,
+        is_put_down=is_put_down,
         retry_base_ms=int(settings.retry_base_s * 1000),
         retry_cap_ms=int(settings.retry_cap_s * 1000),
     )

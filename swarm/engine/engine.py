@@ -1,6 +1,6 @@
 """The engine: every change of a task's state, as one method a Lua script."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -21,6 +21,7 @@ from swarm.engine.claims import (
 )
 from swarm.engine.endings import ending_call
 from swarm.engine.extension import grown_spec, stored_scope
+from swarm.engine.patience import never
 from swarm.engine.records import Event
 from swarm.engine.replies import decode_claim, refuse, usage_text
 from swarm.engine.server_check import check_server
@@ -44,6 +45,7 @@ class Engine(Supervision):
     Args:
         lease_ms: how long a claim holds without a renewal.
         patience_s: how long a call is repeated while the server does not answer.
+        is_put_down: whether a server that does not answer was stopped for good: then no call is repeated.
         retry_base_ms, retry_cap_ms: backoff after the first failed attempt, and the longest.
         clock: paces repetitions.
         lua: Lua texts to use instead of the library's own, by name: for tests.
@@ -59,14 +61,16 @@ class Engine(Supervision):
         retry_base_ms: int = 2_000,
         retry_cap_ms: int = 300_000,
         clock: Clock | None = None,
+        is_put_down: Callable[[], bool] = never,
         lua: Mapping[str, str] | None = None,
     ) -> None:
         self.project = project
         self._store = store
         self._patience_s = patience_s
         self._clock = clock
+        self._is_put_down = is_put_down
         self._lua = lua
-        caller = Caller(store, project, patience_s=patience_s, clock=clock, lua=lua)
+        caller = Caller(store, project, patience_s=patience_s, clock=clock, is_put_down=is_put_down, lua=lua)
         backoff = (retry_base_ms, retry_cap_ms)
         super().__init__(caller, Keys(project), lease_ms=lease_ms, backoff=backoff)
         self._known_types: list[str] = []
@@ -81,6 +85,7 @@ class Engine(Supervision):
             retry_base_ms=self._backoff[0],
             retry_cap_ms=self._backoff[1],
             clock=self._clock,
+            is_put_down=self._is_put_down,
             lua=self._lua,
         )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from swarm.engine.claims import MergeTicket
 from swarm.engine.engine import Engine
-from swarm.errors import StaleTokenError, StoreUnreachableError
+from swarm.errors import StaleTokenError, StorePutDownError, StoreUnreachableError
 from swarm.sandbox.protocol import Launcher, Sandbox
 
 LEAST_LEFT_MS = 10_000
@@ -23,7 +23,8 @@ def least_left_ms(ticket: MergeTicket) -> int:
 def kept_slot(engine: Engine, ticket: MergeTicket, on_lost: Callable[[], None]) -> Iterator[None]:
     """Renew the slot three times a term from a thread of its own; call `on_lost` once when it is gone.
 
-    While Redis does not answer the thread keeps trying: the renewal before the transaction decides.
+    While Redis does not answer, and nobody has stopped it, the thread keeps trying: the renewal before the
+    transaction decides.
     """
     stopped = threading.Event()
     own = engine.clone()
@@ -32,11 +33,11 @@ def kept_slot(engine: Engine, ticket: MergeTicket, on_lost: Callable[[], None]) 
         while not stopped.wait(ticket.lease_ms / 3000):
             try:
                 own.renew_merge(ticket)
-            except StoreUnreachableError:
-                continue
-            except StaleTokenError:
+            except (StaleTokenError, StorePutDownError):
                 on_lost()
                 return
+            except StoreUnreachableError:
+                continue
 
     thread = threading.Thread(target=renew, name=f"slot {ticket.branch}", daemon=True)
     thread.start()

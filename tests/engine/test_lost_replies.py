@@ -7,7 +7,7 @@ import pytest
 from swarm.engine.claims import Claim, Requeued, WorkerProfile
 from swarm.engine.engine import Engine
 from swarm.engine.store import Store
-from swarm.errors import StaleTokenError, StoreUnreachableError
+from swarm.errors import StaleTokenError, StorePutDownError, StoreUnreachableError
 from swarm.states import TaskState
 from swarm.testing.clock import SkewedClock
 from swarm.testing.engines import make_engine
@@ -106,3 +106,20 @@ def test_patience_ends(store: Store) -> None:
         impatient.submit(make_plan("build"), base=BASE)
 
     assert lossy.lost > 1
+
+
+def test_a_server_that_was_stopped_for_good_is_not_waited_for(store: Store) -> None:
+    """Once a person has put it down, the next unanswered call says so instead of being sent again."""
+    lossy = LossyStore(store)
+    is_down: list[bool] = []
+    patient = Engine(lossy, "down", patience_s=5.0, is_put_down=lambda: bool(is_down))
+    lossy.lose_requests(2)
+    patient.submit(make_plan("build"), base=BASE)
+    waited_for = lossy.lost
+
+    is_down.append(True)
+    lossy.lose_requests(1_000)
+    with pytest.raises(StorePutDownError, match="was stopped"):
+        patient.claim(WorkerProfile("worker-a"), "claim-1")
+
+    assert (waited_for, lossy.lost) == (2, 3)

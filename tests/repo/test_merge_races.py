@@ -1,13 +1,17 @@
 """Merging while the branch, the run or the slot changes hands."""
 
 import threading
+from dataclasses import replace
 
 from merge_board import Board, gate_that, task, write
 
+from swarm.engine.connect import open_store
+from swarm.engine.engine import Engine
 from swarm.engine.store import Store
 from swarm.engine.words import words_of
 from swarm.repo.hub import find_attempt
 from swarm.repo.merge_queue import Outcome
+from swarm.repo.slot import kept_slot
 from swarm.states import TaskState
 
 
@@ -146,6 +150,21 @@ def test_the_slot_is_kept_while_a_slow_gate_runs(board: Board) -> None:
     assert landing is not None
     assert landing.outcome == Outcome.LANDED
     assert given == [None]
+
+
+def test_a_server_that_was_stopped_for_good_ends_the_gate(board: Board) -> None:
+    """Its verdict could be told to nobody."""
+    board.submit(task("one"))
+    board.hand_in(write("src/a.py", "a = 2\n"))
+    ticket = board.engine.begin_merge("merger")
+    assert ticket is not None
+    gone = Engine(open_store("redis://127.0.0.1:1"), "p", patience_s=5.0, is_put_down=lambda: True)
+    is_lost = threading.Event()
+
+    with kept_slot(gone, replace(ticket, lease_ms=30), is_lost.set):
+        assert is_lost.wait(10)
+
+    assert board.state("one") == TaskState.MERGING
 
 
 def test_a_redis_restored_from_an_older_copy_is_counted_up_at_once(board: Board, store: Store) -> None:

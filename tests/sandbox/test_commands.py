@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from watching import DAEMON, wait_for_text, wait_until_dead
+from watching import DAEMON, dies_soon, wait_for_text
 
 from swarm.fleet.process import ProcessLauncher
 from swarm.sandbox.client import HostedSandbox
@@ -114,9 +114,10 @@ def test_a_daemon_dies_with_its_command(
     sandbox: HostedSandbox, tree: Path, lasts_s: float, timeout_s: float
 ) -> None:
     """Own session, dead parent, empty environment: still found, whether the command ended or was ended."""
-    sandbox.run([sys.executable, "-c", DAEMON, str(lasts_s)], timeout_s=timeout_s)
+    finished = sandbox.run([sys.executable, "-c", DAEMON, str(lasts_s)], timeout_s=timeout_s)
 
-    wait_until_dead(int((tree / "pid").read_text()))
+    assert finished.timed_out == (lasts_s > timeout_s)
+    assert dies_soon(int((tree / "pid").read_text()))
 
 
 def test_a_background_process_that_holds_the_pipe_does_not_hold_the_call(sandbox: HostedSandbox) -> None:
@@ -145,7 +146,7 @@ def test_killing_from_another_thread_ends_the_command_and_its_daemon(
         sandbox.run([sys.executable, "-c", DAEMON, "60"], timeout_s=60)
     killer.join()
 
-    wait_until_dead(daemon[0])
+    assert dies_soon(daemon[0])
     ending = sandbox.ending()
     assert ending is not None
     assert ending.exit_code == -9
@@ -169,7 +170,7 @@ def test_a_command_that_kills_the_tool_host_leaves_nothing(sandbox: HostedSandbo
     with pytest.raises(SandboxEndedError):
         sandbox.run(["sh", "-c", script], timeout_s=60)
 
-    wait_until_dead(int((tree / "pid").read_text()))
+    assert dies_soon(int((tree / "pid").read_text()))
 
 
 def test_two_sandboxes_of_one_attempt_do_not_end_each_other(sandbox: HostedSandbox, tree: Path) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from watching import DAEMON, wait_for_text, wait_until_dead
+from watching import DAEMON, dies_soon, is_alive, wait_for_text
 
 import swarm.sandbox
 from swarm.fleet.process import ProcessLauncher
@@ -81,11 +81,13 @@ def test_a_killed_worker_leaves_no_process_behind(tree: Path) -> None:
     (tree / "daemon.py").write_text(DAEMON)
     parent = start_parent(tree, f"exec {sys.executable} daemon.py 600")
     daemon = int(wait_for_text(tree / "pid"))
+    was_alive = is_alive(daemon)
 
     parent.send_signal(signal.SIGKILL)
     parent.communicate()
 
-    wait_until_dead(daemon)
+    assert was_alive
+    assert dies_soon(daemon)
 
 
 def test_the_folder_works_alone(tree: Path, tmp_path: Path) -> None:

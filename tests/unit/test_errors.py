@@ -19,6 +19,7 @@ EXIT_CODES = {
     "UnknownTaskError": 2,
     "UnreachableError": 3,
     "StoreUnreachableError": 3,
+    "StorePutDownError": 3,
     "DockerUnreachableError": 3,
     "ModelUnreachableError": 3,
     "AuthenticationError": 4,

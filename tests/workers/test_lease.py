@@ -95,6 +95,18 @@ def test_a_heartbeat_that_fails_takes_nothing_from_the_renewal(
     assert losses == []
 
 
+def test_a_server_that_was_stopped_for_good_ends_the_agent_at_the_next_renewal(
+    lease: Lease, losses: list[str]
+) -> None:
+    """Nobody will start it again for this worker: it does not wait until its fence."""
+    gone = Engine(open_store("redis://127.0.0.1:1"), "p", patience_s=5.0, is_put_down=lambda: True)
+
+    lease.renew_now(gone.clone())
+
+    assert losses == ["lost"]
+    assert lease.lost_because == "the server was stopped"
+
+
 @pytest.mark.parametrize(("edge", "due_s"), [(min, 8.0), (max, 12.0)])
 def test_renewals_are_spread_by_a_fifth(
     engine: Engine, hand_clock: HandClock, edge: object, due_s: float

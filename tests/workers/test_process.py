@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from watching import DAEMON, wait_for_text, wait_until_dead
+from watching import DAEMON, dies_soon, wait_for_text
 from worker_rig import Rig, sh
 
 from swarm.fleet.process import ProcessLauncher
@@ -114,7 +114,7 @@ def test_stopping_now_gives_the_task_back_and_leaves_no_process(rig: Rig, way: s
         worker.send_signal(signal.SIGINT)
 
     assert worker.wait(60) == 0
-    wait_until_dead(agent)
+    assert dies_soon(agent)
     record = rig.task(run, "t")
     assert (record.state, record.failures, record.crashes) == (TaskState.QUEUED, 0, 0)
     assert rig.workspaces() == []
@@ -134,7 +134,7 @@ def test_a_killed_worker_leaves_no_agent_and_the_next_one_tidies_up(rig: Rig) ->
     worker.wait()
 
     for pid in (daemon, *family):
-        wait_until_dead(pid)
+        assert dies_soon(pid)
     left = rig.workspaces()
     successor = rig.start_worker()
     assert len(left) == 1
