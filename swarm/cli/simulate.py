@@ -10,6 +10,7 @@ import click
 from swarm.cli.context import Context, FilePath, find_run, pass_context
 from swarm.cli.output import emit, json_option, pairs
 from swarm.cli.plan import read_text
+from swarm.cli.run import deadline_option
 from swarm.cli.waiting import waiting
 from swarm.errors import UsageError
 from swarm.observe.wording import duration, plural
@@ -51,6 +52,7 @@ _LONG_S = 600.0
 @click.option(
     "--events", "run", metavar="RUN", help="Replay a recorded run instead, with measured durations."
 )
+@deadline_option
 @json_option
 @pass_context
 def simulate(
@@ -60,6 +62,7 @@ def simulate(
     policy: str,
     estimates: str,
     run: str | None,
+    deadline_s: float | None,
     as_json: bool,
 ) -> None:
     """Say how long a plan would take, by the real scheduler in virtual time.
@@ -76,7 +79,9 @@ def simulate(
     from swarm.simulation.virtual_run import Estimates, Policy
 
     at = click.get_current_context().with_resource(waiting("reading")).at
-    ask = partial(forecast, policy=Policy(policy), estimates=Estimates(estimates), at=at)
+    ask = partial(
+        forecast, policy=Policy(policy), estimates=Estimates(estimates), deadline_s=deadline_s, at=at
+    )
     if file is not None:
         found = _forecast_of_plan(ask, context, file, workers)
         emit(found, as_json, lambda: _text(found))
@@ -135,7 +140,7 @@ def _text(found: "Simulation") -> str:
     if found.late:
         from swarm.plan.spelling import first_few
 
-        rows["late"] = f"past their deadline_s, where a run would fail them: {first_few(found.late)}"
+        rows["late"] = f"past their deadline, where a run would fail them: {first_few(found.late)}"
     return pairs(rows)
 
 

@@ -67,16 +67,24 @@ class Schedule:
 
 
 def graph_of(
-    plan: Plan, durations_s: Sequence[float] | None = None, *, limits: Mapping[str, int] = NO_LIMITS
+    plan: Plan,
+    durations_s: Sequence[float] | None = None,
+    *,
+    limits: Mapping[str, int] = NO_LIMITS,
+    with_locks: bool = True,
 ) -> TaskGraph:
-    """A plan as a graph; its estimates are the durations where no others are given."""
+    """A plan as a graph; its estimates are the durations where no others are given.
+
+    Locks are most of the work, and no bound needs them: `with_locks` is for whoever schedules it.
+    """
     place = {task.id: number for number, task in enumerate(plan.tasks)}
     return TaskGraph(
         durations_s=durations_s or [task.estimate_s for task in plan.tasks],
         before=[sorted({place[name] for name in task.dependencies}) for task in plan.tasks],
         priorities=[task.priority for task in plan.tasks],
         locks=[
-            exclusion_of(compile_locks(task)) if task.files or task.reads else None for task in plan.tasks
+            exclusion_of(compile_locks(task)) if with_locks and (task.files or task.reads) else None
+            for task in plan.tasks
         ],
         types=[task.type for task in plan.tasks],
         limits=limits,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from swarm.engine.bounds import lower_bound_s, tight_bound_s
@@ -30,7 +30,7 @@ class Simulation:
     workers: int
     tasks: int
     limits: Mapping[str, int]  # type -> how many workers may hold at once
-    late: list[str]  # tasks that end after their `deadline_s`: a real run would fail them there
+    late: list[str]  # tasks that end after their deadline or the run's: a real run would fail them there
 
 
 def simulate(  # noqa: D417  # the rest is the command line's
@@ -41,6 +41,7 @@ def simulate(  # noqa: D417  # the rest is the command line's
     estimates: Estimates = Estimates.PLAN,
     durations_s: Mapping[str, float] | None = None,
     limits: Mapping[str, int] = NO_LIMITS,
+    deadline_s: float | None = None,
     at: Callable[[str], None] = tell_nobody,
 ) -> Simulation:
     """Run a plan in virtual time by the scheduler's own scripts, on a server of its own.
@@ -48,6 +49,7 @@ def simulate(  # noqa: D417  # the rest is the command line's
     Args:
         durations_s: what tasks take, by id; one that it does not name takes its estimate.
         limits: how many tasks of a type workers may hold at once; of `*`, of all types.
+        deadline_s: of the run; what ends later is late, whatever its own deadline.
         at: hears how far it is, often.
 
     Raises:
@@ -60,8 +62,21 @@ def simulate(  # noqa: D417  # the rest is the command line's
         ran = run(policy=policy, estimates=estimates)
         fifo = ran if policy is Policy.FIFO else run(policy=Policy.FIFO)
     at("computing bounds")
-    graph = graph_of(plan, [durations_ms[task.id] / 1000 for task in plan.tasks], limits=limits)
+    seconds = [durations_ms[task.id] / 1000 for task in plan.tasks]
+    graph = graph_of(plan, seconds, limits=limits, with_locks=False)  # no bound looks at them
+    plan = _due_by(plan, deadline_s)
     return _beside_bounds(plan, graph, ran, fifo, workers=workers, policy=policy, estimates=estimates)
+
+
+def _due_by(plan: Plan, deadline_s: float | None) -> Plan:
+    """The plan with the run's deadline for each task that has none, or a later one."""
+    if deadline_s is None:
+        return plan
+    soonest = [
+        deadline_s if one.deadline_s is None else min(one.deadline_s, deadline_s) for one in plan.tasks
+    ]
+    tasks = (replace(one, deadline_s=due_s) for one, due_s in zip(plan.tasks, soonest, strict=True))
+    return replace(plan, tasks=tuple(tasks))
 
 
 def _beside_bounds(

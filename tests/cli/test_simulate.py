@@ -120,7 +120,28 @@ def test_what_would_miss_its_deadline_is_said(swarm: Swarm, folder: Path) -> Non
     (folder / "plan.json").write_text(json.dumps(rows))
 
     assert swarm("simulate", "plan.json", "--json").json()["late"] == ["b"]
-    assert "past their deadline_s, where a run would fail them: 'b'" in swarm("simulate", "plan.json").out
+    assert "past their deadline, where a run would fail them: 'b'" in swarm("simulate", "plan.json").out
+
+
+def test_what_a_deadline_of_the_run_would_fail_is_said(swarm: Swarm, folder: Path, bench: Bench) -> None:
+    """As of tasks' own deadlines, of which the earlier one counts; of a plan and of a recorded run."""
+    rows = [
+        {"id": name, "description": "d", "command": ["true"], "estimate_s": 100, "dependencies": list(after)}
+        for name, after in (("a", ""), ("b", "a"), ("c", "b"), ("d", "c"))
+    ]
+    rows[1]["deadline_s"] = 150
+    rows[3]["deadline_s"] = 900
+    (folder / "plan.json").write_text(json.dumps(rows))
+    bench.submit(*(make_task(name, after=after, estimate_s=100.0) for name, after in (("a", ""), ("b", "a"))))
+
+    def late(*words: str) -> list[str]:
+        return list(swarm("simulate", *words, "--json").json()["late"])
+
+    assert late("plan.json") == ["b"]
+    assert late("plan.json", "--deadline", "300") == ["b", "d"]
+    assert late("plan.json", "--deadline", "400") == ["b"]
+    assert late("--events", "latest", "--deadline", "150") == ["b"]
+    assert "past their deadline, where" in swarm("simulate", "plan.json", "--deadline", "50").out
 
 
 def test_limits_of_the_project_hold_in_a_simulation(swarm: Swarm, folder: Path, bench: Bench) -> None:

@@ -5,6 +5,7 @@ from itertools import product
 from random import Random
 
 import pytest
+from counted_calls import calls_of
 
 from swarm.engine.bounds import lower_bound_s, tight_bound_s
 from swarm.engine.justify import justified_ranks_s, lock_ranks_s
@@ -53,6 +54,16 @@ def test_a_schedule_keeps_dependencies_workers_and_locks() -> None:
             [],
             [task.id],
         )
+
+
+def test_bounds_need_no_locks() -> None:
+    """A graph without them, which takes half of the calls to make, is bounded as the one with them."""
+    plan = random_plan(5, tasks=60, files=3)
+
+    without, with_locks = graph_of(plan, with_locks=False), graph_of(plan)
+
+    assert tight_bound_s(without, 4) == tight_bound_s(with_locks, 4)
+    assert calls_of(lambda: graph_of(plan, with_locks=False)) * 2 < calls_of(lambda: graph_of(plan))
 
 
 def test_a_limited_type_takes_no_more_workers_than_it_may_and_others_go_on() -> None:
