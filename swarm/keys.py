@@ -7,7 +7,7 @@ with, so no Lua file spells a key.
 
 PARTS: dict[str, str] = {
     # whole keys
-    "meta": "meta",  # HASH   schema, repository, fence (where tokens come from), types, tasks, durations
+    "meta": "meta",  # HASH   what holds for the whole project (docs/redis.md), and each caller's last answer
     "runs": "runs",  # ZSET   run -> submitted at, ms
     "active": "active",  # SET    runs that have not ended
     "leases": "leases",  # ZSET   task -> lease end, ms
@@ -26,7 +26,6 @@ PARTS: dict[str, str] = {
     "unserved": "unserved",  # HASH   queue that no worker alive serves -> since when, last reported, executor
     "tick": "tick",  # HASH   last reclaim tick, grace
     "work": "work",  # LIST   what one script call left for the next
-    "ops": "ops",  # HASH   caller -> its last op id and the answer to it
     # prefixes
     "queue": "queue:",  # ZSET   task -> dispatch score; one per type
     "parked": "parked:",  # ZSET   task -> dispatch score; one per type, waiting for locks

@@ -75,7 +75,7 @@ class Upkeep(Working):
         assert self.engine.forget(run.name) == has_ended
         if not has_ended:
             return
-        told = {self.engine.keys.of(part) for part in ("events", "ops", "meta")}
+        told = {self.engine.keys.of(part) for part in ("events", "meta")}
         found = {name for name, value in content(self.plain).items() if run.name in f"{name} {value}"}
         assert found <= told, f"{run.name} is forgotten, but is in {found - told}"
         if is_again or not self.model.runs:

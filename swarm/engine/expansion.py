@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 from swarm.engine.claims import Claim
 from swarm.engine.encoding import encode_spec
-from swarm.engine.ranks import rank_of
-from swarm.engine.submission import INLINE, MANY, dependents_of, task_entry
-from swarm.plan.graph import upward_ranks
+from swarm.engine.ranks import rank_of, urgency
+from swarm.engine.submission import INLINE, MANY, task_entry
+from swarm.plan.graph import walk_up
 from swarm.plan.model import Plan, TaskSpec
 from swarm.plan.subplan import accepted, check_size, placed
 
@@ -28,16 +28,17 @@ def expansion_arguments(queue: "Reads", claim: Claim, plan: Plan) -> list[str | 
     named = placed(plan, f"{claim.task.id}.")
     if queue.known_ids(claim.run, list(named.by_id)):
         named = placed(plan, f"{claim.task.id}.{claim.attempt}.")
-    ranks, dependents = upward_ranks(named), dependents_of(named)
-    sinks = [task.id for task in named.tasks if task.id not in dependents]
+    known = {task.id: (rank_s, after) for task, rank_s, after in walk_up(named)}
+    sinks = [task.id for task in named.tasks if not known[task.id][1]]
     # On top of the task's own rank: whatever waits for it waits for all of its parts.
     own_rank_s = rank_of(queue.progress(claim.run, [claim.task.id])[0].score)
     words: list[str | int] = [len(named.tasks), "\n".join(sinks)]
     for task in named.tasks:
-        after = dependents.get(task.id, [claim.task.id])
+        rank_s, after = known[task.id]
+        after = after or [claim.task.id]
         is_list = len(after) > INLINE
-        rank_s = own_rank_s + ranks[task.id]
-        words += task_entry(task, encode_spec(task), rank_s, MANY if is_list else "\n".join(after))
+        score = urgency(own_rank_s + rank_s, task.priority)
+        words += task_entry(task, encode_spec(task), score, MANY if is_list else "\n".join(after))
         words += ["\n".join(after) if is_list else "", _deadline(task)]
     return words
 

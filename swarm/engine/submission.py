@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from swarm.engine.caller import Caller
 from swarm.engine.encoding import encode_spec
 from swarm.engine.locks import compile_locks, lock_text
-from swarm.engine.ranks import urgency
+from swarm.engine.ranks import AGES, urgency
 from swarm.engine.words import text_of, words_of
 from swarm.errors import RefusedError
-from swarm.plan.graph import upward_ranks
+from swarm.plan.graph import walk_up
 from swarm.plan.model import Plan, TaskSpec, queue_of
 
 TASKS = 150
@@ -52,7 +52,7 @@ def submit_plan(
     specs = [encode_spec(task) for task in plan.tasks]
     run = run_id(project, plan, specs, base=base, key=key)
     branch = f"swarm/{run}"
-    opening = (run, plan.goal, branch, base, repository, SCHEMA)
+    opening = (run, plan.goal, branch, base, repository, SCHEMA, str(len(plan.tasks)))
     answer = _open(caller, run, opening)
     if answer[0] == "REFUSED":
         raise RefusedError(
@@ -65,7 +65,7 @@ def submit_plan(
             hint="finish its runs with that version, or set another `project` in swarm.toml",
         )
     if answer[1] == "loading":
-        stored = _store(caller, run, plan, specs, int(answer[2]))
+        stored = _store(caller, run, plan, specs, stored=int(answer[2]), first_age=int(answer[3]))
         for pairs in _deadlines(plan, deadline_s):
             caller.call("deadlines", run, *pairs)
         if fail_fast:
@@ -90,14 +90,14 @@ def _open(caller: Caller, run: str, opening: tuple[str, ...]) -> list[str]:
     )
 
 
-def _store(caller: Caller, run: str, plan: Plan, specs: Sequence[str], stored: int) -> int:
+def _store(caller: Caller, run: str, plan: Plan, specs: Sequence[str], *, stored: int, first_age: int) -> int:
     """Send the chunks from number `stored` on, each as soon as it is made; how many there are.
 
     What is sent again after a lost reply changes nothing: a chunk is stored once, by its number.
     """
 
     def chunks() -> Iterator[tuple[str | int, ...]]:
-        for number, chunk in enumerate(plan_chunks(plan, specs)):
+        for number, chunk in enumerate(plan_chunks(plan, specs, first_age)):
             if number >= stored:
                 yield (run, number, *chunk)
 
@@ -111,27 +111,31 @@ def run_id(project: str, plan: Plan, specs: Sequence[str], *, base: str, key: st
     return hashlib.sha256("\n".join([head, *specs]).encode()).hexdigest()[:10]
 
 
-def plan_chunks(plan: Plan, specs: Sequence[str]) -> Iterator[list[str]]:
-    """The arguments of each submit call, always cut the same way, so that a number says how far it got."""
-    ranks = upward_ranks(plan)
-    dependents = dependents_of(plan)
+def plan_chunks(plan: Plan, specs: Sequence[str], first_age: int) -> Iterator[list[str]]:
+    """The arguments of each submit call, always cut the same way, so that a number says how far it got.
+
+    From the plan's end to its beginning: a task's rank and dependents are known once all after it were seen,
+    so the server stores the end of a plan while its beginning is being worked out.
+    """
     chunk: list[str] = []
     tasks = edges = 0
-    for place, task in enumerate(plan.tasks):
-        after = dependents.get(task.id, _NOBODY)
+    place = len(plan.tasks)
+    for task, rank_s, after in walk_up(plan):
+        place -= 1
+        score = urgency(rank_s, task.priority) + (first_age + place) % AGES
         if len(after) > INLINE:
             parts = [after[start : start + EDGES] for start in range(0, len(after), EDGES)]
-            entry, inline = task_entry(task, specs[place], ranks[task.id], MANY), len(parts[0])
+            entry, inline = task_entry(task, specs[place], score, MANY), len(parts[0])
         else:
             parts, inline = [_NOBODY], len(after)
-            entry = task_entry(task, specs[place], ranks[task.id], "\n".join(after))
+            entry = task_entry(task, specs[place], score, "\n".join(after))
         for number, part in enumerate(parts):
             more = len(part) if number else inline
             if chunk and (tasks == TASKS or edges + more > EDGES):
                 yield chunk
                 chunk, tasks, edges = [], 0, 0
             if not chunk:
-                chunk.append(str(place + (number > 0)))
+                chunk.append(str(place - (number > 0)))
             chunk += [task.id, *_NOTHING] if number else entry
             chunk.append("\n".join(part))
             tasks, edges = tasks + 1, edges + more
@@ -141,29 +145,22 @@ def plan_chunks(plan: Plan, specs: Sequence[str]) -> Iterator[list[str]]:
 
 def _deadlines(plan: Plan, deadline_s: float | None) -> Iterator[list[str]]:
     """Pairs of task id (empty: the run) and ms after its submission, as many as a script notes at once."""
-    known = [("", deadline_s), *((task.id, task.deadline_s) for task in plan.tasks)]
-    pairs = [[name, str(round(seconds * 1000))] for name, seconds in known if seconds is not None]
+    known = [(task.id, task.deadline_s) for task in plan.tasks if task.deadline_s is not None]
+    if deadline_s is not None:
+        known.insert(0, ("", deadline_s))
+    pairs = [[name, str(round(seconds * 1000))] for name, seconds in known]
     for start in range(0, len(pairs), TASKS):
         yield [word for pair in pairs[start : start + TASKS] for word in pair]
 
 
-def dependents_of(plan: Plan) -> dict[str, list[str]]:
-    """Which tasks wait for a task, in the plan's order."""
-    found: dict[str, list[str]] = {}
-    for task in plan.tasks:
-        for dependency in dict.fromkeys(task.dependencies):
-            found.setdefault(dependency, []).append(task.id)
-    return found
-
-
-def task_entry(task: TaskSpec, spec: str, rank_s: float, dependents: str) -> list[str]:
-    """What the scripts want to know of a new task."""
+def task_entry(task: TaskSpec, spec: str, score: int, dependents: str) -> list[str]:
+    """What the scripts want to know of a new task; its dispatch score with or without an age."""
     return [
         task.id,
         spec,
         queue_of(task),
         task.executor,
-        str(urgency(rank_s, task.priority)),
+        str(score),
         lock_text(compile_locks(task)),
         str(task.max_attempts),
         str(len(set(task.dependencies))),

@@ -5,9 +5,9 @@ to the ids that must be done before it.
 """
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from swarm.plan.model import Plan
+from swarm.plan.model import Plan, TaskSpec
 
 
 def topological_order(dependencies: Mapping[str, Sequence[str]]) -> list[str]:
@@ -84,17 +84,31 @@ def waves(plan: Plan) -> list[list[str]]:
     return levels
 
 
-def upward_ranks(plan: Plan) -> dict[str, float]:
-    """Task id -> seconds on the longest estimated path from its start to a leaf's end (as HEFT ranks)."""
-    # First of what comes after each task, and in the end of the task as well.
-    ranks = dict.fromkeys(plan.by_id, 0.0)
+def walk_up(plan: Plan) -> Iterator[tuple[TaskSpec, float, list[str]]]:
+    """Each task, the plan's last first, with its upward rank and its dependents in the plan's order.
+
+    The upward rank is the seconds on the longest estimated path from its start to a leaf's end, as in HEFT.
+    """
+    after_s: dict[str, float] = {}
+    dependents: dict[str, list[str]] = {}
     for task in reversed(plan.tasks):
-        rank = task.estimate_s + ranks[task.id]
-        ranks[task.id] = rank
-        for dependency in task.dependencies:
-            if ranks[dependency] < rank:  # noqa: PLR1730  # for every edge; a call costs more than all else
-                ranks[dependency] = rank
-    return ranks
+        name = task.id
+        rank_s = task.estimate_s + after_s.pop(name, 0.0)
+        for dependency in dict.fromkeys(task.dependencies):
+            if dependency not in after_s:
+                after_s[dependency], dependents[dependency] = rank_s, [name]
+                continue
+            dependents[dependency].append(name)
+            if after_s[dependency] < rank_s:  # noqa: PLR1730  # for every edge; a call costs more than all else
+                after_s[dependency] = rank_s
+        waiting = dependents.pop(name, [])
+        waiting.reverse()
+        yield task, rank_s, waiting
+
+
+def upward_ranks(plan: Plan) -> dict[str, float]:
+    """Task id -> its upward rank, in seconds."""
+    return {task.id: rank_s for task, rank_s, _ in walk_up(plan)}
 
 
 def critical_path(plan: Plan, durations: Mapping[str, float] | None = None) -> tuple[tuple[str, ...], float]:

@@ -55,7 +55,6 @@ def every_key(dumped: dict[str, bytes], engine: Engine) -> list[str]:
         "dead",
         "work",
         "unserved",
-        "ops",
         "events",
     )
     might = {engine.keys.of(part) for part in made} | {engine.keys.of("queue", "general")}

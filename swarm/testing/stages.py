@@ -100,7 +100,7 @@ def _reap(stage: Stage) -> None:
 
 
 CALLS: dict[str, Callable[[Stage], object]] = {
-    "open_run": lambda s: s.engine._caller.call("open_run", s.run, "", "b", BASE, "", SCHEMA),
+    "open_run": lambda s: s.engine._caller.call("open_run", s.run, "", "b", BASE, "", SCHEMA, 1),
     "submit": lambda s: s.engine._caller.call("submit", s.run, 0, 0, *["x"] * 7, "0", "", ""),
     "activate": lambda s: s.engine._caller.call("activate", s.run, 1),
     "deadlines": lambda s: s.engine._caller.call("deadlines", s.run, "", 60_000, "task", 50_000),

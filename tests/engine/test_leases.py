@@ -284,7 +284,7 @@ def test_answers_that_nobody_asks_for_are_forgotten(
     for _ in range(4):
         engine.reclaim_expired()
 
-    names = words_of(store.call("HKEYS", engine.keys.of("ops")))
+    names = words_of(store.call("HKEYS", engine.keys.of("meta")))
     assert fresh is not None
     assert [name for name in names if name.startswith("claim:")] == ["claim:worker-b"]
     assert engine.run(run).counts[TaskState.ACKED] == 1

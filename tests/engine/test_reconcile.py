@@ -94,8 +94,8 @@ def test_a_reconciled_landing_leaves_a_run_that_is_being_activated_to_be_so(
     plan = make_plan(*(f"t{number}" for number in range(200)))
     specs = [encode_spec(task) for task in plan.tasks]
     run = run_id(engine.project, plan, specs, base=BASE, key="")
-    engine._caller.call("open_run", run, "", f"swarm/{run}", BASE, "", SCHEMA)
-    chunks = list(plan_chunks(plan, specs))
+    engine._caller.call("open_run", run, "", f"swarm/{run}", BASE, "", SCHEMA, len(plan.tasks))
+    chunks = list(plan_chunks(plan, specs, 0))
     for number, chunk in enumerate(chunks):
         engine._caller.call("submit", run, number, *chunk)
     engine._caller.call("activate", run, len(chunks))

@@ -75,14 +75,15 @@ def contents(store: Store, engine: Engine) -> dict[str, object]:
     found: dict[str, object] = {}
     for name in words_of(store.call("KEYS", "*")):
         kind = text_of(store.call("TYPE", name))
-        if name.endswith((":ops", ":skew", ":tick", ":runs")) or "lock:" in name:
+        if name.endswith((":skew", ":tick", ":runs")) or "lock:" in name:
             continue
         if kind == "hash":
             values = hash_of(store.call("HGETALL", name))
             # A field that holds nothing says what an absent one says.
             values["durations"] = re.sub(r"\t\d+$", "", values.get("durations", ""), flags=re.MULTILINE)
             values["history"] = re.sub(r'_ms":\d+', "", values.get("history", ""))
-            found[name] = {k: v for k, v in values.items() if not k.endswith("_ms") and v not in {"", "0"}}
+            own = [k for k in values if k.endswith("_ms") or k.startswith(("op:", "claim:"))]
+            found[name] = {k: v for k, v in values.items() if k not in own and v not in {"", "0"}}
         elif kind == "zset":
             found[name] = (
                 words_of(store.call("ZRANGE", name, 0, -1)) if not name.endswith("leases") else "leases"

@@ -161,7 +161,7 @@ def test_nothing_is_skipped_while_the_plan_is_being_stored(store: Store) -> None
     """Dependents that are not there yet could not be told."""
     loading = make_engine(store)
     caller = loading._caller
-    caller.call("open_run", "r", "", "b", BASE, "", "2")
+    caller.call("open_run", "r", "", "b", BASE, "", "2", 1)
     caller.call(
         "submit", "r", 0, 0, "a", '{"id":"a","description":"d"}', *["command"] * 2, 1, "", 1, 0, "", ""
     )

@@ -77,8 +77,8 @@ def test_a_run_that_was_loaded_halfway_is_not_claimable_and_can_be_resumed(
     """The submitter dies between two chunks; submitting again goes on from there."""
     plan = make_plan(*(f"t{n}" for n in range(200)))
     run = run_id(engine.project, plan, specs_of(plan), base=BASE, key="")
-    engine._caller.call("open_run", run, "", f"swarm/{run}", BASE, "", SCHEMA)
-    engine._caller.call("submit", run, 0, *next(plan_chunks(plan, specs_of(plan))))
+    engine._caller.call("open_run", run, "", f"swarm/{run}", BASE, "", SCHEMA, len(plan.tasks))
+    engine._caller.call("submit", run, 0, *next(plan_chunks(plan, specs_of(plan), 0)))
 
     while_loading = (engine.run(run).state, engine.claim(worker, "claim-1"))
     resumed = engine.submit(plan, base=BASE)
@@ -93,8 +93,8 @@ def test_a_half_stored_run_that_was_cancelled_can_be_retried_and_then_resumed(en
     """Its other half is still to come: only the activation says that the plan is whole."""
     plan = make_plan(*(f"t{n}" for n in range(200)))
     run = run_id(engine.project, plan, specs_of(plan), base=BASE, key="")
-    engine._caller.call("open_run", run, "", f"swarm/{run}", BASE, "", SCHEMA)
-    engine._caller.call("submit", run, 0, *next(plan_chunks(plan, specs_of(plan))))
+    engine._caller.call("open_run", run, "", f"swarm/{run}", BASE, "", SCHEMA, len(plan.tasks))
+    engine._caller.call("submit", run, 0, *next(plan_chunks(plan, specs_of(plan), 0)))
     engine.cancel(run)
 
     moved = engine.retry(run)
@@ -110,8 +110,8 @@ def test_activation_goes_on_without_its_submitter(engine: Engine) -> None:
     """What one script does not activate is left as work, and a reclaim tick does it."""
     plan = make_plan(*(f"t{n}" for n in range(200)))
     run = run_id(engine.project, plan, specs_of(plan), base=BASE, key="")
-    engine._caller.call("open_run", run, "", f"swarm/{run}", BASE, "", SCHEMA)
-    for number, chunk in enumerate(plan_chunks(plan, specs_of(plan))):
+    engine._caller.call("open_run", run, "", f"swarm/{run}", BASE, "", SCHEMA, len(plan.tasks))
+    for number, chunk in enumerate(plan_chunks(plan, specs_of(plan), 0)):
         engine._caller.call("submit", run, number, *chunk)
     engine._caller.call("activate", run, 2)
 
@@ -226,7 +226,7 @@ def test_a_task_with_thousands_of_dependencies_is_stored_in_parts(engine: Engine
     names = [f"t{n}" for n in range(1_200)]
 
     plan = make_plan(*names, make_task("end", after=names))
-    chunks = list(plan_chunks(plan, specs_of(plan)))
+    chunks = list(plan_chunks(plan, specs_of(plan), 0))
     run = engine.submit(plan, base=BASE)
 
     assert len(chunks) == 9

@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from swarm.plan.graph import (
     critical_path,
+    dependents_of,
     find_cycles,
     topological_order,
     upward_ranks,
+    walk_up,
     waves,
 )
 from swarm.plan.model import Plan, TaskSpec
@@ -55,6 +57,14 @@ def test_the_critical_path_is_the_longest_way_through() -> None:
 def test_ranks_count_from_the_start_of_a_task_to_the_end_of_the_plan() -> None:
     """What is claimed first is what most waits for."""
     assert upward_ranks(plan_of(DIAMOND, DIAMOND_S)) == {"a": 9.0, "b": 8.0, "c": 5.0, "d": 3.0}
+
+
+@given(edges=DAGS)
+def test_a_walk_up_meets_each_task_after_all_that_wait_for_it(edges: Edges) -> None:
+    """The plan backwards; with each task those that wait for it, in the plan's order."""
+    walked = [(task.id, waiting) for task, _, waiting in walk_up(plan_of(edges))]
+
+    assert walked == [(name, dependents_of(edges)[name]) for name in reversed(edges)]
 
 
 def test_an_empty_plan_takes_no_time() -> None:

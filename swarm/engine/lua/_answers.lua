@@ -1,16 +1,15 @@
 -- The last answer given to each caller. A caller makes one call at a time, so one answer is enough: a
--- repeated op id gets it again, and an older one comes from a call that nobody waits for any more.
+-- repeated op id gets it again, and an older one comes from a call that nobody waits for any more. Answers stand in
+-- the project's hash, which a claim reads and writes anyway.
 local function first_answer(op, worker)
   local caller, count = string.match(op, '^(.*):(%d+)$')
-  local stored
+  local field, stored = 'op:' .. caller, nil
   if worker then
-    -- The claim that follows asks for its own line of the same hash: one read for both.
-    local both = read('HMGET', key('ops'), caller, 'claim:' .. worker)
-    stored, claimed_last = both[1], both[2] or ''
+    stored, claimed_last = read_meta_for(field, 'claim:' .. worker)
   else
-    stored = read('HGET', key('ops'), caller)
+    stored = read('HGET', key('meta'), field)
   end
-  operation = {caller = caller, count = count}
+  operation = {field = field, count = count}
   local last = stored and tonumber(string.match(stored, '^%d+')) or 0
   if tonumber(count) > last then
     return nil
@@ -29,16 +28,18 @@ end
 -- Answers that nobody has asked for again within the hour are for nobody: a few are looked at in every tick.
 local function prune_answers(tick)
   local FORGET_MS = 3600000
-  local page = read('HSCAN', key('ops'), read('HGET', tick, 'pruned_to') or '0', 'COUNT', 20)
+  local page = read('HSCAN', key('meta'), read('HGET', tick, 'pruned_to') or '0', 'COUNT', 20)
   local old = {}
   for i = 1, #page[2], 2 do
-    local told_ms = string.match(page[2][i + 1], '^%S+ (%d+)\n') or string.match(page[2][i + 1], '^%S+ %d+ (%d+) ')
-    if not told_ms or now - tonumber(told_ms) > FORGET_MS then
+    local field, stored = page[2][i], page[2][i + 1]
+    local told_ms = string.find(field, '^op:') and string.match(stored, '^%S+ (%d+)\n')
+      or string.find(field, '^claim:') and string.match(stored, '^%S+ %d+ (%d+) ')
+    if told_ms and now - tonumber(told_ms) > FORGET_MS then
       old[#old + 1] = page[2][i]
     end
   end
   if #old > 0 then
-    write_many('HDEL', key('ops'), old)
+    write_many('HDEL', key('meta'), old)
   end
   write_fields(tick, {'pruned_to', page[1]})
 end
@@ -49,6 +50,6 @@ end
 
 local function remember(answer)
   if operation then
-    write_fields(key('ops'), {operation.caller, remembered(answer)})
+    write_fields(key('meta'), {operation.field, remembered(answer)})
   end
 end

@@ -50,7 +50,7 @@ end
 
 -- What the worker's last call was answered, when this one repeats it or comes after it.
 function last_claim(request)
-  local last = claimed_last or read('HGET', key('ops'), 'claim:' .. request.worker) or ''
+  local last = claimed_last or read('HGET', key('meta'), 'claim:' .. request.worker) or ''
   local last_id, token, member = string.match(last, '^(%S+) (%d+) %d+ (.*)$')
   if last_id ~= request.claim_id then
     return is_older(request.claim_id, last_id) and {'EMPTY'} or nil
@@ -119,7 +119,7 @@ local function grant(request, task, entries, run)
   ring(task.type, task.executor, -1)
   emit('task_claimed', task.run, task.id, {'state', 'acked', 'worker', request.worker, 'attempt', attempt,
     'token', token, 'base', run.tip})
-  write_fields(key('ops'), {'claim:' .. request.worker, claim_line(request.claim_id, token, task.member)})
+  write_fields(key('meta'), {'claim:' .. request.worker, claim_line(request.claim_id, token, task.member)})
   return granted(task.member, task.spec, attempt, token, run.tip, run.branch, request.lease_ms, task.fresh_after,
     task.evidence)
 end
@@ -229,7 +229,7 @@ function claim_next(request)
     return look_again(request)
   end
   hush(request)
-  write_fields(key('ops'), {'claim:' .. request.worker, claim_line(request.claim_id, '0', '')})
+  write_fields(key('meta'), {'claim:' .. request.worker, claim_line(request.claim_id, '0', '')})
   return {'EMPTY', unpack(known_types)}
 end
 end

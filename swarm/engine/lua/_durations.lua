@@ -5,14 +5,16 @@ local has_learnt
 -- Reads before the first write of the call, so that what comes after cannot fail for it.
 local function learn(type, ms)
   ms = math.max(ms, 0) -- the server's clock may have gone back
-  local lines = '\n' .. (read_meta()[3] or '')
-  local _, last = string.find(lines, '\n' .. type .. '\t', 1, true)
-  if last then
+  local lines, named = read_meta()[3] or '', type .. '\t'
+  local first, last = string.find(lines, named, 1, true)
+  if first and first > 1 then
+    first, last = string.find(lines, '\n' .. named, 1, true) -- not in the end of another type's name
+  end
+  if first then
     local count, sum, rest = string.match(lines, '^(%d+)\t(%d+)()', last + 1)
-    meta_read[3] = string.sub(lines, 2, last) .. number_text(count + 1) .. '\t' .. number_text(sum + ms)
-      .. string.sub(lines, rest)
+    meta_read[3] = string.sub(lines, 1, last) .. one_more(count) .. '\t' .. number_text(sum + ms) .. string.sub(lines, rest)
   else
-    meta_read[3] = string.sub(lines, 2) .. type .. '\t1\t' .. number_text(ms) .. '\n'
+    meta_read[3] = lines .. type .. '\t1\t' .. number_text(ms) .. '\n'
   end
   has_learnt = true
 end

@@ -6,30 +6,35 @@ local short_run, was_short, owed
 
 local finish_shortly, claim_after
 do
-local SHORT_FIELDS = {'state', 'tip', 'branch', 'live', 'pending', 'queued', 'acked', 'running', 'done', 'paused',
-  'stopping'}
-local PLACE = {pending = 5, queued = 6, acked = 7, running = 8, done = 9}
-local short_counts
--- `owed` is what the first half leaves for the second to write into the run's hash: one command for both.
+-- Where a count stands among the fields of a run that are read.
+local AT = {live = 6, done = 7, queued = 8, pending = 9, acked = 10, running = 11}
+local short_counts, acked_more
+-- `owed` is what the first half leaves for the second to write into the run's hash: one command for both. Who ends one
+-- task and claims another changes nothing in how many are claimed, which is `acked_more` then, and 0.
 
--- The few fields of a run that the short way needs, in their order; as the first half has left them.
-local function read_short_run(run)
-  if short_run ~= run then
-    short_run, short_counts = run, call('HMGET', key('run', run), unpack(SHORT_FIELDS))
+-- The first few of these fields, as the first half has left them; the counts are texts. Each costs the server as much as
+-- a quarter of a call: no more are read than the case at hand needs.
+local read_short_run
+do
+  local FIELDS_OF_RUN = {'state', 'tip', 'branch', 'paused', 'stopping', 'live', 'done', 'queued', 'pending', 'acked',
+    'running'}
+
+  function read_short_run(run, last)
+    if short_run ~= run then
+      short_run, short_counts, acked_more = run, call('HMGET', key('run', run), unpack(FIELDS_OF_RUN, 1, last)), 0
+    end
+    return short_counts
   end
-  return short_counts
-end
-
--- One task went from a state to another; the counts are texts.
-local function move_one(counts, from, to)
-  counts[PLACE[from]] = one_less(counts[PLACE[from]] or '0')
-  counts[PLACE[to]] = one_more(counts[PLACE[to]] or '0')
 end
 
 local function pay_owed()
   if owed then
-    local counts = short_counts
-    call('HSET', key('run', short_run), 'queued', counts[6] or '0', 'acked', counts[7] or '0', unpack(owed))
+    local run_key, counts = key('run', short_run), short_counts
+    if acked_more ~= 0 then
+      local acked = counts[AT.acked] or call('HGET', run_key, 'acked') or '0'
+      owed[#owed + 1], owed[#owed + 2] = 'acked', acked_more < 0 and one_less(acked) or one_more(acked)
+    end
+    call('HSET', run_key, 'queued', counts[AT.queued] or '0', unpack(owed))
     owed = nil
   end
 end
@@ -71,12 +76,17 @@ function finish_shortly(member, token, spent)
     'dependents', 'worker', 'skipped_ms')
   local state, dependents = task[1], task[8] or ''
   if task[2] ~= token or (state ~= 'acked' and state ~= 'running') or task[4] ~= '1' or task[10]
-    or (task[5] or '') ~= '' or spent ~= NOTHING_SPENT or dependents == MANY or not tonumber(task[6]) then
+    or (task[5] or '') ~= '' or spent ~= NOTHING_SPENT or dependents == MANY then
+    return nil
+  end
+  local claimed_ms = tonumber(task[6])
+  if not claimed_ms then
     return nil
   end
   local run, id = split_member(member)
-  local counts = read_short_run(run)
-  if counts[1] ~= 'active' or not tonumber(counts[4]) or tonumber(counts[4]) <= 1 or (read_meta()[4] or '') ~= '' then
+  local counts = read_short_run(run, state == 'running' and AT.running or dependents ~= '' and AT.pending or AT.queued)
+  local live = tonumber(counts[AT.live])
+  if counts[1] ~= 'active' or not live or live <= 1 or (read_meta()[4] or '') ~= '' then
     return nil -- it would end the run, or there are limits to think of
   end
   local ids, left_now, ready = nil, nil, {}
@@ -87,26 +97,31 @@ function finish_shortly(member, token, spent)
       return nil
     end
   end
-  -- The bare prefix is never a key: an empty first set makes ZINTERCARD probe types and stop.
-  local told_queued, zsets = {}, {prefix, key('leases')}
+  local told_queued, queues = {}, {}
   for i = 1, #ready do
-    told_queued[i] = ready[i].id
-    zsets[#zsets + 1] = key('queue', ready[i][2])
+    told_queued[i], queues[i] = ready[i].id, key('queue', ready[i][2])
   end
-  if task[3] ~= '' then
-    release_locks(parse_locks(task[3]), state ~= 'acked')
+  local locks = task[3] or ''
+  if locks ~= '' then
+    release_locks(parse_locks(locks), state ~= 'acked')
     settle_locks()
     settle_lots()
     probe_writes()
   end
-  call('ZINTERCARD', number_text(#zsets), unpack(zsets))
-  local busy = now - task[6]
+  -- The bare prefix is never a key: an empty first set makes ZINTERCARD probe types and stop.
+  call('ZINTERCARD', number_text(#ready + 2), prefix, key('leases'), unpack(queues))
+  local busy = now - claimed_ms
   learn(ability.base_type(task[7]), busy)
-  busy = number_text(busy)
-  move_one(counts, state, 'done')
-  counts[4] = one_less(counts[4])
-  for _ = 1, #ready do
-    move_one(counts, 'pending', 'queued')
+  local done = one_more(counts[AT.done] or '0')
+  owed = {'done', done, 'live', number_text(live - 1)}
+  if state == 'running' then
+    owed[5], owed[6] = 'running', one_less(counts[AT.running] or '0')
+  else
+    acked_more = -1
+  end
+  if #ready > 0 then
+    counts[AT.queued] = number_text((counts[AT.queued] or 0) + #ready)
+    owed[#owed + 1], owed[#owed + 2] = 'pending', number_text((counts[AT.pending] or 0) - #ready)
   end
 
   if #ready > 0 then
@@ -117,24 +132,17 @@ function finish_shortly(member, token, spent)
       'commit', '', 'worker', task[9])
   end
   call('ZREM', key('leases'), member)
-  call('HSET', task_key, 'state', 'done', 'ended_ms', now_text, 'busy_ms', busy)
+  call('HSET', task_key, 'state', 'done', 'ended_ms', now_text, 'busy_ms', number_text(busy))
   if ids then
     call('HSET', key('waiting', run), unpack(left_now))
   end
   for i = 1, #ready do
     local dependent = ready[i]
     call('HSET', key('task', dependent.member), 'state', 'queued', 'queued_ms', now_text)
-    call('ZADD', key('queue', dependent[2]), dependent[4], dependent.member)
+    call('ZADD', queues[i], dependent[4], dependent.member)
     ring(dependent[2], dependent[3])
   end
-  owed = {'done', counts[9], 'live', counts[4]}
-  if #ready > 0 then
-    owed[#owed + 1], owed[#owed + 2] = 'pending', counts[5]
-  end
-  if state == 'running' then
-    owed[#owed + 1], owed[#owed + 2] = 'running', counts[8]
-  end
-  if task[3] ~= '' then
+  if locks ~= '' then
     execute_writes()
     reset_locks()
   end
@@ -176,8 +184,8 @@ local function claim_shortly(answer, from)
   if run ~= short_run then
     pay_owed()
   end
-  local counts = read_short_run(run)
-  if counts[1] ~= 'active' or (counts[10] or '') ~= '' or (counts[11] or '0') ~= '0' then
+  local counts = read_short_run(run, AT.acked)
+  if counts[1] ~= 'active' or (counts[4] or '') ~= '' or (counts[5] or '0') ~= '0' then
     return nil
   end
   local entries = parse_locks(task[3])
@@ -194,7 +202,7 @@ local function claim_shortly(answer, from)
   end
   probe_writes()
   local tip = counts[2]
-  move_one(counts, 'queued', 'acked')
+  counts[AT.queued], acked_more = one_less(counts[AT.queued] or '0'), acked_more + 1
   owed = owed or {}
 
   call('XADD', key('events'), '*', 'kind', 'task_claimed', 'run', run, 'task', id, 'state', 'acked', 'worker', worker,
@@ -203,9 +211,9 @@ local function claim_shortly(answer, from)
   call('ZADD', key('leases'), number_text(now + lease_ms), member)
   call('HSET', task_key, 'state', 'acked', 'token', token, 'attempt', '1', 'worker', worker, 'base', tip,
     'claimed_ms', now_text)
-  call('HSET', key('meta'), 'fence', token, 'durations', known[3])
+  call('HSET', key('meta'), 'fence', token, 'durations', known[3], operation.field, remembered(answer),
+    'claim:' .. worker, claim_line(claim_id, token, member))
   has_learnt = false
-  call('HSET', key('ops'), operation.caller, remembered(answer), 'claim:' .. worker, claim_line(claim_id, token, member))
   pay_owed()
   execute_writes()
   if not is_empty(entries) then

@@ -247,12 +247,13 @@ local function activate_tasks(run, from)
   local ids, queued, entries = read('ZRANGE', key('index', run), from, from + LOOKS - 1), {}, {}
   local rest = #ids == LOOKS and from + #ids or nil
   local counts = #ids > 0 and read('HMGET', key('waiting', run), unpack(ids)) or {}
+  local as_queued = {'state', 'queued', 'queued_ms', now_text}
   for i, id in ipairs(ids) do
     local member = run .. '/' .. id
-    local task = tonumber(counts[i] or 0) == 0
-      and read('HMGET', key('task', member), 'state', 'type', 'executor', 'score', 'join')
+    local task_key = key('task', member)
+    local task = (counts[i] or '0') == '0' and read('HMGET', task_key, 'state', 'type', 'executor', 'score', 'join')
     if task and task[1] == 'pending' and (task[5] or '') == '' then
-      write_fields(key('task', member), {'state', 'queued', 'queued_ms', now_text})
+      write_many('HSET', task_key, as_queued)
       local of_type = entries[task[2]] or {}
       entries[task[2]] = of_type
       of_type[#of_type + 1], of_type[#of_type + 2] = task[4], member

@@ -175,6 +175,16 @@ local function read_meta()
   return meta_read
 end
 
+-- Two more of its fields, in the same command if it has not been read yet; the second is '' when it is absent.
+local function read_meta_for(first, second)
+  if meta_read then
+    local both = read('HMGET', key('meta'), first, second)
+    return both[1], both[2] or ''
+  end
+  meta_read = read('HMGET', key('meta'), 'fence', 'types', 'durations', 'controls', 'turn', first, second)
+  return meta_read[6], meta_read[7] or ''
+end
+
 -- The next fencing token; at most one a commit, because reads see the state before it.
 local function next_token()
   local token = number_text(tonumber(read_meta()[1] or 0) + 1)

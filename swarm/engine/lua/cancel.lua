@@ -3,7 +3,7 @@
 -- KEYS[1]  the project's key prefix
 -- ARGV     run, task id or '', op_id
 -- Writes   task, queue, delayed, leases, held, merging, slot, locks, reading, readers, wide, lock, lot, lots, parked,
---          bell, work, run, ops, events
+--          bell, work, run, meta, events
 -- Returns  {'OK', tasks moved} or {'UNKNOWN'}
 -- Flags: allow-oom
 -- Moves: pending -> cancelled, queued -> cancelled, acked -> cancelled, running -> cancelled, merging -> cancelled

@@ -4,7 +4,7 @@
 --          from.
 --          One pair with type `*` stands for every known type.
 -- Writes   task, queue, delayed, bell, lot, lots, parked, leases, held, locks, reading, readers, wide, lock, meta,
---          run, ops, events
+--          run, events
 -- Returns  {'OK', member, attempt, token, base, branch, lease ms, attempts to forget: one a line, spec, evidence},
 --          {'EMPTY', the queues that were looked at...}, or {'AGAIN', pairs...}: call again with these
 -- Moves: queued -> acked

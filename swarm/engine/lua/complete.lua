@@ -2,7 +2,7 @@
 -- KEYS[1]  the project's key prefix
 -- ARGV     member, merge token, op_id, commit
 -- Writes   task, merging, slot, locks, reading, readers, wide, lock, lot, lots, parked, queue, bell, waiting, work,
---          run, active, ops, events
+--          run, active, meta, events
 -- Returns  {'OK' or 'MORE', newly queued ids...}, {'STALE', current merge token}, {'CANCELLED'} or {'UNKNOWN'}
 -- Flags: allow-oom
 -- Moves: merging -> done, pending -> done, pending -> queued

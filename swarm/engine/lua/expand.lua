@@ -8,7 +8,7 @@
 --          must have ended or '';
 --          then, to take the next task in the same call, what `claim` takes
 -- Writes   task, waiting, index, dependents, deadlines, leases, held, locks, reading, readers, wide, lock, lot, lots,
---          parked, queue, bell, meta, run, work, ops, events; with a claim, what `claim` writes
+--          parked, queue, bell, meta, run, work, events; with a claim, what `claim` writes
 -- Returns  {'OK' or 'MORE', newly queued ids...}, {'EXISTS', id}, {'STALE', current token}, {'CANCELLED'}
 --          or {'UNKNOWN'};
 --          with a claim, {that, what `claim` returns} once it is OK, or {that, {'FAILED'}} when only the claim erred

@@ -2,7 +2,7 @@
 -- goes back, uncharged, and waits for all of the larger set at once: nobody waits for a lock while holding another.
 -- KEYS[1]  the project's key prefix
 -- ARGV     member, token, op_id, usage, spec JSON with the larger scope, its locks, the paths asked for (one a line)
--- Writes   task, locks, reading, readers, wide, lock, leases, held, lot, lots, parked, queue, bell, work, run, ops,
+-- Writes   task, locks, reading, readers, wide, lock, leases, held, lot, lots, parked, queue, bell, work, run, meta,
 --          events
 -- Returns  {'OK' or 'MORE', 'held'}, {'OK' or 'MORE', 'queued', the path whose lock it waits for}, {'STALE', current
 --          token},

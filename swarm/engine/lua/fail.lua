@@ -4,7 +4,7 @@
 --          backoff base ms, backoff cap ms, backoff spread (0..1); then, to take the next task in the same call, what
 --          `claim` takes
 -- Writes   task, leases, held, locks, reading, readers, wide, lock, lot, lots, parked, queue, delayed, bell, dead,
---          work, run, active, ops, events;
+--          work, run, active, meta, events;
 --          with a claim, what `claim` writes
 -- Returns  {'OK' or 'MORE', state}, {'STALE', current token}, {'CANCELLED'} or {'UNKNOWN'};
 --          with a claim, once it is OK: {that as lines, what `claim` returns...}, or {that, 'FAILED'} when only the

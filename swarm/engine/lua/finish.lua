@@ -2,7 +2,7 @@
 -- KEYS[1]  the project's key prefix
 -- ARGV     member, token, op_id, usage; then, to take the next task in the same call, what `claim` takes
 -- Writes   task, leases, held, locks, reading, readers, wide, lock, lot, lots, parked, queue, bell, waiting, work,
---          run, active, ops, events;
+--          run, active, meta, events;
 --          with a claim, what `claim` writes
 -- Returns  {'OK' or 'MORE', newly queued ids...}, {'STALE', current token}, {'CANCELLED'} or {'UNKNOWN'};
 --          with a claim, once it is OK: {that as lines, what `claim` returns...}, or {that, 'FAILED'} when only the

@@ -1,7 +1,7 @@
 -- Remove a run that has ended from Redis: it is unknown at once, its tasks go as work. Git keeps what landed.
 -- KEYS[1]  the project's key prefix
 -- ARGV     run, op_id
--- Writes   run, runs, deadlines, paused, work, ops, events
+-- Writes   run, runs, deadlines, paused, work, meta, events
 -- Returns  {'MORE'}, {'LIVE', state}, {'BUSY'} (work that others left may be about it) or {'UNKNOWN'}
 -- Flags: allow-oom
 -- Moves: none

@@ -2,7 +2,7 @@
 -- KEYS[1]  the project's key prefix
 -- ARGV     member, token, op_id, commit, usage, how long the locks' display lasts (ms); then, to take the next task
 --          in the same call, what `claim` takes
--- Writes   task, leases, held, merging, run, lock, bell, ops, events;
+-- Writes   task, leases, held, merging, run, lock, bell, meta, events;
 --          with a claim, what `claim` writes
 -- Returns  {'OK'}, {'STALE', current token}, {'CANCELLED'} or {'UNKNOWN'};
 --          with a claim, once it is OK: {that as lines, what `claim` returns...}, or {that, 'FAILED'} when only the

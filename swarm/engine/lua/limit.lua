@@ -1,7 +1,7 @@
 -- Bound how many tasks of a type, or of the whole project, workers hold at once; those that hold more go on.
 -- KEYS[1]  the project's key prefix
 -- ARGV     type or `*`, how many ('' for no bound), op_id
--- Writes   meta, held, bell, ops, events
+-- Writes   meta, held, bell, events
 -- Returns  {'OK', how many are held now}
 -- Flags: allow-oom
 -- Moves: none

@@ -1,7 +1,7 @@
 -- Stop giving out tasks of a run, of a type or of the whole project; what is held goes on, and lands.
 -- KEYS[1]  the project's key prefix
 -- ARGV     run or '', type or '*' when it is no run, op_id
--- Writes   run, meta, ops, events
+-- Writes   run, meta, events
 -- Returns  {'OK'} or {'UNKNOWN'}
 -- Flags: allow-oom
 -- Moves: none

@@ -5,7 +5,7 @@
 -- KEYS[1]  the project's key prefix
 -- ARGV     op_id, lease ms
 -- Writes   tick, meta, unserved, deadlines, leases, held, task, locks, reading, readers, wide, lock, lot, lots,
---          parked, queue, delayed, bell, dead, work, run, active, ops, events
+--          parked, queue, delayed, bell, dead, work, run, active, events
 -- Returns  {'OK' or 'MORE', then for each task: member, worker, state} or {'GRACE', until ms}
 -- Flags: allow-oom
 -- Moves: acked -> queued, running -> queued, acked -> failed, running -> failed, pending -> failed, queued -> failed,

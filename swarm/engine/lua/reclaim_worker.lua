@@ -2,7 +2,7 @@
 -- KEYS[1]  the project's key prefix
 -- ARGV     worker, op_id, place in `leases` to look from
 -- Writes   leases, held, task, slot, locks, reading, readers, wide, lock, lot, lots, parked, queue, bell, dead, work,
---          run, active, ops, events
+--          run, active, meta, events
 -- Returns  {'OK' or 'MORE', place to look on from or '', then for each task: member, worker, state}
 -- Flags: allow-oom
 -- Moves: acked -> queued, running -> queued, acked -> failed, running -> failed, pending -> upstream_failed

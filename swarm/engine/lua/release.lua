@@ -1,7 +1,7 @@
 -- Put a held task back at once, no attempt charged.
 -- KEYS[1]  the project's key prefix
 -- ARGV     member, token, op_id, usage, reason; then, to take the next task in the same call, what `claim` takes
--- Writes   task, leases, held, locks, reading, readers, wide, lock, lot, lots, parked, queue, bell, run, ops, events;
+-- Writes   task, leases, held, locks, reading, readers, wide, lock, lot, lots, parked, queue, bell, run, meta, events;
 --          with a claim, what `claim` writes
 -- Returns  {'OK'}, {'STALE', current token}, {'CANCELLED'} or {'UNKNOWN'};
 --          with a claim, once it is OK: {that as lines, what `claim` returns...}, or {that, 'FAILED'} when only the

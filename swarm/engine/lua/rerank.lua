@@ -1,7 +1,7 @@
 -- Give tasks of a run other urgencies; each keeps its age and its place: queue, lot, aside, backoff, merge queue.
 -- KEYS[1]  the project's key prefix
 -- ARGV     run, op_id, then pairs: task id, urgency (the score without age); 150 pairs at most
--- Writes   task, queue, parked, lot, paused, merging, ops
+-- Writes   task, queue, parked, lot, paused, merging, meta
 -- Returns  {'OK', how many scores changed}
 -- Flags: allow-oom
 -- Moves: none

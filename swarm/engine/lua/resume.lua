@@ -1,7 +1,7 @@
 -- Give out tasks of a run, of a type or of the whole project again.
 -- KEYS[1]  the project's key prefix
 -- ARGV     run or '', type or '*' when it is no run, op_id
--- Writes   run, meta, paused, queue, bell, work, ops, events
+-- Writes   run, meta, paused, queue, bell, work, events
 -- Returns  {'OK', tasks that stood aside and are back in their queues} or {'UNKNOWN'}
 -- Flags: allow-oom
 -- Moves: none

@@ -2,7 +2,7 @@
 -- KEYS[1]  the project's key prefix
 -- ARGV     run, task id or '', op_id, `failed` (of a run: not what a person cancelled), `fresh` (of a task: as if it
 --          had never been tried) or ''
--- Writes   task, queue, bell, dead, work, active, run, ops, events
+-- Writes   task, queue, bell, dead, work, active, run, meta, events
 -- Returns  {'OK', tasks moved} or {'UNKNOWN'}
 -- Moves: failed -> queued, failed -> pending, cancelled -> queued, cancelled -> pending, upstream_failed -> pending,
 --        upstream_failed -> queued, skipped -> queued, skipped -> pending

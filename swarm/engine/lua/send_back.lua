@@ -3,7 +3,7 @@
 -- ARGV     member, merge token, op_id, kind, reason, evidence, charged (1 or 0), retryable (1 or 0),
 --          backoff base ms, backoff cap ms, backoff spread (0..1)
 -- Writes   task, merging, slot, locks, reading, readers, wide, lock, lot, lots, parked, queue, delayed, bell, dead,
---          work, run, active, ops, events
+--          work, run, active, meta, events
 -- Returns  {'OK', state}, {'STALE', current merge token}, {'CANCELLED'} or {'UNKNOWN'}
 -- Flags: allow-oom
 -- Moves: merging -> queued, merging -> failed, pending -> upstream_failed

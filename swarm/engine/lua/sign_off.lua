@@ -1,7 +1,7 @@
 -- Forget a worker that ended in good order.
 -- KEYS[1]  the project's key prefix
 -- ARGV     worker
--- Writes   agents, workers, agent, ops, events
+-- Writes   agents, workers, agent, meta, events
 -- Returns  {'OK'}
 -- Flags: allow-oom
 -- Moves: none
@@ -10,7 +10,7 @@ if read('HGET', key('agent', worker), 'kind') then
   write('ZREM', key('agents'), worker)
   write('ZREM', key('workers'), worker)
   write('DEL', key('agent', worker))
-  write('HDEL', key('ops'), 'claim:' .. worker)
+  write('HDEL', key('meta'), 'claim:' .. worker)
   emit('worker_left', '', '', {'worker', worker})
 end
 return settle({'OK'})

@@ -1,24 +1,23 @@
 -- Store one chunk of a run's tasks. A chunk that is stored already changes nothing.
 -- KEYS[1]  the project's key prefix
--- ARGV     run, number of the chunk, place of its first task in the plan, then for each entry: id, spec JSON
---          (empty: more dependents of a task that an earlier entry stored), type, executor, urgency (the
---          score without age), locks, max_attempts, how many dependencies, dependents (`*`: a list) and
---          those of the list that this entry brings; both one a line
+-- ARGV     run, number of the chunk, place of its first task in the plan, then for each entry, the plan's last
+--          first: id, spec JSON (empty: more dependents of a task that an earlier entry stored), type, executor,
+--          score, locks, max_attempts, how many dependencies, dependents (`*`: a list) and those of the list that
+--          this entry brings; both one a line
 -- Writes   run, meta, index, task, waiting, dependents, bell, events
 -- Returns  {'OK', chunks stored so far, run state} or {'UNKNOWN'}
 -- Moves: none -> pending
 local run, chunk = args[1], args[2]
 local run_key, meta = key('run', run), key('meta')
-local stored = read('HMGET', run_key, 'state', 'chunks', 'age')
+local stored = read('HMGET', run_key, 'state', 'chunks', 'tasks')
 if not stored[1] then
   return {'UNKNOWN'}
 end
 if stored[1] ~= 'loading' or stored[2] ~= chunk then
   return {'OK', stored[2], stored[1]}
 end
-local known = read('HMGET', meta, 'tasks', 'types')
-local age, all_types = tonumber(stored[3] or known[1] or 0), known[2] or ''
-local place, ids, places, waits, is_known = tonumber(args[3]), {}, {}, {}, {}
+local all_types = read('HGET', meta, 'types') or ''
+local place, ids, places, waits, is_known = args[3], {}, {}, {}, {}
 for _, type in ipairs(split_lines(all_types)) do
   is_known[type] = true
 end
@@ -30,8 +29,9 @@ for i = 4, #args, 10 do
   if spec ~= '' then
     entries[#entries + 1], names[#names + 1] = i, key('task', run .. '/' .. id)
     ids[#ids + 1] = id
-    places[#places + 1] = number_text(place + #ids - 1)
+    places[#places + 1] = place
     places[#places + 1] = id
+    place = one_less(place)
     if waiting ~= '0' then
       waits[#waits + 1] = id
       waits[#waits + 1] = waiting
@@ -55,19 +55,29 @@ end
 if #places > 0 then
   write_many('ZADD', key('index', run), places)
 end
-local chunks = number_text(tonumber(chunk) + 1)
-write_fields(run_key, {'chunks', chunks, 'tasks', number_text(place + #ids), 'age', number_text(age)})
-write_fields(meta, {'tasks', number_text(age + place + #ids), 'types', all_types})
+local chunks = one_more(chunk)
+write_fields(run_key, {'chunks', chunks, 'tasks', number_text((stored[3] or 0) + #ids)})
+write_fields(meta, {'types', all_types})
 if #ids > 0 then
   tallies[run] = {pending = #ids}
+  for i = 1, math.floor(#ids / 2) do
+    local other = #ids + 1 - i
+    ids[i], ids[other] = ids[other], ids[i]
+  end
   emit('tasks_added', run, '', {'state', 'pending', 'ids', table.concat(ids, '\n')})
 end
 settle_all()
 probe_writes()
+local NO_MORE = {}
 for n, i in ipairs(entries) do
-  local score = number_text(tonumber(args[i + 4]) + (age + place + n - 1) % 1000000)
+  local locks, dependents, more = args[i + 5], args[i + 8], NO_MORE
+  if locks ~= '' then
+    more = {'locks', locks, 'dependents', dependents}
+  elseif dependents ~= '' then
+    more = {'dependents', dependents}
+  end
   redis.call('HSET', names[n], 'state', 'pending', 'spec', args[i + 1], 'type', args[i + 2], 'executor', args[i + 3],
-    'score', score, 'locks', args[i + 5], 'max_attempts', args[i + 6], 'dependents', args[i + 8])
+    'score', args[i + 4], 'max_attempts', args[i + 6], unpack(more))
 end
 execute_writes()
 return {'OK', chunks, 'loading'}
