@@ -44,12 +44,13 @@ local function prune_answers(tick)
   write_fields(tick, {'pruned_to', page[1]})
 end
 
-local function remembered(answer)
-  return operation.count .. ' ' .. now_text .. '\n' .. table.concat(answer, '\n')
+-- An answer, as lines, with the number and the time of the call that got it.
+local function remembered(said)
+  return operation.count .. ' ' .. now_text .. '\n' .. said
 end
 
 local function remember(answer)
   if operation then
-    write_fields(key('meta'), {operation.field, remembered(answer)})
+    write_fields(key('meta'), {operation.field, remembered(table.concat(answer, '\n'))})
   end
 end

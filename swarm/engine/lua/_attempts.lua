@@ -127,13 +127,14 @@ local function finish_task(task, spent, commit, merge_token)
   end
   -- What was skipped has triggered its dependents already.
   local queued = task.skipped_ms ~= '0' and {} or trigger_dependents(task.run, task.id, 0, task.dependents)
-  if #queued > 0 then
-    emit('task_done', task.run, task.id, {'state', 'done', 'attempt', task.attempt, 'commit', commit,
-      'worker', task.worker, 'queued', table.concat(queued, '\n')})
-  else
-    emit('task_done', task.run, task.id, {'state', 'done', 'attempt', task.attempt, 'commit', commit,
-      'worker', task.worker})
+  local told_of = {'state', 'done', 'attempt', task.attempt, 'worker', task.worker}
+  if commit ~= '' then
+    told_of[#told_of + 1], told_of[#told_of + 2] = 'commit', commit
   end
+  if #queued > 0 then
+    told_of[#told_of + 1], told_of[#told_of + 2] = 'queued', table.concat(queued, '\n')
+  end
+  emit('task_done', task.run, task.id, told_of)
   if task.join ~= '' then
     expansion.skip_parts(task.member) -- git proves that it landed itself
   end

@@ -44,8 +44,8 @@ end
 
 -- What a worker is told of what it holds: few words, because each costs the server what four of these strings do.
 function granted(member, spec, attempt, token, base, branch, lease_ms, fresh_after, evidence)
-  return {'OK', member .. '\n' .. attempt .. '\n' .. token .. '\n' .. base .. '\n' .. branch .. '\n' .. lease_ms
-    .. '\n' .. fresh_after, spec, evidence}
+  return 'OK', member .. '\n' .. attempt .. '\n' .. token .. '\n' .. base .. '\n' .. branch .. '\n' .. lease_ms
+    .. '\n' .. fresh_after, spec, evidence
 end
 
 -- What the worker's last call was answered, when this one repeats it or comes after it.
@@ -62,7 +62,7 @@ function last_claim(request)
   local ends = redis.call('ZSCORE', key('leases'), member)
   local left = math.max((tonumber(ends) or now) - now, 0)
   local branch = read_run(string.match(member, '^[^/]*')).branch
-  return granted(member, task[1], task[2], token, task[3], branch, number_text(left), task[7] or '0', task[4] or '')
+  return {granted(member, task[1], task[2], token, task[3], branch, number_text(left), task[7] or '0', task[4] or '')}
 end
 
 function look_again(request)
@@ -120,8 +120,8 @@ local function grant(request, task, entries, run)
   emit('task_claimed', task.run, task.id, {'state', 'acked', 'worker', request.worker, 'attempt', attempt,
     'token', token, 'base', run.tip})
   write_fields(key('meta'), {'claim:' .. request.worker, claim_line(request.claim_id, token, task.member)})
-  return granted(task.member, task.spec, attempt, token, run.tip, run.branch, request.lease_ms, task.fresh_after,
-    task.evidence)
+  return {granted(task.member, task.spec, attempt, token, run.tip, run.branch, request.lease_ms, task.fresh_after,
+    task.evidence)}
 end
 
 -- Nothing is left for these bells to announce; a token that stays would wake a worker for nothing.

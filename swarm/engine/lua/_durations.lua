@@ -3,20 +3,31 @@
 local has_learnt
 
 -- Reads before the first write of the call, so that what comes after cannot fail for it.
-local function learn(type, ms)
-  ms = math.max(ms, 0) -- the server's clock may have gone back
-  local lines, named = read_meta()[3] or '', type .. '\t'
-  local first, last = string.find(lines, named, 1, true)
-  if first and first > 1 then
-    first, last = string.find(lines, '\n' .. named, 1, true) -- not in the end of another type's name
+local learn
+do
+  -- The text that was read last, in parts: they hold for as long as it is the same.
+  local known, lines, places, counts, sums = nil, {}, {}, {}, {}
+
+  local function take_apart(text)
+    known, lines, places, counts, sums = text, split_lines(text), {}, {}, {}
+    for i = 1, #lines do
+      local type, count, sum = string.match(lines[i], '^(.*)\t(%d+)\t(%d+)$')
+      places[type], counts[type], sums[type] = i, tonumber(count), tonumber(sum)
+    end
   end
-  if first then
-    local count, sum, rest = string.match(lines, '^(%d+)\t(%d+)()', last + 1)
-    meta_read[3] = string.sub(lines, 1, last) .. one_more(count) .. '\t' .. number_text(sum + ms) .. string.sub(lines, rest)
-  else
-    meta_read[3] = lines .. type .. '\t1\t' .. number_text(ms) .. '\n'
+
+  function learn(type, ms)
+    local text = read_meta()[3] or ''
+    if text ~= known then
+      take_apart(text)
+    end
+    local place = places[type] or #lines + 1
+    -- The server's clock may have gone back.
+    places[type], counts[type], sums[type] = place, (counts[type] or 0) + 1, (sums[type] or 0) + math.max(ms, 0)
+    lines[place] = type .. '\t' .. number_text(counts[type]) .. '\t' .. number_text(sums[type])
+    known = table.concat(lines, '\n') .. '\n'
+    meta_read[3], has_learnt = known, true
   end
-  has_learnt = true
 end
 
 local function settle_durations()

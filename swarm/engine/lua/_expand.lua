@@ -9,7 +9,7 @@ do
     end_task(task, 'done')
     write_fields(key('task', task.member), {'failure_kind', '', 'failure_reason', '', 'needs_person', '0'})
     local own = task.skipped_ms ~= '0' and {} or trigger_dependents(task.run, task.id, 0, task.dependents)
-    local fields = {'state', 'done', 'attempt', task.attempt, 'commit', '', 'worker', ''}
+    local fields = {'state', 'done', 'attempt', task.attempt, 'worker', ''}
     if #own > 0 then
       fields[#fields + 1], fields[#fields + 2] = 'queued', table.concat(own, '\n')
     end

@@ -66,7 +66,7 @@ local function ready_dependents(run, ids)
   return left_now, ready
 end
 
--- The first half. Returns what it answers, or nil when it is a matter for the general way; nothing is written then.
+-- The first half. Returns what it answers, as lines, or nil when it is a matter for the general way; nothing is written then.
 function finish_shortly(member, token, spent)
   if epoch.is_owed then
     return nil
@@ -126,10 +126,10 @@ function finish_shortly(member, token, spent)
 
   if #ready > 0 then
     call('XADD', key('events'), '*', 'kind', 'task_done', 'run', run, 'task', id, 'state', 'done', 'attempt', '1',
-      'commit', '', 'worker', task[9], 'queued', table.concat(told_queued, '\n'))
+      'worker', task[9], 'queued', table.concat(told_queued, '\n'))
   else
     call('XADD', key('events'), '*', 'kind', 'task_done', 'run', run, 'task', id, 'state', 'done', 'attempt', '1',
-      'commit', '', 'worker', task[9])
+      'worker', task[9])
   end
   call('ZREM', key('leases'), member)
   call('HSET', task_key, 'state', 'done', 'ended_ms', now_text, 'busy_ms', number_text(busy))
@@ -146,11 +146,12 @@ function finish_shortly(member, token, spent)
     execute_writes()
     reset_locks()
   end
-  return {has_left_work and 'MORE' or 'OK', unpack(told_queued)}
+  local said = has_left_work and 'MORE' or 'OK'
+  return #ready > 0 and said .. '\n' .. table.concat(told_queued, '\n') or said
 end
 
 -- The second half: the head of the most urgent queue, if it is as plain; else nil, with nothing written.
-local function claim_shortly(answer, from)
+local function claim_shortly(said, from)
   local worker, claim_id, lease_ms, executors, first_type = unpack(args_of_call, from, from + 4)
   local last_id = string.match(claimed_last, '^(%S+)')
   if claim_id == last_id or is_older(claim_id, last_id) then
@@ -200,7 +201,9 @@ local function claim_shortly(answer, from)
   if not is_empty(entries) then
     acquire_locks(entries)
   end
-  probe_writes()
+  if next(pending) then
+    probe_writes()
+  end
   local tip = counts[2]
   counts[AT.queued], acked_more = one_less(counts[AT.queued] or '0'), acked_more + 1
   owed = owed or {}
@@ -211,31 +214,34 @@ local function claim_shortly(answer, from)
   call('ZADD', key('leases'), number_text(now + lease_ms), member)
   call('HSET', task_key, 'state', 'acked', 'token', token, 'attempt', '1', 'worker', worker, 'base', tip,
     'claimed_ms', now_text)
-  call('HSET', key('meta'), 'fence', token, 'durations', known[3], operation.field, remembered(answer),
+  call('HSET', key('meta'), 'fence', token, 'durations', known[3], operation.field, remembered(said),
     'claim:' .. worker, claim_line(claim_id, token, member))
   has_learnt = false
   pay_owed()
-  execute_writes()
+  if next(pending) then
+    execute_writes()
+  end
   if not is_empty(entries) then
     reset_locks()
   end
   was_short = not has_left_work
-  return granted(member, task[6], '1', token, tip, counts[3], lease_ms, '0', '')
+  return {said, granted(member, task[6], '1', token, tip, counts[3], lease_ms, '0', '')}
 end
 
 -- The next claim in the same call, after a first half that went the short way.
-function claim_after(answer, from)
-  local bells = copy_bells()
-  local is_sound, claimed = pcall(claim_shortly, answer, from)
+function claim_after(said, from)
+  local bells = next(rung) and copy_bells()
+  local is_sound, claimed = pcall(claim_shortly, said, from)
   if is_sound and claimed then
-    return both(answer, claimed)
+    return claimed
   end
+  local answer = split_lines(said)
   pay_owed()
   if is_sound then
     return settle_and_claim(answer, from)
   end
   drop_writes()
-  rung = bells
+  rung = bells or {}
   pcall(settle_bells)
   remember(answer)
   settle_durations()

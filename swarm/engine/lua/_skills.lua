@@ -2,8 +2,16 @@
 -- skills of a claim are its executors and its tags: `,command,messages,+gpu,`.
 local ability = {}
 
+-- The type in a queue's name; of each name it is looked for once.
+ability.base_types = {}
+
 function ability.base_type(queue)
-  return string.match(queue, '^[^+]*')
+  local known = ability.base_types[queue]
+  if not known then
+    known = string.match(queue, '^[^+]*')
+    ability.base_types[queue] = known
+  end
+  return known
 end
 
 function ability.has_tags(skills, queue)

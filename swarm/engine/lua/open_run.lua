@@ -2,8 +2,8 @@
 -- KEYS[1]  the project's key prefix
 -- ARGV     run, goal, branch, base, repository, schema, how many tasks it will have
 -- Writes   run, runs, active, meta, events
--- Returns  {'OK', state, chunks stored, age of its first task}, {'REFUSED', repository}, {'SCHEMA', schema of what is stored} or {'LEAVING'}
---          (tasks of a run of this id are still being removed)
+-- Returns  {'OK', state, chunks stored, age of its first task}, {'REFUSED', repository}, {'SCHEMA', schema of what is
+--          stored} or {'LEAVING'} (tasks of a run of this id are still being removed)
 -- Moves: none
 local run, goal, branch, base, repository, schema, tasks = unpack(args)
 local meta = key('meta')
