@@ -2,11 +2,14 @@
 
 import json
 
+import pytest
 from real_swarm import DIAMOND, Swarm
 
 from swarm.engine.connect import open_store
 from swarm.engine.engine import Engine
 from swarm.fleet.server_file import running_url
+
+pytestmark = pytest.mark.usefixtures("uncounted")
 
 
 def test_a_run_that_redis_has_forgotten_is_not_done_again(swarm: Swarm) -> None:

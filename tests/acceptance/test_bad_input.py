@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from real_swarm import DIAMOND, Swarm, write_task
 
+pytestmark = pytest.mark.usefixtures("uncounted")
+
 TASK: dict[str, object] = {"id": "a", "description": "a task", "command": ["true"], "files": ["a.txt"]}
 
 BAD_PLANS = {

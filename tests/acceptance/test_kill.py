@@ -20,6 +20,8 @@ from swarm.engine.words import words_of
 from swarm.fleet.process_id import ProcessId
 from swarm.testing.server import RedisServer
 
+pytestmark = pytest.mark.usefixtures("uncounted")
+
 EXPECTED_JOIN = "join left middle right"
 RUN_POINTS = [point for point in POINTS if not point.startswith("archive.")]
 """Those of the archive have tests of their own: how often one is passed depends on time."""
@@ -46,12 +48,6 @@ def crashes(swarm: Swarm) -> set[tuple[str, str, str]]:
         if REACHED in line
     ]
     return {(process, line["point"], line["action"]) for process, line in lines}
-
-
-@pytest.fixture(autouse=True)
-def _uncounted(swarm: Swarm) -> None:
-    """Processes of forty runs, counting lines that those of other modules count: a third of their time."""
-    swarm.environment.pop("COVERAGE_PROCESS_CONFIG", None)
 
 
 @pytest.mark.parametrize("point", RUN_POINTS)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 class ByHand:
     """What the plan's commands make of a plain checkout, one after another, without swarm."""
 
+    checkout: Path
     tree: str
     changed: list[str]  # ids of the tasks that changed something
 
@@ -57,28 +59,42 @@ def by_hand(
         if run_in(checkout, ["git", "status", "--porcelain"], environment):
             changed.append(task["id"])
             commit_all(checkout, environment)
-    return ByHand(run_in(checkout, ["git", "rev-parse", "HEAD^{tree}"], environment), changed)
+    return ByHand(checkout, run_in(checkout, ["git", "rev-parse", "HEAD^{tree}"], environment), changed)
 
 
-@pytest.fixture
-def swarm(click_repository: Path, environment: dict[str, str], tmp_path: Path) -> Iterator[Swarm]:
+@contextmanager
+def click_with_swarm(click_repository: Path, environment: dict[str, str], folder: Path) -> Iterator[Swarm]:
     """The `swarm` command on a repository of its own."""
-    root = tmp_path / "click"
+    root = folder / "click"
     shutil.copytree(click_repository, root)
     one = Swarm(root, environment)
-    yield one
-    one.call("down")
+    try:
+        yield one
+    finally:
+        one.call("down")
 
 
-@pytest.mark.parametrize("workers", [1, 4])
 def test_the_plan_lands_once_and_alike_whatever_the_number_of_workers(
-    swarm: Swarm, by_hand: ByHand, tmp_path: Path, workers: int
+    click_repository: Path, environment: dict[str, str], by_hand: ByHand, tmp_path: Path
 ) -> None:
-    """One commit per task that changed something, and the tree that the commands make by hand."""
-    before = snapshot(swarm)
+    """One commit per task that changed something, and the tree that the commands make by hand.
 
-    report = run_plan(swarm, workers)
+    One test for one worker and four: both are compared with what is made by hand once, and the tests of click
+    pass on the tree that all of them end in.
+    """
+    for workers in (1, 4):
+        with click_with_swarm(click_repository, environment, tmp_path / str(workers)) as swarm:
+            before = snapshot(swarm)
 
+            report = run_plan(swarm, workers)
+
+            assert_landed_once(swarm, report, by_hand)
+            assert snapshot(swarm, without=str(report["branch"])) == before
+    assert_tests_pass(by_hand.checkout, environment, tmp_path / "result")
+
+
+def assert_landed_once(swarm: Swarm, report: dict[str, object], by_hand: ByHand) -> None:
+    """A clean run: a commit for each task that changed something, and the tree that is made by hand."""
     branch = str(report["branch"])
     tasks = [value.split("/")[1] for value in swarm.trailers(branch)]
     assert (report["state"], report["conflicts"], report["gate_failures"], report["clean"]) == (
@@ -91,8 +107,6 @@ def test_the_plan_lands_once_and_alike_whatever_the_number_of_workers(
     assert sorted(tasks) == sorted(by_hand.changed)
     assert int(swarm.git("rev-list", "--count", f"HEAD..{branch}")) == len(by_hand.changed)
     assert swarm.git("rev-parse", f"{branch}^{{tree}}") == by_hand.tree
-    assert snapshot(swarm, without=branch) == before
-    assert_tests_pass(swarm, branch, tmp_path / "result")
 
 
 def run_plan(swarm: Swarm, workers: int) -> dict[str, object]:
@@ -115,12 +129,12 @@ def snapshot(swarm: Swarm, *, without: str = "") -> tuple[str, str, str, list[st
     )
 
 
-def assert_tests_pass(swarm: Swarm, branch: str, checkout: Path) -> None:
-    """The tests of click itself are green in a clean checkout of the branch."""
+def assert_tests_pass(repository: Path, environment: dict[str, str], checkout: Path) -> None:
+    """The tests of click itself are green in a clean checkout of the commit that the repository is on."""
     gate = tomllib.loads((EXAMPLE / "swarm.toml").read_text(encoding="utf-8"))["gate"]["tests"]
-    run_in(swarm.root, ["git", "clone", "--quiet", "--branch", branch, ".", str(checkout)], swarm.environment)
+    run_in(repository, ["git", "clone", "--quiet", ".", str(checkout)], environment)
 
-    passed = run_in(checkout, gate["command"], {**swarm.environment, **gate["env"]})
+    passed = run_in(checkout, gate["command"], {**environment, **gate["env"]})
 
     assert "628 passed" in passed
 

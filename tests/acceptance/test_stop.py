@@ -13,7 +13,7 @@ from real_swarm import DIAMOND, Swarm, wait_for, write_task
 from swarm.engine.connect import PATIENCE_S
 from swarm.fleet.server_file import running_url
 
-PROMPTLY_S = PATIENCE_S / 2
+PROMPTLY_S = PATIENCE_S * 3 / 4
 """Whoever waits for a lost server with all the patience there is takes longer."""
 
 
