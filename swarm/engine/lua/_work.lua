@@ -22,28 +22,55 @@ local function read_dependents(member, from, budget, text)
   return ids, rest
 end
 
+-- Queue those of these tasks of a run that are pending, and nothing else: each costs few fields and no table of its own.
+-- Returns the queued; `visit` gets the members of those that were expanded and wait for their parts.
+local function queue_pending(run, ids, visit)
+  local as_queued, entries, queued = {'state', 'queued', 'queued_ms', now_text}, {}, {}
+  for _, id in ipairs(ids) do
+    local member = run .. '/' .. id
+    local task_key = key('task', member)
+    local state, type, executor, score, join = unpack(read('HMGET', task_key, 'state', 'type', 'executor', 'score', 'join'))
+    if state == 'pending' and (join or '') ~= '' then
+      visit(member)
+    elseif state == 'pending' then
+      if not tonumber(score) then
+        error('task ' .. member .. ' has no dispatch score')
+      end
+      write_many('HSET', task_key, as_queued)
+      local of_type = entries[type] or {}
+      entries[type] = of_type
+      of_type[#of_type + 1], of_type[#of_type + 2] = score, member
+      ring(type, executor)
+      count_move(run, 'pending', 'queued')
+      queued[#queued + 1] = id
+    end
+  end
+  for type, of_type in pairs(entries) do
+    write_many('ZADD', key('queue', type), of_type)
+  end
+  return queued
+end
+
 -- Tell dependents that a dependency is done. A task becomes done once, so each of its dependents counts it once.
 -- Returns the newly queued.
 local function trigger_dependents(run, id, from, text)
   local ids, rest = read_dependents(run .. '/' .. id, from, BUDGET, text)
-  local queued, left_now = {}, {}
+  local ready, left_now = {}, {}
   if #ids > 0 then
     local waiting = key('waiting', run)
     local stored = read('HMGET', waiting, unpack(ids))
     for i, dependent in ipairs(ids) do
-      local left = tonumber(stored[i] or 0) - 1
-      left_now[#left_now + 1] = dependent
-      left_now[#left_now + 1] = number_text(left)
-      local task = left == 0 and read_task(run .. '/' .. dependent)
-      if task and task.state == 'pending' and task.join ~= '' then
-        expansion.ripe[#expansion.ripe + 1] = task
-      elseif task and task.state == 'pending' then
-        queue_again(task, 0)
-        queued[#queued + 1] = dependent
+      local left = one_less(stored[i] or '0')
+      left_now[2 * i - 1], left_now[2 * i] = dependent, left
+      if left == '0' then
+        ready[#ready + 1] = dependent
       end
     end
     write_fields(waiting, left_now)
   end
+  local queued = queue_pending(run, ready, function(member)
+    expansion.ripe[#expansion.ripe + 1] = read_task(member)
+  end)
   if rest then
     leave_work('trigger', run .. '/' .. id, rest)
   end
@@ -244,31 +271,19 @@ local function activate_tasks(run, from)
   if read_run(run).state ~= 'loading' then
     return {}
   end
-  local ids, queued, entries = read('ZRANGE', key('index', run), from, from + LOOKS - 1), {}, {}
+  local ids, roots = read('ZRANGE', key('index', run), from, from + LOOKS - 1), {}
   local rest = #ids == LOOKS and from + #ids or nil
   local counts = #ids > 0 and read('HMGET', key('waiting', run), unpack(ids)) or {}
-  local as_queued = {'state', 'queued', 'queued_ms', now_text}
   for i, id in ipairs(ids) do
-    local member = run .. '/' .. id
-    local task_key = key('task', member)
-    local task = (counts[i] or '0') == '0' and read('HMGET', task_key, 'state', 'type', 'executor', 'score', 'join')
-    if task and task[1] == 'pending' and (task[5] or '') == '' then
-      write_many('HSET', task_key, as_queued)
-      local of_type = entries[task[2]] or {}
-      entries[task[2]] = of_type
-      of_type[#of_type + 1], of_type[#of_type + 2] = task[4], member
-      ring(task[2], task[3])
-      count_move(run, 'pending', 'queued')
-      queued[#queued + 1] = id
-      if #queued == BUDGET and i < #ids then
+    if (counts[i] or '0') == '0' then
+      roots[#roots + 1] = id
+      if #roots == BUDGET and i < #ids then
         rest = from + i
         break
       end
     end
   end
-  for type, of_type in pairs(entries) do
-    write_many('ZADD', key('queue', type), of_type)
-  end
+  local queued = queue_pending(run, roots, function() end)
   tell_queued(run, queued)
   if rest then
     leave_work('activate', run, rest)
