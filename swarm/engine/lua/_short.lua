@@ -6,6 +6,8 @@ local short_run, was_short, owed
 
 local finish_shortly, claim_after
 do
+local short = {}
+
 -- Where a count stands among the fields of a run that are read.
 local AT = {live = 6, done = 7, queued = 8, pending = 9, acked = 10, running = 11}
 local short_counts, acked_more
@@ -14,12 +16,11 @@ local short_counts, acked_more
 
 -- The first few of these fields, as the first half has left them; the counts are texts. Each costs the server as much as
 -- a quarter of a call: no more are read than the case at hand needs.
-local read_short_run
 do
   local FIELDS_OF_RUN = {'state', 'tip', 'branch', 'paused', 'stopping', 'live', 'done', 'queued', 'pending', 'acked',
     'running'}
 
-  function read_short_run(run, last)
+  function short.read_run(run, last)
     if short_run ~= run then
       short_run, short_counts, acked_more = run, call('HMGET', key('run', run), unpack(FIELDS_OF_RUN, 1, last)), 0
     end
@@ -27,7 +28,7 @@ do
   end
 end
 
-local function pay_owed()
+function short.pay_owed()
   if owed then
     local run_key, counts = key('run', short_run), short_counts
     if acked_more ~= 0 then
@@ -66,6 +67,36 @@ local function ready_dependents(run, ids)
   return left_now, ready
 end
 
+-- A first attempt that is held by this token, and has spent and shared nothing out of the ordinary.
+function short.is_plain(task, token, spent)
+  return task[2] == token and (task[1] == 'acked' or task[1] == 'running') and task[4] == '1' and not task[10]
+    and (task[5] or '') == '' and spent == NOTHING_SPENT and task[8] ~= MANY and tonumber(task[6])
+end
+
+-- One task of the run is done, and so many more are queued.
+function short.owe(counts, state, queued)
+  owed = {'done', one_more(counts[AT.done] or '0'), 'live', number_text(counts[AT.live] - 1)}
+  if state == 'running' then
+    owed[5], owed[6] = 'running', one_less(counts[AT.running] or '0')
+  else
+    acked_more = -1
+  end
+  if queued > 0 then
+    counts[AT.queued] = number_text((counts[AT.queued] or 0) + queued)
+    owed[#owed + 1], owed[#owed + 2] = 'pending', number_text((counts[AT.pending] or 0) - queued)
+  end
+end
+
+function short.tell_done(run, id, worker, queued)
+  if queued == '' then
+    call('XADD', key('events'), '*', 'kind', 'task_done', 'run', run, 'task', id, 'state', 'done', 'attempt', '1',
+      'worker', worker)
+  else
+    call('XADD', key('events'), '*', 'kind', 'task_done', 'run', run, 'task', id, 'state', 'done', 'attempt', '1',
+      'worker', worker, 'queued', queued)
+  end
+end
+
 -- The first half. Returns what it answers, as lines, or nil when it is a matter for the general way; nothing is written then.
 function finish_shortly(member, token, spent)
   if epoch.is_owed then
@@ -74,17 +105,13 @@ function finish_shortly(member, token, spent)
   local task_key = key('task', member)
   local task = call('HMGET', task_key, 'state', 'token', 'locks', 'attempt', 'spent', 'claimed_ms', 'type',
     'dependents', 'worker', 'skipped_ms')
-  local state, dependents = task[1], task[8] or ''
-  if task[2] ~= token or (state ~= 'acked' and state ~= 'running') or task[4] ~= '1' or task[10]
-    or (task[5] or '') ~= '' or spent ~= NOTHING_SPENT or dependents == MANY then
-    return nil
-  end
-  local claimed_ms = tonumber(task[6])
+  local claimed_ms = short.is_plain(task, token, spent)
   if not claimed_ms then
     return nil
   end
+  local state, locks, dependents = task[1], task[3] or '', task[8] or ''
   local run, id = split_member(member)
-  local counts = read_short_run(run, state == 'running' and AT.running or dependents ~= '' and AT.pending or AT.queued)
+  local counts = short.read_run(run, state == 'running' and AT.running or dependents ~= '' and AT.pending or AT.queued)
   local live = tonumber(counts[AT.live])
   if counts[1] ~= 'active' or not live or live <= 1 or (read_meta()[4] or '') ~= '' then
     return nil -- it would end the run, or there are limits to think of
@@ -101,7 +128,7 @@ function finish_shortly(member, token, spent)
   for i = 1, #ready do
     told_queued[i], queues[i] = ready[i].id, key('queue', ready[i][2])
   end
-  local locks = task[3] or ''
+  told_queued = table.concat(told_queued, '\n')
   if locks ~= '' then
     release_locks(parse_locks(locks), state ~= 'acked')
     settle_locks()
@@ -112,25 +139,9 @@ function finish_shortly(member, token, spent)
   call('ZINTERCARD', number_text(#ready + 2), prefix, key('leases'), unpack(queues))
   local busy = now - claimed_ms
   learn(ability.base_type(task[7]), busy)
-  local done = one_more(counts[AT.done] or '0')
-  owed = {'done', done, 'live', number_text(live - 1)}
-  if state == 'running' then
-    owed[5], owed[6] = 'running', one_less(counts[AT.running] or '0')
-  else
-    acked_more = -1
-  end
-  if #ready > 0 then
-    counts[AT.queued] = number_text((counts[AT.queued] or 0) + #ready)
-    owed[#owed + 1], owed[#owed + 2] = 'pending', number_text((counts[AT.pending] or 0) - #ready)
-  end
+  short.owe(counts, state, #ready)
 
-  if #ready > 0 then
-    call('XADD', key('events'), '*', 'kind', 'task_done', 'run', run, 'task', id, 'state', 'done', 'attempt', '1',
-      'worker', task[9], 'queued', table.concat(told_queued, '\n'))
-  else
-    call('XADD', key('events'), '*', 'kind', 'task_done', 'run', run, 'task', id, 'state', 'done', 'attempt', '1',
-      'worker', task[9])
-  end
+  short.tell_done(run, id, task[9], told_queued)
   call('ZREM', key('leases'), member)
   call('HSET', task_key, 'state', 'done', 'ended_ms', now_text, 'busy_ms', number_text(busy))
   if ids then
@@ -147,7 +158,19 @@ function finish_shortly(member, token, spent)
     reset_locks()
   end
   local said = has_left_work and 'MORE' or 'OK'
-  return #ready > 0 and said .. '\n' .. table.concat(told_queued, '\n') or said
+  return told_queued == '' and said or said .. '\n' .. told_queued
+end
+
+-- The head of these queues that goes first, and which queue it is of.
+function short.most_urgent(types)
+  local member, score, type
+  for i = 1, #types do
+    local head = call('ZRANGE', key('queue', types[i]), '0', '0', 'WITHSCORES')
+    if head[1] and (not score or tonumber(head[2]) < score) then
+      member, score, type = head[1], tonumber(head[2]), types[i]
+    end
+  end
+  return member, type
 end
 
 -- The second half: the head of the most urgent queue, if it is as plain; else nil, with nothing written.
@@ -158,19 +181,11 @@ local function claim_shortly(said, from)
     return nil -- it was answered before
   end
   local known = read_meta()
-  local types = first_type == '*' and ability.served_queues(executors) or nil
-  local member, score, queue, type
-  if types then
-    for i = 1, #types do
-      local name = key('queue', types[i])
-      local head = call('ZRANGE', name, '0', '0', 'WITHSCORES')
-      if head[1] and (not score or tonumber(head[2]) < score) then
-        member, score, queue, type = head[1], tonumber(head[2]), name, types[i]
-      end
-    end
+  local member, type
+  if first_type == '*' then
+    member, type = short.most_urgent(ability.served_queues(executors))
   elseif not args_of_call[from + 6] and not string.find(known[2] or '', '+', 1, true) then
-    queue = key('queue', first_type)
-    member, type = call('ZRANGE', queue, '0', '0')[1], first_type
+    member, type = call('ZRANGE', key('queue', first_type), '0', '0')[1], first_type
   end
   if not member then
     return nil
@@ -183,9 +198,9 @@ local function claim_shortly(said, from)
   end
   local run, id = split_member(member)
   if run ~= short_run then
-    pay_owed()
+    short.pay_owed()
   end
-  local counts = read_short_run(run, AT.acked)
+  local counts = short.read_run(run, AT.acked)
   if counts[1] ~= 'active' or (counts[4] or '') ~= '' or (counts[5] or '0') ~= '0' then
     return nil
   end
@@ -210,14 +225,14 @@ local function claim_shortly(said, from)
 
   call('XADD', key('events'), '*', 'kind', 'task_claimed', 'run', run, 'task', id, 'state', 'acked', 'worker', worker,
     'attempt', '1', 'token', token, 'base', tip)
-  call('ZREM', queue, member)
+  call('ZREM', key('queue', type), member)
   call('ZADD', key('leases'), number_text(now + lease_ms), member)
   call('HSET', task_key, 'state', 'acked', 'token', token, 'attempt', '1', 'worker', worker, 'base', tip,
     'claimed_ms', now_text)
   call('HSET', key('meta'), 'fence', token, 'durations', known[3], operation.field, remembered(said),
     'claim:' .. worker, claim_line(claim_id, token, member))
   has_learnt = false
-  pay_owed()
+  short.pay_owed()
   if next(pending) then
     execute_writes()
   end
@@ -236,7 +251,7 @@ function claim_after(said, from)
     return claimed
   end
   local answer = split_lines(said)
-  pay_owed()
+  short.pay_owed()
   if is_sound then
     return settle_and_claim(answer, from)
   end
