@@ -77,7 +77,7 @@ def refuse_loading(run: str) -> None:
     """Raise what is to be said of a run whose plan is not wholly stored, and not known here."""
     raise RefusedError(
         f"run {run!r} is not wholly stored: its submission was stopped, or Redis has lost the end of it",
-        hint="run its plan again: `swarm run FILE` goes on where it stopped",
+        hint="give its plan again: `swarm submit FILE`, or `swarm run FILE`, goes on where it stopped",
     )
 
 

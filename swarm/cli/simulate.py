@@ -14,6 +14,7 @@ from swarm.cli.run import deadline_option
 from swarm.cli.waiting import waiting
 from swarm.errors import UsageError
 from swarm.observe.wording import duration, plural
+from swarm.states import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,10 +105,14 @@ def _replay(
     ask: "Callable[..., Simulation]", context: Context, run: str, workers: int | None, as_json: bool
 ) -> None:
     """By what a recorded run measured, under the limits in force; what it took stands beside."""
+    from swarm.driving import refuse_loading
     from swarm.simulation.recorded import recorded_run
 
     reads = context.reads()
-    recorded = recorded_run(reads, find_run(reads, run))
+    run = find_run(reads, run)
+    if reads.run(run).state is RunState.LOADING:
+        refuse_loading(run)
+    recorded = recorded_run(reads, run)
     found = ask(
         recorded.plan,
         workers=workers or recorded.workers or WORKERS,

@@ -1,4 +1,8 @@
-"""The graph of a run in which tasks were expanded: what waits for what, and what came after what."""
+"""The graph of a run as it is stored: what waits for what, and what came after what.
+
+Tasks may have been expanded; and a run whose submission was stopped has only the end of its plan, so what is
+not stored is no dependency here.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,10 +18,9 @@ def joined(specs: Sequence[TaskSpec], joins: Mapping[str, Sequence[str]]) -> lis
     In a topological order; as given when nothing was expanded.
     """
     if not joins:
-        return list(specs)
-    return _ordered(
-        [replace(spec, dependencies=(*spec.dependencies, *joins.get(spec.id, ()))) for spec in specs]
-    )
+        return _closed(specs)
+    specs = [replace(spec, dependencies=(*spec.dependencies, *joins.get(spec.id, ()))) for spec in specs]
+    return _ordered(_closed(specs))
 
 
 def as_happened(tasks: Sequence[TaskRecord]) -> list[TaskSpec]:
@@ -27,7 +30,7 @@ def as_happened(tasks: Sequence[TaskRecord]) -> list[TaskSpec]:
     """
     joins = {task.spec.id: task.join for task in tasks if task.join}
     if not joins:
-        return [task.spec for task in tasks]
+        return _closed([task.spec for task in tasks])
     expanded = {name for task in tasks for name in task.parts}
     specs = []
     for task in tasks:
@@ -37,7 +40,18 @@ def as_happened(tasks: Sequence[TaskRecord]) -> list[TaskSpec]:
         if task.spec.id in expanded and not after:
             after.append(task.part_of)
         specs.append(replace(task.spec, dependencies=tuple(dict.fromkeys(after))))
-    return _ordered(specs)
+    return _ordered(_closed(specs))
+
+
+def _closed(specs: Sequence[TaskSpec]) -> list[TaskSpec]:
+    """The same tasks, without dependencies that are not among them."""
+    stored = {spec.id for spec in specs}
+    if all(map(stored.issuperset, (spec.dependencies for spec in specs))):
+        return list(specs)
+    return [
+        replace(spec, dependencies=tuple(name for name in spec.dependencies if name in stored))
+        for spec in specs
+    ]
 
 
 def _ordered(specs: Sequence[TaskSpec]) -> list[TaskSpec]:

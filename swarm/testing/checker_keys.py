@@ -85,7 +85,10 @@ def _unreachable(seen: _Seen) -> Iterator[str]:
 def _waits_for_live(seen: _Seen, task: TaskRecord) -> bool:
     if seen.keys and text_of(seen.store.call("LLEN", seen.keys.of("work"))) not in {"", "0"}:
         return True  # left-over work may be about it
-    states = [seen.tasks[member(task.run, name)].state for name in task.waiting_for]
+    waited_for = [member(task.run, name) for name in task.waiting_for]
+    if not seen.tasks.keys() >= set(waited_for):
+        return True  # the beginning of the plan is not stored yet
+    states = [seen.tasks[name].state for name in waited_for]
     return bool(states) and not any(state in TERMINAL for state in states)
 
 

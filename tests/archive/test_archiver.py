@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from archived_runs import Fresh, ended_run
+from half_stored import store_half
 
 from swarm.archive.archiver import LEAST_KEPT_MS, PAGE, Archiver
 from swarm.archive.files import mend
@@ -55,6 +56,19 @@ def test_events_of_a_run_that_goes_on_are_archived_as_they_come(
 
     assert list(shelf.events(run)) == events_of(engine, run)
     assert shelf.has(run)
+
+
+def test_a_half_stored_run_that_was_cancelled_is_archived(
+    engine: Engine, archiver: Fresh, shelf: Shelf
+) -> None:
+    """Its first tasks depend on some that never came."""
+    run = store_half(engine)
+    engine.cancel(run)
+    specs = [task.spec for task in engine.tasks(run)]
+
+    assert archiver().step()
+
+    assert [task.spec for task in shelf.tasks(run)] == specs
 
 
 @pytest.mark.parametrize("point", ["archive.after_events", "archive.after_run"])

@@ -1,6 +1,7 @@
 """What waits for what in a run with expansions, as ranks, forecasts and reports see it."""
 
 from expansion_board import DIAMOND, WORKER, Board
+from half_stored import store_half
 
 from swarm.engine.engine import Engine
 from swarm.engine.on_demand import TasksOnDemand
@@ -53,6 +54,17 @@ def test_without_expansions_the_plan_is_as_it_was(engine: Engine) -> None:
     specs, joins = engine.specs(board.run)
 
     assert joined(specs, joins) == list(DIAMOND.tasks) == as_happened(engine.tasks(board.run))
+
+
+def test_what_is_not_stored_is_no_dependency(engine: Engine) -> None:
+    """A submission that was stopped leaves the end of a plan, whose first task waits for one not there."""
+    run = store_half(engine)
+    specs, joins = engine.specs(run)
+    waits = joined(specs, joins)
+
+    assert [spec.dependencies for spec in specs[:2]] == [("t49",), ("t50",)]
+    assert [spec.dependencies for spec in waits[:2]] == [(), ("t50",)]
+    assert as_happened(engine.tasks(run)) == waits
 
 
 def test_a_forecast_counts_the_parts_and_not_their_task(engine: Engine) -> None:
