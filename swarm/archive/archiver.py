@@ -37,6 +37,8 @@ PAUSE_S = 0.05
 LEAST_KEPT_MS = 60_000
 """Whoever waits for a run's end finds it in Redis for so long, whatever the settings say."""
 FIRST = "0-0"
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What a run ends in of which Redis holds something that nobody can make a report of."""
 REPORTS = {"json": "report.json", "md": "report.md", "junit": "report.xml"}
 
 
@@ -56,6 +58,7 @@ class Archiver:
         self._is_anew = False  # the stream began again, and has not been read to its end since
         self._lines: dict[str, set[str]] = {}  # run -> all of its file, where that has to be known
         self._ended: set[str] | None = None  # runs to archive
+        self._beyond: set[str] = set()  # runs that cannot be archived; said once of each
         self._look_at_s = 0.0
         self._is_in_charge = True
 
@@ -94,7 +97,7 @@ class Archiver:
         while not self._has(run):
             place = self._place
             self.step()
-            if not self._is_in_charge or time.monotonic() > until_s:
+            if run in self._beyond or not self._is_in_charge or time.monotonic() > until_s:
                 return False
             if self._place == place and not self._has(run):
                 time.sleep(PAUSE_S)  # another process of this home is at it, or the run has not ended
@@ -128,10 +131,24 @@ class Archiver:
         return events[-1].id
 
     def _put_ended(self) -> None:
-        for run in sorted(self._ended or ()):
-            if self._put(run) and self._ended is not None:
+        """Archive what has ended; a run that cannot be stays in Redis, and keeps no other from it."""
+        if self._ended is None:
+            return
+        for run in sorted(self._ended):
+            try:
+                is_put = self._put(run)
+            except UNREADABLE as error:
+                self._leave(run, error)
+                is_put = True
+            if is_put:
                 self._ended.discard(run)
                 self._newest.pop(run, None)
+
+    def _leave(self, run: str, error: Exception) -> None:
+        """Not tried again by this process, unless the run ends once more."""
+        if run not in self._beyond:
+            self._beyond.add(run)
+            self._log.error("run cannot be archived, and stays in Redis", run=run, error=repr(error))
 
     def _put(self, run: str) -> bool:
         """Archive a run as it ended; False when it changed meanwhile."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from archived_runs import Fresh, ended_run
 from half_stored import store_half
+from structlog.testing import capture_logs
 
 from swarm.archive.archiver import LEAST_KEPT_MS, PAGE, Archiver
 from swarm.archive.files import mend
@@ -14,6 +15,7 @@ from swarm.crashpoints import CrashPointError, arm
 from swarm.engine.engine import Engine
 from swarm.engine.records import Event
 from swarm.engine.store import Store
+from swarm.engine.words import text_of
 from swarm.errors import UnknownRunError
 from swarm.settings import Settings
 from swarm.states import TaskState
@@ -69,6 +71,29 @@ def test_a_half_stored_run_that_was_cancelled_is_archived(
     assert archiver().step()
 
     assert [task.spec for task in shelf.tasks(run)] == specs
+
+
+def test_a_run_that_cannot_be_archived_keeps_no_other_from_it(
+    engine: Engine, store: Store, archiver: Fresh, clock: SkewedClock, shelf: Shelf
+) -> None:
+    """It stays in Redis and is said once; the other is archived, and leaves Redis when it is old."""
+    clock.advance(ms=-7 * DAY_MS - 1)
+    broken, whole = sorted(ended_run(engine, key) for key in ("", "again"))
+    clock.advance(ms=7 * DAY_MS + 1)
+    task = engine.keys.of("task", f"{broken}/eins")
+    spec = text_of(store.call("HGET", task, "spec"))
+    store.call("HSET", task, "spec", "{")
+    keeper = archiver()
+
+    with capture_logs() as said:
+        steps = [keeper.step(), keeper.finish(broken), keeper.step()]
+
+    assert steps == [True, False, True]
+    assert [line["run"] for line in said if line["log_level"] == "error"] == [broken]
+    assert shelf.has(whole)
+    assert not shelf.has(broken)
+    assert engine.run_ids() == [broken]
+    store.call("HSET", task, "spec", spec)  # the checker reads it, too
 
 
 @pytest.mark.parametrize("point", ["archive.after_events", "archive.after_run"])
