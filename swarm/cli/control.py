@@ -18,6 +18,7 @@ from swarm.cli.context import (
     run_argument,
 )
 from swarm.cli.output import emit, json_option, say, state_word
+from swarm.cli.seconds import Seconds
 from swarm.errors import NotFinishedError, UsageError
 from swarm.observe.wording import duration, plural
 
@@ -129,7 +130,7 @@ def say_if_nobody_works(engine: "Engine", run: str) -> None:
 
 @click.command()
 @run_argument
-@click.option("--timeout", "timeout_s", type=click.FloatRange(min=0), help="Give up after this many seconds.")
+@click.option("--timeout", "timeout_s", type=Seconds(), help="Give up after this many seconds.")
 @json_option
 @pass_context
 def wait(context: Context, run: str, timeout_s: float | None, as_json: bool) -> int:

@@ -9,8 +9,10 @@ import click
 from swarm.cli.complete import complete_run
 from swarm.cli.context import Context, FilePath, pass_context
 from swarm.cli.output import emit, say
+from swarm.cli.seconds import Seconds
 from swarm.cli.waiting import waiting
 from swarm.errors import UsageError
+from swarm.plan.model import MAX_SECONDS
 from swarm.states import RunState
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 deadline_option = click.option(
     "--deadline",
     "deadline_s",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(most_s=MAX_SECONDS),
     metavar="SECONDS",
     help="What has not ended so long after the submission fails.",
 )

@@ -14,13 +14,12 @@ from pydantic_core import ErrorDetails
 from swarm.errors import PlanError, Problem
 from swarm.plan.checks import MAX_TEXT_BYTES, find_problems
 from swarm.plan.graph import topological_order
-from swarm.plan.model import DEFAULT_ESTIMATE_S, DEFAULT_TYPE, MOST_PRIORITY, Plan, TaskSpec
+from swarm.plan.model import DEFAULT_ESTIMATE_S, DEFAULT_TYPE, MAX_SECONDS, MOST_PRIORITY, Plan, TaskSpec
 from swarm.plan.reading import path_of, problems_error, read_json, shown
 from swarm.plan.scope import normalise_pattern
 from swarm.plan.spelling import MEANT, nearest
 
 MAX_TASKS = 100_000
-MAX_SECONDS = 30 * 24 * 3600.0
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT_BYTES)]

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 DEFAULT_TYPE = "general"
 DEFAULT_ESTIMATE_S = 300.0
+MAX_SECONDS = 30 * 24 * 3600.0
+"""The longest estimate, timeout and deadline."""
 SERVED_EXECUTORS = ("command", "messages")
 MOST_PRIORITY = 49
 """The dispatch score has room for priorities from -49 to 49 between two ranks."""
