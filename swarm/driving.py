@@ -12,7 +12,7 @@ from typing import Protocol
 from swarm.base_check import BaseCheck
 from swarm.engine.engine import Engine
 from swarm.engine.snapshot import Snapshot, take_snapshot
-from swarm.errors import RefusedError, StoreUnreachableError, UnknownRunError
+from swarm.errors import RefusedError, StorePutDownError, StoreUnreachableError, UnknownRunError
 from swarm.fleet.liveness import judged_here
 from swarm.fleet.local import Death, LocalFleet
 from swarm.fleet.server import ensure_server
@@ -98,7 +98,7 @@ def drive(
 
     Raises:
         RefusedError: Redis answers, and has lost this run, or a part of its plan that is not known here.
-        StoreUnreachableError: a person has stopped the embedded server.
+        StorePutDownError: a person has stopped the embedded server.
     """
     with stop_on_signals() as requests:
         asked = 0
@@ -149,7 +149,7 @@ def _keep_server(settings: Settings) -> None:
 def _refuse_stopped(settings: Settings, run: str) -> None:
     """Raise when the server is gone because a person wants it so: it is not ours to start again."""
     if is_put_down(settings):
-        raise StoreUnreachableError(
+        raise StorePutDownError(
             "the embedded server was stopped by `swarm down`",
             hint=f"`swarm run --resume {run}` starts it and goes on",
         )

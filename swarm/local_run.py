@@ -13,7 +13,13 @@ from swarm.engine.ranking import Ranking
 from swarm.engine.reads import Reads
 from swarm.engine.records import RunRecord
 from swarm.engine.snapshot import take_snapshot
-from swarm.errors import AuthenticationError, StoreReplyError, StoreUnreachableError, UnknownRunError
+from swarm.errors import (
+    AuthenticationError,
+    StorePutDownError,
+    StoreReplyError,
+    StoreUnreachableError,
+    UnknownRunError,
+)
 from swarm.fleet.leftovers import sweep_leftovers
 from swarm.fleet.local import LocalFleet
 from swarm.fleet.resources import Admission, choose_workers
@@ -35,6 +41,7 @@ from swarm.states import RunState
 from swarm.verdict import Verdict, publish_here, verdict_on
 
 PATIENCE_S = 2.0
+SUBMIT_AGAIN = "submit it again: the same plan starts the server, and goes on where it stopped"
 
 PROCESS_MEMORY_MB, PROCESS_CPUS = 512, 0.5
 """What one worker without a container is counted as, when their number is chosen."""
@@ -241,6 +248,7 @@ def submit_plan(
     Raises:
         RepositoryError: there is no commit to start from.
         ConfigError: a gate in its swarm.toml, or the limits in this one, are malformed.
+        StorePutDownError: a person has stopped the embedded server meanwhile.
     """
     make_home(settings.home)
     hub = Hub.open_or_create(settings.hub)
@@ -248,9 +256,12 @@ def submit_plan(
     load_gates(hub, base)
     limits = load_limits(settings.root)
     identity = repository_identity(settings.root)
-    run = engine.submit(
-        plan, base=base, key=key, repository=identity, deadline_s=deadline_s, fail_fast=fail_fast
-    )
+    try:
+        run = engine.submit(
+            plan, base=base, key=key, repository=identity, deadline_s=deadline_s, fail_fast=fail_fast
+        )
+    except StorePutDownError as error:
+        raise StorePutDownError(error.message, hint=SUBMIT_AGAIN) from error
     for kind, most in limits.items():
         engine.limit(kind, most)
     record = engine.run(run)

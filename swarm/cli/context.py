@@ -1,5 +1,6 @@
 """What every command starts from: the folder, its settings, its queue, and the run that is meant."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -56,7 +57,8 @@ class Context(NamedTuple):
         url = server_url(settings)
         from swarm.engine.connect import engine_for
 
-        engine = engine_for(settings, url, patience_s=patience_s)
+        is_gone = partial(_is_put_down, settings)
+        engine = engine_for(settings, url, patience_s=patience_s, is_put_down=is_gone)
         click.get_current_context().call_on_close(engine.close)
         return engine
 
@@ -72,7 +74,8 @@ class Context(NamedTuple):
 
         store = open_store(url)
         click.get_current_context().call_on_close(store.close)
-        ask = patient_pipeline(store, Patience(patience_s))
+        is_gone = partial(_is_put_down, settings)
+        ask = patient_pipeline(store, Patience(patience_s, is_put_down=is_gone))
         return ArchivedReads(ask, Keys(settings.project), Shelf(settings.runs))
 
 
@@ -124,6 +127,14 @@ def server_url(settings: "Settings") -> str:
             hint="start one with `swarm run` or set REDIS_URL",
         )
     return url
+
+
+def _is_put_down(settings: "Settings") -> bool:
+    """A person has stopped the server, and it is not running for a look."""
+    from swarm.fleet.server_file import running_url
+    from swarm.fleet.stopped import is_put_down
+
+    return is_put_down(settings) and running_url(settings.home) is None
 
 
 def find_run(reads: "ArchivedReads", text: str) -> str:

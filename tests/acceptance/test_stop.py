@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from real_swarm import DIAMOND, Swarm, wait_for, write_task
 
-from swarm.engine.connect import PATIENCE_S
+from swarm.engine.connect import PATIENCE_S, open_store
+from swarm.engine.words import text_of
 from swarm.fleet.server_file import running_url
 
 PROMPTLY_S = PATIENCE_S * 3 / 4
@@ -209,10 +210,26 @@ def test_a_server_that_is_put_down_ends_the_run_that_used_it(swarm: Swarm) -> No
     swarm.call("down")
 
     assert run.wait(PROMPTLY_S) == 3
-    assert "stopped by `swarm down`" in swarm.told()
+    assert "error[SW014]: the embedded server was stopped by `swarm down`" in swarm.told()
     assert running_url(swarm.root / ".swarm") is None
     gate(swarm).touch()
     assert swarm.call("run", "--resume", "latest", "--workers", "1").returncode == 0
+
+
+def test_whoever_follows_a_run_ends_with_the_server_that_is_put_down(swarm: Swarm) -> None:
+    """Nothing more will come, and waiting for it is no use."""
+    swarm.json("submit", swarm.plan([write_task("only")]))
+    store = open_store(running_url(swarm.root / ".swarm") or "")
+    words = (["watch"], ["wait"], ["events", "-f"], ["logs", "only", "-f"])
+    started = [swarm.start(*command) for command in words]
+    wait_for(lambda: text_of(store.call("CLIENT", "LIST")).count("addr=") > len(words), "all to look")
+    store.close()
+
+    swarm.call("down")
+
+    assert [process.wait(PROMPTLY_S) for process in started] == [3] * len(words)
+    assert swarm.told().count("error[SW014]") == len(words)
+    assert running_url(swarm.root / ".swarm") is None
 
 
 def test_workers_and_supervisors_end_with_the_server_that_is_put_down(swarm: Swarm) -> None:

@@ -7,8 +7,14 @@ from typing import Any
 
 import pytest
 
+from swarm.engine.connect import open_store
+from swarm.engine.engine import Engine
 from swarm.engine.store import Store
 from swarm.engine.words import text_of
+from swarm.errors import StorePutDownError
+from swarm.local_run import submit_plan
+from swarm.plan.document import parse_plan
+from swarm.settings import load_settings
 from swarm.testing.repository import make_repository
 
 # Any: these are the fixtures' own types, and a test cannot import from its conftest.
@@ -69,7 +75,21 @@ def test_a_submission_costs_no_more_when_there_are_other_runs(swarm: Swarm, stor
     for number in range(9):
         commands(f"other {number}")
 
-    assert commands("last") == alone
+    assert commands("last") < alone + 9  # a look at the clock may come in between, a look at each run not
+
+
+def test_a_submission_whose_server_is_put_down_is_to_be_repeated(folder: Path, plan: str) -> None:
+    """Its run is not stored whole, so it cannot be resumed."""
+    gone = Engine(open_store("redis://127.0.0.1:1"), "p", is_put_down=lambda: True)
+    settings = load_settings(folder, {})
+
+    with pytest.raises(StorePutDownError) as stopped:
+        submit_plan(settings, gone, parse_plan(Path(plan).read_text(encoding="utf-8")))
+
+    assert not stopped.value.retryable
+    assert (
+        stopped.value.help == "submit it again: the same plan starts the server, and goes on where it stopped"
+    )
 
 
 def processed(store: Store) -> int:
