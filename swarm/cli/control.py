@@ -20,7 +20,9 @@ from swarm.cli.context import (
 from swarm.cli.output import emit, json_option, say, state_word
 from swarm.cli.seconds import Seconds
 from swarm.errors import NotFinishedError, UsageError
+from swarm.observe.orders import SUBMIT
 from swarm.observe.wording import duration, plural
+from swarm.states import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -122,6 +124,9 @@ def say_if_nobody_works(engine: "Engine", run: str) -> None:
     from swarm.engine.snapshot import is_alive
     from swarm.fleet.liveness import is_dead_here
 
+    if engine.run(run).state is RunState.LOADING:
+        say(f"run {run} is not stored whole: `{SUBMIT}`, the same plan, goes on with it")
+        return
     now_ms = engine.now_ms()
     workers = [one for one in engine.agents() if one.kind == "worker" and not is_dead_here(one)]
     if not any(is_alive(one, now_ms) for one in workers):

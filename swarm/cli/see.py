@@ -7,9 +7,9 @@ import click
 from swarm.cli.context import Context, find_run, pass_context, run_argument
 from swarm.cli.output import emit, json_option, pairs, state_word, table
 from swarm.errors import UsageError
-from swarm.observe.orders import orders_in_force, unserved_queues
+from swarm.observe.orders import SUBMIT, orders_in_force, unserved_queues
 from swarm.observe.wording import duration, lock_name, one_line, plural
-from swarm.states import TaskState
+from swarm.states import RunState, TaskState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,8 @@ def status(context: Context, run: str, as_json: bool) -> None:
     from swarm.engine.standing import read_standing, standing_of
 
     record = reads.run(find_run(reads, run))
-    is_forecast = not record.state.is_terminal and sum(record.counts.values()) <= MOST_FORECAST
+    is_live = record.state is RunState.ACTIVE
+    is_forecast = is_live and sum(record.counts.values()) <= MOST_FORECAST
     if not (as_json or is_forecast or record.is_archived):
         snapshot = take_snapshot(reads, record.run, with_tasks=False)
         click.echo(
@@ -165,7 +166,9 @@ def _status_text(snapshot: "Snapshot", standing: "Standing", left_s: float | Non
         "run": f"{run.run}  {state_word(run.state)}",
         "goal": one_line(run.goal, 80) or "-",
         "branch": f"{run.branch}" + (f" at {run.tip[:12]}" if run.tip else ""),
-        "tasks": f"{run.counts.get(TaskState.DONE, 0)}/{total} done   {counts}",
+        "tasks": f"{total} stored so far"
+        if run.state is RunState.LOADING
+        else f"{run.counts.get(TaskState.DONE, 0)}/{total} done   {counts}",
         "time": duration(snapshot.elapsed_s)
         + (f", about {duration(left_s)} more" if left_s is not None else ""),
         "alive": f"{plural(len(workers), 'worker')},"
@@ -177,7 +180,9 @@ def _status_text(snapshot: "Snapshot", standing: "Standing", left_s: float | Non
             f"`swarm tasks {run.run} --needs-you`, then retry or skip"
         )
     if run.deadline_ms and not run.state.is_terminal:
-        head["deadline"] = f"in {duration((run.deadline_ms - snapshot.taken_ms) / 1000)}"
+        left_ms = run.deadline_ms - snapshot.taken_ms
+        far = duration(abs(left_ms) / 1000)
+        head["deadline"] = f"in {far}" if left_ms > 0 else f"passed {far} ago"
     parts = [pairs(head)]
     if orders := orders_in_force(run, snapshot.controls):
         parts.append("\n".join(orders))
@@ -187,7 +192,9 @@ def _status_text(snapshot: "Snapshot", standing: "Standing", left_s: float | Non
         parts.append(_tasks_text(standing.shown, snapshot.taken_ms))
     if standing.moving > len(standing.shown):
         parts.append(f"and {standing.moving - len(standing.shown)} more; `swarm tasks` lists all")
-    if not run.state.is_terminal and not workers:
+    if run.state is RunState.LOADING:
+        parts.append(f"its plan is not stored whole: `{SUBMIT}`, the same plan, goes on")
+    elif not run.state.is_terminal and not workers:
         parts.append(f"no worker is alive: `swarm run --resume {run.run}` goes on")
     return "\n\n".join(parts)
 

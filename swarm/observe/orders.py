@@ -5,6 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from swarm.engine.records import Controls, RunRecord, Unserved
 from swarm.observe.wording import duration, plural
 
+SUBMIT = "swarm submit FILE"
+"""What goes on with a run that is not stored whole, given the same plan."""
+
 
 def orders_in_force(run: RunRecord, controls: Controls) -> tuple[str, ...]:
     """Everything that keeps tasks of this run from being given out, or may."""

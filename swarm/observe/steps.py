@@ -2,9 +2,9 @@
 
 from swarm.engine.records import TaskRecord
 from swarm.engine.views import Surroundings
-from swarm.observe.orders import start_for
+from swarm.observe.orders import SUBMIT, start_for
 from swarm.plan.model import queue_of
-from swarm.states import FailureKind, TaskState
+from swarm.states import FailureKind, RunState, TaskState
 
 
 def next_steps(around: Surroundings, record: TaskRecord) -> tuple[str, ...]:
@@ -19,6 +19,8 @@ def next_steps(around: Surroundings, record: TaskRecord) -> tuple[str, ...]:
         return (f"swarm retry {run}",)
     if record.state is TaskState.DONE:
         return (f"swarm diff {task} --run {run}",) if record.merged_commit else ()
+    if around.run.state is RunState.LOADING:
+        return (SUBMIT,)
     if not around.run.state.is_terminal and not any(agent.kind == "worker" for agent in around.alive):
         # The workers of a run have no tags but those of the settings.
         needed = (start_for(queue_of(record.spec)),) if record.spec.needs else ()

@@ -44,3 +44,28 @@ def test_one_that_was_cancelled_is_watched_to_its_end(swarm: Swarm, bench: Bench
 
     assert watched.code == 1, watched.err
     assert "cancelled" in watched.out
+
+
+def test_its_status_says_how_much_is_stored_and_what_goes_on(swarm: Swarm, run: str) -> None:
+    """It is no run of 150 tasks of which none is done, and it cannot be resumed."""
+    shown = swarm("status", run).out
+
+    assert "150 stored so far" in shown
+    assert "0/150" not in shown
+    assert "its plan is not stored whole: `swarm submit FILE`, the same plan, goes on" in shown
+    assert "--resume" not in shown
+
+
+def test_what_steers_it_says_what_goes_on(swarm: Swarm, bench: Bench, run: str) -> None:
+    """After a pause that is taken back, and for each of its tasks."""
+    swarm("pause", run)
+    resumed = swarm("resume", run)
+    bench.engine.cancel(run)
+    retried = swarm("retry", run)
+    why = swarm("why", "t199", "--run", run, "--json").json()
+
+    said = f"run {run} is not stored whole: `swarm submit FILE`, the same plan, goes on with it"
+    assert (resumed.code, retried.code) == (0, 0)
+    assert said in retried.err
+    assert "--resume" not in resumed.err + retried.err
+    assert why["next"] == ["swarm submit FILE"]

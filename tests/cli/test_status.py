@@ -1,11 +1,13 @@
 """`status` of queues that nobody serves, and of large runs."""
 
+import re
 from dataclasses import replace
 
 from why_chain import Bench, Swarm, Task
 
 from swarm.engine.connect import open_store
 from swarm.engine.words import text_of
+from swarm.testing.plans import BASE, make_plan
 
 
 def test_a_queue_that_nobody_serves_says_what_to_start(
@@ -90,3 +92,17 @@ def test_the_status_of_a_large_run_reads_what_it_shows(
         assert (said in shown, commands() - before < 100) == (True, True)
     store.close()
     assert any(line.startswith(f"{held} ") for line in swarm("status", large).out.splitlines())
+
+
+def test_a_deadline_that_has_passed_is_said_to_have(swarm: Swarm, bench: Bench, redis_url: str) -> None:
+    """Nobody is there to end the run: it is not about to happen."""
+    run = bench.engine.submit(make_plan("a"), base=BASE, deadline_s=100)
+    soon = swarm("status", run).out
+    store = open_store(redis_url)
+    store.call("HSET", bench.engine.keys.of("run", run), "deadline_ms", bench.engine.now_ms() - 100_000)
+    store.close()
+
+    late = swarm("status", run).out
+
+    assert re.search(r"deadline +in 1m\d\ds", soon)
+    assert re.search(r"deadline +passed 1m4\ds ago", late)
