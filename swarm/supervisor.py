@@ -101,6 +101,7 @@ class Supervisor:
             heart.join(timeout=HEARTBEAT_S)
         if not is_away:  # nobody would hear it
             self._sign_off()
+        self._log.info("supervisor ended")
 
     def tick(self, should_stop: Callable[[], bool]) -> TickReport:
         """Reclaim, merge what can be merged now, publish what landed.

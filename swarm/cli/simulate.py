@@ -29,6 +29,7 @@ RANKS = {
     "learnt": "from the means of types, learnt as tasks end",
     "none": "none: no duration is known",
 }
+UNMEASURED = "from the plan's estimates: nothing was measured"
 WORKERS = 4
 _LONG_S = 600.0
 
@@ -85,7 +86,7 @@ def simulate(
     )
     if file is not None:
         found = _forecast_of_plan(ask, context, file, workers)
-        emit(found, as_json, lambda: _text(found))
+        emit(found, as_json, lambda: _text(found, is_measured=False))
     else:
         _replay(ask, context, run or "", workers, as_json)
 
@@ -124,10 +125,11 @@ def _replay(
         "recorded_makespan_s": recorded.makespan_s,
         "unmeasured": recorded.unmeasured,
     }
-    emit({**asdict(found), **took}, as_json, lambda: f"{_text(found)}\n{_beside(recorded)}")
+    text = partial(_text, found, is_measured=bool(recorded.durations_s))
+    emit({**asdict(found), **took}, as_json, lambda: f"{text()}\n{_beside(recorded)}")
 
 
-def _text(found: "Simulation") -> str:
+def _text(found: "Simulation", *, is_measured: bool) -> str:
     saved = 1 - found.makespan_s / found.fifo_makespan_s if found.fifo_makespan_s else 0.0
     beside = f", of which this saves {saved:.1%}" if saved >= 0 else f", and this costs {-saved:.1%} more"
     rows = {
@@ -139,7 +141,8 @@ def _text(found: "Simulation") -> str:
         "busy": f"{found.utilisation:.0%} of the workers' time",
     }
     if found.policy != "fifo":
-        rows["ranks"] = RANKS[found.estimates]
+        is_guess = found.estimates == "measured" and not is_measured
+        rows["ranks"] = UNMEASURED if is_guess else RANKS[found.estimates]
     if found.limits:
         rows["limits"] = "; ".join(f"{kind}: at most {most} at once" for kind, most in found.limits.items())
     if found.late:

@@ -3,6 +3,7 @@
 from swarm.engine.records import TaskRecord
 from swarm.engine.views import Surroundings
 from swarm.observe.orders import SUBMIT, start_for
+from swarm.observe.takers import starts_taker
 from swarm.plan.model import queue_of
 from swarm.states import FailureKind, RunState, TaskState
 
@@ -19,10 +20,18 @@ def next_steps(around: Surroundings, record: TaskRecord) -> tuple[str, ...]:
         return (f"swarm retry {run}",)
     if record.state is TaskState.DONE:
         return (f"swarm diff {task} --run {run}",) if record.merged_commit else ()
+    return _steps_on(around, record)
+
+
+def _steps_on(around: Surroundings, record: TaskRecord) -> tuple[str, ...]:
+    """The same about a task that has not ended."""
+    run, task = record.run, record.spec.id
     if around.run.state is RunState.LOADING:
         return (SUBMIT,)
     if not around.run.state.is_terminal and not any(agent.kind == "worker" for agent in around.alive):
         # The workers of a run have no tags but those of the settings.
         needed = (start_for(queue_of(record.spec)),) if record.spec.needs else ()
         return (*needed, f"swarm run --resume {run}")
+    if record.state is TaskState.QUEUED:
+        return tuple(filter(None, [starts_taker(record, around.alive)]))
     return (f"swarm logs {task} --run {run} -f",) if record.state is TaskState.RUNNING else ()

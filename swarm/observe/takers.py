@@ -44,6 +44,20 @@ def takers(task: TaskRecord, agents: Iterable[AgentRecord], now_ms: int) -> Iter
     yield from _among(task, equipped, now_ms)
 
 
+def starts_taker(task: TaskRecord, agents: Iterable[AgentRecord]) -> str:
+    """The command that starts a worker which could take it, when none alive could; else empty.
+
+    A model is not a matter of workers: they need its key.
+    """
+    spec = task.spec
+    for agent in agents:
+        serves = agent.kind == "worker" and bool({"*", spec.type} & set(agent.types))
+        runs = not agent.executors or spec.executor in {*agent.executors, "messages"}
+        if serves and runs and set(spec.needs) <= set(agent.tags):
+            return ""
+    return start_for(queue_of(spec))
+
+
 def _among(task: TaskRecord, able: list[AgentRecord], now_ms: int) -> Iterator[str]:
     """Whom of the able it is left to, and whether one of them has time."""
     fresh = [agent for agent in able if agent.worker_id not in task.tried_by]

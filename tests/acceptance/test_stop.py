@@ -241,3 +241,4 @@ def test_workers_and_supervisors_end_with_the_server_that_is_put_down(swarm: Swa
     swarm.call("down")
 
     assert [process.wait(PROMPTLY_S) for process in started] == [0, 0, 0]
+    assert (swarm.told().count("supervisor ended"), swarm.told().count("worker ended")) == (1, 2)

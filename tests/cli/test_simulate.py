@@ -84,6 +84,19 @@ def test_a_replay_says_where_its_ranks_come_from(swarm: Swarm, bench: Bench, tas
     assert "ranks" not in fifo
 
 
+def test_where_nothing_was_measured_the_estimates_are_said_to_count(
+    swarm: Swarm, folder: Path, bench: Bench, task: Task
+) -> None:
+    """Of a plan, and of a run of which nothing is done."""
+    write_plan(folder)
+    bench.submit(task("a"))
+
+    for words in (["plan.json"], ["--events", "latest"]):
+        shown = swarm("simulate", *words, "--estimates", "measured").out
+        assert "from the plan's estimates: nothing was measured" in shown
+        assert "from what tasks took" not in shown
+
+
 def test_an_order_that_takes_longer_than_fifo_is_said_to_cost(swarm: Swarm, folder: Path) -> None:
     """Of durations that nobody knows the long one looks like any other; no saving is negative."""
     rows = [

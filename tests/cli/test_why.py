@@ -255,3 +255,14 @@ def test_a_task_whose_tags_nobody_has_says_which(swarm: Swarm, bench: Bench, tas
         "no worker has all of the tags it needs (gpu, big); tags alive: gpu",
         "`swarm worker --types general --tags big,gpu` starts one that does",
     ]
+    assert swarm("why", "train", "--json").json()["next"] == ["swarm worker --types general --tags big,gpu"]
+
+
+def test_a_task_that_a_worker_can_take_needs_no_other(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """It has the tags; and a type that nobody serves names what serves it."""
+    bench.submit(replace(task("train"), needs=("gpu",)), task("write", kind="docs"))
+    worker = WorkerProfile("w", types=("general",), tags=("gpu",), host="box", pid=1)
+    bench.engine.heartbeat(worker, kind="worker", state="idle")
+
+    assert swarm("why", "train", "--json").json()["next"] == []
+    assert swarm("why", "write", "--json").json()["next"] == ["swarm worker --types docs"]
