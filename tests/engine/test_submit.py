@@ -103,7 +103,7 @@ def half_stored(engine: Engine, plan: Plan, *, chunks: int) -> str:
 def test_a_half_stored_run_that_was_cancelled_can_be_retried_and_then_resumed(
     engine: Engine, worker: WorkerProfile, chunks: int, stored: int
 ) -> None:
-    """Its other half is still to come: nobody works on it before the activation says that the plan is whole."""
+    """Its other half is still to come: nobody works on it before the activation says that it is whole."""
     plan = make_plan(*(f"t{n}" for n in range(200)))
     run = half_stored(engine, plan, chunks=chunks)
     engine.cancel(run)
@@ -135,7 +135,7 @@ def test_a_half_stored_run_whose_tasks_were_cancelled_one_by_one_has_not_ended(e
     assert engine.run(run).state is RunState.CANCELLED
 
 
-def test_a_run_all_of_which_was_cancelled_before_it_was_whole_ends_with_its_activation(
+def test_a_run_that_was_cancelled_to_its_last_task_ends_with_its_activation(
     engine: Engine,
 ) -> None:
     """Nothing that moves later would end it."""
