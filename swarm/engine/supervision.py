@@ -44,7 +44,8 @@ class Supervision(Retention):
         found: list[Requeued] = []
         place = "0"
         while place.strip():
-            answer = words_of(self._caller.call("reclaim_worker", worker_id, self._caller.new_op(), place))
+            request = (worker_id, self._caller.new_op(), place, self.lease_ms)
+            answer = words_of(self._caller.call("reclaim_worker", *request))
             place = answer[1]
             found += decode_requeued(answer[2:])
         self._caller.drain_work()

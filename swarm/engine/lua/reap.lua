@@ -50,7 +50,7 @@ for _, member in ipairs(expired) do
   if task and (task.state == 'acked' or task.state == 'running') then
     answer[#answer + 1] = member
     answer[#answer + 1] = task.worker
-    answer[#answer + 1] = reclaim_task(task, 'its lease ended: no renewal from worker ' .. task.worker)
+    answer[#answer + 1] = reclaim_task(task, 'its lease ended: no renewal from worker ' .. task.worker, lease_ms)
   else
     write('ZREM', key('leases'), member)
   end
