@@ -114,6 +114,25 @@ def test_a_deadline_and_the_end_of_a_lease_in_one_tick_are_told_once(
     assert (states(engine, run), engine.task(run, "t").crashes) == ({"t": "failed", "u": "queued"}, 0)
 
 
+def test_a_tick_is_left_out_where_another_was_just_now(engine: Engine, clock: SkewedClock) -> None:
+    """Every worker ticks, and one of them is enough; a clock that went back makes no tick recent."""
+    clock.advance(ms=3_600_000)
+    engine.reclaim_expired()
+    clock.advance(ms=-3_600_000)
+    engine.reclaim_expired(unless_within_ms=1_000)
+    run = engine.submit(make_plan("late"), base=BASE, deadline_s=2.0)
+    clock.advance(ms=1_600)
+    engine.reclaim_expired(unless_within_ms=1_000)
+    seen = []
+
+    for ms in (500, 600):
+        clock.advance(ms=ms)
+        engine.reclaim_expired(unless_within_ms=1_000)
+        seen.append(states(engine, run)["late"])
+
+    assert seen == ["queued", "failed"]
+
+
 def test_a_person_may_retry_what_was_late(engine: Engine, clock: SkewedClock) -> None:
     """The deadline has been had; the retry has none."""
     run = engine.submit(make_plan(by(10, make_task("t"))), base=BASE)
@@ -157,7 +176,7 @@ def test_what_is_let_go_on_while_a_run_is_being_ended_is_ended_as_well(
     engine.reclaim_expired()
     clock.advance(ms=4_000)
     caller = engine._caller
-    caller.call("reap", caller.new_op(), engine.lease_ms)
+    caller.call("reap", caller.new_op(), engine.lease_ms, 0)
     engine.finish(held)
 
     pass_time(engine, clock, 8_000)
