@@ -75,7 +75,7 @@ def graph_of(
 ) -> TaskGraph:
     """A plan as a graph; its estimates are the durations where no others are given.
 
-    Locks are most of the work, and no bound needs them: `with_locks` is for whoever schedules it.
+    Locks are most of the work: without them for what only bounds it, which no bound takes into account.
     """
     place = {task.id: number for number, task in enumerate(plan.tasks)}
     return TaskGraph(

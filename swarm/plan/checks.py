@@ -10,11 +10,14 @@ from typing import Any
 
 from swarm.errors import Problem
 from swarm.plan.graph import find_cycles
+from swarm.plan.model import DEFAULT_TYPE
 from swarm.plan.reading import path_of, shown
 from swarm.plan.scope import PatternError, normalise_pattern
 from swarm.plan.spelling import first_few, nearest
 
 MAX_TEXT_BYTES = 64 * 1024
+MAX_QUEUES = 200
+"""A worker of all types looks at the head of each before it takes a task: 1,000 of them cost it 5 ms."""
 _NAMED_IDS = 8
 _SUGGESTIONS = 50
 _CYCLE_SHOWN = 12
@@ -35,10 +38,21 @@ def find_problems(tasks: Sequence[object], root: str) -> list[Problem]:
             problems.append(
                 Problem(path_of(root, (index, "id")), f"duplicate id {shown(task_id)}", f"first at {before}")
             )
+    queues = {_queue_name(task) for _, task in rows}
+    if len(queues) > MAX_QUEUES:
+        what = f"{len(queues)} different `type`s (with their `needs`), at most {MAX_QUEUES}"
+        problems.append(
+            Problem(root, what, "a type is what workers are told apart by; tasks need none of their own")
+        )
     problems += _dependency_problems(rows, first, root)
     for index, task in rows:
         problems += [Problem(path_of(root, (index, *parts)), *what) for parts, *what in _task_problems(task)]
     return problems
+
+
+def _queue_name(task: Mapping[str, Any]) -> str:
+    name, needs = str(task.get("type", DEFAULT_TYPE)), task.get("needs")
+    return "+".join([name, *sorted({tag for tag in _texts(needs) if tag})]) if needs else name
 
 
 def _dependency_problems(

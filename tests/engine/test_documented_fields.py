@@ -23,16 +23,16 @@ def documented() -> dict[str, set[str]]:
     table = page.partition("\n## Fields\n")[2].partition("\n## ")[0]
     fields: dict[str, set[str]] = {}
     for name, text in re.findall(r"^\| `([a-z]+:?)` \| (.*) \|$", table, re.MULTILINE):
-        fields.setdefault(name, set()).update(re.findall(r"`(\w+)(?::<\w+>)?`", text))
+        fields.setdefault(name, set()).update(re.findall(r"`(\w+:?)(?:<\w+>)?`", text))
     return fields
 
 
 def stored(engine: Engine, store: Store) -> set[tuple[str, str]]:
-    """Every (hash, field) of the project; `op:<caller>` and the like as what comes before the name."""
+    """Every (hash, field) of the project; in `meta`, `op:<caller>` and the like up to the colon."""
     prefix = engine.keys.prefix
     names = [name.removeprefix(prefix) for name in words_of(store.call("KEYS", "*"))]
     return {
-        (kind, field.partition(":")[0])
+        (kind, re.sub(r":.*", ":", field) if kind == "meta" else field)
         for name in names
         for kind in HASHES
         if name == kind or (kind.endswith(":") and name.startswith(kind))
@@ -65,7 +65,7 @@ def test_every_documented_field_is_written_by_a_script() -> None:
     sources = "".join(
         path.read_text(encoding="utf-8") for path in (ROOT / "swarm" / "engine" / "lua").glob("*.lua")
     )
-    quoted = set(re.findall(r"'(\w+):?'", sources))
+    quoted = set(re.findall(r"'(\w+:?)'", sources))
 
     assert documented().keys() == set(HASHES)
     assert {field for fields in documented().values() for field in fields} - quoted == set()

@@ -40,10 +40,13 @@ def mixed_plan(random: Random) -> Plan:
 def work_through(engine: Engine, seed: int) -> list[tuple[str, int]]:
     """Go through a plan by finish-and-claim, seldom in another way; each claim and its token."""
     random = Random(seed)
-    engine.submit(mixed_plan(random), base=BASE)
+    runs = [engine.submit(mixed_plan(random), base=BASE) for _ in range(3)]
     claimed: list[tuple[str, int]] = []
     claim: Claim | None = None
-    for number in range(200):
+    for number in range(400):
+        if random.randrange(12) == 0:
+            steer = random.choice((engine.pause, engine.resume, engine.resume))
+            steer(random.choice(runs))
         if claim is None:
             claim = engine.claim(WORKER, f"c{number}")
             if claim is None:

@@ -1,5 +1,6 @@
 """Submission: idempotent, chunked, resumable, refused for another repository."""
 
+import itertools
 import threading
 
 import pytest
@@ -89,21 +90,64 @@ def test_a_run_that_was_loaded_halfway_is_not_claimable_and_can_be_resumed(
     assert engine.run(run).counts[TaskState.QUEUED] == 200
 
 
-def test_a_half_stored_run_that_was_cancelled_can_be_retried_and_then_resumed(engine: Engine) -> None:
-    """Its other half is still to come: only the activation says that the plan is whole."""
-    plan = make_plan(*(f"t{n}" for n in range(200)))
+def half_stored(engine: Engine, plan: Plan, *, chunks: int) -> str:
+    """A run whose submitter died after so many chunks."""
     run = run_id(engine.project, plan, specs_of(plan), base=BASE, key="")
     engine._caller.call("open_run", run, "", f"swarm/{run}", BASE, "", SCHEMA, len(plan.tasks))
-    engine._caller.call("submit", run, 0, *next(plan_chunks(plan, specs_of(plan), 0)))
+    for number, chunk in enumerate(itertools.islice(plan_chunks(plan, specs_of(plan), 0), chunks)):
+        engine._caller.call("submit", run, number, *chunk)
+    return run
+
+
+@pytest.mark.parametrize(("chunks", "stored"), [(0, 0), (1, 150)])
+def test_a_half_stored_run_that_was_cancelled_can_be_retried_and_then_resumed(
+    engine: Engine, worker: WorkerProfile, chunks: int, stored: int
+) -> None:
+    """Its other half is still to come: nobody works on it before the activation says that it is whole."""
+    plan = make_plan(*(f"t{n}" for n in range(200)))
+    run = half_stored(engine, plan, chunks=chunks)
     engine.cancel(run)
 
     moved = engine.retry(run)
-    retried = engine.run(run)
+    retried, claim = engine.run(run), engine.claim(worker, "early")
     engine.submit(plan, base=BASE)
 
-    assert (moved, retried.state) == (150, RunState.LOADING)
+    assert (moved, retried.state, claim) == (stored, RunState.LOADING, None)
     assert engine.run(run).state is RunState.ACTIVE
     assert engine.run(run).counts[TaskState.QUEUED] == 200
+    assert engine.claim(worker, "late") is not None
+
+
+def test_a_half_stored_run_whose_tasks_were_cancelled_one_by_one_has_not_ended(engine: Engine) -> None:
+    """What is still to be stored is stored; a run that is whole and has nothing left to do ends."""
+    plan = make_plan(*(f"t{n}" for n in range(151)))
+    run = half_stored(engine, plan, chunks=1)
+    for number in range(1, 151):
+        engine.cancel(run, f"t{number}")
+
+    before = engine.run(run).state
+    engine.submit(plan, base=BASE)
+    submitted = engine.run(run)
+    engine.cancel(run, "t0")
+
+    assert (before, submitted.state) == (RunState.LOADING, RunState.ACTIVE)
+    assert submitted.counts[TaskState.QUEUED] == 1
+    assert engine.run(run).state is RunState.CANCELLED
+
+
+def test_a_run_that_was_cancelled_to_its_last_task_ends_with_its_activation(
+    engine: Engine,
+) -> None:
+    """Nothing that moves later would end it."""
+    plan = make_plan("a", "b")
+    run = half_stored(engine, plan, chunks=1)
+    engine.cancel(run, "a")
+    engine.cancel(run, "b")
+
+    engine.submit(plan, base=BASE)
+
+    assert engine.run(run).state is RunState.CANCELLED
+    assert engine.run(run).ended_ms
 
 
 def test_activation_goes_on_without_its_submitter(engine: Engine) -> None:

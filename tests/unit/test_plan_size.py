@@ -82,3 +82,16 @@ def test_a_cycle_of_ten_thousand_is_found_and_shortened() -> None:
     assert message.startswith("$[0].dependencies: cycle: t0 -> t1 -> t2")
     assert "more …" in message
     assert len(message) < 300
+
+
+def test_a_type_for_each_task_is_refused_with_the_reason() -> None:
+    """Every claim of a worker of all types looks at each queue; tags in another order make no other one."""
+    few = [
+        {"id": f"t{n}", "description": "x", "type": f"k{n % 100}", "needs": ["a", "b"]} for n in range(201)
+    ]
+    few[0]["needs"] = ["b", "a"]
+    many = [{"id": f"t{n}", "description": "x", "type": f"k{n}"} for n in range(201)]
+
+    assert find_problems(few, "$") == []
+    (problem,) = find_problems(many, "$")
+    assert problem.message.startswith("201 different `type`s")

@@ -35,7 +35,7 @@ local function prune_answers(tick)
     local told_ms = string.find(field, '^op:') and string.match(stored, '^%S+ (%d+)\n')
       or string.find(field, '^claim:') and string.match(stored, '^%S+ %d+ (%d+) ')
     if told_ms and now - tonumber(told_ms) > FORGET_MS then
-      old[#old + 1] = page[2][i]
+      old[#old + 1] = field
     end
   end
   if #old > 0 then

@@ -168,7 +168,7 @@ local function read_head(request, member)
   elseif run.stopping ~= '0' then
     return nil -- it is about to be called off
   end
-  return (run.state == 'active' or run.state == 'loading')
+  return (run.state == 'active' or run.state == 'loading' and run.activated ~= '')
     and string.find(request.executors, ',' .. task.executor .. ',', 1, true)
     and not ability.is_for_another(task, request.worker) and task, run
 end

@@ -9,11 +9,15 @@ do
   -- The text that was read last, in parts: they hold for as long as it is the same.
   local known, lines, places, counts, sums = nil, {}, {}, {}, {}
 
+  -- A line that says nothing is left out.
   local function take_apart(text)
-    known, lines, places, counts, sums = text, split_lines(text), {}, {}, {}
-    for i = 1, #lines do
-      local type, count, sum = string.match(lines[i], '^(.*)\t(%d+)\t(%d+)$')
-      places[type], counts[type], sums[type] = i, tonumber(count), tonumber(sum)
+    known, lines, places, counts, sums = text, {}, {}, {}, {}
+    for _, line in ipairs(split_lines(text)) do
+      local type, count, sum = string.match(line, '^(.+)\t(%d+)\t(%d+)$')
+      if type then
+        lines[#lines + 1] = line
+        places[type], counts[type], sums[type] = #lines, tonumber(count), tonumber(sum)
+      end
     end
   end
 

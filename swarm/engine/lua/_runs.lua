@@ -4,6 +4,7 @@ local runs_read, tallies, restated
 local RUN_FIELDS = {
   'state', 'tip', 'branch', 'live', 'ended_ms', 'tip_token', 'pending', 'queued', 'acked', 'running', 'merging',
   'done', 'failed', 'upstream_failed', 'cancelled', 'skipped', 'paused', 'fail_fast', 'stopping',
+  'activated',
 }
 local IS_LIVE = {pending = true, queued = true, acked = true, running = true, merging = true}
 
@@ -18,6 +19,7 @@ local function read_run(run)
       running = v[10] or '0', merging = v[11] or '0', done = v[12] or '0', failed = v[13] or '0',
       upstream_failed = v[14] or '0', cancelled = v[15] or '0', skipped = v[16] or '0',
       paused = v[17] or '', fail_fast = v[18] or '', stopping = v[19] or '0',
+      activated = v[20] or '',
     }
     runs_read[run] = stored
   end
@@ -86,7 +88,8 @@ local function settle_run(run, tally)
   stored.live = number_text(live)
   changes[#changes + 1], changes[#changes + 2] = 'live', stored.live
   write_fields(key('run', run), changes)
-  if live == 0 then
+  -- While a plan is being stored, the rest of it is still to come.
+  if live == 0 and (stored.activated ~= '' or stored.state == 'cancelled') then
     end_run(run)
   end
 end

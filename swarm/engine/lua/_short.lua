@@ -173,7 +173,7 @@ function short.most_urgent(types)
   return member, type
 end
 
--- The second half: the head of the most urgent queue, if it is as plain; else nil, with nothing written.
+-- The second half: the head of the most urgent queue, if it is as plain; else nil, with nothing of its own written.
 local function claim_shortly(said, from)
   local worker, claim_id, lease_ms, executors, first_type = unpack(args_of_call, from, from + 4)
   local last_id = string.match(claimed_last, '^(%S+)')

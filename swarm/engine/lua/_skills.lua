@@ -2,16 +2,8 @@
 -- skills of a claim are its executors and its tags: `,command,messages,+gpu,`.
 local ability = {}
 
--- The type in a queue's name; of each name it is looked for once.
-ability.base_types = {}
-
 function ability.base_type(queue)
-  local known = ability.base_types[queue]
-  if not known then
-    known = string.match(queue, '^[^+]*')
-    ability.base_types[queue] = known
-  end
-  return known
+  return string.find(queue, '+', 1, true) and string.match(queue, '^[^+]*') or queue
 end
 
 function ability.has_tags(skills, queue)

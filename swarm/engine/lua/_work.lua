@@ -162,7 +162,7 @@ local function reopen_run(run)
   end
   local stored = read_run(run)
   if stored.ended_ms ~= '0' or stored.state == 'cancelled' then
-    local state = read('HGET', key('run', run), 'activated') and 'active' or 'loading'
+    local state = stored.activated ~= '' and 'active' or 'loading'
     restate_run(run, state)
     if stored.fail_fast ~= '' then
       write_run(run, 'stopped_by', '')
@@ -178,7 +178,7 @@ local function revive_task(task)
   write_fields(key('task', task.member), {'failures', '0', 'setbacks', '0', 'crashes', '0', 'crashed_ms', '', 'needs_person', '0',
     'failure_kind', '', 'failure_reason', '', 'called_off', '', 'ended_ms', '0', 'tried_by', '', 'overtaken', '0'})
   local state = 'queued'
-  if task.join ~= '' or not task.was_join and is_waiting(task.member) then
+  if task.join ~= '' or not task.was_join and (is_waiting(task.member) or read_run(task.run).activated == '') then
     state = 'pending'
     if task.join ~= '' then
       leave_work('join', task.member, '') -- its sinks may all be done
@@ -291,5 +291,8 @@ local function activate_tasks(run, from)
   end
   write_run(run, 'state', 'active')
   emit('run_activated', run, '', {'state', 'active'})
+  if read_run(run).live == '0' then
+    restate_run(run, 'active') -- nothing in it, or all of it was cancelled while it was stored: it ends at once
+  end
   return queued
 end

@@ -15,6 +15,6 @@ end
 if stored[2] ~= chunks then
   return {'INCOMPLETE', stored[2]}
 end
-write_fields(key('run', run), {'activated', '1'})
+write_run(run, 'activated', '1')
 activate_tasks(run, 0)
 return settle({'OK', 'loading'})

@@ -29,6 +29,9 @@ if id ~= '' then
 elseif how == 'failed' then
   moved = retry_failed_tasks(run, '0')
 else
+  if read_run(run).activated == '' then
+    reopen_run(run) -- there may be no task in it yet: whoever submits its plan again goes on with it
+  end
   moved = retry_run_tasks(run, 0)
 end
 if moved > 0 or id == '' then
