@@ -201,9 +201,14 @@ class Working(World):
             found.append(self.engine.end_and_claim(claim, ending, worker, claim_id, usage=Usage(spent)))
 
         told = self.both(actual, lambda: nothing(self.ended(claim, ending, spent)))
+        is_calling_off = any(run.is_stopping for run in self.model.runs.values())
         self.after_end(claim, ending, told)
         if found:
-            self.given(found[0], self.model.may_claim(worker), worker, claim_id)
+            allowed = self.model.may_claim(worker)
+            if is_calling_off:  # after this claim, which still meets the locks of what is called off
+                fit = [task.name for task in self.model.tasks.values() if self.model.fits(task, worker)]
+                allowed |= {"", *fit}
+            self.given(found[0], allowed, worker, claim_id)
 
     @precondition(lambda self: len(self.model.tasks) < MOST_TASKS)
     @rule(place=recent, worker=workers, plan=plans(most=3), spent=spending, fault=maybe, joined=st.booleans())

@@ -133,7 +133,7 @@ class Model:
 
     def may_claim(self, worker: WorkerProfile) -> set[str]:  # '' for none
         self.settle()
-        fit = [one for one in self.tasks.values() if self._fits(one, worker) and not self.in_the_way(one)]
+        fit = [one for one in self.tasks.values() if self.fits(one, worker) and not self.in_the_way(one)]
         if all(task.is_parked or task.not_before_ms for task in fit):
             self._end_backoffs()
         standing = [task.score for task in fit if not task.is_parked and not task.not_before_ms]
@@ -150,7 +150,7 @@ class Model:
             self.turns.discard(name)
         self.last_claims[worker.worker_id] = (claim_id, task, task.token if task else 0)
 
-    def _fits(self, task: Task, worker: WorkerProfile) -> bool:
+    def fits(self, task: Task, worker: WorkerProfile) -> bool:
         is_for_another = worker.worker_id in task.tried_by and any(
             name not in task.tried_by and seen_ms >= self.now_ms - ALIVE_MS and task.is_for(other)
             for name, (other, seen_ms) in self.workers.items()
