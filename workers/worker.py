@@ -25,6 +25,7 @@ from workers.held import HeldSandbox
 from workers.lease import Lease, LeaseLostError
 from workers.outcome import describe
 from workers.stopping import Stopping
+from workers.ticking import Ticking
 
 HEARTBEAT_S = 5.0
 RETRY_S = 1.0
@@ -61,13 +62,14 @@ class Worker:
     def run(self) -> None:
         """Work until told to stop; an unreachable Redis is waited for, not died of."""
         self._log.info("worker started", types=self.profile.types, executors=self.profile.executors)
-        while not self.stopping.is_draining.is_set() and not is_put_down(self.settings):
-            try:
-                self._beat()
-                self.work_once(go_on=True)
-            except SwarmError as error:
-                self._log.warning("cannot work now", error=error.message)
-                self.stopping.is_draining.wait(RETRY_S)
+        with Ticking(self.engine):
+            while not self.stopping.is_draining.is_set() and not is_put_down(self.settings):
+                try:
+                    self._beat()
+                    self.work_once(go_on=True)
+                except SwarmError as error:
+                    self._log.warning("cannot work now", error=error.message)
+                    self.stopping.is_draining.wait(RETRY_S)
         self.stopping.ended()
         if not is_put_down(self.settings):
             self._leave(self.engine)
@@ -82,7 +84,7 @@ class Worker:
         claim, sent_at_s = self._taken or self._claim_next()
         self._taken = None
         if claim is None:
-            self._idle()
+            self.engine.wait(self.profile)
             return False
         fields = {"run": claim.run, "task": claim.task.id, "attempt": claim.attempt, "token": claim.token}
         with structlog.contextvars.bound_contextvars(**fields):
@@ -115,11 +117,6 @@ class Worker:
         engine.heartbeat(
             self.profile, kind="worker", state=state, task=task, done=self._done, failed=self._failed
         )
-
-    def _idle(self) -> None:
-        # Every process that has time looks for what dead workers held.
-        self.engine.reclaim_expired()
-        self.engine.wait(self.profile)
 
     def _work_on(self, claim: Claim, sent_at_s: float, *, go_on: bool) -> None:
         self._held.reset()

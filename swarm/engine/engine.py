@@ -112,8 +112,8 @@ class Engine(Supervision):
 
         Idempotent: the same project, plan, base and key give one run. Chunked, resumable after a
         crash, claimable only when all is stored. What has not ended `deadline_s` seconds after the
-        submission fails. With `fail_fast` the first task that fails for good has the rest called off. A
-        run that is known keeps both as they are.
+        submission (the one that completes it) fails. With `fail_fast` the first task that fails for good has
+        the rest called off. A run that is known keeps both as they are.
 
         Raises:
             RefusedError: this project name belongs to another repository on this server.

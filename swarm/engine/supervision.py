@@ -24,16 +24,19 @@ class Supervision(Retention):
         self._backoff = backoff
 
     # take back ------------------------------------------------------------------------------
-    def reclaim_expired(self) -> list[Requeued]:
+    def reclaim_expired(self, *, unless_within_ms: int = 0) -> list[Requeued]:
         """One tick of the reaper: requeue what outlived its lease; nothing after a gap in ticks (grace).
 
-        Also goes on with closures and walks that their callers left unfinished.
+        Also goes on with closures and walks that their callers left unfinished. Does nothing, at the price
+        of a look, when anybody has ticked within `unless_within_ms`.
         """
         found: list[Requeued] = []
-        word = "MORE"
+        word, within_ms = "MORE", unless_within_ms
         while word == "MORE":
-            answer = words_of(self._caller.call("reap", self._caller.new_op(), self.lease_ms))
-            word = answer[0]
+            answer = words_of(self._caller.call("reap", self._caller.new_op(), self.lease_ms, within_ms))
+            word, within_ms = answer[0], 0
+            if word == "RECENT":
+                return found
             if word in {"OK", "MORE"}:
                 found += decode_requeued(answer[1:])
         self._caller.drain_work(at_most=WORK_A_TICK)
@@ -44,7 +47,8 @@ class Supervision(Retention):
         found: list[Requeued] = []
         place = "0"
         while place.strip():
-            answer = words_of(self._caller.call("reclaim_worker", worker_id, self._caller.new_op(), place))
+            request = (worker_id, self._caller.new_op(), place, self.lease_ms)
+            answer = words_of(self._caller.call("reclaim_worker", *request))
             place = answer[1]
             found += decode_requeued(answer[2:])
         self._caller.drain_work()

@@ -5,9 +5,12 @@ from dataclasses import replace
 import pytest
 from one_worker import claim, states
 
+from swarm.engine.encoding import encode_spec
 from swarm.engine.engine import Engine
+from swarm.engine.store import Store
+from swarm.engine.submission import SCHEMA, plan_chunks, run_id
 from swarm.errors import StaleTokenError
-from swarm.plan.model import TaskSpec
+from swarm.plan.model import Plan, TaskSpec
 from swarm.states import RunState
 from swarm.testing.clock import SkewedClock
 from swarm.testing.plans import BASE, make_plan, make_task
@@ -15,6 +18,16 @@ from swarm.testing.plans import BASE, make_plan, make_task
 
 def by(deadline_s: float, task: TaskSpec) -> TaskSpec:
     return replace(task, deadline_s=deadline_s)
+
+
+def store_only(engine: Engine, plan: Plan) -> str:
+    """A submission up to its deadlines: its submitter was killed then."""
+    specs = [encode_spec(task) for task in plan.tasks]
+    run = run_id(engine.project, plan, specs, base=BASE, key="")
+    engine._caller.call("open_run", run, "", f"swarm/{run}", BASE, "", SCHEMA, len(plan.tasks))
+    for number, chunk in enumerate(plan_chunks(plan, specs, 0)):
+        engine._caller.call("submit", run, number, *chunk)
+    return run
 
 
 def pass_time(engine: Engine, clock: SkewedClock, ms: int) -> None:
@@ -101,6 +114,25 @@ def test_a_deadline_and_the_end_of_a_lease_in_one_tick_are_told_once(
     assert (states(engine, run), engine.task(run, "t").crashes) == ({"t": "failed", "u": "queued"}, 0)
 
 
+def test_a_tick_is_left_out_where_another_was_just_now(engine: Engine, clock: SkewedClock) -> None:
+    """Every worker ticks, and one of them is enough; a clock that went back makes no tick recent."""
+    clock.advance(ms=3_600_000)
+    engine.reclaim_expired()
+    clock.advance(ms=-3_600_000)
+    engine.reclaim_expired(unless_within_ms=1_000)
+    run = engine.submit(make_plan("late"), base=BASE, deadline_s=2.0)
+    clock.advance(ms=1_600)
+    engine.reclaim_expired(unless_within_ms=1_000)
+    seen = []
+
+    for ms in (500, 600):
+        clock.advance(ms=ms)
+        engine.reclaim_expired(unless_within_ms=1_000)
+        seen.append(states(engine, run)["late"])
+
+    assert seen == ["queued", "failed"]
+
+
 def test_a_person_may_retry_what_was_late(engine: Engine, clock: SkewedClock) -> None:
     """The deadline has been had; the retry has none."""
     run = engine.submit(make_plan(by(10, make_task("t"))), base=BASE)
@@ -144,12 +176,48 @@ def test_what_is_let_go_on_while_a_run_is_being_ended_is_ended_as_well(
     engine.reclaim_expired()
     clock.advance(ms=4_000)
     caller = engine._caller
-    caller.call("reap", caller.new_op(), engine.lease_ms)
+    caller.call("reap", caller.new_op(), engine.lease_ms, 0)
     engine.finish(held)
 
     pass_time(engine, clock, 8_000)
 
     assert states(engine, run) == {"a": "done", "b": "failed"}
+
+
+def test_a_deadline_counts_from_the_submission_that_is_completed(
+    engine: Engine, store: Store, clock: SkewedClock
+) -> None:
+    """The one before was killed an hour ago, before or after it had noted when all must have ended."""
+    plan = make_plan("a", by(20, make_task("b")))
+    run = store_only(engine, plan)
+    engine._caller.call("deadlines", run, "", 10_000, "b", 20_000)
+    clock.advance(ms=3_600_000)
+
+    began_ms = engine.now_ms()
+    engine.submit(plan, base=BASE, deadline_s=10)
+    engine.reclaim_expired()
+
+    record = engine.run(run)
+    assert states(engine, run) == {"a": "queued", "b": "queued"}
+    assert record.submitted_ms >= began_ms
+    assert record.deadline_ms == record.submitted_ms + 10_000
+    assert engine.task(run, "b").deadline_ms == record.submitted_ms + 20_000
+    assert store.call("ZSCORE", engine.keys.of("runs"), run) == str(record.submitted_ms).encode()
+
+
+def test_a_deadline_that_is_said_again_while_a_run_begins_stays(engine: Engine, clock: SkewedClock) -> None:
+    """Its submitter was killed after the activation had begun: what is claimable may be at work."""
+    run = store_only(engine, make_plan(*(f"t{n}" for n in range(200))))
+    engine._caller.call("deadlines", run, "", 10_000)
+    engine._caller.call("activate", run, 2)
+    before = engine.run(run)
+    clock.advance(ms=5_000)
+
+    engine._caller.call("deadlines", run, "", 10_000)
+
+    after = engine.run(run)
+    assert before.state is RunState.LOADING
+    assert (after.submitted_ms, after.deadline_ms) == (before.submitted_ms, before.submitted_ms + 10_000)
 
 
 def test_a_run_that_is_known_keeps_its_deadline(engine: Engine) -> None:

@@ -69,7 +69,7 @@ def _call(stage: Stage, verb: str) -> object:
     """One script and no other: some methods of the engine go on with the work that a script leaves over."""
     caller = stage.engine._caller
     if verb == "reap":
-        return caller.call("reap", caller.new_op(), stage.engine.lease_ms)
+        return caller.call("reap", caller.new_op(), stage.engine.lease_ms, 0)
     if verb == "reclaim_worker":
         return caller.call("reclaim_worker", "worker-a", caller.new_op(), 0)
     if verb == "resume":

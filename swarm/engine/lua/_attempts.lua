@@ -85,8 +85,9 @@ local function note_crash(task)
 end
 
 -- The worker vanished: crashes are counted apart from failures. Returns the state afterwards.
-function reclaim_task(task, reason)
+function reclaim_task(task, reason, lease_ms)
   local crashes = note_crash(task)
+  orders.bound_hold(task, tonumber(lease_ms))
   void_token(task)
   settle_usage(task, '', false)
   write_fields(key('task', task.member), {'failure_kind', 'crash', 'failure_reason', reason})

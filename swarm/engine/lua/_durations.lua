@@ -1,5 +1,6 @@
 -- How long tasks of each type took, for ranks: one line a type of how many became done and for how many milliseconds
--- workers held them, all attempts together. It stands in the project's hash, which a claim reads and writes anyway.
+-- workers held them, all attempts together: a rank is how long those behind a task wait for it, and they wait for the
+-- attempts that fail as well. It stands in the project's hash, which a claim reads and writes anyway.
 local has_learnt
 
 -- Reads before the first write of the call, so that what comes after cannot fail for it.

@@ -101,24 +101,36 @@ local function is_held_state(state)
   return state == 'acked' or state == 'running' or state == 'merging'
 end
 
+-- How long workers have held the task, in all attempts; the wait to be merged is nobody's time.
+local function busy_ms(task)
+  local before = tonumber(task.busy_ms)
+  if task.state == 'acked' or task.state == 'running' then
+    return number_text(before + (task.held_until_ms or now) - tonumber(task.claimed_ms))
+  end
+  return number_text(before)
+end
+
+-- Before a hold ends by another word than that of a worker at work: an outage, however long, is nobody's time either,
+-- or the ranks and forecasts of a whole project learn from it. A worker that vanished was seen last when its lease
+-- began; where it may be alive (no term given), it worked until the lease's end at most.
+function orders.bound_hold(task, term_ms)
+  if task.state == 'acked' or task.state == 'running' then
+    local ends_ms = tonumber(read('ZSCORE', key('leases'), task.member) or now)
+    task.held_until_ms = math.max(tonumber(task.claimed_ms), math.min(now, ends_ms - (term_ms or 0)))
+  end
+end
+
 -- Take a live task out of wherever it is.
 local function detach(task)
   if task.state == 'queued' then
     leave_queue(task)
   elseif is_held_state(task.state) then
+    orders.bound_hold(task)
     void_token(task)
     settle_usage(task, '', false)
   end
 end
 
--- How long workers have held the task, in all attempts; the wait to be merged is nobody's time.
-local function busy_ms(task)
-  local before = tonumber(task.busy_ms)
-  if task.state == 'acked' or task.state == 'running' then
-    return number_text(before + now - tonumber(task.claimed_ms))
-  end
-  return number_text(before)
-end
 
 local function queue_again(task, delay_ms)
   count_move(task.run, task.state, 'queued')

@@ -3,14 +3,14 @@
 -- Backoffs that have come due are queued, what is over its deadline fails, and a turn that nobody takes ends;
 -- a queue that no worker alive serves is noted.
 -- KEYS[1]  the project's key prefix
--- ARGV     op_id, lease ms
+-- ARGV     op_id, lease ms, ms: a tick of anybody within them is enough, and nothing is done
 -- Writes   tick, meta, unserved, deadlines, leases, held, task, locks, reading, readers, wide, lock, lot, lots,
 --          parked, queue, delayed, bell, dead, work, run, active, events
--- Returns  {'OK' or 'MORE', then for each task: member, worker, state} or {'GRACE', until ms}
+-- Returns  {'OK' or 'MORE', then for each task: member, worker, state}, {'GRACE', until ms} or {'RECENT'}
 -- Flags: allow-oom
 -- Moves: acked -> queued, running -> queued, acked -> failed, running -> failed, pending -> failed, queued -> failed,
 --        merging -> failed, pending -> upstream_failed
-local op, lease_ms = unpack(args)
+local op, lease_ms, within_ms = unpack(args)
 local GAP_MS, BATCH = 5000, 40
 local repeated = first_answer(op)
 if repeated then
@@ -19,13 +19,18 @@ end
 local tick = key('tick')
 local last = read('HMGET', tick, 'last_ms', 'grace_until_ms', 'graces', 'looked_ms')
 local grace_until, graces = tonumber(last[2] or 0), tonumber(last[3] or 0)
-local is_gap = last[1] and now - tonumber(last[1]) > GAP_MS and read('ZCARD', key('leases')) > 0
+local since_ms = now - tonumber(last[1] or now)
+-- The server's clock may have gone back.
+if last[1] and since_ms >= 0 and since_ms < tonumber(within_ms) then
+  return {'RECENT'}
+end
+local is_gap = since_ms > GAP_MS and read('ZCARD', key('leases')) > 0
 if is_gap and graces < 2 then
   graces, grace_until = graces + 1, now + tonumber(lease_ms)
   emit('reaper_grace', '', '', {'until_ms', number_text(grace_until)})
 elseif is_gap then
   grace_until = 0
-  emit('reaper_slow', '', '', {'gap_ms', number_text(now - tonumber(last[1]))})
+  emit('reaper_slow', '', '', {'gap_ms', number_text(since_ms)})
 elseif now >= grace_until then
   graces = 0
 end
@@ -50,7 +55,7 @@ for _, member in ipairs(expired) do
   if task and (task.state == 'acked' or task.state == 'running') then
     answer[#answer + 1] = member
     answer[#answer + 1] = task.worker
-    answer[#answer + 1] = reclaim_task(task, 'its lease ended: no renewal from worker ' .. task.worker)
+    answer[#answer + 1] = reclaim_task(task, 'its lease ended: no renewal from worker ' .. task.worker, lease_ms)
   else
     write('ZREM', key('leases'), member)
   end

@@ -1,12 +1,12 @@
 -- Take back at once what a worker that is known to be dead holds, and free its merge slots.
 -- KEYS[1]  the project's key prefix
--- ARGV     worker, op_id, place in `leases` to look from
+-- ARGV     worker, op_id, place in `leases` to look from, lease ms
 -- Writes   leases, held, task, slot, locks, reading, readers, wide, lock, lot, lots, parked, queue, bell, dead, work,
 --          run, active, meta, events
 -- Returns  {'OK' or 'MORE', place to look on from or '', then for each task: member, worker, state}
 -- Flags: allow-oom
 -- Moves: acked -> queued, running -> queued, acked -> failed, running -> failed, pending -> upstream_failed
-local worker, op, from = args[1], args[2], tonumber(args[3])
+local worker, op, from, lease_ms = args[1], args[2], tonumber(args[3]), args[4]
 local LOOKS = 300
 local repeated = first_answer(op)
 if repeated then
@@ -19,7 +19,7 @@ for _, member in ipairs(members) do
     local task = read_task(member)
     answer[#answer + 1] = member
     answer[#answer + 1] = worker
-    answer[#answer + 1] = reclaim_task(task, 'worker ' .. worker .. ' ended without a word')
+    answer[#answer + 1] = reclaim_task(task, 'worker ' .. worker .. ' ended without a word', lease_ms)
     reclaimed = reclaimed + 1
   end
 end

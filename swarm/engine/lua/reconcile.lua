@@ -35,4 +35,5 @@ if IS_TERMINAL[task.state] then
     leave_undoom(task)
   end
 end
+orders.bound_hold(task)
 return settle({'OK', unpack(finish_task(task, '', commit, merge_token))})

@@ -13,6 +13,7 @@ local task, refusal = held_task(first_answer(op, args[6]), member, token, {acked
 if not task then
   return settle_and_claim(refusal, 6)
 end
+orders.bound_hold(task) -- it may be given back after an outage
 void_token(task)
 settle_usage(task, spent, false)
 queue_again(task, 0)
