@@ -121,7 +121,7 @@ def drive(
                 notes.append("draining: tasks at work may finish; press Ctrl-C again to stop now")
             show(snapshot, "; ".join(filter(None, notes)))
             if snapshot.run.state.is_terminal:
-                _hear_out(check, snapshot, show, requests.asked.is_set)
+                _hear_out(check, snapshot, show, lambda: requests.count > 0)  # also before this look
                 return Driven(snapshot)
             if requests.count > 1 or (asked and fleet.workers_have_ended()):
                 return Driven(_look(engine, run), stopped_by=requests.signals[0])

@@ -8,11 +8,14 @@ import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
 from real_swarm import DIAMOND, Swarm, wait_for, write_task
 
 from swarm.engine.connect import PATIENCE_S, open_store
 from swarm.engine.words import text_of
 from swarm.fleet.server_file import running_url
+
+pytestmark = pytest.mark.usefixtures("uncounted")
 
 PROMPTLY_S = PATIENCE_S * 3 / 4
 """Whoever waits for a lost server with all the patience there is takes longer."""

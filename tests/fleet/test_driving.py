@@ -1,0 +1,48 @@
+"""Driving a run: what a person asked for while it went on still counts when it has ended."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from swarm.base_check import BaseCheck
+from swarm.driving import drive
+from swarm.engine.claims import Failure, WorkerProfile
+from swarm.engine.engine import Engine
+from swarm.engine.snapshot import Snapshot
+from swarm.fleet.local import LocalFleet
+from swarm.settings import Settings
+from swarm.states import FailureKind, RunState
+from swarm.testing.plans import BASE, make_plan, make_task
+
+
+class Listening(BaseCheck):
+    """A check of the base that never comes to a verdict, and notes whether anybody would wait for it."""
+
+    was_asked_to_stop = False
+
+    def end(self, *, patience_s: float = 0.0, is_asked_to_stop: Callable[[], bool] = lambda: False) -> None:
+        """As the real one asks while it waits."""
+        self.was_asked_to_stop = is_asked_to_stop()
+
+
+def test_an_interrupt_just_before_the_end_is_an_interrupt(
+    engine: Engine, redis_url: str, tmp_path: Path
+) -> None:
+    """It came between the last look at the run and the one that sees its end: no verdict is waited for."""
+    settings = Settings(root=tmp_path, home=tmp_path / ".swarm", redis_url=redis_url)
+    run = engine.submit(make_plan(make_task("a", max_attempts=1)), base=BASE)
+    fleet = LocalFleet(settings, redis_url, 0, {})
+    check = Listening(settings, BASE, run_folder=tmp_path)
+
+    def interrupt_and_fail(snapshot: Snapshot, note: str = "") -> None:
+        if snapshot.run.state is RunState.ACTIVE:
+            os.kill(os.getpid(), signal.SIGINT)
+            claim = engine.claim(WorkerProfile("w"), "c1")
+            assert claim is not None
+            engine.fail(claim, Failure(FailureKind.GATE_FAILED, "red"))
+
+    driven = drive(settings, engine, run, fleet, show=interrupt_and_fail, check=check)
+
+    assert driven.snapshot.run.state is RunState.FAILED
+    assert check.was_asked_to_stop
