@@ -8,7 +8,7 @@ import pytest
 from swarm.engine.claims import WorkerProfile
 from swarm.engine.encoding import encode_spec
 from swarm.engine.engine import Engine
-from swarm.engine.ranks import rank_of
+from swarm.engine.ranks import AGES, rank_of
 from swarm.engine.store import Store
 from swarm.engine.submission import SCHEMA, plan_chunks, run_id
 from swarm.engine.words import words_of
@@ -148,6 +148,23 @@ def test_a_run_that_was_cancelled_to_its_last_task_ends_with_its_activation(
 
     assert engine.run(run).state is RunState.CANCELLED
     assert engine.run(run).ended_ms
+
+
+def test_chunks_that_begin_in_the_middle_of_a_wide_task_keep_every_place_and_dependent(
+    engine: Engine, store: Store
+) -> None:
+    """Dependents that fill several chunks are those of one task; what comes after it keeps place and age."""
+    many = [f"x{number}" for number in range(1300)]
+    plan = make_plan("a", "b", "hub", *(make_task(name, after=["hub"]) for name in many))
+    run = engine.submit(plan, base=BASE)
+
+    scores = [task.score for task in engine.progress(run, [task.id for task in plan.tasks])]
+    listed = words_of(store.call("LRANGE", engine.keys.of("dependents", f"{run}/hub"), 0, -1))
+    index = words_of(store.call("ZRANGE", engine.keys.of("index", run), 0, -1, "WITHSCORES"))
+
+    assert [score % AGES for score in scores] == list(range(1303))
+    assert listed == many
+    assert index[1::2] == [str(place) for place in range(1303)]
 
 
 def test_activation_goes_on_without_its_submitter(engine: Engine) -> None:

@@ -58,6 +58,6 @@ def test_a_tick_that_fails_is_logged_and_followed_by_another(
         return "tick failed" in seen
 
     with Ticking(engine):
-        wait_for(has_failed, "a tick to fail")
+        assert wait_for(has_failed, "a tick to fail")
         store.call("DEL", tick)
-        wait_for(lambda: text_of(store.call("TYPE", tick)) == "hash", "another tick")
+        assert wait_for(lambda: text_of(store.call("TYPE", tick)) == "hash", "another tick")
