@@ -6,8 +6,9 @@ Contestants take turns on one private server over a unix socket, two worker proc
 loop of `floor.py` over the engine's own connection, `loop_redis_py` the same over redis-py, as a user would
 write it. Enqueueing counts for `independent` and `layered`; `chain` and `fan` begin when all is stored,
 because a hop is what they measure. `locked` is `layered` with 5 files and 3 reads a task, four folders deep,
-which the loops know nothing of; `durable` is `layered` with an append-only file, where `engine_in_memory` is
-the engine on a server without one. `--peers` adds the queues of `peers.py`, which have to be installed.
+which the loops know nothing of; `durable` is `layered` with an append-only file, where `engine_in_memory`
+and `loop_in_memory` are the same on a server without one. `--peers` adds the queues of `peers.py`, which
+have to be installed.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from swarm.bench.medians import medians
 from swarm.bench.server import private_server
 
 WORKERS = 2
+IN_MEMORY = ("engine", "loop")
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def run(workload: Workload, reps: int, folder: Path, *, peers: bool) -> dict[str
         turns = {name: (bench, *one) for name, one in contestants(workload, peers=peers).items()}
         if workload.aof:
             memory = servers.enter_context(private_server(folder / "memory"))
-            turns["engine_in_memory"] = (Bench(memory, folder), *turns["engine"][1:])
+            turns |= {f"{name}_in_memory": (Bench(memory, folder), *turns[name][1:]) for name in IN_MEMORY}
         for _ in range(reps):
             for name, (place, worker, load) in turns.items():
                 one = measure(
@@ -85,12 +87,17 @@ def run(workload: Workload, reps: int, folder: Path, *, peers: bool) -> dict[str
                 )
                 measured.setdefault(name, []).append(one)
     found = {name: medians(runs) for name, runs in measured.items()}
-    return {"tasks": len(graph), **found, **_ratios(found)}
+    ratios = _ratios(found)
+    if workload.aof:
+        durable, in_memory = found["loop"]["tasks_per_s"], found["loop_in_memory"]["tasks_per_s"]
+        if durable and in_memory:
+            ratios["loop_tasks_per_s_over_loop_in_memory"] = durable / in_memory
+    return {"tasks": len(graph), **found, **ratios}
 
 
 def _ratios(found: dict[str, dict[str, float | None]]) -> dict[str, float]:
     ratios = {}
-    for other in found.keys() - {"engine"}:
+    for other in found.keys() - {"engine", "loop_in_memory"}:
         for figure in ("tasks_per_s", "makespan_s", "hop_p50_ms"):
             mine, theirs = found["engine"][figure], found[other][figure]
             if mine and theirs:

@@ -22,6 +22,7 @@ GENERAL_ONLY = read_script("_short").replace(
 )
 assert read_script("_short") != GENERAL_ONLY
 WORKER = WorkerProfile("worker-a")
+OF_ONE_TYPE = (WorkerProfile("worker-r", types=("red",)), WorkerProfile("worker-b", types=("blue",)))
 
 
 def mixed_plan(random: Random) -> Plan:
@@ -37,39 +38,56 @@ def mixed_plan(random: Random) -> Plan:
     return make_plan(*tasks, goal=str(random.random()))
 
 
-def work_through(engine: Engine, seed: int) -> list[tuple[str, int]]:
-    """Go through a plan by finish-and-claim, seldom in another way; each claim and its token."""
+def narrow_plan(random: Random) -> Plan:
+    """A chain with a spur here and there: who ends a task mostly readies the only one that can go next."""
+    tasks: list[TaskSpec] = []
+    for number in range(20):
+        after = [random.choice(tasks[-3:]).id] if tasks else []
+        files = random.choice(([], [], ["a.py"], [f"e/{number}.py"]))
+        kind = random.choice(("red", "red", "blue"))
+        priority = random.randrange(3)
+        tasks.append(make_task(f"t{number}", after=after, files=files, type=kind, priority=priority))
+    return make_plan(*tasks, goal=str(random.random()))
+
+
+def work_through(engine: Engine, store: Store, seed: int) -> list[object]:
+    """Go through plans mostly by finish-and-claim; each claim and its token, and now and then all keys."""
     random = Random(seed)
-    runs = [engine.submit(mixed_plan(random), base=BASE) for _ in range(3)]
-    claimed: list[tuple[str, int]] = []
+    plan = narrow_plan if seed % 3 == 0 else mixed_plan
+    runs = [engine.submit(plan(random), base=BASE) for _ in range(3)]
+    claimed: list[object] = []
     claim: Claim | None = None
+    workers = OF_ONE_TYPE if seed % 2 else (WORKER,)
     for number in range(400):
+        worker = random.choice(workers)
         if random.randrange(12) == 0:
             steer = random.choice((engine.pause, engine.resume, engine.resume))
             steer(random.choice(runs))
         if claim is None:
-            claim = engine.claim(WORKER, f"c{number}")
+            claim = next(filter(None, (engine.claim(one, f"c{number}") for one in workers)), None)
             if claim is None:
                 break
         claimed.append((claim.task.id, claim.token))
+        if number % 8 == 0:
+            claimed.append(contents(store, engine))
         how = random.randrange(8)
         if how == 0:
             claim = engine.end_and_claim(
-                claim, Fail(Failure(FailureKind.CONFLICT, "no")), WORKER, f"c{number}"
+                claim, Fail(Failure(FailureKind.CONFLICT, "no")), worker, f"c{number}"
             )
         elif how == 1:
             engine.start(claim)
-            claim = engine.end_and_claim(claim, HandIn("c"), WORKER, f"c{number}")
+            claim = engine.end_and_claim(claim, HandIn("c"), worker, f"c{number}")
             ticket = engine.begin_merge("merger")
             assert ticket is not None
             engine.complete(ticket, commit="landed")
         elif how == 2 and "." not in claim.task.id:
             parts = make_plan("x", make_task("y", after=["x"], files=["c/d.py"], type="red"))
-            claim = engine.end_and_claim(claim, Expand(parts), WORKER, f"c{number}")
+            claim = engine.end_and_claim(claim, Expand(parts), worker, f"c{number}")
         else:
             if how < 5:
                 engine.start(claim)
-            claim = engine.end_and_claim(claim, Finish(), WORKER, f"c{number}")
+            claim = engine.end_and_claim(claim, Finish(), worker, f"c{number}")
     return claimed
 
 
@@ -85,8 +103,9 @@ def contents(store: Store, engine: Engine) -> dict[str, object]:
             # A field that holds nothing says what an absent one says.
             values["durations"] = re.sub(r"\t\d+$", "", values.get("durations", ""), flags=re.MULTILINE)
             values["history"] = re.sub(r'_ms":\d+', "", values.get("history", ""))
-            own = [k for k in values if k.endswith("_ms") or k.startswith(("op:", "claim:"))]
-            found[name] = {k: v for k, v in values.items() if k not in own and v not in {"", "0"}}
+            told = {k: v for k, v in values.items() if v not in {"", "0"} and k != "busy_ms"}
+            own = [k for k in told if k.startswith(("op:", "claim:"))]
+            found[name] = {k: k if k.endswith("_ms") else v for k, v in told.items() if k not in own}
         elif kind == "zset":
             found[name] = (
                 words_of(store.call("ZRANGE", name, 0, -1)) if not name.endswith("leases") else "leases"
@@ -102,18 +121,37 @@ def contents(store: Store, engine: Engine) -> dict[str, object]:
     return found
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(18))
 def test_both_ways_leave_the_same_keys(store: Store, seed: int) -> None:
     """The same plan, the same claims, the same events and the same fields, with the short way and without."""
     outcomes = []
     for lua in ({}, {"_short": GENERAL_ONLY}):
         store.call("FLUSHALL")
         engine = make_engine(store, lua=lua)
-        claimed = work_through(engine, seed)
+        claimed = work_through(engine, store, seed)
         assert check_everything(engine, store) == []
         outcomes.append((claimed, contents(store, engine)))
 
     assert outcomes[0] == outcomes[1]
+
+
+def test_who_is_handed_over_keeps_the_number_of_its_attempt(store: Store) -> None:
+    """A task that was tried before and waits again is in its second attempt when its dependency ends."""
+    engine = make_engine(store)
+    run = engine.submit(make_plan("a", make_task("b", after=["a"])), base=BASE)
+    engine.skip(run, "a")
+    assert engine.claim(WORKER, "c1") is not None
+    engine.cancel(run, "b")
+    engine.retry(run, "a")
+    claim = engine.claim(WORKER, "c2")
+    assert claim is not None
+    assert claim.task.id == "a"
+
+    following = engine.end_and_claim(claim, Finish(), WORKER, "c3")
+
+    assert following is not None
+    assert (following.task.id, following.attempt) == ("b", 2)
+    assert_sound(engine, store)
 
 
 def test_the_short_way_is_cheap(store: Store) -> None:
