@@ -26,10 +26,10 @@ POLICIES = ("critical-path", "fifo", "lock-aware")
 RANKS = {
     "plan": "from the plan's estimates, corrected by what is learnt",
     "measured": "from what tasks took",
+    "unmeasured": "from the plan's estimates: nothing was measured",
     "learnt": "from the means of types, learnt as tasks end",
     "none": "none: no duration is known",
 }
-UNMEASURED = "from the plan's estimates: nothing was measured"
 WORKERS = 4
 _LONG_S = 600.0
 
@@ -46,7 +46,7 @@ _LONG_S = 600.0
 )
 @click.option(
     "--estimates",
-    type=click.Choice(tuple(RANKS)),
+    type=click.Choice(("plan", "measured", "learnt", "none")),
     default="plan",
     show_default=True,
     help="What ranks know of durations: the plan's estimates, what RUN measured, means by type, nothing.",
@@ -86,7 +86,7 @@ def simulate(
     )
     if file is not None:
         found = _forecast_of_plan(ask, context, file, workers)
-        emit(found, as_json, lambda: _text(found, is_measured=False))
+        emit(found, as_json, lambda: _text(found))
     else:
         _replay(ask, context, run or "", workers, as_json)
 
@@ -125,11 +125,10 @@ def _replay(
         "recorded_makespan_s": recorded.makespan_s,
         "unmeasured": recorded.unmeasured,
     }
-    text = partial(_text, found, is_measured=bool(recorded.durations_s))
-    emit({**asdict(found), **took}, as_json, lambda: f"{text()}\n{_beside(recorded)}")
+    emit({**asdict(found), **took}, as_json, lambda: f"{_text(found)}\n{_beside(recorded)}")
 
 
-def _text(found: "Simulation", *, is_measured: bool) -> str:
+def _text(found: "Simulation") -> str:
     saved = 1 - found.makespan_s / found.fifo_makespan_s if found.fifo_makespan_s else 0.0
     beside = f", of which this saves {saved:.1%}" if saved >= 0 else f", and this costs {-saved:.1%} more"
     rows = {
@@ -141,8 +140,7 @@ def _text(found: "Simulation", *, is_measured: bool) -> str:
         "busy": f"{found.utilisation:.0%} of the workers' time",
     }
     if found.policy != "fifo":
-        is_guess = found.estimates == "measured" and not is_measured
-        rows["ranks"] = UNMEASURED if is_guess else RANKS[found.estimates]
+        rows["ranks"] = RANKS[found.estimates]
     if found.limits:
         rows["limits"] = "; ".join(f"{kind}: at most {most} at once" for kind, most in found.limits.items())
     if found.late:

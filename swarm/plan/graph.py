@@ -106,11 +106,6 @@ def walk_up(plan: Plan) -> Iterator[tuple[TaskSpec, float, list[str]]]:
         yield task, rank_s, waiting
 
 
-def upward_ranks(plan: Plan) -> dict[str, float]:
-    """Task id -> its upward rank, in seconds."""
-    return {task.id: rank_s for task, rank_s, _ in walk_up(plan)}
-
-
 def critical_path(plan: Plan, durations: Mapping[str, float] | None = None) -> tuple[tuple[str, ...], float]:
     """The longest path through the plan, in order, and its seconds; no worker count makes a run shorter.
 

@@ -26,7 +26,7 @@ class Simulation:
     utilisation: float  # share of the workers' time in which they have a task
     fifo_makespan_s: float  # what submission order takes
     policy: str
-    estimates: str
+    estimates: str  # what ranks knew; `unmeasured`: what tasks took was asked for, and is not known
     workers: int
     tasks: int
     limits: Mapping[str, int]  # type -> how many workers may hold at once
@@ -65,7 +65,8 @@ def simulate(  # noqa: D417  # the rest is the command line's
     seconds = [durations_ms[task.id] / 1000 for task in plan.tasks]
     graph = graph_of(plan, seconds, limits=limits, with_locks=False)  # no bound looks at them
     plan = _due_by(plan, deadline_s)
-    return _beside_bounds(plan, graph, ran, fifo, workers=workers, policy=policy, estimates=estimates)
+    told = "unmeasured" if estimates is Estimates.MEASURED and not known else estimates.value
+    return _beside_bounds(plan, graph, ran, fifo, workers=workers, policy=policy, estimates=told)
 
 
 def _due_by(plan: Plan, deadline_s: float | None) -> Plan:
@@ -87,7 +88,7 @@ def _beside_bounds(
     *,
     workers: int,
     policy: Policy,
-    estimates: Estimates,
+    estimates: str,
 ) -> Simulation:
     """What a virtual run took, beside what nobody can beat and what submission order took."""
     bound_s, work_s = lower_bound_s(graph, workers), sum(graph.durations_s)
@@ -99,7 +100,7 @@ def _beside_bounds(
         utilisation=round(work_s / (workers * ran.makespan_s), 4) if ran.makespan_s else 0.0,
         fifo_makespan_s=fifo.makespan_s,
         policy=policy.value,
-        estimates=estimates.value,
+        estimates=estimates,
         workers=workers,
         tasks=len(plan.tasks),
         limits=dict(graph.limits),

@@ -10,7 +10,7 @@ from swarm.engine.claims import Claim, Failure, MergeTicket, WorkerProfile
 from swarm.engine.ranks import AGES, rank_of, urgency
 from swarm.errors import RunCancelledError, StaleTokenError
 from swarm.keys import member
-from swarm.plan.graph import upward_ranks
+from swarm.plan.graph import walk_up
 from swarm.plan.model import Plan, TaskSpec
 from swarm.plan.subplan import placed
 from swarm.states import ALIVE_MS, FailureKind
@@ -123,7 +123,7 @@ class Model:
     def submit(self, run: Run, plan: Plan, of: Task | None = None) -> list[Task]:
         if run.name in self.runs and not of:  # a known run stays as it is
             return []
-        self.runs[run.name], ranks = run, upward_ranks(plan)
+        self.runs[run.name], ranks = run, {task.id: rank_s for task, rank_s, _ in walk_up(plan)}
         for age, spec in enumerate(plan.tasks, self.submitted):
             rank_s = ranks[spec.id] + (rank_of(of.score) if of else 0)
             score = urgency(rank_s, spec.priority) + (of.score % AGES if of else age)

@@ -95,6 +95,8 @@ def test_where_nothing_was_measured_the_estimates_are_said_to_count(
         shown = swarm("simulate", *words, "--estimates", "measured").out
         assert "from the plan's estimates: nothing was measured" in shown
         assert "from what tasks took" not in shown
+        asked = swarm("simulate", *words, "--estimates", "measured", "--json").json()
+        assert asked["estimates"] == "unmeasured"
 
 
 def test_an_order_that_takes_longer_than_fifo_is_said_to_cost(swarm: Swarm, folder: Path) -> None:

@@ -11,7 +11,6 @@ from swarm.plan.graph import (
     dependents_of,
     find_cycles,
     topological_order,
-    upward_ranks,
     walk_up,
     waves,
 )
@@ -39,6 +38,11 @@ def plan_of(edges: Edges, seconds: dict[str, float] | None = None) -> Plan:
 
 DIAMOND = {"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"]}
 DIAMOND_S = {"a": 1.0, "b": 5.0, "c": 2.0, "d": 3.0}
+
+
+def upward_ranks(plan: Plan) -> dict[str, float]:
+    """Task id -> its upward rank, in seconds."""
+    return {task.id: rank_s for task, rank_s, _ in walk_up(plan)}
 
 
 def test_waves_put_a_task_behind_its_last_dependency() -> None:

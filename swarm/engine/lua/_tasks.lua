@@ -131,7 +131,6 @@ local function detach(task)
   end
 end
 
-
 local function queue_again(task, delay_ms)
   count_move(task.run, task.state, 'queued')
   local task_key = key('task', task.member)

@@ -170,8 +170,8 @@ end
 -- What the whole project's hash says, read once a call: fence, types, durations, controls, turn.
 local meta_read
 
-local function read_meta()
-  meta_read = meta_read or read('HMGET', key('meta'), 'fence', 'types', 'durations', 'controls', 'turn')
+local function read_meta(...)
+  meta_read = meta_read or read('HMGET', key('meta'), 'fence', 'types', 'durations', 'controls', 'turn', ...)
   return meta_read
 end
 
@@ -181,8 +181,8 @@ local function read_meta_for(first, second)
     local both = read('HMGET', key('meta'), first, second)
     return both[1], both[2] or ''
   end
-  meta_read = read('HMGET', key('meta'), 'fence', 'types', 'durations', 'controls', 'turn', first, second)
-  return meta_read[6], meta_read[7] or ''
+  local stored = read_meta(first, second)
+  return stored[6], stored[7] or ''
 end
 
 -- The next fencing token; at most one a commit, because reads see the state before it.
