@@ -185,9 +185,6 @@ end
 -- queue.
 function short.most_urgent(types)
   local handed, is_served, member, score, type = short.handed, false, nil, nil, nil
-  if #types == 1 and not handed then
-    return call('ZRANGE', key('queue', types[1]), '0', '0')[1], types[1]
-  end
   for i = 1, #types do
     local head = call('ZRANGE', key('queue', types[i]), '0', '0', 'WITHSCORES')
     if head[1] and (not score or tonumber(head[2]) < score) then
@@ -216,20 +213,25 @@ local function claim_shortly(said, from)
   if first_type == '*' then
     member, type = short.most_urgent(ability.served_queues(executors))
   elseif not args_of_call[from + 6] and not string.find(known[2] or '', '+', 1, true) then
-    member, type = short.most_urgent({first_type})
+    if short.handed then
+      member, type = short.most_urgent({first_type})
+    else
+      member, type = call('ZRANGE', key('queue', first_type), '0', '0')[1], first_type
+    end
   end
   if not member then
     return nil
   end
-  local task_key, handed, state, executor, locks, attempt, parked_ms, spec = key('task', member), short.handed, 'queued'
+  local task_key, handed, executor, locks, spec = key('task', member), short.handed, nil, nil, nil
   if handed then
-    executor, locks, attempt, spec = handed[3], handed[6], handed[7], handed[8]
+    executor, locks, spec = handed[3], handed[6], not handed[7] and handed[8]
   else
-    state, executor, locks, attempt, parked_ms, spec = unpack(call('HMGET', task_key, 'state', 'executor', 'locks',
-      'attempt', 'parked_ms', 'spec'))
+    local task = call('HMGET', task_key, 'state', 'executor', 'locks', 'attempt', 'parked_ms', 'spec')
+    if task[1] == 'queued' and not task[4] and (task[5] or '0') == '0' then -- whoever has a baton was parked
+      executor, locks, spec = task[2], task[3], task[6]
+    end
   end
-  if state ~= 'queued' or attempt or (parked_ms or '0') ~= '0' -- whoever has a baton was parked
-    or not string.find(executors, ',' .. executor .. ',', 1, true) then
+  if not spec or not string.find(executors, ',' .. executor .. ',', 1, true) then
     return nil
   end
   local run, id = split_member(member)
