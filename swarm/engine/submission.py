@@ -65,11 +65,13 @@ def submit_plan(
             hint="finish its runs with that version, or set another `project` in swarm.toml",
         )
     if answer[1] == "loading":
-        stored = _store(caller, run, plan, specs, stored=int(answer[2]), first_age=int(answer[3]))
-        for pairs in _deadlines(plan, deadline_s):
+        before = int(answer[2])
+        stored = _store(caller, run, plan, specs, stored=before, first_age=int(answer[3]))
+        # A submitter that was killed may have wanted otherwise.
+        for pairs in _deadlines(plan, deadline_s, is_completed=before > 0):
             caller.call("deadlines", run, *pairs)
-        if fail_fast:
-            caller.call("fail_fast", run)
+        if fail_fast or before:
+            caller.call("fail_fast", run, "1" if fail_fast else "")
         caller.call("activate", run, stored)
         caller.drain_work()
     return run
@@ -143,14 +145,19 @@ def plan_chunks(plan: Plan, specs: Sequence[str], first_age: int) -> Iterator[li
         yield chunk
 
 
-def _deadlines(plan: Plan, deadline_s: float | None) -> Iterator[list[str]]:
+def _deadlines(plan: Plan, deadline_s: float | None, *, is_completed: bool) -> Iterator[list[str]]:
     """Pairs of task id (empty: the run) and ms after its submission, as many as a script notes at once."""
-    known = [(task.id, task.deadline_s) for task in plan.tasks if task.deadline_s is not None]
+    pairs = [[task.id, _ms(task.deadline_s)] for task in plan.tasks if task.deadline_s is not None]
     if deadline_s is not None:
-        known.insert(0, ("", deadline_s))
-    pairs = [[name, str(round(seconds * 1000))] for name, seconds in known]
+        pairs.insert(0, ["", _ms(deadline_s)])
+    elif is_completed:
+        pairs.insert(0, ["", ""])
     for start in range(0, len(pairs), TASKS):
         yield [word for pair in pairs[start : start + TASKS] for word in pair]
+
+
+def _ms(seconds: float) -> str:
+    return str(round(seconds * 1000))
 
 
 def task_entry(task: TaskSpec, spec: str, score: int, dependents: str) -> list[str]:

@@ -104,7 +104,7 @@ CALLS: dict[str, Callable[[Stage], object]] = {
     "submit": lambda s: s.engine._caller.call("submit", s.run, 0, 0, *["x"] * 7, "0", "", ""),
     "activate": lambda s: s.engine._caller.call("activate", s.run, 1),
     "deadlines": lambda s: s.engine._caller.call("deadlines", s.run, "", 60_000, "task", 50_000),
-    "fail_fast": lambda s: s.engine._caller.call("fail_fast", s.run),
+    "fail_fast": lambda s: s.engine._caller.call("fail_fast", s.run, "1"),
     "claim": lambda s: s.engine.claim(WORKER, "the-call"),
     "start": lambda s: s.engine.start(s.claim),
     "renew": lambda s: s.engine.renew(s.claim),

@@ -205,6 +205,24 @@ def test_a_deadline_counts_from_the_submission_that_is_completed(
     assert store.call("ZSCORE", engine.keys.of("runs"), run) == str(record.submitted_ms).encode()
 
 
+def test_who_completes_a_submission_may_want_no_deadline_and_no_end_at_the_first_failure(
+    engine: Engine, clock: SkewedClock
+) -> None:
+    """What the submitter wanted that was killed holds no more."""
+    plan = make_plan("a", by(20, make_task("b")))
+    run = store_only(engine, plan)
+    engine._caller.call("deadlines", run, "", 10_000, "b", 20_000)
+    engine._caller.call("fail_fast", run, "1")
+
+    engine.submit(plan, base=BASE)
+    pass_time(engine, clock, 12_000)
+
+    record = engine.run(run)
+    assert (record.deadline_ms, record.is_fail_fast) == (0, False)
+    assert states(engine, run) == {"a": "queued", "b": "queued"}
+    assert engine.depth("deadlines") == 1
+
+
 def test_a_deadline_that_is_said_again_while_a_run_begins_stays(engine: Engine, clock: SkewedClock) -> None:
     """Its submitter was killed after the activation had begun: what is claimable may be at work."""
     run = store_only(engine, make_plan(*(f"t{n}" for n in range(200))))

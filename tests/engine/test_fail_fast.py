@@ -180,7 +180,7 @@ def test_a_submission_again_changes_no_policy(engine: Engine) -> None:
     run = engine.submit(plan(), base=BASE)
 
     engine.submit(plan(), base=BASE, fail_fast=True)
-    engine._caller.call("fail_fast", run)  # as of a submitter that is late
+    engine._caller.call("fail_fast", run, "1")  # as of a submitter that is late
 
     assert not engine.run(run).is_fail_fast
 

@@ -1,15 +1,15 @@
--- Make a run that is being stored stop at its first failure. Said again, it changes nothing.
+-- Make a run that is being stored stop at its first failure, or not, whatever a submitter before wanted.
 -- KEYS[1]  the project's key prefix
--- ARGV     run
+-- ARGV     run, whether it stops: `1` or empty
 -- Writes   run
 -- Returns  {'OK'} or {'UNKNOWN'}
 -- Moves: none
 local run_key = key('run', args[1])
-local state = read('HGET', run_key, 'state')
-if not state then
+local stored = read('HMGET', run_key, 'state', 'activated')
+if not stored[1] then
   return {'UNKNOWN'}
 end
-if state == 'loading' then
-  write_fields(run_key, {'fail_fast', '1'})
+if stored[1] == 'loading' and not stored[2] then
+  write_fields(run_key, {'fail_fast', args[2]})
 end
 return settle({'OK'})
