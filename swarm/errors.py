@@ -70,7 +70,7 @@ class ConfigError(UsageError):
     """A setting has a value that cannot be used."""
 
     code = "SW002"
-    next_step = "The message says where it came from; `swarm config show` lists every setting and its source."
+    next_step = "`swarm config show` lists every setting and where it came from; mend it there."
 
 
 class Problem(NamedTuple):

@@ -1,13 +1,15 @@
 """`config show`, `completion`, `explain`: swarm about itself."""
 
+import re
 from dataclasses import fields
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import click
 
 from swarm.cli.context import Context, pass_context
 from swarm.cli.error_guide import ErrorEntry, explain_error
 from swarm.cli.output import emit, json_option, table
+from swarm.engine.addresses import without_secret
 from swarm.settings import SECRET, Settings
 
 SHELLS = ("bash", "zsh", "fish")
@@ -95,12 +97,15 @@ def _shown(name: str, value: object) -> object:
 
 
 def without_password(url: str) -> str:
-    """The URL with `***` where its password was."""
-    parts = urlsplit(url)
-    if not parts.password:
-        return url
-    user, _, host = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}:***@{host}"))
+    """The URL with `***` where its passwords were."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return without_secret(url)
+    if not parts.password and "@" in parts.path + parts.query + parts.fragment:
+        return without_secret(url)  # a password that was not escaped may end anywhere
+    shown = url.replace(f":{parts.password}@", ":***@", 1) if parts.password else url
+    return re.sub(r"(password=)[^&]*", r"\1***", shown)
 
 
 def _explained(entry: ErrorEntry) -> str:

@@ -1,7 +1,8 @@
 """What a Redis URL means: one server, or many of which one serves us now."""
 
+import os
 from typing import NamedTuple
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, unquote_to_bytes, urlencode, urlsplit
 
 from swarm.errors import ConfigError
 
@@ -46,16 +47,44 @@ class Address(NamedTuple):
         return {name.removeprefix("sentinel_"): given[name] for name in _OF_SENTINELS if given.get(name)}
 
 
+def unix_url(socket: str | os.PathLike[str], *, password: str = "") -> str:
+    """The URL of the server that listens on this socket; a path may hold whatever a file's name may."""
+    login = f":{quote(password, safe='')}@" if password else ""
+    return f"unix://{login}{quote(os.fsencode(socket))}"
+
+
+def socket_of(url: str) -> str:
+    """The path of the socket that a `unix://` URL names."""
+    return os.fsdecode(unquote_to_bytes(os.fsencode(split_url(url).path)))
+
+
+def split_url(url: str) -> SplitResult:
+    """The parts of a Redis URL, as they stand there.
+
+    Raises:
+        ConfigError: it cannot be parted; names all forms.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # its own text would show the password
+        raise wrong(url, "it is not a URL") from None
+    if "#" in url:
+        raise wrong(url, "a '#' must be written %23")
+    return parts
+
+
 def scheme_of(url: str) -> str:
     """The scheme of a Redis URL.
 
     Raises:
-        ConfigError: it is none that we know; names all forms.
+        ConfigError: it is none that we know, or a socket's path is missing; names all forms.
     """
-    scheme = urlsplit(url).scheme
-    if scheme not in PLAIN | MANY:
-        raise _wrong(url, f"scheme {scheme!r} is not known" if scheme else "it is not a URL")
-    return scheme
+    parts = split_url(url)
+    if parts.scheme not in PLAIN | MANY:
+        raise wrong(url, f"scheme {parts.scheme!r} is not known" if parts.scheme else "it is not a URL")
+    if parts.scheme == "unix" and not parts.path.strip("/"):
+        raise wrong(url, "a path is missing")
+    return parts.scheme
 
 
 def parse_address(url: str) -> Address:
@@ -64,7 +93,7 @@ def parse_address(url: str) -> Address:
     Raises:
         ConfigError: it is malformed; says how, and names all forms.
     """
-    parts = urlsplit(url)
+    parts = split_url(url)
     scheme, _, kind = parts.scheme.partition("+")
     login, _, listed = parts.netloc.rpartition("@")
     default = SENTINEL_PORT if kind == "sentinel" else REDIS_PORT
@@ -73,13 +102,13 @@ def parse_address(url: str) -> Address:
     options = tuple(parse_qsl(parts.query))
     if kind == "cluster":
         if names and names != ["0"]:
-            raise _wrong(url, "a cluster has one database")
+            raise wrong(url, "a cluster has one database")
         return Address(kind, scheme, hosts, login, options=options)
     if not names:
-        raise _wrong(url, "it names no service: what the sentinels call the master, such as /mymaster")
+        raise wrong(url, "it names no service: what the sentinels call the master, such as /mymaster")
     service, *database = names
-    if len(database) > 1 or not all(number.isdecimal() for number in database):
-        raise _wrong(url, f"database {'/'.join(database)!r} is not a number")
+    if len(database) > 1 or not all(map(is_number, database)):
+        raise wrong(url, f"database {'/'.join(database)!r} is not a number")
     return Address(kind, scheme, hosts, login, service, int(database[0]) if database else 0, options)
 
 
@@ -90,29 +119,36 @@ def _host(url: str, text: str, default: int) -> tuple[str, int]:
     else:
         host, _, port = text.partition(":")
     if not host:
-        raise _wrong(url, "a host is missing")
-    if port and not (port.isdecimal() and 0 < int(port) <= LAST_PORT):
-        raise _wrong(url, f"{port!r} is no port")
+        raise wrong(url, "a host is missing")
+    if port and not (is_number(port) and 0 < int(port) <= LAST_PORT):
+        raise wrong(url, f"{port!r} is no port")
     return host, int(port or default)
 
 
-def _wrong(url: str, what: str) -> ConfigError:
+def is_number(text: str) -> bool:
+    """These are the digits of a whole number, as a machine writes them."""
+    return text.isascii() and text.isdecimal()
+
+
+def wrong(url: str, what: str) -> ConfigError:
+    """The error for a URL that cannot be used: what is wrong, and how one looks."""
     return ConfigError(f"redis_url: {what} in {without_secret(url)!r}", hint=f"the forms: {'; '.join(FORMS)}")
 
 
 def without_secret(url: str) -> str:
-    """A URL as it may be shown."""
-    parts = urlsplit(url)
-    if not parts.scheme:
-        return url.rpartition("@")[2]
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    """A URL as it may be shown: without login and query."""
+    # By hand: it may be one that cannot be parted, with a password that holds what ends a login.
+    scheme, mark, rest = url.partition("://") if "://" in url else ("", "", url)
+    main, _, query = rest.partition("?")
+    login, at, _ = (main.partition("/")[0] if scheme == "unix" else main).rpartition("@")
+    shown = main[len(login + at) :]
+    is_secret = "@" in query or ("@" in shown and not shown.startswith("/"))
+    return f"{scheme}{mark}{'…' if is_secret else shown}"
 
 
 def server_of(url: str) -> str:
     """Where a plain URL leads, for people: host and port, or the socket's path."""
-    parts = urlsplit(url)
-    return (
-        parts.path
-        if parts.scheme == "unix"
-        else f"{parts.hostname or '127.0.0.1'}:{parts.port or REDIS_PORT}"
-    )
+    parts = split_url(url)
+    if parts.scheme == "unix":
+        return socket_of(url)
+    return f"{parts.hostname or '127.0.0.1'}:{parts.port or REDIS_PORT}"

@@ -5,11 +5,11 @@ It sends what it is told, once. redis-py repeats calls on its own and takes 200 
 
 import socket
 from collections.abc import Iterable, Iterator, Sequence
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 import hiredis
 
-from swarm.engine.addresses import server_of, without_secret
+from swarm.engine.addresses import REDIS_PORT, is_number, server_of, socket_of, split_url, wrong
 from swarm.engine.store import Reply
 from swarm.errors import (
     AuthenticationError,
@@ -176,24 +176,26 @@ def _raise_error(reply: Reply) -> None:
 
 def _parse(url: str) -> tuple[str | tuple[str, int], list[tuple[str, ...]]]:
     """The address, and the commands that make a fresh connection ready."""
-    parts = urlsplit(url)
+    parts = split_url(url)
     query = parse_qs(parts.query)
     try:
-        port = parts.port or 6379
-        database = int(
-            (query.get("db") or [parts.path.strip("/") if parts.scheme == "redis" else ""])[0] or 0
-        )
-    except ValueError:
-        raise ConfigError(f"redis_url: port or database number is wrong in {without_secret(url)!r}") from None
+        port = REDIS_PORT if parts.port is None else parts.port
+    except ValueError:  # its own text would show the password
+        port = 0
+    if not port:
+        raise wrong(url, "the port is none")
+    database = (query.get("db") or [parts.path.strip("/") if parts.scheme == "redis" else ""])[0] or "0"
+    if not is_number(database):
+        raise wrong(url, "the database is not a number")
     password = unquote(parts.password or "") or (query.get("password") or [""])[0]
     user = unquote(parts.username or "")
     setup: list[tuple[str, ...]] = []
     if password:
         setup.append(("AUTH", user, password) if user else ("AUTH", password))
-    if database:
-        setup.append(("SELECT", str(database)))
+    if int(database):
+        setup.append(("SELECT", database))
     if parts.scheme == "unix":
-        return unquote(parts.path), setup
+        return socket_of(url), setup
     return (parts.hostname or "127.0.0.1", port), setup
 
 

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from swarm.engine.addresses import socket_of, unix_url
 from swarm.engine.connect import open_store
 from swarm.errors import StoreReplyError, StoreUnreachableError
 from swarm.fleet.append_only import mend_append_only_file
@@ -48,7 +48,7 @@ class Server:
     @property
     def socket(self) -> str:
         """The embedded server's socket, as people may see it."""
-        return urlsplit(self.url).path
+        return socket_of(self.url)
 
 
 def ensure_server(settings: Settings, *, to_stay: bool = True) -> Server:
@@ -126,7 +126,7 @@ def _adopt(folder: Path, home: Path) -> Server | None:
     A second server on the same files would corrupt them.
     """
     socket = socket_path(folder)
-    url = f"unix://:{read_password(folder)}@{socket}"
+    url = unix_url(socket, password=read_password(folder))
     if not _answers(url):
         return None
     process = check_peer(socket)
@@ -169,7 +169,7 @@ def _start(folder: Path, home: Path, *, previous: ServerRecord | None) -> Server
     assert process.stdin is not None  # noqa: S101  # asked for above
     with suppress(BrokenPipeError), process.stdin as configuration:
         configuration.write(f"requirepass {password}\n".encode("ascii"))
-    wait_ready(process, f"unix://:{password}@{socket}", log)
+    wait_ready(process, unix_url(socket, password=password), log)
     started = str(ProcessId.running(process.pid))
     record = ServerRecord(socket=str(socket), process=started, binary=binary, log=str(log))
     write_server_file(home, record)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+from swarm.engine.addresses import unix_url
 from swarm.fleet.process_id import ProcessId
 
 FILE_NAME = "server.json"
@@ -31,7 +32,7 @@ class ServerRecord(NamedTuple):
     @property
     def url(self) -> str:
         """How to connect; it holds the password, so it is for programs and not for logs."""
-        return f"unix://:{read_password(Path(self.log).parent)}@{self.socket}"
+        return unix_url(self.socket, password=read_password(Path(self.log).parent))
 
     def is_running(self) -> bool:
         """That very process lives, here."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from swarm.engine.addresses import unix_url
 from swarm.fleet.server import find_binary, wait_ready
 from swarm.sandbox.processes import before_exec
 from swarm.settings import scrubbed_environment
@@ -32,7 +33,7 @@ def temporary_server() -> Iterator[str]:
             preexec_fn=before_exec({}),  # noqa: PLW1509  # it must not outlive us, even when we are killed
         )
         try:
-            url = f"unix://{socket}"
+            url = unix_url(socket)
             wait_ready(process, url, log)
             yield url
         finally:

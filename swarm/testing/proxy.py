@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 import hiredis
 
+from swarm.engine.addresses import socket_of, unix_url
+
 Mode = Literal["drop-request", "drop-reply", "duplicate", "delay", "cut-request", "cut-reply", "blackhole"]
 MODES: tuple[Mode, ...] = (
     "drop-request",  # it never arrives, and nobody says so
@@ -47,7 +49,7 @@ class Proxy:
 
     def __init__(self, server_url: str, folder: Path | None = None) -> None:
         parts = urlsplit(server_url)
-        self._upstream = parts.path or (parts.hostname or "127.0.0.1", parts.port or 6379)
+        self._upstream = socket_of(server_url) or (parts.hostname or "127.0.0.1", parts.port or 6379)
         self._socket = folder / "proxy.sock" if folder else None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -84,7 +86,7 @@ class Proxy:
     async def _listen(self) -> asyncio.Server:
         if self._socket:
             server = await asyncio.start_unix_server(self._serve, self._socket)
-            self.url = f"unix://{self._socket}"
+            self.url = unix_url(self._socket)
         else:
             server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
             self.url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"

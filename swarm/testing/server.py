@@ -5,6 +5,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from swarm.engine.addresses import unix_url
 from swarm.engine.connect import open_store
 from swarm.errors import StoreUnreachableError
 from swarm.fleet.append_only import mend_append_only_file
@@ -23,7 +24,7 @@ class RedisServer:
     def __init__(self, folder: Path, *, binary: str = "redis-server", settings: tuple[str, ...] = ()) -> None:
         self.folder = folder
         self.socket = folder / "redis.sock"
-        self.url = f"unix://{self.socket}"
+        self.url = unix_url(self.socket)
         self._argv = [
             shutil.which(binary) or binary,
             *("--port", "0", "--unixsocket", str(self.socket), "--dir", str(folder), "--save", ""),

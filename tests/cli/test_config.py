@@ -89,6 +89,27 @@ def test_config_never_shows_a_secret(swarm: Swarm, folder: Path) -> None:
     assert "hunter2" not in as_text.out + as_json.out
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (
+            "redis+sentinel://a:1/shop?sentinel_password=hunter2",
+            "redis+sentinel://a:1/shop?sentinel_password=***",
+        ),
+        ("redis://:[hunter2@a:1", "redis://a:1"),
+        ("redis://:x/hunter2@a:1", "redis://a:1"),
+        ("unix:///srv/a@b/redis.sock", "unix:///srv/a@b/redis.sock"),
+    ],
+)
+def test_config_hides_a_password_wherever_it_stands(swarm: Swarm, folder: Path, url: str, shown: str) -> None:
+    """That of the sentinels, and one in a URL that cannot be parted."""
+    (folder / "swarm.toml").write_text(f'redis_url = "{url}"\n')
+
+    rows = {row["name"]: row["value"] for row in swarm("config", "show", "--json").json()}
+
+    assert rows["redis_url"] == shown
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_prints_the_shells_script(swarm: Swarm, shell: str) -> None:
     """The script asks `swarm` itself, so that it never goes stale."""

@@ -65,6 +65,23 @@ def test_a_server_that_is_down_is_told_in_our_words_whatever_it_is(
     assert "redis_url" in error["hint"]
 
 
+@pytest.mark.parametrize("url", ["redis://[::1", "unix://", "redis://localhost:99999"])
+@pytest.mark.parametrize("command", [("status",), ("queue", "--explain")])
+def test_a_url_that_means_nothing_is_a_setting_that_is_wrong(
+    folder: Path, swarm: Swarm, url: str, command: tuple[str, ...]
+) -> None:
+    """Not a fault of ours, nor of a server; and `config show` says where it stands."""
+    (folder / "swarm.toml").write_text(f'redis_url = "{url}"\n')
+
+    wrong = swarm(*command)
+    shown = swarm("config", "show")
+
+    assert wrong.code == 2
+    assert "error[SW002]: redis_url: " in wrong.err
+    assert "help: the forms: redis://" in wrong.err
+    assert (shown.code, f"  {url} " in shown.out) == (0, True)
+
+
 def test_one_server_that_is_given_as_a_cluster_is_a_setting_to_mend(
     folder: Path, swarm: Swarm, tcp_server: str
 ) -> None:

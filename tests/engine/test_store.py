@@ -19,9 +19,12 @@ from swarm.engine.wire import HiredisStore
 from swarm.errors import AuthenticationError, ConfigError, StoreReplyError, StoreUnreachableError
 from swarm.states import RunState, TaskState
 from swarm.testing.plans import BASE, make_plan, make_task
+from swarm.testing.proxy import Proxy
 from swarm.testing.server import RedisServer
 
 KINDS = (HiredisStore, RedisPyStore)
+ODD = "a q?x#h p%41'\"$HOME *[zü"
+"""Names the folder that a project may lie in: what means something in a URL or to a shell."""
 
 
 @pytest.fixture
@@ -127,6 +130,27 @@ def test_a_password_and_a_database_come_with_the_url(
     assert plain.call("GET", "k") is None
     for opened in (plain, bare, right, wrong):
         opened.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_server_answers_whatever_its_folder_is_called(
+    tmp_path: Path, kind: type[HiredisStore | RedisPyStore]
+) -> None:
+    """Both connections find its socket, and both one that a proxy listens on there."""
+    (tmp_path / ODD).mkdir()
+    server = RedisServer(tmp_path / ODD)
+    server.start()
+    proxy = Proxy(server.url, tmp_path / ODD)
+    proxy.start()
+
+    direct, through = kind(server.url), kind(proxy.url)
+    answers = [direct.call("SET", "k", "v"), through.call("GET", "k")]
+
+    direct.close()
+    through.close()
+    proxy.stop()
+    server.stop()
+    assert answers == [b"OK", b"v"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -87,6 +87,22 @@ def test_a_killed_server_is_started_again_with_its_data(settings: Settings) -> N
     store.close()
 
 
+@pytest.mark.parametrize("name", ["q?x", "h#x", "p%41x", "x*?[z", 'it\'s "$HOME" ü', "a@b:c"])
+def test_a_server_in_a_folder_of_any_name_answers(tmp_path: Path, name: str) -> None:
+    """Its socket's path goes into a URL, and comes out of it as it was."""
+    home = tmp_path / name / ".swarm"
+    record = start_server(home)
+
+    store = open_store(record.url)
+    answer = store.call("PING")
+    server = ensure_server(Settings(root=home.parent, home=home, project="served"))
+
+    store.close()
+    assert answer == b"PONG"
+    assert (server.pid, server.socket) == (record.pid, str(home / "server" / "redis.sock"))
+    assert stop_server(home)
+
+
 def test_a_number_that_another_process_has_now_is_not_the_server(settings: Settings) -> None:
     """A note from before a reboot may name a process that is somebody else's."""
     record = start_server(settings.home)

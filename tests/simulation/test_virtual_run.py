@@ -230,5 +230,28 @@ def test_a_temporary_server_takes_its_folder_with_it() -> None:
     assert not folder.exists()
 
 
+def test_a_temporary_server_answers_wherever_temporary_folders_are(tmp_path: Path) -> None:
+    """TMPDIR may name any folder."""
+    program = (
+        "from swarm.fleet.temporary_server import temporary_server\n"
+        "from swarm.engine.connect import open_store\n"
+        "with temporary_server() as url:\n"
+        "    print(open_store(url).call('PING'))\n"
+    )
+    odd = tmp_path / "t?p #1%41"
+    odd.mkdir()
+
+    asked = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(odd)},
+    )
+
+    assert (asked.stdout, asked.stderr) == ("b'PONG'\n", "")
+    assert not list(odd.iterdir())
+
+
 def _listens(path: str) -> bool:
     return any(line.endswith(path) for line in Path("/proc/net/unix").read_text().splitlines())
