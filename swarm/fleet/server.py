@@ -22,6 +22,7 @@ from swarm.engine.connect import open_store
 from swarm.errors import StoreReplyError, StoreUnreachableError
 from swarm.fleet.append_only import mend_append_only_file
 from swarm.fleet.process_id import ProcessId
+from swarm.fleet.readiness import answers, ping, starting, wait_ready
 from swarm.fleet.server_file import (
     PASSWORD_FILE,
     ServerRecord,
@@ -32,8 +33,6 @@ from swarm.fleet.server_file import (
 )
 from swarm.fleet.socket_place import check_peer, socket_path
 from swarm.settings import Settings, scrubbed_environment
-
-START_TIMEOUT_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def ensure_server(settings: Settings, *, to_stay: bool = True) -> Server:
             the embedded one did not start; says which and what to do.
     """
     if settings.redis_url:
-        _ping(settings.redis_url, timeout_s=5.0)
+        ping(settings.redis_url, timeout_s=5.0)
         return Server(settings.redis_url, is_embedded=False)
     folder = settings.home / "server"
     make_home(settings.home)
@@ -70,7 +69,7 @@ def ensure_server(settings: Settings, *, to_stay: bool = True) -> Server:
         if to_stay:
             mark_stopped(settings.home, stopped=False)
         record = read_server_file(settings.home)
-        if record is not None and record.is_running() and _answers(record.url):
+        if record is not None and record.is_running() and answers(record.url):
             check_peer(Path(record.socket))
             return Server(record.url, is_embedded=True, pid=record.pid, binary=record.binary)
         return _adopt(folder, settings.home) or _start(folder, settings.home, previous=record)
@@ -127,7 +126,7 @@ def _adopt(folder: Path, home: Path) -> Server | None:
     """
     socket = socket_path(folder)
     url = unix_url(socket, password=read_password(folder))
-    if not _answers(url):
+    if not answers(url):
         return None
     process = check_peer(socket)
     store = open_store(url, timeout_s=5.0)
@@ -155,25 +154,37 @@ def _start(folder: Path, home: Path, *, previous: ServerRecord | None) -> Server
     password = _make_password(folder)
     try:
         mend_append_only_file(binary, folder)
-        process = subprocess.Popen(
-            argv,
-            cwd=folder,
-            env=scrubbed_environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C in the terminal is for the command, not for the server
-        )
+        with starting() as received, _launched(argv, folder) as process:
+            assert process.stdin is not None  # noqa: S101  # asked for there
+            with suppress(BrokenPipeError), process.stdin as configuration:
+                configuration.write(f"requirepass {password}\n".encode("ascii"))
+            wait_ready(process, unix_url(socket, password=password), log, stopped_by=received)
+            started = str(ProcessId.running(process.pid))
+            record = ServerRecord(socket=str(socket), process=started, binary=binary, log=str(log))
+            write_server_file(home, record)
     except OSError as error:
         raise StoreUnreachableError(f"cannot start {binary}: {error}") from error
-    assert process.stdin is not None  # noqa: S101  # asked for above
-    with suppress(BrokenPipeError), process.stdin as configuration:
-        configuration.write(f"requirepass {password}\n".encode("ascii"))
-    wait_ready(process, unix_url(socket, password=password), log)
-    started = str(ProcessId.running(process.pid))
-    record = ServerRecord(socket=str(socket), process=started, binary=binary, log=str(log))
-    write_server_file(home, record)
     return Server(record.url, is_embedded=True, pid=process.pid, binary=binary)
+
+
+@contextmanager
+def _launched(argv: list[str], folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """The server's process, which outlives the block only if that comes to its end."""
+    process = subprocess.Popen(
+        argv,
+        cwd=folder,
+        env=scrubbed_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C in the terminal is for the command, not for the server
+    )
+    try:
+        yield process
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
 
 
 def _make_password(folder: Path) -> str:
@@ -234,43 +245,6 @@ def _bundled_binary() -> str | None:
         return str(get_binary_path())
     except ValkeyServerError:
         return None
-
-
-def wait_ready(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
-    """Return once the server answers.
-
-    Raises:
-        StoreUnreachableError: it ended, or took too long.
-    """
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while not _answers(url):
-        if process.poll() is not None or time.monotonic() > deadline:
-            ended = process.poll()
-            what = "did not answer in time" if ended is None else f"ended with exit code {ended}"
-            tail = log.read_text(errors="replace").splitlines()[-3:] if log.exists() else []
-            if ended is None:
-                process.kill()
-            raise StoreUnreachableError(
-                f"the embedded server {what}: {' | '.join(tail) or 'it logged nothing'}",
-                hint=f"look at {log}",
-            )
-        time.sleep(0.01)
-
-
-def _answers(url: str) -> bool:
-    try:
-        _ping(url, timeout_s=2.0)
-    except (StoreUnreachableError, StoreReplyError):  # LOADING is a reply
-        return False
-    return True
-
-
-def _ping(url: str, *, timeout_s: float) -> None:
-    store = open_store(url, timeout_s=timeout_s)
-    try:
-        store.call("PING")
-    finally:
-        store.close()
 
 
 @contextmanager

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from swarm.engine.addresses import unix_url
-from swarm.fleet.server import find_binary, wait_ready
+from swarm.fleet.readiness import wait_ready
+from swarm.fleet.server import find_binary
 from swarm.sandbox.processes import before_exec
 from swarm.settings import scrubbed_environment
 

@@ -1,6 +1,7 @@
 """The embedded server: where its socket lies, whom it is taken over from, and that it comes back."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -101,6 +102,41 @@ def test_a_server_in_a_folder_of_any_name_answers(tmp_path: Path, name: str) -> 
     assert answer == b"PONG"
     assert (server.pid, server.socket) == (record.pid, str(home / "server" / "redis.sock"))
     assert stop_server(home)
+
+
+DEAF = """#!/bin/sh
+exec {server} "$@" --unixsocket {socket} --pidfile {pidfile}
+"""
+"""A real server that comes up, but not where whoever started it waits for it."""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_starter_that_is_ended_while_it_waits_leaves_no_server(
+    settings: Settings, tmp_path: Path, number: signal.Signals
+) -> None:
+    """There is no note of it yet, so nobody could ever stop it."""
+    pidfile, binary = tmp_path / "pid", tmp_path / "bin" / "redis-server"
+    binary.parent.mkdir()
+    server = shutil.which("redis-server")
+    binary.write_text(DEAF.format(server=server, socket=tmp_path / "s", pidfile=pidfile))
+    binary.chmod(0o755)
+    starter = subprocess.Popen(
+        [sys.executable, "-c", START, str(settings.home)],
+        env={**os.environ, "PATH": f"{binary.parent}:{os.environ['PATH']}"},
+        stderr=subprocess.DEVNULL,
+    )
+    pid = wait_for(lambda: pidfile.exists() and int(pidfile.read_text() or 0), "the server")
+    started = ProcessId.running(pid)
+    assert started is not None
+
+    starter.send_signal(number)
+    code = starter.wait(10)
+
+    left = not started.is_dead()
+    if left:
+        os.kill(pid, signal.SIGKILL)
+    assert (code, left) == (-number, False)
+    assert read_server_file(settings.home) is None
 
 
 def test_a_number_that_another_process_has_now_is_not_the_server(settings: Settings) -> None:
