@@ -2,14 +2,14 @@
 
 import shlex
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs
 
 import click
 
 from swarm.cli.context import Context, pass_context, server_url
 from swarm.cli.output import emit, json_option, table
 from swarm.cli.see import queue_data
-from swarm.engine.addresses import MANY, parse_address, scheme_of
+from swarm.engine.addresses import MANY, REDIS_PORT, parse_address, scheme_of, socket_of, split_url
 from swarm.fleet.server_file import PASSWORD_FILE, STOPPED, is_stopped
 from swarm.keys import Keys
 from swarm.observe.wording import duration, one_line, plural
@@ -88,29 +88,36 @@ def redis_cli(url: str, key: str) -> str:
         from swarm.engine.resolve import Resolver
 
         return redis_cli(Resolver(parse_address(url)).find(key).own, key)
-    parts = urlsplit(url)
+    parts = split_url(url)
+    host, port = parts.hostname or "localhost", str(parts.port or REDIS_PORT)
+    in_path = "" if parts.scheme == "unix" else parts.path.strip("/")
+    database = (parse_qs(parts.query).get("db") or [in_path])[0]
     if parts.scheme == "unix":
-        return f"redis-cli -s {parts.path}"
-    host = f"{parts.scheme}://{parts.hostname or 'localhost'}:{parts.port or 6379}{parts.path}"
-    return f"redis-cli -u {host}"
+        words = ["-s", socket_of(url)]
+    elif ":" in host:  # `-u` takes no address of IPv6
+        words = ["-h", host, "-p", port, *(["--tls"] if parts.scheme == "rediss" else [])]
+    else:
+        words = ["-u", f"{parts.scheme}://{host}:{port}"]
+    return shlex.join(["redis-cli", *words, *(["-n", database] if database else [])])
 
 
 def _commands(depths: "Backlog", keys: Keys, cli: str) -> list[tuple[str, int, str]]:
     """Name, number and redis-cli line of everything that `queue` shows."""
     lines = [
-        (f"{kind} {one.type}", count, f"{cli} ZCARD '{keys.of(part, one.type)}'")
+        (f"{kind} {one.type}", count, _zcard(cli, keys.of(part, one.type)))
         for one in depths.queues
         for kind, part, count in (("ready", "queue", one.queued), ("parked", "parked", one.parked))
     ]
     counts = (depths.delayed, depths.leased, depths.merging, depths.dead)
+    lines += [(part, count, _zcard(cli, keys.of(part))) for part, count in zip(WHOLE, counts, strict=True)]
     lines += [
-        (part, count, f"{cli} ZCARD '{keys.of(part)}'") for part, count in zip(WHOLE, counts, strict=True)
-    ]
-    lines += [
-        (f"aside {run}", count, f"{cli} ZCARD '{keys.of('paused', run)}'")
-        for run, count in depths.aside.items()
+        (f"aside {run}", count, _zcard(cli, keys.of("paused", run))) for run, count in depths.aside.items()
     ]
     return lines
+
+
+def _zcard(cli: str, key: str) -> str:
+    return f"{cli} ZCARD {shlex.quote(key)}"
 
 
 def _explained(commands: list[tuple[str, int, str]], settings: "Settings", stopped: bool) -> str:

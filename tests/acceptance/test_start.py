@@ -1,14 +1,16 @@
 """`swarm init` and `swarm doctor`: the first minutes in a repository."""
 
 import json
+import os
 import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
-from real_swarm import Swarm
+from real_swarm import Swarm, write_task
 
 from swarm.starter import starter_config
+from swarm.testing.repository import make_repository
 
 
 @pytest.mark.parametrize(
@@ -54,6 +56,35 @@ def test_a_source_folder_is_put_before_an_installed_copy(tmp_path: Path) -> None
     text, _ = starter_config(tmp_path)
 
     assert tomllib.loads(text)["gate"]["tests"]["env"] == {"PYTHONPATH": "src"}
+
+
+@pytest.mark.usefixtures("uncounted")
+def test_a_repository_may_be_called_anything(swarm: Swarm, tmp_path: Path) -> None:
+    """From a plan to its branch; a shell takes the redis-cli lines of `queue` as they are printed."""
+    root = make_repository(tmp_path / "a q?x#h p%41'\"$HOME *[zü", {"README.md": "odd\n"}).path
+    odd = Swarm(root, swarm.environment)
+    plan = odd.plan([write_task("a")])
+    try:
+        run = odd.json("run", plan, "-y", "--workers", "1")
+        lines = odd.json("queue", "--explain")["redis_cli"]
+        assert isinstance(lines, dict)
+        password = (root / ".swarm" / "server" / "password").read_text().strip()
+        answers = {
+            name: subprocess.run(
+                ["sh", "-c", line],
+                env={**os.environ, "REDISCLI_AUTH": password},
+                capture_output=True,
+                text=True,
+                check=False,
+            ).stdout
+            for name, line in lines.items()
+        }
+    finally:
+        odd.end()
+
+    assert run["state"] == "done"
+    assert odd.git("show", f"{run['branch']}:out/a.txt") == "a"
+    assert set(answers.values()) == {"0\n"}
 
 
 def test_init_does_not_replace_a_config(swarm: Swarm) -> None:

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from many_servers import PASSWORD, cluster, watched
+from many_servers import PASSWORD, cluster, free_port, watched
 
+from swarm.cli.queues import redis_cli
 from swarm.engine.connect import open_store
 from swarm.engine.engine import Engine
 from swarm.keys import Keys
 from swarm.plan.model import Plan, TaskSpec
+from swarm.testing.server import RedisServer
 
 PROJECT = "shop"
 Swarm = Callable[..., Any]
@@ -40,6 +42,38 @@ def check_lines(swarm: Swarm, url: str, *tasks: TaskSpec) -> None:
     lines = swarm("queue", "--explain", "--json").json()["redis_cli"]
 
     assert answers(lines)["ready general"] == str(len(tasks))
+
+
+@pytest.mark.parametrize("place", ["{folder}/redis.sock?db=2", "127.0.0.1:{port}/2", "127.0.0.1:{port}?db=2"])
+def test_the_lines_ask_the_database_of_the_url(swarm: Swarm, task: Task, folder: Path, place: str) -> None:
+    """Whichever way it is given."""
+    port = free_port()
+    server = RedisServer(folder, settings=("--port", str(port)))
+    scheme = "unix" if "folder" in place else "redis"
+    url = f"{scheme}://:{PASSWORD}@{place.format(folder=folder, port=port)}"
+    (folder / "swarm.toml").write_text(f'redis_url = "{url}"\nproject = "{PROJECT}"\n')
+    server.start()
+    try:
+        with closing(open_store(server.url)) as plain:
+            plain.call("CONFIG", "SET", "requirepass", PASSWORD)
+        check_lines(swarm, url, task("a"))
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize(
+    ("url", "line"),
+    [
+        ("unix:///pro%20ject/it's/s", """redis-cli -s '/pro ject/it'"'"'s/s'"""),
+        ("redis://:secret@a:1/2", "redis-cli -u redis://a:1 -n 2"),
+        ("redis://[::1]:7/2", "redis-cli -h ::1 -p 7 -n 2"),
+        ("rediss://[::1]", "redis-cli -h ::1 -p 6379 --tls"),
+        ("redis://a$(reboot)", "redis-cli -u 'redis://a$(reboot):6379'"),
+    ],
+)
+def test_the_lines_are_what_a_shell_takes(url: str, line: str) -> None:
+    """Quoted where they have to be, without the password, and in the form that redis-cli knows."""
+    assert redis_cli(url, "key") == line
 
 
 def test_the_lines_ask_the_master_that_sentinels_name(
