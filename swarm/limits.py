@@ -8,6 +8,9 @@ from types import MappingProxyType
 from swarm.errors import ConfigError
 from swarm.settings import CONFIG_NAME
 
+MOST = 1_000_000
+"""A limit is no larger: no fleet is, and a longer number is a slip of the pen."""
+
 NONE: Mapping[str, int] = MappingProxyType({})
 
 
@@ -27,9 +30,9 @@ def load_limits(root: Path) -> Mapping[str, int]:
     if not isinstance(limits, dict):
         raise ConfigError(f"{CONFIG_NAME}: limits must be a table, got {limits!r}", hint='such as "docs = 2"')
     for kind, most in limits.items():
-        if isinstance(most, bool) or not isinstance(most, int) or most < 1:
+        if isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= MOST:
             raise ConfigError(
-                f"{CONFIG_NAME}: limits.{kind} must be a whole number from 1 up, got {most!r}",
+                f"{CONFIG_NAME}: limits.{kind} must be a whole number from 1 up to {MOST:,}, got {most!r}",
                 hint="leave the line out for no limit",
             )
     return limits

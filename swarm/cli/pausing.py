@@ -1,5 +1,6 @@
 """`pause`, `resume`, `limit`: how much is given out."""
 
+import shlex
 from collections.abc import Callable
 
 import click
@@ -10,6 +11,7 @@ from swarm.cli.control import say_if_nobody_works
 from swarm.cli.operate import check_name
 from swarm.cli.output import emit, json_option, pairs, say
 from swarm.errors import UsageError
+from swarm.limits import MOST
 
 
 def scope(command: Callable[..., None]) -> Callable[..., None]:
@@ -88,9 +90,9 @@ def resume(context: Context, run: str | None, kind: str | None, everything: bool
 def limit(context: Context, kind: str | None, most: str | None, as_json: bool) -> None:
     """Bound how many tasks of a type workers hold at once.
 
-    TYPE `*` bounds all types together; N `none` lifts the limit. Without N the limit of
-    TYPE is shown, without arguments all in force. A table [limits] in swarm.toml sets them with each run
-    that is submitted from there.
+    TYPE '*' bounds all types together (in quotes, for the shell); N `none` lifts the limit. Without N the
+    limit of TYPE is shown, without arguments all in force. A table [limits] in swarm.toml sets them with
+    each run that is submitted from there.
     """
     engine = context.engine()
     if kind is None:
@@ -98,7 +100,7 @@ def limit(context: Context, kind: str | None, most: str | None, as_json: bool) -
         emit(limits, as_json, lambda: pairs(limits) if limits else "no limit is set")
         return
     if kind != "*":
-        check_name(kind, hint="such as `swarm limit docs 4`; * is all")
+        check_name(kind, hint="such as `swarm limit docs 4`; '*' is all")
     if most is None:
         own = engine.controls().limits.get(kind)
         emit({"type": kind, "most": own}, as_json, lambda: f"{_named(kind)}: {_bound(own)}")
@@ -128,10 +130,11 @@ def _bound(most: int | None) -> str:
 def _number(kind: str, text: str) -> int | None:
     if text == "none":
         return None
-    if not text.isdecimal() or not int(text):
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(MOST))
+    if not is_number or not 1 <= int(text) <= MOST:
         raise UsageError(
-            f"limit: N must be a whole number from 1 up, or `none`, got {text!r}",
-            hint=f"`swarm limit {kind} 4`; `swarm pause --type` gives out nothing at all",
+            f"limit: N must be a whole number from 1 up to {MOST:,}, or `none`, got {text!r}",
+            hint=f"`swarm limit {shlex.quote(kind)} 4`; `swarm pause --type` gives out nothing at all",
         )
     return int(text)
 

@@ -80,6 +80,27 @@ def test_a_limit_that_means_nothing_is_refused(swarm: Swarm, bench: Bench, words
     assert "such as" in refused.err or "swarm limit" in refused.err
 
 
+@pytest.mark.parametrize("number", ["٣", "1000001", "9" * 23, "9" * 5000, "1_0"])
+def test_a_limit_is_a_number_that_can_be_meant(swarm: Swarm, bench: Bench, number: str) -> None:
+    """In digits as everybody reads them, and no larger than any fleet."""
+    refused = swarm("limit", "docs", number)
+
+    assert refused.code == 2
+    assert "N must be a whole number from 1 up to 1,000,000" in refused.err
+    assert bench.engine.controls().limits == {}
+    assert swarm("limit", "docs", "1000000").code == 0
+
+
+def test_what_is_said_of_a_limit_can_be_given_to_a_shell(swarm: Swarm, bench: Bench) -> None:
+    """Bare, it would expand `*` to the files of the folder."""
+    del bench
+    refused = swarm("limit", "*", "0")
+    shown = swarm("limit", "--help")
+
+    assert "`swarm limit '*' 4`" in refused.err
+    assert "TYPE '*' bounds" in shown.out
+
+
 def test_a_type_alone_shows_its_limit(swarm: Swarm, bench: Bench) -> None:
     """And sets none."""
     bench.engine.limit("docs", 2)
@@ -116,7 +137,10 @@ def test_limits_are_read_from_the_table_in_swarm_toml(tmp_path: Path) -> None:
     assert load_limits(tmp_path / "elsewhere") == {}
 
 
-@pytest.mark.parametrize("text", ["limits = 3", "[limits]\na = 0", "[limits]\na = true", "[limits]\na = '1'"])
+@pytest.mark.parametrize(
+    "text",
+    ["limits = 3", "[limits]\na = 0", "[limits]\na = 1000001", "[limits]\na = true", "[limits]\na = '1'"],
+)
 def test_a_malformed_limit_is_an_error_that_names_it(tmp_path: Path, text: str) -> None:
     """Before anything is submitted."""
     (tmp_path / "swarm.toml").write_text(text)
