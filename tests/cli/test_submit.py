@@ -1,6 +1,7 @@
 """`submit`: what it says of a plan that was submitted before."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,17 @@ def test_a_plan_whose_run_has_ended_says_how_to_run_it_again(swarm: Swarm, bench
     assert again.json() == first | {"state": "cancelled"}
     assert f"`swarm retry {first['run']}` goes on with it, --key NAME" in again.err
     assert (anew.json()["state"], anew.err) == ("active", "")
+
+
+def test_what_submit_prints_is_what_is_documented(swarm: Swarm, bench: Bench, plan: str) -> None:
+    """Scripts are written by docs/json.md."""
+    del bench
+    table = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
+    (row,) = re.findall(r"^\| `submit` \|(.*)", table, re.MULTILINE)
+
+    printed = swarm("submit", plan, "--json").json()
+
+    assert re.findall(r"`(\w+)`", row) == list(printed)
 
 
 def test_options_that_come_too_late_are_not_passed_over_in_silence(
