@@ -239,7 +239,7 @@ local function claim_shortly(said, from)
     short.pay_owed()
   end
   local counts = short.read_run(run, AT.acked)
-  if counts[1] ~= 'active' or (counts[4] or '') ~= '' or (counts[5] or '0') ~= '0' then
+  if counts[1] ~= 'active' or (counts[4] or '') ~= '' or (counts[5] or '0') ~= '0' or not (counts[2] and counts[3]) then
     return nil
   end
   local entries = parse_locks(locks)
