@@ -21,6 +21,8 @@ GENERAL_ONLY = read_script("_short").replace(
     "function short.finish(member, token, spent)\n  if true then\n    return nil\n  end\n",
 )
 assert read_script("_short") != GENERAL_ONLY
+SPANS = ("busy_ms", "lock_wait_ms")
+"""Times that may be nothing or a millisecond; of other times it counts that they are there."""
 WORKER = WorkerProfile("worker-a")
 OF_ONE_TYPE = (WorkerProfile("worker-r", types=("red",)), WorkerProfile("worker-b", types=("blue",)))
 
@@ -103,7 +105,7 @@ def contents(store: Store, engine: Engine) -> dict[str, object]:
             # A field that holds nothing says what an absent one says.
             values["durations"] = re.sub(r"\t\d+$", "", values.get("durations", ""), flags=re.MULTILINE)
             values["history"] = re.sub(r'_ms":\d+', "", values.get("history", ""))
-            told = {k: v for k, v in values.items() if v not in {"", "0"} and k != "busy_ms"}
+            told = {k: v for k, v in values.items() if v not in {"", "0"} and k not in SPANS}
             own = [k for k in told if k.startswith(("op:", "claim:"))]
             found[name] = {k: k if k.endswith("_ms") else v for k, v in told.items() if k not in own}
         elif kind == "zset":
