@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
@@ -22,11 +23,13 @@ from swarm.engine.engine import Engine
 from swarm.engine.ranking import Ranking
 from swarm.engine.records import AgentRecord
 from swarm.engine.snapshot import is_alive
-from swarm.errors import StoreUnreachableError, SwarmError
+from swarm.errors import StoreReplyError, StoreUnreachableError, SwarmError
 from swarm.fleet.liveness import is_dead_here
 from swarm.repo.hub import Hub
 from swarm.repo.merge_queue import Landing, MergeQueue, Outcome
 from swarm.repo.refs import RefsBusyError
+
+_T = TypeVar("_T")
 
 TICK_S = 1.0
 HEARTBEAT_S = 5.0
@@ -108,8 +111,8 @@ class Supervisor:
 
         Ends early when told to stop, between two landings, or when a landing lost its slot.
         """
-        reclaimed = len(self._reclaim())
-        self._rank()
+        reclaimed = self._despite_refusal(self._reclaim, "reclaiming") or []
+        self._despite_refusal(self._rank, "ranking")
         landings: list[Landing] = []
         while not should_stop() and (landing := self._merge_queue.land_next()):
             landings.append(landing)
@@ -119,7 +122,15 @@ class Supervisor:
             if landing.outcome == Outcome.STALE:
                 break
         self._archive()
-        return TickReport(reclaimed, tuple(landings))
+        return TickReport(len(reclaimed), tuple(landings))
+
+    def _despite_refusal(self, step: Callable[[], _T], what: str) -> _T | None:
+        """Do a step that the next ones do not need: a call that the server refuses holds up no merge."""
+        try:
+            return step()
+        except StoreReplyError as error:
+            self._log.error("step refused by the server", step=what, error=error.message)
+        return None
 
     def _begin(self, should_stop: Callable[[], bool]) -> str:
         """Repair what a killed supervisor left; return where to listen from."""

@@ -63,6 +63,7 @@ class Rig:
     url: str
     lease_s: float = 30.0
     drain_s: float = 120.0
+    patience_s: float = 2.0
     project: str = "rig"
     processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
@@ -95,7 +96,7 @@ class Rig:
             open_store(self.url),
             self.project,
             lease_ms=int(self.lease_s * 1000),
-            patience_s=2.0,
+            patience_s=self.patience_s,
             retry_base_ms=1,
             retry_cap_ms=1,
         )

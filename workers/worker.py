@@ -197,9 +197,10 @@ class Worker:
     def _settle(self, claim: Claim, lease: Lease, outcome: Ending) -> bool:
         """Tell the engine, for as long as the claim can still be ours; False when nothing was told."""
         lease.stop()
+        op = self.engine.new_op()  # what was told and not answered may have been heard
         while not lease.lost_because:
             try:
-                self._tell(claim, outcome, lease)
+                self._tell(claim, outcome, lease, op)
             except StaleTokenError as error:
                 self._log.warning("outcome refused", outcome=describe(outcome), reason=error.message)
                 return True
@@ -215,14 +216,16 @@ class Worker:
             return True
         return False
 
-    def _tell(self, claim: Claim, outcome: Ending, lease: Lease) -> None:
+    def _tell(self, claim: Claim, outcome: Ending, lease: Lease, op: str) -> None:
         """Tell the engine how the attempt ended, and take the next task in the same call."""
         sent_at_s = self.clock.monotonic_s()
         is_last = self.stopping.is_draining.is_set() or not self._goes_on
         if is_last or self._pause_s or isinstance(outcome, Release):
-            self.engine.end(claim, outcome, usage=lease.usage)
+            self.engine.end(claim, outcome, usage=lease.usage, op=op)
         else:
-            taken = self.engine.end_and_claim(claim, outcome, self.profile, self._claim_id, usage=lease.usage)
+            taken = self.engine.end_and_claim(
+                claim, outcome, self.profile, self._claim_id, usage=lease.usage, op=op
+            )
             if taken is not None:
                 # Without one the same id is asked again: the claim may have been made, and its reply lost.
                 self._claims += 1

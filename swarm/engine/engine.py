@@ -180,19 +180,33 @@ class Engine(Supervision):
         self._queued(answer)
         return answer[1] == "queued"
 
-    def end(self, claim: Claim, ending: Ending, *, usage: Usage = _NOTHING) -> None:
-        """End an attempt in whichever way it ended. Raises StaleTokenError / RunCancelledError."""
-        self._queued(self._end(claim, ending, usage))
+    def new_op(self) -> str:
+        """The id of one ending, for whoever may have to tell it more than once."""
+        return self._caller.new_op()
+
+    def end(self, claim: Claim, ending: Ending, *, usage: Usage = _NOTHING, op: str = "") -> None:
+        """End an attempt in whichever way it ended; told again with the same `op`, it ends once.
+
+        Raises StaleTokenError / RunCancelledError.
+        """
+        self._queued(self._end(claim, ending, usage, op))
 
     def end_and_claim(
-        self, claim: Claim, ending: Ending, worker: WorkerProfile, claim_id: str, *, usage: Usage = _NOTHING
+        self,
+        claim: Claim,
+        ending: Ending,
+        worker: WorkerProfile,
+        claim_id: str,
+        *,
+        usage: Usage = _NOTHING,
+        op: str = "",
     ) -> Claim | None:
         """End an attempt and take the next task, in one round trip; None when there is none.
 
         Two steps, each atomic, the second after the first. Raises what ending alone would raise; then
         nothing was claimed. None also when the claim alone went wrong: ask with the same claim id again.
         """
-        verb, arguments = self._ending(claim, ending, usage)
+        verb, arguments = self._ending(claim, ending, usage, op)
         name = member(claim.run, claim.task.id)
         reply = self._caller.call(verb, name, claim.token, *arguments, *self._request(worker, claim_id))
         ended = text_of(reply[0]).partition("\n")[0]
@@ -280,10 +294,12 @@ class Engine(Supervision):
                 request[4:] = words_of(answer)[1:]
             answer = self._caller.call("claim", *request)
 
-    def _end(self, claim: Claim, ending: Ending, usage: Usage) -> list[str]:
-        verb, arguments = self._ending(claim, ending, usage)
+    def _end(self, claim: Claim, ending: Ending, usage: Usage, op: str = "") -> list[str]:
+        verb, arguments = self._ending(claim, ending, usage, op)
         return self._held(verb, claim, *arguments)
 
-    def _ending(self, claim: Claim, ending: Ending, usage: Usage) -> tuple[str, list[str | int]]:
-        op, spent = self._caller.new_op(), usage_text(usage)
+    def _ending(
+        self, claim: Claim, ending: Ending, usage: Usage, op: str = ""
+    ) -> tuple[str, list[str | int]]:
+        op, spent = op or self._caller.new_op(), usage_text(usage)
         return ending_call(self, claim, ending, op=op, spent=spent, backoff=self._spread_backoff)

@@ -61,7 +61,8 @@ def _tallies(plan: Plan, progress: Sequence[ProgressRecord]) -> tuple[dict[str, 
 def rest_of(graph: TaskGraph, progress: Sequence[ProgressRecord], now_ms: int) -> tuple[TaskGraph, list[int]]:
     """What is left for workers of a run whose tasks have come so far; and its places in the whole graph.
 
-    Those being worked on count with what they still need; what is handed in needs no worker any more.
+    Those being worked on count with what they still need: a tenth of what is believed at least, and half as
+    long again as they have taken once that is more than was believed. What is handed in needs no worker.
     """
     places = [place for place, one in enumerate(progress) if one.state in _LEFT]
     to_own = {place: own for own, place in enumerate(places)}
@@ -69,8 +70,8 @@ def rest_of(graph: TaskGraph, progress: Sequence[ProgressRecord], now_ms: int) -
     held = [place for place in places if progress[place].state in _HELD]
     for place in held:
         elapsed_s = (now_ms - progress[place].claimed_ms) / 1000
-        # Whatever has outlived its estimate may go on for a while.
-        seconds[place] = max(seconds[place] - elapsed_s, seconds[place] / 10)
+        left_s = elapsed_s / 2 if elapsed_s > seconds[place] else seconds[place] - elapsed_s
+        seconds[place] = max(left_s, seconds[place] / 10)
     rest = TaskGraph(
         [seconds[place] for place in places],
         [[to_own[d] for d in graph.before[place] if d in to_own] for place in places],

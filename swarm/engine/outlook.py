@@ -14,8 +14,9 @@ from swarm.states import TaskState
 def remaining_s(snapshot: Snapshot, learnt: Mapping[str, DurationRecord]) -> float | None:
     """Seconds until the last task's attempt ends, with the workers that are alive.
 
-    The limits in force count. Retries and merges are not foreseen. None when the run has ended or is paused,
-    when it is too large, or when there is a task that nobody could take, or whose type is paused.
+    The limits in force count, and backoffs as time of a worker. Retries and merges are not foreseen. None
+    when the run has ended or is paused, when it is too large, or when there is a task that nobody could take,
+    or whose type is paused.
     """
     workers = sum(agent.kind == "worker" for agent in snapshot.alive)
     if snapshot.run.state.is_terminal or not workers or len(snapshot.tasks) > MOST_FORECAST:
@@ -27,10 +28,19 @@ def remaining_s(snapshot: Snapshot, learnt: Mapping[str, DurationRecord]) -> flo
     plan = Plan(tuple(joined([task.spec for task in snapshot.tasks], joins)))
     tasks = [by_id[spec.id] for spec in plan.tasks]
     progress = [ProgressRecord(task.state, task.claimed_ms, task.busy_ms) for task in tasks]
-    durations = believed_durations_s(plan, progress, learnt, joins=joins)
+    durations = [
+        seconds + _backoff_s(task, snapshot.taken_ms)
+        for task, seconds in zip(
+            tasks, believed_durations_s(plan, progress, learnt, joins=joins), strict=True
+        )
+    ]
     graph = graph_of(plan, durations, limits=snapshot.controls.limits)
     rest, _ = rest_of(graph, progress, snapshot.taken_ms)
     return round(list_schedule(rest, workers, upward_ranks_s(rest)).makespan_s, 3)
+
+
+def _backoff_s(task: TaskRecord, now_ms: int) -> float:
+    return max(task.not_before_ms - now_ms, 0) / 1000 if task.state is TaskState.QUEUED else 0.0
 
 
 def _is_served(task: TaskRecord, snapshot: Snapshot) -> bool:

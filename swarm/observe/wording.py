@@ -79,9 +79,12 @@ def one_line(text: str, width: int = 0) -> str:
     line = " ".join(printable(text).split())
     if not width or cells(line) <= width:
         return line
-    while line and cells(line) > width - 1:
-        line = line[:-1]
-    return line.rstrip() + "…"
+    taken = 0
+    for place, letter in enumerate(line):
+        taken += cells(letter)
+        if taken > width - 1:
+            return line[:place].rstrip() + "…"
+    return line
 
 
 def cells(text: str) -> int:

@@ -2,10 +2,12 @@
 
 import pytest
 
-from swarm.engine.claims import WorkerProfile
+from swarm.engine.claims import Failure, WorkerProfile
 from swarm.engine.engine import Engine
 from swarm.engine.outlook import remaining_s
 from swarm.engine.snapshot import take_snapshot
+from swarm.engine.store import Store
+from swarm.states import FailureKind
 from swarm.testing.plans import BASE, make_plan, make_task
 
 
@@ -34,6 +36,33 @@ def test_limits_in_force_are_foreseen(engine: Engine) -> None:
     engine.limit("general", 1)
 
     assert foreseen_s(engine, run) == pytest.approx(40)
+
+
+def test_a_backoff_is_foreseen(store: Store) -> None:
+    """Nobody begins before its end."""
+    engine = Engine(store, "p", retry_base_ms=60_000, retry_cap_ms=60_000)
+    run = engine.submit(make_plan(make_task("a", estimate_s=10)), base=BASE)
+    worker = WorkerProfile("w")
+    engine.heartbeat(worker, kind="worker", state="idle")
+    claim = engine.claim(worker, "c1")
+    assert claim is not None
+
+    engine.fail(claim, Failure(FailureKind.TASK_ERROR, "no"))
+
+    assert 35 <= (foreseen_s(engine, run) or 0) <= 70
+
+
+def test_a_task_that_has_outlived_its_estimate_is_not_about_to_end(engine: Engine) -> None:
+    """It is believed to take half as long again as it has taken."""
+    run = engine.submit(make_plan(make_task("a", estimate_s=1)), base=BASE)
+    worker = WorkerProfile("w")
+    assert engine.claim(worker, "c1") is not None
+    engine.heartbeat(worker, kind="worker", state="busy")
+    now = take_snapshot(engine, run)
+
+    later = now._replace(taken_ms=now.taken_ms + 12_000)
+
+    assert remaining_s(later, {}) == pytest.approx(6, abs=0.5)
 
 
 @pytest.mark.parametrize("kind", ["docs", "*"])

@@ -211,3 +211,14 @@ def test_folders_in_and_around_a_waiting_scope_are_kept_too(engine: Engine, stor
     assert (first.run, first.task.id) == (other, "beside")
     assert second is None
     assert_sound(engine, store)
+
+
+def test_a_run_is_forgotten_only_when_no_task_of_it_has_the_turn(engine: Engine, store: Store) -> None:
+    """Whoever waits for the turn is woken by what ends it, which reads the task."""
+    stream = given_turn(engine, store)
+    engine.cancel(stream.run)
+
+    assert not engine.forget(stream.run)
+    assert_sound(engine, store)
+    engine.reclaim_expired()
+    assert engine.forget(stream.run)

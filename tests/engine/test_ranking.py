@@ -105,13 +105,15 @@ def test_the_rest_of_a_run_is_what_workers_have_yet_to_do() -> None:
     progress = [done(1), merging, busy, ProgressRecord(TaskState.PENDING, 0, 0)]
 
     rest, places = rest_of(graph_of(plan), progress, now_ms=8_000)
+    close, _ = rest_of(graph_of(plan), progress, now_ms=11_900)
     late, _ = rest_of(graph_of(plan), progress, now_ms=90_000)
 
     assert places == [2, 3]
     assert rest.durations_s == [4, 1]
     assert rest.before == [[], [0]]
     assert rest.held == {0}
-    assert late.durations_s[0] == 1, "a tenth of its estimate, for as long as it goes on"
+    assert close.durations_s[0] == 1, "a tenth of its estimate at least"
+    assert late.durations_s[0] == 44, "who has outlived its estimate is believed to go on half as long again"
 
 
 def test_finished_runs_are_forgotten(engine: Engine, worker: WorkerProfile) -> None:

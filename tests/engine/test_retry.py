@@ -1,10 +1,11 @@
 """`retry`: all of a run, only what failed, or one task as if it had never been tried."""
 
+import pytest
 from one_worker import claim, states
 
-from swarm.engine.claims import Failure
+from swarm.engine.claims import Failure, WorkerProfile
 from swarm.engine.engine import Engine
-from swarm.states import FailureKind, RunState, TaskState
+from swarm.states import TERMINAL, FailureKind, RunState, TaskState
 from swarm.testing.plans import BASE, make_plan, make_task
 
 FATAL = Failure(FailureKind.TASK_ERROR, "exit code 1", evidence="red", retryable=False)
@@ -111,3 +112,49 @@ def test_everything_comes_back_with_the_one_failure_behind_it(engine: Engine) ->
     assert engine.retry_failed(run) == doomed + 1
 
     assert engine.run(run).counts[TaskState.UPSTREAM_FAILED] == 0
+
+
+def cut_short(engine: Engine, verb: str, run: str, task: str = "", how: str = "") -> None:
+    """An order whose giver was killed before it had done what the script left over."""
+    engine._caller.call(verb, run, task, engine._caller.new_op(), *([how] if verb == "retry" else []))
+
+
+def great_failure(engine: Engine) -> str:
+    """A run that failed as a whole, with more in it than one script brings back."""
+    layer = [
+        make_task(f"t{n}", after=["bad", *(f"t{m}" for m in range(max(0, n - 30), n))]) for n in range(150)
+    ]
+    last = [f"f{n}" for n in range(100)]
+    run = engine.submit(make_plan("bad", *layer, *last), base=BASE)
+    for _ in range(101):
+        engine.fail(claim(engine), FATAL)
+    return run
+
+
+@pytest.mark.parametrize(("task", "how"), [("", ""), ("", "failed"), ("bad", "")])
+def test_a_run_that_is_cancelled_stays_so_whatever_a_retry_left_over(
+    engine: Engine, task: str, how: str
+) -> None:
+    """Cancelled in the middle of the retry, by somebody else."""
+    run = great_failure(engine)
+    cut_short(engine, "retry", run, task, how)
+    cut_short(engine, "cancel", run)
+
+    engine.reclaim_expired()
+
+    record = engine.run(run)
+    assert record.state is RunState.CANCELLED
+    assert not {state for state, count in record.counts.items() if count} - TERMINAL
+    assert engine.claim(WorkerProfile("w"), "next") is None
+
+
+def test_a_task_that_is_cancelled_stays_so_whatever_a_retry_left_over(engine: Engine) -> None:
+    """Its dependents neither: they were not called off by the person, and wait for nothing that comes."""
+    run = engine.submit(make_plan("a", make_task("b", after=["a"])), base=BASE)
+    engine.fail(claim(engine), FATAL)
+    cut_short(engine, "retry", run, "a")
+    cut_short(engine, "cancel", run, "a")
+
+    engine.reclaim_expired()
+
+    assert states(engine, run) == {"a": "cancelled", "b": "upstream_failed"}

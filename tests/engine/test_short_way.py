@@ -11,16 +11,18 @@ from swarm.engine.scripts import read_script
 from swarm.engine.store import Store
 from swarm.engine.words import hash_of, text_of, words_of
 from swarm.plan.model import Plan, TaskSpec
-from swarm.states import FailureKind
+from swarm.states import FailureKind, TaskState
 from swarm.testing.checker import assert_sound, check_everything
 from swarm.testing.engines import make_engine
 from swarm.testing.plans import BASE, make_plan, make_task
 
 GENERAL_ONLY = read_script("_short").replace(
-    "function finish_shortly(member, token, spent)\n",
-    "function finish_shortly(member, token, spent)\n  if true then\n    return nil\n  end\n",
+    "function short.finish(member, token, spent)\n",
+    "function short.finish(member, token, spent)\n  if true then\n    return nil\n  end\n",
 )
 assert read_script("_short") != GENERAL_ONLY
+SPANS = ("busy_ms", "lock_wait_ms")
+"""Times that may be nothing or a millisecond; of other times it counts that they are there."""
 WORKER = WorkerProfile("worker-a")
 OF_ONE_TYPE = (WorkerProfile("worker-r", types=("red",)), WorkerProfile("worker-b", types=("blue",)))
 
@@ -103,7 +105,7 @@ def contents(store: Store, engine: Engine) -> dict[str, object]:
             # A field that holds nothing says what an absent one says.
             values["durations"] = re.sub(r"\t\d+$", "", values.get("durations", ""), flags=re.MULTILINE)
             values["history"] = re.sub(r'_ms":\d+', "", values.get("history", ""))
-            told = {k: v for k, v in values.items() if v not in {"", "0"} and k != "busy_ms"}
+            told = {k: v for k, v in values.items() if v not in {"", "0"} and k not in SPANS}
             own = [k for k in told if k.startswith(("op:", "claim:"))]
             found[name] = {k: k if k.endswith("_ms") else v for k, v in told.items() if k not in own}
         elif kind == "zset":
@@ -151,6 +153,25 @@ def test_who_is_handed_over_keeps_the_number_of_its_attempt(store: Store) -> Non
 
     assert following is not None
     assert (following.task.id, following.attempt) == ("b", 2)
+    assert_sound(engine, store)
+
+
+@pytest.mark.parametrize("field", ["tip", "branch"])
+def test_a_damaged_run_is_a_matter_for_the_general_way(store: Store, field: str) -> None:
+    """The attempt ends, the claim errs, and no count is wrong."""
+    engine = make_engine(store)
+    run = engine.submit(make_plan("a", "z"), base=BASE)
+    claim = engine.claim(WORKER, "c1")
+    damaged = engine.keys.of("run", engine.submit(make_plan(make_task("q", priority=9)), base=BASE))
+    kept = store.call("HGET", damaged, field)
+    assert claim is not None
+    assert isinstance(kept, bytes)
+    store.call("HDEL", damaged, field)
+
+    engine.end_and_claim(claim, Finish(), WORKER, "c2")
+
+    assert engine.task(run, claim.task.id).state is TaskState.DONE
+    store.call("HSET", damaged, field, kept)
     assert_sound(engine, store)
 
 

@@ -198,3 +198,23 @@ def test_bringing_back_a_task_with_all_that_it_depends_on(counting: CountingStor
     assert (counts[TaskState.QUEUED], counts[TaskState.PENDING]) == (WIDE // 2, LAYER)
     assert counting.most < MOST_A_SCRIPT
     assert counting.calls < 4 * (WIDE // 2 + LAYER)
+
+
+def test_what_fails_with_a_task_is_told_a_budget_at_a_time(counting: CountingStore) -> None:
+    """Those that depend on one another too: each is come to once, and costs no call of its own."""
+    queue = Engine(counting, "size")
+    first = TaskSpec("bad", "d", executor="command", command=("true",))
+    knot = [
+        replace(first, id=f"k{n}", dependencies=("bad", *(f"k{m}" for m in range(max(0, n - 6), n))))
+        for n in range(WIDE)
+    ]
+    run = queue.submit(Plan((first, *knot)), base=BASE)
+    claim = queue.claim(WORKER, "claim")
+    assert claim is not None
+    counting.most = counting.calls = 0
+
+    queue.fail(claim, NO)
+
+    assert queue.run(run).counts[TaskState.UPSTREAM_FAILED] == WIDE
+    assert counting.calls < WIDE / 10
+    assert counting.most < MOST_A_SCRIPT

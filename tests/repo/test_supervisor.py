@@ -9,6 +9,7 @@ import pytest
 from swarm.engine.claims import WorkerProfile
 from swarm.engine.engine import Engine
 from swarm.engine.wire import HiredisStore
+from swarm.errors import StoreReplyError
 from swarm.fleet.process_id import ProcessId
 from swarm.plan.model import Plan, TaskSpec
 from swarm.plan.scope import WriteScope
@@ -89,6 +90,21 @@ def test_a_held_lock_puts_a_tick_off_and_charges_nobody(
 
     assert [landing.outcome for landing in report.landings] == [Outcome.LANDED]
     assert [task.setbacks for run in engine.run_ids() for task in engine.tasks(run)] == [0]
+
+
+def test_what_was_handed_in_lands_though_the_server_refuses_to_reclaim(
+    supervisor: Supervisor, engine: Engine, hub: Hub, user: UserRepository, tmp_path: Path
+) -> None:
+    """A damaged key holds up what needs it, and nothing else."""
+    hand_in_run(engine, hub, user, "src/a.py", tmp_path / "work")
+    engine.reclaim_expired()
+    engine._caller.store.call("SET", engine.keys.of("tick"), "damaged")
+    with pytest.raises(StoreReplyError):
+        engine.reclaim_expired()
+
+    report = supervisor.tick(lambda: False)
+
+    assert [landing.outcome for landing in report.landings] == [Outcome.LANDED]
 
 
 def test_a_dead_worker_is_reclaimed_once(supervisor: Supervisor, engine: Engine) -> None:

@@ -1,6 +1,10 @@
 """One attempt through a real queue, a real hub and a real sandbox: each way it can end."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
+from structlog.testing import capture_logs
 from worker_outcomes import outcome
 from worker_rig import Doing, Rig, sh
 
@@ -10,6 +14,7 @@ from swarm.plan.model import TaskSpec
 from swarm.repo.refs import attempt_ref
 from swarm.sandbox.protocol import Sandbox
 from swarm.states import FailureKind, TaskState
+from swarm.testing.proxy import Proxy
 from swarm.testing.repository import AUTHOR
 from workers.agents.agent import AgentContext, AgentResult
 
@@ -43,6 +48,32 @@ def test_a_task_that_changes_nothing_is_finished(rig: Rig) -> None:
     rig.worker().work_once()
 
     assert rig.task(run, "t").state is TaskState.DONE
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_an_outcome_whose_answer_was_lost_is_told_again_and_counts_once(
+    rig: Rig, tmp_path: Path, *, goes_on: bool
+) -> None:
+    """The first telling has taken effect, though nobody heard: the second is no stranger's."""
+    proxy = Proxy(rig.url, tmp_path)
+    proxy.start()
+
+    def act(_task: TaskSpec, _sandbox: Sandbox, _context: AgentContext) -> AgentResult:
+        proxy.arm("cut-reply", at=0.0)
+        return AgentResult()
+
+    run = rig.submit(sh("t", "true"))
+    lossy = replace(rig, url=proxy.url, patience_s=0.0)
+    with capture_logs() as said:
+        lossy.worker(Doing(act)).work_once(go_on=goes_on)
+
+    proxy.stop()
+    assert proxy.harm["cut-reply"] == 1
+    assert rig.task(run, "t").state is TaskState.DONE
+    events = [line["event"] for line in said]
+    assert "outcome not told yet" in events
+    assert "attempt ended" in events
+    assert "outcome refused" not in events
 
 
 def test_what_was_left_out_as_ignored_is_named_in_the_log(rig: Rig) -> None:

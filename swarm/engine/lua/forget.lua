@@ -2,7 +2,8 @@
 -- KEYS[1]  the project's key prefix
 -- ARGV     run, op_id
 -- Writes   run, runs, deadlines, paused, work, meta, events
--- Returns  {'MORE'}, {'LIVE', state}, {'BUSY'} (work that others left may be about it) or {'UNKNOWN'}
+-- Returns  {'MORE'}, {'LIVE', state}, {'BUSY'} (work that others left may be about it, or
+--          it is a task's of it turn, which the next tick ends) or {'UNKNOWN'}
 -- Flags: allow-oom
 -- Moves: none
 local run, op = unpack(args)
@@ -17,7 +18,7 @@ end
 if stored.ended_ms == '0' or tonumber(stored.live) ~= 0 then
   return {'LIVE', stored.state}
 end
-if read('LLEN', key('work')) > 0 then
+if read('LLEN', key('work')) > 0 or string.match(turn.whose() or '', '^[^/]*') == run then
   return {'BUSY'}
 end
 write('DEL', key('run', run))

@@ -3,6 +3,7 @@
 -- ARGV     op_id
 -- Writes   work, and whatever the item moves
 -- Returns  {'DONE'} when nothing is left, else {'MORE', tasks moved, newly queued ids...}
+-- Flags: allow-oom
 -- Moves: queued -> failed, acked -> failed, running -> failed, merging -> failed, pending -> done, pending -> queued,
 --        pending -> upstream_failed,
 --        pending -> cancelled, queued -> cancelled, acked -> cancelled, running -> cancelled, merging -> cancelled,
@@ -17,11 +18,34 @@ local item = read('LINDEX', key('work'), 0)
 if not item then
   return {'DONE'}
 end
-local kind, name, from = string.match(item, '^([^\t]*)\t([^\t]*)\t(.*)$')
-local place = tonumber(from) or 0
+local function parts_of(text)
+  local kind, name, from = string.match(text, '^([^\t]*)\t([^\t]*)\t(.*)$')
+  return kind, name, from, tonumber(from) or 0
+end
+local kind, name, from, place = parts_of(item)
 write('LPOP', key('work'))
 local moved, queued = 0, {}
-if kind == 'trigger' then
+-- A walk over dependents leaves an item for each task that it came to: of these as many as the budget covers.
+local function walk_on(walk)
+  moved = walk(name, place) or 0
+  for _, another in ipairs(budget > 0 and read('LRANGE', key('work'), 1, budget) or {}) do
+    local its_kind, its_name, _, its_place = parts_of(another)
+    if its_kind ~= kind or budget <= 0 then
+      return
+    end
+    write('LPOP', key('work'))
+    moved = moved + (walk(its_name, its_place) or 0)
+  end
+end
+-- Since a retry left this over, a person may have called off the run, or the task.
+local function is_called_off()
+  local run = string.match(name, '^[^/]*')
+  return read_run(run).state == 'cancelled'
+    or name ~= run and CAN_RETRY[read('HGET', key('task', name), 'state') or '']
+end
+if (kind == 'retry' or kind == 'retry_failed' or kind == 'revive_above' or kind == 'revive_below') and is_called_off() then
+  moved = 0
+elseif kind == 'trigger' then
   local run, id = string.match(name, '^([^/]*)/(.*)$')
   queued = trigger_dependents(run, id, place)
   tell_queued(run, queued)
@@ -35,13 +59,13 @@ elseif kind == 'cancel_parts' then
 elseif kind == 'activate' then
   queued = activate_tasks(name, place)
 elseif kind == 'doom' then
-  doom_dependents(name, place)
+  walk_on(doom_dependents)
 elseif kind == 'cancel' then
   moved = cancel_run_tasks(name, place)
 elseif kind == 'stop' then
   orders.stop_run(name, place)
 elseif kind == 'cancel_below' then
-  moved = cancel_dependents(name, place)
+  walk_on(cancel_dependents)
 elseif kind == 'retry' then
   moved = retry_run_tasks(name, place)
 elseif kind == 'retry_failed' then
