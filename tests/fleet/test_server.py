@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,13 @@ exec {server} "$@" --unixsocket {socket} --pidfile {pidfile}
 """
 """A real server that comes up, but not where whoever started it waits for it."""
 
+ENDABLE = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+"""
+"""As from a terminal: a shell's background jobs, and what `nohup` starts, inherit that they are ignored."""
+
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_starter_that_is_ended_while_it_waits_leaves_no_server(
@@ -121,7 +129,7 @@ def test_a_starter_that_is_ended_while_it_waits_leaves_no_server(
     binary.write_text(DEAF.format(server=server, socket=tmp_path / "s", pidfile=pidfile))
     binary.chmod(0o755)
     starter = subprocess.Popen(
-        [sys.executable, "-c", START, str(settings.home)],
+        [sys.executable, "-c", ENDABLE + START, str(settings.home)],
         env={**os.environ, "PATH": f"{binary.parent}:{os.environ['PATH']}"},
         stderr=subprocess.DEVNULL,
     )
@@ -130,11 +138,14 @@ def test_a_starter_that_is_ended_while_it_waits_leaves_no_server(
     assert started is not None
 
     starter.send_signal(number)
-    code = starter.wait(10)
+    try:
+        code = starter.wait(10)
+        left = not started.is_dead()
+    finally:
+        starter.kill()
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
-    left = not started.is_dead()
-    if left:
-        os.kill(pid, signal.SIGKILL)
     assert (code, left) == (-number, False)
     assert read_server_file(settings.home) is None
 
