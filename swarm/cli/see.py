@@ -7,6 +7,7 @@ import click
 from swarm.cli.context import Context, find_run, pass_context, run_argument
 from swarm.cli.output import emit, json_option, pairs, state_word, table
 from swarm.errors import UsageError
+from swarm.observe.durations import duration_s
 from swarm.observe.orders import SUBMIT, orders_in_force, unserved_queues
 from swarm.observe.wording import duration, lock_name, one_line, plural
 from swarm.states import RunState, TaskState
@@ -224,8 +225,8 @@ def _since(task: "TaskRecord", now_ms: int) -> str:
     }.get(task.state, 0)
     if since_ms:
         return duration((now_ms - since_ms) / 1000)
-    took = bool(task.ended_ms and task.claimed_ms)
-    return duration((task.ended_ms - task.claimed_ms) / 1000) if took else "-"
+    took_s = duration_s(task, now_ms) if task.state.is_terminal else 0.0
+    return duration(took_s) if took_s else "-"
 
 
 def _note(task: "TaskRecord") -> str:
