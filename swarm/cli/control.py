@@ -109,14 +109,24 @@ def skip(context: Context, words: tuple[str, ...], as_json: bool) -> None:
     second = words[1] if words[1:] else None
     run, task = resolve_target(engine, words[0], second, context.shelf(), is_task=True)
     is_skipped = engine.skip(run, task)
-    record = engine.run(run)
-    emit(
-        {"run": run, "task": task, "skipped": is_skipped, "state": record.state},
-        as_json,
-        lambda: f"run {run} goes on without {task}" if is_skipped else f"{task} is done or skipped already",
+    state = engine.run(run).state
+    skipped = (
+        f"{has_ended(run, state)}; {task} is skipped"
+        if state.is_terminal
+        else f"run {run} goes on without {task}"
     )
-    if is_skipped and not record.state.is_terminal:
+    emit(
+        {"run": run, "task": task, "skipped": is_skipped, "state": state},
+        as_json,
+        lambda: skipped if is_skipped else f"{task} is done or skipped already",
+    )
+    if is_skipped and not state.is_terminal:
         say_if_nobody_works(engine, run)
+
+
+def has_ended(run: str, state: RunState) -> str:
+    """Say of a run that has ended how, for whoever steers it all the same."""
+    return f"run {run} has ended ({state})"
 
 
 def say_if_nobody_works(engine: "Engine", run: str) -> None:

@@ -73,6 +73,18 @@ def test_skip_goes_on_without_a_task(swarm: Swarm, bench: Bench, task: Task) -> 
     assert again == {"run": run, "task": "a", "skipped": False, "state": "active"}
 
 
+def test_skip_in_a_run_that_has_ended_does_not_say_that_it_goes_on(
+    swarm: Swarm, bench: Bench, task: Task
+) -> None:
+    """It has ended before, or with the task that is skipped."""
+    ended = bench.submit(task("a"), task("b"), key="ended")
+    bench.engine.cancel(ended)
+    last = bench.submit(task("a"), key="last")
+
+    assert swarm("skip", ended, "a").out == f"run {ended} has ended (cancelled); a is skipped\n"
+    assert swarm("skip", last, "a").out == f"run {last} has ended (done); a is skipped\n"
+
+
 def test_retry_of_failures_leaves_what_was_cancelled(swarm: Swarm, bench: Bench, task: Task) -> None:
     """A person meant it."""
     bench.submit(task("a"), task("b"))

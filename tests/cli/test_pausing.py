@@ -59,6 +59,18 @@ def test_a_pause_is_named_before_any_claim_has_come_by(swarm: Swarm, bench: Benc
     assert links[0]["text"] == "queued: stands aside"
 
 
+def test_a_run_that_has_ended_is_resumed_without_going_on(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """The pause is taken back for what a retry brings back, and that is what is said."""
+    run = bench.submit(task("a"))
+    swarm("pause", run)
+    bench.engine.cancel(run)
+
+    resumed = swarm("resume", run)
+
+    assert resumed.out == f"run {run} has ended (cancelled); it is paused no more\n"
+    assert resumed.err == ""
+
+
 def test_a_paused_type_and_project_say_so(swarm: Swarm, bench: Bench, task: Task) -> None:
     """Of every run, and of tasks of that type alone."""
     bench.submit(task("a"), task("guide", kind="docs"))
