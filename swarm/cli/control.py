@@ -22,7 +22,7 @@ from swarm.cli.seconds import Seconds
 from swarm.errors import NotFinishedError, UsageError
 from swarm.observe.orders import SUBMIT
 from swarm.observe.wording import duration, plural
-from swarm.states import RunState
+from swarm.states import RunState, TaskState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -91,6 +91,21 @@ def retry(
     )
     if moved:
         say_if_nobody_works(engine, run)
+    elif name:
+        say(_why_not_retried(engine.task(run, name)))
+
+
+def _why_not_retried(task: "TaskRecord") -> str:
+    """Where a task is that a retry did not move, and what begins it anew."""
+    run, name = task.run, task.spec.id
+    if task.state is TaskState.DONE:
+        return f"{name} is done, and stays so; the same plan with another --key is done anew"
+    anew = f"`swarm cancel {run} --task {name}`, then `swarm retry {run} {name} --fresh` begins it anew"
+    if task.join:
+        parts = f"{plural(len(task.parts), 'task')}, and waits for {len(task.waiting_for)} of them"
+        return f"{name} is {task.state}: it was expanded into {parts}; {anew}, without them"
+    where = f"{name} is {task.state}: `swarm why {name} --run {run}` says more"
+    return f"{where}; {anew}" if task.attempt else where
 
 
 @click.command()
