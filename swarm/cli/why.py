@@ -32,7 +32,7 @@ def why(context: Context, task: str, run: str, as_json: bool) -> None:
     around = surroundings(reads, run)
     chain = causes(TasksOnDemand(reads, around.run), around, task)
     record = reads.task(run, task)
-    steps = next_steps(around, record)
+    steps = next_steps(around, record, chain)
     state = record.state
     if state is TaskState.DONE and not record.merged_commit:
         path = attempt_log(context.settings().home, run, task, record.attempt)
