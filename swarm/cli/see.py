@@ -51,7 +51,8 @@ def status(context: Context, run: str, as_json: bool) -> None:
 
         left_s = remaining_s(snapshot, reads.durations())
     standing = standing_of(snapshot.tasks, _MOST_SHOWN)
-    emit(_status_data(snapshot, left_s), as_json, lambda: _status_text(snapshot, standing, left_s))
+    anew = reads.shelf.begins_anew(record.run) if record.is_archived else ""
+    emit(_status_data(snapshot, left_s), as_json, lambda: _status_text(snapshot, standing, left_s, anew))
 
 
 @click.command()
@@ -158,7 +159,7 @@ def _status_data(snapshot: "Snapshot", left_s: float | None) -> dict[str, object
     }
 
 
-def _status_text(snapshot: "Snapshot", standing: "Standing", left_s: float | None) -> str:
+def _status_text(snapshot: "Snapshot", standing: "Standing", left_s: float | None, anew: str = "") -> str:
     run = snapshot.run
     total = sum(run.counts.values())
     counts = "   ".join(f"{state_word(state)} {count}" for state, count in run.counts.items() if count)
@@ -178,7 +179,8 @@ def _status_text(snapshot: "Snapshot", standing: "Standing", left_s: float | Non
     if standing.needs_person:
         head["needs you"] = (
             f"{plural(standing.needs_person, 'task')}: "
-            f"`swarm tasks {run.run} --needs-you`, then retry or skip"
+            f"`swarm tasks {run.run} --needs-you`, then "
+            + (f"`{anew}`, which begins the run anew" if anew else "retry or skip")
         )
     if run.deadline_ms and not run.state.is_terminal:
         left_ms = run.deadline_ms - snapshot.taken_ms

@@ -67,8 +67,11 @@ def build_report(snapshot: Snapshot, *, red_on_base: str = "") -> Report:
     )
 
 
-def render_report(report: Report, form: str) -> str:
-    """The report as `text` (for a terminal), `md`, `json` or `junit`."""
+def render_report(report: Report, form: str, *, anew: str = "") -> str:
+    """The report as `text` (for a terminal), `md`, `json` or `junit`.
+
+    `anew` is the command that begins the run anew, of a run that Redis has forgotten.
+    """
     if form == "json":
         return json.dumps(_as_data(report), indent=2, ensure_ascii=False)
     if form == "md":
@@ -76,7 +79,7 @@ def render_report(report: Report, form: str) -> str:
     if form == "junit":
         return render_junit(report)
     if form == "text":
-        return render_text(report)
+        return render_text(report, anew=anew)
     raise UsageError(f"no report format {form!r}", hint=f"one of {', '.join(FORMS)}")
 
 

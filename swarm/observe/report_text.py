@@ -11,23 +11,23 @@ _MOST_ROWS = 40
 _ENDED_SHORT = (RunState.FAILED, RunState.CANCELLED)
 
 
-def render_text(report: Report) -> str:
-    """Plain text without colour, at most 100 columns."""
+def render_text(report: Report, *, anew: str = "") -> str:
+    """Plain text without colour, at most 100 columns; `anew` is as for `next_commands`."""
     width = max((len(name) for name, _ in measures(report)), default=0)
     lines = [f"run {report.run}  {report.state}" + (f"  {one_line(report.goal, 70)}" if report.goal else "")]
     lines += [f"  {name.ljust(width)}  {value}" for name, value in measures(report)]
     lines += ["", *_rows(report), ""]
     lines += [f"branch  {report.branch}" + (f"  {report.tip[:12]}" if report.tip else "")]
-    lines += [f"  {command}" for command in next_commands(report)]
+    lines += [f"  {command}" for command in next_commands(report, anew=anew)]
     return "\n".join(lines)
 
 
-def next_commands(report: Report) -> list[str]:
-    """What a person would type next.
+def next_commands(report: Report, *, anew: str = "") -> list[str]:
+    """What a person would type next; `anew` begins the run anew, if Redis has forgotten it.
 
     Each names the run: there may be a newer one when it is typed.
     """
-    again = f"swarm retry {report.run}"
+    again = anew or f"swarm retry {report.run}"
     failed = next((row for row in report.tasks if row.state == "failed"), None)
     if failed:
         gate = " --gate" if failed.failure_kind == FailureKind.GATE_FAILED else ""

@@ -243,6 +243,17 @@ def test_a_run_that_is_done_needs_no_retry(landed: Make, make_snapshot: MakeSnap
     assert done[-1] == "swarm diff a --run r1"
 
 
+def test_an_archived_run_is_begun_anew_instead_of_retried(
+    make_task: Make, make_snapshot: MakeSnapshot
+) -> None:
+    """Redis has forgotten it: a retry would be refused."""
+    task = make_task("b", "failed", attempt=1, failure_kind="task_error", failure_reason="no")
+
+    text = render_report(build_report(make_snapshot(task)), "text", anew="swarm run plan.json")
+
+    assert text.endswith("  swarm logs b --run r1\n  swarm run plan.json")
+
+
 def test_an_empty_run_can_be_reported(make_snapshot: MakeSnapshot) -> None:
     """A run that is still loading has no task, and no division by zero."""
     report = build_report(make_snapshot(workers=0, state=RunState.LOADING))
