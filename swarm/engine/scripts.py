@@ -46,6 +46,7 @@ FRAGMENTS = (
     "_held",
     "_settle",
     "_short",
+    "_short_claim",
     "_begin",
 )
 """Shared local functions, in the order in which each needs the ones before it."""

@@ -17,8 +17,8 @@ from swarm.testing.engines import make_engine
 from swarm.testing.plans import BASE, make_plan, make_task
 
 GENERAL_ONLY = read_script("_short").replace(
-    "function finish_shortly(member, token, spent)\n",
-    "function finish_shortly(member, token, spent)\n  if true then\n    return nil\n  end\n",
+    "function short.finish(member, token, spent)\n",
+    "function short.finish(member, token, spent)\n  if true then\n    return nil\n  end\n",
 )
 assert read_script("_short") != GENERAL_ONLY
 WORKER = WorkerProfile("worker-a")

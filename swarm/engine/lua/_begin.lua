@@ -6,10 +6,11 @@ local function begin(keys, args)
   end
   args_of_call = args
   begin_writes(keys[1])
-  operation, claiming_run, claimed_last, meta_read, short_run, owed, ability.alive = nil, nil, nil, nil, nil, nil, nil
+  operation, claiming_run, claimed_last, meta_read, ability.alive = nil, nil, nil, nil, nil
+  short.run, short.owed, short.handed = nil, nil, nil
   is_repetition, has_learnt = false, false
-  if was_short then
-    was_short = false
+  if short.is_through then
+    short.is_through = false
     for name in pairs(probed) do
       probed[name] = nil
     end

@@ -3,17 +3,17 @@
 -- write of its half, it does what `finish_task` and `grant` do in general; a test holds both ways to the same keys.
 -- It takes a third of the time. A task's only dependent that becomes ready when nothing else of its run is queued is
 -- handed over: it goes to its queue only when the second half takes another.
-local short_run, was_short, owed
+-- This is the first half; `_short_claim.lua` is the second. Of a call, `short` keeps
+--   run, counts  the run that was read last, and its fields
+--   owed         what the first half leaves for the second to write into the run's hash: one command for both
+--   acked_more   how many more are claimed: 0 for who ends one task and claims another
+--   handed       who was handed over
+--   is_through   the call before went the short way to its end
+-- and AT says where a count stands among the fields of a run that are read.
+local short = {AT = {live = 6, done = 7, queued = 8, pending = 9, acked = 10, running = 11}}
 
-local finish_shortly, claim_after
 do
-local short = {}
-
--- Where a count stands among the fields of a run that are read.
-local AT = {live = 6, done = 7, queued = 8, pending = 9, acked = 10, running = 11}
-local short_counts, acked_more
--- `owed` is what the first half leaves for the second to write into the run's hash: one command for both. Who ends one
--- task and claims another changes nothing in how many are claimed, which is `acked_more` then, and 0.
+local AT = short.AT
 
 -- The first few of these fields, as the first half has left them; the counts are texts. Each costs the server as much as
 -- a quarter of a call: no more are read than the case at hand needs.
@@ -22,26 +22,27 @@ do
     'running'}
 
   function short.read_run(run, last)
-    if short_run ~= run then
-      short_run, short_counts, acked_more = run, call('HMGET', key('run', run), unpack(FIELDS_OF_RUN, 1, last)), 0
+    if short.run ~= run then
+      short.run, short.counts, short.acked_more = run, call('HMGET', key('run', run), unpack(FIELDS_OF_RUN, 1, last)), 0
     end
-    return short_counts
+    return short.counts
   end
 end
 
 function short.pay_owed()
+  local owed = short.owed
   if owed then
-    local run_key, counts = key('run', short_run), short_counts
-    if acked_more ~= 0 then
+    local run_key, counts = key('run', short.run), short.counts
+    if short.acked_more ~= 0 then
       local acked = counts[AT.acked] or call('HGET', run_key, 'acked') or '0'
-      owed[#owed + 1], owed[#owed + 2] = 'acked', acked_more < 0 and one_less(acked) or one_more(acked)
+      owed[#owed + 1], owed[#owed + 2] = 'acked', short.acked_more < 0 and one_less(acked) or one_more(acked)
     end
     call('HSET', run_key, 'queued', counts[AT.queued] or '0', unpack(owed))
-    owed = nil
+    short.owed = nil
   end
 end
 
-local function split_member(member)
+function short.split_member(member)
   return string.match(member, '^([^/]*)/(.*)$')
 end
 
@@ -79,16 +80,17 @@ end
 
 -- One task of the run is done, and so many more are queued.
 function short.owe(counts, state, queued)
-  owed = {'done', one_more(counts[AT.done] or '0'), 'live', number_text(counts[AT.live] - 1)}
+  local owed = {'done', one_more(counts[AT.done] or '0'), 'live', number_text(counts[AT.live] - 1)}
   if state == 'running' then
     owed[5], owed[6] = 'running', one_less(counts[AT.running] or '0')
   else
-    acked_more = -1
+    short.acked_more = -1
   end
   if queued > 0 then
     counts[AT.queued] = number_text((counts[AT.queued] or 0) + queued)
     owed[#owed + 1], owed[#owed + 2] = 'pending', number_text((counts[AT.pending] or 0) - queued)
   end
+  short.owed = owed
 end
 
 function short.tell_done(run, id, worker, queued)
@@ -114,8 +116,7 @@ function short.queue_handed()
 end
 
 -- The first half. Returns what it answers, as lines, or nil when it is a matter for the general way; nothing is written then.
-function finish_shortly(member, token, spent)
-  short.handed = nil
+function short.finish(member, token, spent)
   if epoch.is_owed then
     return nil
   end
@@ -127,7 +128,7 @@ function finish_shortly(member, token, spent)
     return nil
   end
   local state, locks, dependents = task[1], task[3] or '', task[8] or ''
-  local run, id = split_member(member)
+  local run, id = short.split_member(member)
   local counts = short.read_run(run, state == 'running' and AT.running or dependents ~= '' and AT.pending or AT.queued)
   local live = tonumber(counts[AT.live])
   if counts[1] ~= 'active' or not live or live <= 1 or (read_meta()[4] or '') ~= '' then
@@ -153,7 +154,7 @@ function finish_shortly(member, token, spent)
     settle_lots()
     probe_writes()
   end
-  -- The bare prefix is never a key: an empty first set makes ZINTERCARD probe types and stop.
+  -- Proves their types: see `probe_writes`.
   call('ZINTERCARD', number_text(#ready + 2), prefix, key('leases'), unpack(queues))
   local busy = now - claimed_ms
   learn(ability.base_type(task[7]), busy)
@@ -179,133 +180,5 @@ function finish_shortly(member, token, spent)
   end
   local said = has_left_work and 'MORE' or 'OK'
   return told_queued == '' and said or said .. '\n' .. told_queued
-end
-
--- The head of these queues that goes first, or who was handed over, if that is of one of them and goes before; and its
--- queue.
-function short.most_urgent(types)
-  local handed, is_served, member, score, type = short.handed, false, nil, nil, nil
-  for i = 1, #types do
-    local head = call('ZRANGE', key('queue', types[i]), '0', '0', 'WITHSCORES')
-    if head[1] and (not score or tonumber(head[2]) < score) then
-      member, score, type = head[1], tonumber(head[2]), types[i]
-    end
-    is_served = is_served or handed and handed[2] == types[i]
-  end
-  if not handed then
-    return member, type
-  elseif is_served and (not score or tonumber(handed[4]) < score) then
-    return handed.member, handed[2]
-  end
-  short.queue_handed()
-  return short.most_urgent(types)
-end
-
--- The second half: the head of the most urgent queue, if it is as plain; else nil, with nothing of its own written.
-local function claim_shortly(said, from)
-  local worker, claim_id, lease_ms, executors, first_type = unpack(args_of_call, from, from + 4)
-  local last_id = string.match(claimed_last, '^(%S+)')
-  if claim_id == last_id or is_older(claim_id, last_id) then
-    return nil -- it was answered before
-  end
-  local known = read_meta()
-  local member, type
-  if first_type == '*' then
-    member, type = short.most_urgent(ability.served_queues(executors))
-  elseif not args_of_call[from + 6] and not string.find(known[2] or '', '+', 1, true) then
-    if short.handed then
-      member, type = short.most_urgent({first_type})
-    else
-      member, type = call('ZRANGE', key('queue', first_type), '0', '0')[1], first_type
-    end
-  end
-  if not member then
-    return nil
-  end
-  local task_key, handed, executor, locks, spec = key('task', member), short.handed, nil, nil, nil
-  if handed then
-    executor, locks, spec = handed[3], handed[6], not handed[7] and handed[8]
-  else
-    local task = call('HMGET', task_key, 'state', 'executor', 'locks', 'attempt', 'parked_ms', 'spec')
-    if task[1] == 'queued' and not task[4] and (task[5] or '0') == '0' then -- whoever has a baton was parked
-      executor, locks, spec = task[2], task[3], task[6]
-    end
-  end
-  if not spec or not string.find(executors, ',' .. executor .. ',', 1, true) then
-    return nil
-  end
-  local run, id = split_member(member)
-  if run ~= short_run then
-    short.pay_owed()
-  end
-  local counts = short.read_run(run, AT.acked)
-  if counts[1] ~= 'active' or (counts[4] or '') ~= '' or (counts[5] or '0') ~= '0' or not (counts[2] and counts[3]) then
-    return nil
-  end
-  local entries = parse_locks(locks)
-  if not is_empty(entries) and (find_blocker(entries) or (known[5] or '') ~= '') then
-    return nil
-  end
-  if next(rung) then
-    ring(type, executor, -1)
-    settle_bells()
-  end
-  local token = one_more(known[1] or '0')
-  if not is_empty(entries) then
-    acquire_locks(entries)
-  end
-  if next(pending) then
-    probe_writes()
-  end
-  local tip = counts[2]
-  counts[AT.queued], acked_more = one_less(counts[AT.queued] or '0'), acked_more + 1
-  owed = owed or {}
-
-  call('XADD', key('events'), '*', 'kind', 'task_claimed', 'run', run, 'task', id, 'state', 'acked', 'worker', worker,
-    'attempt', '1', 'token', token, 'base', tip)
-  call('ZADD', key('leases'), number_text(now + lease_ms), member)
-  if handed then
-    call('HSET', task_key, 'queued_ms', now_text, 'state', 'acked', 'token', token, 'attempt', '1', 'worker', worker,
-      'base', tip, 'claimed_ms', now_text)
-    short.handed = nil
-  else
-    call('ZREM', key('queue', type), member)
-    call('HSET', task_key, 'state', 'acked', 'token', token, 'attempt', '1', 'worker', worker, 'base', tip,
-      'claimed_ms', now_text)
-  end
-  call('HSET', key('meta'), 'fence', token, 'durations', known[3], operation.field, remembered(said),
-    'claim:' .. worker, claim_line(claim_id, token, member))
-  has_learnt = false
-  short.pay_owed()
-  if next(pending) then
-    execute_writes()
-  end
-  if not is_empty(entries) then
-    reset_locks()
-  end
-  was_short = not has_left_work
-  return {said, granted(member, spec, '1', token, tip, counts[3], lease_ms, '0', '')}
-end
-
--- The next claim in the same call, after a first half that went the short way.
-function claim_after(said, from)
-  local bells = next(rung) and copy_bells()
-  local is_sound, claimed = pcall(claim_shortly, said, from)
-  if is_sound and claimed then
-    return claimed
-  end
-  short.queue_handed()
-  local answer = split_lines(said)
-  short.pay_owed()
-  if is_sound then
-    return settle_and_claim(answer, from)
-  end
-  drop_writes()
-  rung = bells or {}
-  pcall(settle_bells)
-  remember(answer)
-  settle_durations()
-  commit_writes()
-  return both(answer, {'FAILED'})
 end
 end

@@ -11,9 +11,9 @@
 -- Moves: acked -> done, running -> done, pending -> done, pending -> queued
 local member, token, op, spent = unpack(args, 1, 4)
 local repeated = first_answer(op, args[5])
-local answer = not repeated and args[5] and finish_shortly(member, token, spent)
+local answer = not repeated and args[5] and short.finish(member, token, spent)
 if answer then
-  return claim_after(answer, 5)
+  return short.claim_after(answer, 5)
 end
 local task, refusal = held_task(repeated, member, token, {acked = true, running = true})
 if not task then
