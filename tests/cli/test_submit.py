@@ -1,6 +1,9 @@
 """`submit`: what it says of a plan that was submitted before."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ from swarm.testing.repository import make_repository
 Swarm = Callable[..., Any]
 Bench = Any
 
+ROOT = Path(__file__).parents[2]
 PLAN = [{"id": "a", "description": "do it", "command": ["true"]}]
 
 
@@ -45,6 +49,27 @@ def test_a_plan_whose_run_has_ended_says_how_to_run_it_again(swarm: Swarm, bench
     assert again.json() == first | {"state": "cancelled"}
     assert f"`swarm retry {first['run']}` goes on with it, --key NAME" in again.err
     assert (anew.json()["state"], anew.err) == ("active", "")
+
+
+def test_run_says_so_too_of_a_run_that_had_ended(swarm: Swarm, bench: Bench, folder: Path, plan: str) -> None:
+    """Its report alone looks as if it had just been cancelled."""
+    run = swarm("submit", plan, "--json").json()["run"]
+    bench.engine.cancel(run)
+
+    again = subprocess.run(
+        [sys.executable, "-m", "swarm", "-C", str(folder), "run", plan, "-y"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    said = (
+        f"this plan was run on this commit, and ended: cancelled; `swarm retry {run}` goes on with it, --key"
+    )
+    assert again.returncode == 1
+    assert said in again.stderr
+    assert again.stdout.splitlines()[-1] == f"  swarm retry {run}"
 
 
 def test_options_that_come_too_late_are_not_passed_over_in_silence(
