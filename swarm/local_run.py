@@ -99,6 +99,8 @@ class LocalRun:
         )
         record = self._engine.run(run)
         self._tell(f"run {run}  branch {record.branch}  base {record.base[:12]}")
+        if record.state.is_terminal:
+            self._tell(ended_before(record))
         # On the base that it has: HEAD may have moved since.
         self._store_again = partial(
             self._engine.submit,
@@ -216,6 +218,12 @@ def open_queue(settings: Settings) -> tuple[Engine, Server]:
     # Short patience: whoever watches looks again anyway, and must see soon that Redis is away.
     is_gone = partial(is_put_down, settings)
     return engine_for(settings, server.url, patience_s=PATIENCE_S, is_put_down=is_gone), server
+
+
+def ended_before(record: RunRecord) -> str:
+    """Say of a run that had ended when its plan was submitted again how to do the plan all the same."""
+    again = "" if record.state is RunState.DONE else f"`swarm retry {record.run}` goes on with it, "
+    return f"this plan was run on this commit, and ended: {record.state}; {again}--key NAME makes a new run"
 
 
 def check_executors(tasks: Iterable[TaskSpec], settings: Settings) -> None:

@@ -34,7 +34,9 @@ def verdict_on(record: "RunRecord", tasks: "Iterable[TaskRecord]", *, unpublishe
     Only what nobody's work can mend is a limit's or a person's: beside a task that failed by itself the run
     has failed, and one that a person cancelled waits for nobody.
     """
-    remark = f"not published: {unpublished}; then `swarm run --resume {record.run}`" if unpublished else ""
+    # Redis has forgotten an archived run, so it cannot be resumed; a wait publishes too.
+    publish = f"swarm wait {record.run}" if record.is_archived else f"swarm run --resume {record.run}"
+    remark = f"not published: {unpublished}; then `{publish}`" if unpublished else ""
     if record.state is RunState.DONE:
         return Verdict(EXIT_WAITING_FOR_PERSON if unpublished else EXIT_DONE, remark)
     failed = [task for task in tasks if task.state is TaskState.FAILED]
@@ -46,7 +48,10 @@ def verdict_on(record: "RunRecord", tasks: "Iterable[TaskRecord]", *, unpublishe
         return Verdict(EXIT_LIMIT, "\n".join(filter(None, (stopped, remark))))
     refused = next(task for task in failed if task.failure_kind == FailureKind.POLICY)
     why = f"{refused.spec.id}: {refused.failure_reason}"
-    waits = f"waits for you: {why}; `swarm retry` or `swarm skip` goes on"
+    goes_on = f"`swarm retry {record.run}` or `swarm skip {record.run} {refused.spec.id}` goes on"
+    if record.is_archived:
+        goes_on = "the run is archived, `swarm run PLAN` begins it anew"
+    waits = f"waits for you: {why}; {goes_on}"
     return Verdict(EXIT_WAITING_FOR_PERSON, "\n".join(filter(None, (waits, remark))))
 
 

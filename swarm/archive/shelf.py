@@ -6,6 +6,7 @@ it is there.
 """
 
 import json
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -32,6 +33,11 @@ class Shelf:
     def folder(self, run: str) -> Path:
         """Where a run's files are."""
         return self._runs / run
+
+    def begins_anew(self, run: str) -> str:
+        """The command that begins a run anew: its plan lies here if it was submitted from here."""
+        plan = self.folder(run) / "plan.json"
+        return f"swarm run {shlex.quote(str(plan)) if plan.exists() else 'PLAN'}"
 
     def run_ids(self) -> list[str]:
         """The runs that are wholly archived, in the order in which they were."""

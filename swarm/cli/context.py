@@ -166,12 +166,10 @@ def _refuse_archived(shelf: "Shelf", text: str) -> None:
     found = archived[-1:] if text == LATEST else [run for run in archived if run.startswith(text)]
     if len(found) != 1:
         return
-    folder = shelf.folder(found[0])
-    plan = folder / "plan.json"
-    again = f"`swarm run {plan}`" if plan.exists() else "`swarm run PLAN`"
+    again, folder = shelf.begins_anew(found[0]), shelf.folder(found[0])
     raise UnknownRunError(
         f"run {found[0]} is archived: Redis has forgotten it",
-        hint=f"{again} begins it anew; `swarm report {found[0]}` reads its archive, {folder}",
+        hint=f"`{again}` begins it anew; `swarm report {found[0]}` reads its archive, {folder}",
     )
 
 

@@ -22,7 +22,7 @@ from swarm.cli.seconds import Seconds
 from swarm.errors import NotFinishedError, UsageError
 from swarm.observe.orders import SUBMIT
 from swarm.observe.wording import duration, plural
-from swarm.states import RunState
+from swarm.states import RunState, TaskState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -91,6 +91,21 @@ def retry(
     )
     if moved:
         say_if_nobody_works(engine, run)
+    elif name:
+        say(_why_not_retried(engine.task(run, name)))
+
+
+def _why_not_retried(task: "TaskRecord") -> str:
+    """Where a task is that a retry did not move, and what begins it anew."""
+    run, name = task.run, task.spec.id
+    if task.state is TaskState.DONE:
+        return f"{name} is done, and stays so; the same plan with another --key is done anew"
+    anew = f"`swarm cancel {run} --task {name}`, then `swarm retry {run} {name} --fresh` begins it anew"
+    if task.join:
+        parts = f"{plural(len(task.parts), 'task')}, and waits for {len(task.waiting_for)} of them"
+        return f"{name} is {task.state}: it was expanded into {parts}; {anew}, without them"
+    where = f"{name} is {task.state}: `swarm why {name} --run {run}` says more"
+    return f"{where}; {anew}" if task.attempt else where
 
 
 @click.command()
@@ -109,14 +124,24 @@ def skip(context: Context, words: tuple[str, ...], as_json: bool) -> None:
     second = words[1] if words[1:] else None
     run, task = resolve_target(engine, words[0], second, context.shelf(), is_task=True)
     is_skipped = engine.skip(run, task)
-    record = engine.run(run)
-    emit(
-        {"run": run, "task": task, "skipped": is_skipped, "state": record.state},
-        as_json,
-        lambda: f"run {run} goes on without {task}" if is_skipped else f"{task} is done or skipped already",
+    state = engine.run(run).state
+    skipped = (
+        f"{has_ended(run, state)}; {task} is skipped"
+        if state.is_terminal
+        else f"run {run} goes on without {task}"
     )
-    if is_skipped and not record.state.is_terminal:
+    emit(
+        {"run": run, "task": task, "skipped": is_skipped, "state": state},
+        as_json,
+        lambda: skipped if is_skipped else f"{task} is done or skipped already",
+    )
+    if is_skipped and not state.is_terminal:
         say_if_nobody_works(engine, run)
+
+
+def has_ended(run: str, state: RunState) -> str:
+    """Say of a run that has ended how, for whoever steers it all the same."""
+    return f"run {run} has ended ({state})"
 
 
 def say_if_nobody_works(engine: "Engine", run: str) -> None:

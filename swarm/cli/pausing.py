@@ -7,7 +7,7 @@ import click
 
 from swarm.cli.complete import complete_run
 from swarm.cli.context import LATEST, Context, pass_context, resolve_run
-from swarm.cli.control import say_if_nobody_works
+from swarm.cli.control import has_ended, say_if_nobody_works
 from swarm.cli.operate import check_name
 from swarm.cli.output import emit, json_option, pairs, say
 from swarm.errors import UsageError
@@ -71,12 +71,16 @@ def resume(context: Context, run: str | None, kind: str | None, everything: bool
         run = resolve_run(engine, LATEST if run is None else run, context.shelf())
         was_paused = engine.run(run).is_paused
         engine.resume(run)
+        state = engine.run(run).state
+        resumed = (
+            f"{has_ended(run, state)}; it is paused no more" if state.is_terminal else f"run {run} goes on"
+        )
         emit(
             {"run": run, "paused": False},
             as_json,
-            lambda: f"run {run} goes on" if was_paused else f"run {run} was not paused",
+            lambda: resumed if was_paused else f"run {run} was not paused",
         )
-        if not engine.run(run).state.is_terminal:
+        if not state.is_terminal:
             say_if_nobody_works(engine, run)
     for other in engine.controls().paused:
         say(f"{_named(other)} is still paused: {_undo(other)} goes on")

@@ -144,10 +144,17 @@ def _text(depths: "Backlog", now_ms: int) -> str:
     counts = (depths.delayed, depths.leased, depths.merging, depths.dead)
     whole = [(name, str(count), what) for (name, what), count in zip(WHOLE.items(), counts, strict=True)]
     whole += [
-        (f"paused {run}", str(count), "ready, but their run is paused") for run, count in depths.aside.items()
+        (f"paused {run}", str(count), "out of their queues: ready, but their run is paused")
+        for run, count in depths.aside.items()
     ]
     everything = _orders("*", depths)
-    head = f"everything: {everything}\n\n" if everything else ""
+    orders = [f"everything: {everything}"] if everything else []
+    # A pause takes nothing out of the queues: the next claim that comes by does.
+    orders += [
+        f"run {run} is paused: what is ready of it is not given out; `swarm resume {run}` goes on with it"
+        for run in depths.aside
+    ]
+    head = "\n".join(orders) + "\n\n" if orders else ""
     counted = f"{head}{listed}\n\n{table(('ALL TYPES', 'NOW', ''), whole, right=(1,))}"
     return "\n\n".join([counted, *_dead_text(depths, now_ms)])
 

@@ -34,8 +34,10 @@ def report(context: Context, run: str, form: str, output: Path | None, as_json: 
 
     run = find_run(reads, run)
     red = red_on_base(context.settings().run_folder(run))
-    measured = build_report(take_snapshot(reads, run), red_on_base=red)
-    text = render_report(measured, "json" if as_json else form)
+    snapshot = take_snapshot(reads, run)
+    anew = reads.shelf.begins_anew(run) if snapshot.run.is_archived else ""
+    measured = build_report(snapshot, red_on_base=red)
+    text = render_report(measured, "json" if as_json else form, anew=anew)
     if output is None:
         click.echo(text)
         return

@@ -104,7 +104,7 @@ def submit(
     """Queue a plan and print the run's id; workers elsewhere do it."""
     del yes
     settings = context.settings()
-    from swarm.local_run import open_queue, submit_plan
+    from swarm.local_run import ended_before, open_queue, submit_plan
 
     click.get_current_context().with_resource(waiting(f"submitting {file}"))
     plan = load_plan(settings, file, as_json=as_json)
@@ -127,8 +127,7 @@ def submit(
         lambda: run_id,
     )
     if record.state.is_terminal:
-        again = "" if record.state is RunState.DONE else f"`swarm retry {run_id}` goes on with it, "
-        say(f"this plan was run on this commit, and ended: {record.state}; {again}--key NAME makes a new run")
+        say(ended_before(record))
     elif run_id in stored:
         say(f"run {run_id} was submitted before, and keeps the --deadline and --fail-fast of then")
 

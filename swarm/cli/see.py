@@ -7,6 +7,7 @@ import click
 from swarm.cli.context import Context, find_run, pass_context, run_argument
 from swarm.cli.output import emit, json_option, pairs, state_word, table
 from swarm.errors import UsageError
+from swarm.observe.durations import duration_s
 from swarm.observe.orders import SUBMIT, orders_in_force, unserved_queues
 from swarm.observe.wording import duration, lock_name, one_line, plural
 from swarm.states import RunState, TaskState
@@ -50,7 +51,8 @@ def status(context: Context, run: str, as_json: bool) -> None:
 
         left_s = remaining_s(snapshot, reads.durations())
     standing = standing_of(snapshot.tasks, _MOST_SHOWN)
-    emit(_status_data(snapshot, left_s), as_json, lambda: _status_text(snapshot, standing, left_s))
+    anew = reads.shelf.begins_anew(record.run) if record.is_archived else ""
+    emit(_status_data(snapshot, left_s), as_json, lambda: _status_text(snapshot, standing, left_s, anew))
 
 
 @click.command()
@@ -157,7 +159,7 @@ def _status_data(snapshot: "Snapshot", left_s: float | None) -> dict[str, object
     }
 
 
-def _status_text(snapshot: "Snapshot", standing: "Standing", left_s: float | None) -> str:
+def _status_text(snapshot: "Snapshot", standing: "Standing", left_s: float | None, anew: str = "") -> str:
     run = snapshot.run
     total = sum(run.counts.values())
     counts = "   ".join(f"{state_word(state)} {count}" for state, count in run.counts.items() if count)
@@ -177,7 +179,8 @@ def _status_text(snapshot: "Snapshot", standing: "Standing", left_s: float | Non
     if standing.needs_person:
         head["needs you"] = (
             f"{plural(standing.needs_person, 'task')}: "
-            f"`swarm tasks {run.run} --needs-you`, then retry or skip"
+            f"`swarm tasks {run.run} --needs-you`, then "
+            + (f"`{anew}`, which begins the run anew" if anew else "retry or skip")
         )
     if run.deadline_ms and not run.state.is_terminal:
         left_ms = run.deadline_ms - snapshot.taken_ms
@@ -224,8 +227,8 @@ def _since(task: "TaskRecord", now_ms: int) -> str:
     }.get(task.state, 0)
     if since_ms:
         return duration((now_ms - since_ms) / 1000)
-    took = bool(task.ended_ms and task.claimed_ms)
-    return duration((task.ended_ms - task.claimed_ms) / 1000) if took else "-"
+    took_s = duration_s(task, now_ms) if task.state.is_terminal else 0.0
+    return duration(took_s) if took_s else "-"
 
 
 def _note(task: "TaskRecord") -> str:

@@ -32,7 +32,8 @@ def why(context: Context, task: str, run: str, as_json: bool) -> None:
     around = surroundings(reads, run)
     chain = causes(TasksOnDemand(reads, around.run), around, task)
     record = reads.task(run, task)
-    steps = next_steps(around, record)
+    anew = reads.shelf.begins_anew(run) if around.run.is_archived else ""
+    steps = next_steps(around, record, chain, anew=anew)
     state = record.state
     if state is TaskState.DONE and not record.merged_commit:
         path = attempt_log(context.settings().home, run, task, record.attempt)

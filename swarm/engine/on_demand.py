@@ -42,6 +42,10 @@ class TasksOnDemand:
         self.fetch([name])
         return self._known[name]
 
+    def stands_aside(self, task: TaskRecord) -> bool:
+        """A claim has come by a ready task of a paused run, and taken it out of its queue."""
+        return self._reads.stands_aside(task.run, task.spec.id)
+
     def blockers(self, task: TaskRecord) -> list[str]:
         """Those before a task that keep it from ever beginning."""
         names = (*task.spec.dependencies, *task.join)

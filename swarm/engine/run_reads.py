@@ -10,7 +10,7 @@ from swarm.engine.records import (
 )
 from swarm.engine.specs import decode_spec
 from swarm.engine.store import Reply
-from swarm.engine.stored import decode_run, decode_task
+from swarm.engine.stored import PAUSED, decode_run, decode_task
 from swarm.engine.words import hash_of, text_of, words_of
 from swarm.errors import UnknownRunError, UnknownTaskError
 from swarm.keys import Keys, member
@@ -85,6 +85,16 @@ class RunReads:
             for run, (state, tasks) in zip(runs, replies, strict=True)
             if state == RunState.ACTIVE.value
         }
+
+    def paused_runs(self) -> list[str]:
+        """Those of the active runs that are paused, by name."""
+        runs = list(self.active_runs())
+        replies = self._ask([["HGET", self.keys.of("run", run), "paused"] for run in runs]) if runs else []
+        return [run for run, reply in zip(runs, replies, strict=True) if text_of(reply) == PAUSED]
+
+    def stands_aside(self, run: str, task: str) -> bool:
+        """The task was taken out of its queue, because its run is paused."""
+        return bool(text_of(self._one("ZSCORE", self.keys.of("paused", run), member(run, task))))
 
     def ended_runs(self) -> dict[str, int]:
         """Runs that have ended, and when, ms."""

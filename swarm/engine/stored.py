@@ -11,6 +11,9 @@ from swarm.keys import split_member
 from swarm.models.usage import Usage
 from swarm.states import RunState, TaskState
 
+PAUSED = "1"
+"""What `paused` of a run says while nothing of it is given out."""
+
 
 def decode_usage(text: str) -> Usage:
     """Usage from its stored form; nothing stored is nothing spent."""
@@ -88,7 +91,7 @@ def decode_run(run: str, stored: Mapping[str, str]) -> RunRecord:
         interventions=int(stored["interventions"]),
         usage=decode_usage(stored["usage"]),
         wasted=decode_usage(stored["wasted"]),
-        is_paused=stored.get("paused") == "1",
+        is_paused=stored.get("paused") == PAUSED,
         deadline_ms=int(stored.get("deadline_ms") or 0),
         is_fail_fast=stored.get("fail_fast") == "1",
     )

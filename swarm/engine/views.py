@@ -45,7 +45,9 @@ class Backlog:
     leased: int  # acked or running
     merging: int
     dead: int  # failed for good
-    aside: Mapping[str, int]  # paused run -> how many of its ready tasks stand aside
+    aside: Mapping[
+        str, int
+    ]  # paused run -> how many of its ready tasks claims have taken out of their queues
     controls: Controls
     dead_letters: tuple[DeadLetter, ...] = ()  # the newest
 
@@ -81,8 +83,9 @@ class Surroundings:
 def backlog(queue: "Reads") -> Backlog:
     """All depths of a project."""
     delayed, leased, merging, dead = (queue.depth(part) for part in ("delayed", "leases", "merging", "dead"))
+    paused = queue.paused_runs()
     aside = {run: queue.depth("paused", run) for run in queue.active_runs()}
-    aside = {run: count for run, count in aside.items() if count}
+    aside = {run: count for run, count in aside.items() if count or run in paused}
     letters = tuple(DeadLetter(*row) for row in queue.dead(DEAD_SHOWN)) if dead else ()
     return Backlog(tuple(queue.queues()), delayed, leased, merging, dead, aside, queue.controls(), letters)
 

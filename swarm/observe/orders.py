@@ -1,6 +1,7 @@
 """What keeps queues from moving, in words: pauses, limits, and that nobody serves them; with what to do."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from swarm.engine.records import Controls, RunRecord, Unserved
 from swarm.observe.wording import duration, plural
@@ -9,15 +10,38 @@ SUBMIT = "swarm submit FILE"
 """What goes on with a run that is not stored whole, given the same plan."""
 
 
+class Pause(NamedTuple):
+    """One pause: what is so, and the command that takes it back."""
+
+    said: str
+    undo: str
+
+
 def orders_in_force(run: RunRecord, controls: Controls) -> tuple[str, ...]:
     """Everything that keeps tasks of this run from being given out, or may."""
     limits = (_limit(name, most) for name, most in controls.limits.items())
-    return (*_pauses(run, controls.paused), *limits)
+    return (*(pause.said for pause in pauses(run, controls.paused)), *limits)
 
 
 def pauses_of(run: RunRecord, controls: Controls, *, kind: str) -> tuple[str, ...]:
     """What keeps tasks of a type in this run from being given out, each with what takes it back."""
-    return tuple(_pauses(run, [name for name in controls.paused if name in {"*", kind}]))
+    return tuple(
+        pause.said for pause in pauses(run, [name for name in controls.paused if name in {"*", kind}])
+    )
+
+
+def pauses(run: RunRecord, types: Iterable[str]) -> Iterator[Pause]:
+    """The run's own pause, and those of these types."""
+    if run.is_paused:
+        undo = f"swarm resume {run.run}"
+        yield Pause(f"run {run.run} is paused: `{undo}` goes on with it", undo)
+    for kind in types:
+        if kind == "*":
+            undo = "swarm resume --all"
+            yield Pause(f"everything is paused: `{undo}` goes on", undo)
+        else:
+            undo = f"swarm resume --type {kind}"
+            yield Pause(f"type {kind!r} is paused: `{undo}` goes on with it", undo)
 
 
 def reached_limits(
@@ -55,16 +79,6 @@ def start_for(queue: str) -> str:
 
 def _done_what(queue: str, executor: str) -> str:
     return f"run executor {executor!r} (queue {queue!r})" if executor else f"served {queue!r}"
-
-
-def _pauses(run: RunRecord, types: Iterable[str]) -> Iterator[str]:
-    if run.is_paused:
-        yield f"run {run.run} is paused: `swarm resume {run.run}` goes on with it"
-    for kind in types:
-        if kind == "*":
-            yield "everything is paused: `swarm resume --all` goes on"
-        else:
-            yield f"type {kind!r} is paused: `swarm resume --type {kind}` goes on with it"
 
 
 def _limit(kind: str, most: int) -> str:

@@ -10,6 +10,7 @@ from swarm.engine.snapshot import Snapshot
 from swarm.engine.spliced import as_happened
 from swarm.errors import UsageError
 from swarm.models.usage import Usage
+from swarm.observe.durations import HELD, duration_s, held_ms, landing_ms
 from swarm.observe.report_data import Report, TaskRow, Tokens
 from swarm.observe.report_junit import render_junit
 from swarm.observe.report_md import render_md
@@ -18,7 +19,6 @@ from swarm.plan.graph import critical_path
 from swarm.plan.model import Plan
 from swarm.states import RunState, TaskState
 
-_HELD = (TaskState.ACKED, TaskState.RUNNING)
 FORMS = ("text", "md", "json", "junit")
 
 
@@ -35,8 +35,8 @@ def build_report(snapshot: Snapshot, *, red_on_base: str = "") -> Report:
     )
     makespan_s = snapshot.elapsed_s
     # Workers share what they hold; landings on one branch come one after another.
-    shared_s = sum(_held_ms(task, now_ms) for task in tasks) / 1000 / workers if workers else 0.0
-    landing_s = sum(_landing_ms(task, now_ms) for task in tasks) / 1000
+    shared_s = sum(held_ms(task, now_ms) for task in tasks) / 1000 / workers if workers else 0.0
+    landing_s = sum(landing_ms(task, now_ms) for task in tasks) / 1000
     usage = sum((task.usage for task in tasks), Usage())
     return Report(
         run=run.run,
@@ -67,8 +67,11 @@ def build_report(snapshot: Snapshot, *, red_on_base: str = "") -> Report:
     )
 
 
-def render_report(report: Report, form: str) -> str:
-    """The report as `text` (for a terminal), `md`, `json` or `junit`."""
+def render_report(report: Report, form: str, *, anew: str = "") -> str:
+    """The report as `text` (for a terminal), `md`, `json` or `junit`.
+
+    `anew` is the command that begins the run anew, of a run that Redis has forgotten.
+    """
     if form == "json":
         return json.dumps(_as_data(report), indent=2, ensure_ascii=False)
     if form == "md":
@@ -76,7 +79,7 @@ def render_report(report: Report, form: str) -> str:
     if form == "junit":
         return render_junit(report)
     if form == "text":
-        return render_text(report)
+        return render_text(report, anew=anew)
     raise UsageError(f"no report format {form!r}", hint=f"one of {', '.join(FORMS)}")
 
 
@@ -88,40 +91,10 @@ def _as_data(report: Report) -> dict[str, object]:
     return data
 
 
-def duration_s(task: TaskRecord, now_ms: int) -> float:
-    """How long a task's last attempt took: claimed to handed in, and merge begun to landed.
-
-    The wait for the merge queue between the two is not work.
-    """
-    return (_held_ms(task, now_ms) + _landing_ms(task, now_ms)) / 1000
-
-
-def _held_ms(task: TaskRecord, now_ms: int) -> int:
-    """While a worker held the last attempt; 0 when there was none or it was put back."""
-    if not task.claimed_ms:
-        return 0
-    if task.join:
-        return task.busy_ms
-    if task.handed_in_ms >= task.claimed_ms:
-        return task.handed_in_ms - task.claimed_ms
-    if task.state in _HELD:
-        return max(0, now_ms - task.claimed_ms)
-    # Whoever is put back is nobody's, and may end so.
-    return max(0, task.ended_ms - task.claimed_ms) if task.ended_ms and task.worker_id else 0
-
-
-def _landing_ms(task: TaskRecord, now_ms: int) -> int:
-    if not task.merge_begun_ms or task.merge_begun_ms < task.handed_in_ms:
-        return 0
-    if task.state is TaskState.MERGING:
-        return max(0, now_ms - task.merge_begun_ms)
-    return max(0, task.ended_ms - task.merge_begun_ms) if task.ended_ms else 0
-
-
 def _utilisation(tasks: Iterable[TaskRecord], now_ms: int, workers: int, makespan_s: float) -> float:
     """Share of the workers' time in which they held a task."""
-    held_ms = sum(now_ms - task.claimed_ms for task in tasks if task.state in _HELD)
-    busy_s = (sum(task.busy_ms for task in tasks) + held_ms) / 1000
+    current_ms = sum(now_ms - task.claimed_ms for task in tasks if task.state in HELD)
+    busy_s = (sum(task.busy_ms for task in tasks) + current_ms) / 1000
     available_s = workers * makespan_s
     return round(min(1.0, busy_s / available_s), 4) if available_s > 0 else 0.0
 

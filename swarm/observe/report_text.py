@@ -3,34 +3,43 @@
 from swarm.observe.report_data import Report, TaskRow
 from swarm.observe.report_md import measures
 from swarm.observe.wording import SHAPES, cells, duration, one_line
-from swarm.states import FailureKind
+from swarm.states import FailureKind, RunState
 
 _WIDEST_ID = 32
 _STATE_WIDTH = 9  # the longest states are rare enough to stick out
 _MOST_ROWS = 40
+_ENDED_SHORT = (RunState.FAILED, RunState.CANCELLED)
 
 
-def render_text(report: Report) -> str:
-    """Plain text without colour, at most 100 columns."""
+def render_text(report: Report, *, anew: str = "") -> str:
+    """Plain text without colour, at most 100 columns; `anew` is as for `next_commands`."""
     width = max((len(name) for name, _ in measures(report)), default=0)
     lines = [f"run {report.run}  {report.state}" + (f"  {one_line(report.goal, 70)}" if report.goal else "")]
     lines += [f"  {name.ljust(width)}  {value}" for name, value in measures(report)]
     lines += ["", *_rows(report), ""]
     lines += [f"branch  {report.branch}" + (f"  {report.tip[:12]}" if report.tip else "")]
-    lines += [f"  {command}" for command in next_commands(report)]
+    lines += [f"  {command}" for command in next_commands(report, anew=anew)]
     return "\n".join(lines)
 
 
-def next_commands(report: Report) -> list[str]:
-    """What a person would type next."""
+def next_commands(report: Report, *, anew: str = "") -> list[str]:
+    """What a person would type next; `anew` begins the run anew, if Redis has forgotten it.
+
+    Each names the run: there may be a newer one when it is typed.
+    """
+    again = anew or f"swarm retry {report.run}"
     failed = next((row for row in report.tasks if row.state == "failed"), None)
     if failed:
         gate = " --gate" if failed.failure_kind == FailureKind.GATE_FAILED else ""
-        return [f"swarm why {failed.id}", f"swarm logs {failed.id}{gate}", f"swarm retry {report.run}"]
-    landed = next((row.id for row in report.tasks if row.commit), "")
-    look = [f"git log --oneline {report.base[:12]}..{report.branch}"] if report.base else []
-    look += [f"git diff {report.base[:12]} {report.branch}"] if report.base else []
-    return [*look, *([f"swarm diff {landed}"] if landed else [])]
+        # A task that failed where it waited was never begun, and has no log.
+        logs = [f"swarm logs {failed.id} --run {report.run}{gate}"] if failed.attempts else []
+        return [f"swarm why {failed.id} --run {report.run}", *logs, again]
+    look: list[str] = []
+    if landed := next((row.id for row in report.tasks if row.commit), ""):
+        base = report.base[:12]
+        look = [f"git log --oneline {base}..{report.branch}", f"git diff {base} {report.branch}"]
+        look.append(f"swarm diff {landed} --run {report.run}")
+    return [*look, *([again] if report.state in _ENDED_SHORT else [])]
 
 
 def _rows(report: Report) -> list[str]:

@@ -1,26 +1,39 @@
 """What a person could type next about a task."""
 
+from collections.abc import Sequence
+
 from swarm.engine.records import TaskRecord
 from swarm.engine.views import Surroundings
-from swarm.observe.orders import SUBMIT, start_for
+from swarm.observe.orders import SUBMIT, pauses, start_for
 from swarm.observe.takers import starts_taker
+from swarm.observe.why import Link
+from swarm.observe.wording import one_line
 from swarm.plan.model import queue_of
 from swarm.states import FailureKind, RunState, TaskState
 
 
-def next_steps(around: Surroundings, record: TaskRecord) -> tuple[str, ...]:
-    """What a person could type next about this task."""
+def next_steps(
+    around: Surroundings, record: TaskRecord, chain: Sequence[Link], *, anew: str = ""
+) -> tuple[str, ...]:
+    """What a person could type next about this task, whose chain of causes is `chain`.
+
+    `anew` is the command that begins its run anew, of a run that Redis has forgotten: nothing else moves it.
+    """
     run, task = record.run, record.spec.id
     if record.state is TaskState.FAILED:
         gate = " --gate" if record.failure_kind == FailureKind.GATE_FAILED else ""
         # A task that failed where it waited was never begun, and has no log.
         logs = (f"swarm logs {task} --run {run}{gate}",) if record.attempt else ()
-        return (*logs, f"swarm retry {run} --task {task}", f"swarm skip {run} {task}")
+        on = (anew,) if anew else (f"swarm retry {run} --task {task}", f"swarm skip {run} {task}")
+        return (*logs, *on)
     if record.state in {TaskState.UPSTREAM_FAILED, TaskState.CANCELLED}:
-        return (f"swarm retry {run}",)
+        return (anew or f"swarm retry {run}",)
     if record.state is TaskState.DONE:
         return (f"swarm diff {task} --run {run}",) if record.merged_commit else ()
-    return _steps_on(around, record)
+    said = {link.text for link in chain}
+    # While a pause holds what it waits for, no other step helps.
+    resumes = [one.undo for one in pauses(around.run, around.controls.paused) if one_line(one.said) in said]
+    return (*resumes, *_steps_on(around, record))
 
 
 def _steps_on(around: Surroundings, record: TaskRecord) -> tuple[str, ...]:

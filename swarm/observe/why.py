@@ -119,11 +119,15 @@ class _Inquiry:
             self._say_orders(task, depth + 1)
             self._holders(task, depth + 1)
         else:
-            where = (
-                "stands aside" if self._around.run.is_paused else f"ready in queue {queue_of(task.spec)!r}"
-            )
-            self._say(task, depth, f"queued: {where}{again}")
+            self._say(task, depth, f"queued: {self._where_ready(task)}{again}")
             self._takers(task, depth + 1)
+
+    def _where_ready(self, task: TaskRecord) -> str:
+        ready = f"ready in queue {queue_of(task.spec)!r}"
+        if not self._around.run.is_paused:
+            return ready
+        # Nobody is taken out of a queue by the pause, but by the first claim that comes by after it.
+        return "stands aside" if self._tasks.stands_aside(task) else f"{ready}, but its run is paused"
 
     def _holders(self, task: TaskRecord, depth: int) -> None:
         name = member(task.run, task.spec.id)

@@ -196,3 +196,26 @@ def test_why_goes_to_the_end_of_a_long_chain_in_the_archive(
 
     assert isinstance(links, dict)
     assert any(link["task"] == "t0" and "exit code 1" in link["text"] for link in links["chain"])
+
+
+def test_what_to_type_next_works_on_a_run_that_redis_has_forgotten(
+    swarm: Run, folder: Path, bench: Workbench, task: Task
+) -> None:
+    """`why`, `status`, `report` and `wait` offer to begin it anew: a retry or a skip would be refused."""
+    run = bench.submit(task("api"), task("docs", "api"))
+    refused = Failure(FailureKind.POLICY, "not allowed", retryable=False)
+    bench.engine.fail(bench.claim(), refused)
+    Archiver(bench.engine, load_settings(folder)).step()
+    assert bench.engine.forget(run)
+    plan = folder / ".swarm" / "runs" / run / "plan.json"
+    plan.write_text("[]")
+
+    shown = [swarm(*words).out for words in (("why", "api"), ("why", "docs"), ("status",), ("report",))]
+    shown.append(swarm("wait").err)
+
+    for said in shown[:4]:
+        assert f"swarm run {plan}" in said
+    for said in shown:
+        assert "retry" not in said
+        assert "skip" not in said
+    assert "the run is archived, `swarm run PLAN` begins it anew" in shown[4]

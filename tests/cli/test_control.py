@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from swarm.engine.claims import Failure
-from swarm.plan.model import TaskSpec
+from swarm.plan.model import Plan, TaskSpec
 from swarm.states import FailureKind
 
 ROOT = Path(__file__).parents[2]
@@ -71,6 +71,56 @@ def test_skip_goes_on_without_a_task(swarm: Swarm, bench: Bench, task: Task) -> 
     assert states == {"a": "skipped", "b": "queued"}
     again = swarm("skip", run, "a", "--json").json()
     assert again == {"run": run, "task": "a", "skipped": False, "state": "active"}
+
+
+def test_skip_in_a_run_that_has_ended_does_not_say_that_it_goes_on(
+    swarm: Swarm, bench: Bench, task: Task
+) -> None:
+    """It has ended before, or with the task that is skipped."""
+    ended = bench.submit(task("a"), task("b"), key="ended")
+    bench.engine.cancel(ended)
+    last = bench.submit(task("a"), key="last")
+
+    assert swarm("skip", ended, "a").out == f"run {ended} has ended (cancelled); a is skipped\n"
+    assert swarm("skip", last, "a").out == f"run {last} has ended (done); a is skipped\n"
+
+
+def test_a_retry_that_moves_nothing_says_where_the_task_is(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """And what works, if anything does."""
+    run = bench.submit(task("a"), task("b", "a"), task("c", "b"))
+    bench.land()
+    bench.claim()
+
+    done, running, waiting = (swarm("retry", run, name, "--fresh") for name in ("a", "b", "c"))
+
+    assert (done.code, done.out) == (0, f"0 tasks of run {run} will be tried again\n")
+    assert done.err == "a is done, and stays so; the same plan with another --key is done anew\n"
+    assert running.err == (
+        f"b is running: `swarm why b --run {run}` says more; "
+        f"`swarm cancel {run} --task b`, then `swarm retry {run} b --fresh` begins it anew\n"
+    )
+    assert waiting.err == f"c is pending: `swarm why c --run {run}` says more\n"
+
+
+def test_a_retry_of_an_expanded_task_says_how_to_begin_it_anew(
+    swarm: Swarm, bench: Bench, task: Task
+) -> None:
+    """Its parts are at work; what is said does what it says."""
+    run = bench.submit(task("exp", files=()))
+    bench.engine.expand(bench.claim(), Plan((task("x", files=()), task("y", files=()))))
+
+    refused = swarm("retry", run, "exp", "--fresh")
+    swarm("cancel", run, "--task", "exp")
+    again = swarm("retry", run, "exp", "--fresh", "--json").json()
+
+    assert refused.err == (
+        "exp is pending: it was expanded into 2 tasks, and waits for 2 of them; "
+        f"`swarm cancel {run} --task exp`, then `swarm retry {run} exp --fresh` begins it anew, "
+        "without them\n"
+    )
+    assert again["queued"] > 0
+    record = bench.engine.task(run, "exp")
+    assert (record.state, record.join) == ("queued", ())
 
 
 def test_retry_of_failures_leaves_what_was_cancelled(swarm: Swarm, bench: Bench, task: Task) -> None:

@@ -40,6 +40,37 @@ def test_a_paused_run_says_so_everywhere(swarm: Swarm, bench: Bench, task: Task)
     assert bench.claim().task.id == "a"
 
 
+def test_a_pause_is_named_before_any_claim_has_come_by(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """Its tasks still stand in their queues then, and are not given out all the same."""
+    run = bench.submit(task("a"), task("b"), key="paused")
+    other = bench.submit(task("c"), key="goes on")
+
+    swarm("pause", run)
+
+    data, shown = swarm("queue", "--json").json(), swarm("queue").out
+    assert data["aside"] == {run: 0}
+    assert data["queues"] == [{"type": "general", "ready": 3, "parked": 0}]
+    assert f"run {run} is paused: what is ready of it is not given out; `swarm resume {run}` goes on" in shown
+    assert f"run {other} is paused" not in shown
+    links = swarm("why", "a", "--run", run, "--json").json()["chain"]
+    assert links[0]["text"] == "queued: ready in queue 'general', but its run is paused"
+    bench.claim()
+    links = swarm("why", "a", "--run", run, "--json").json()["chain"]
+    assert links[0]["text"] == "queued: stands aside"
+
+
+def test_a_run_that_has_ended_is_resumed_without_going_on(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """The pause is taken back for what a retry brings back, and that is what is said."""
+    run = bench.submit(task("a"))
+    swarm("pause", run)
+    bench.engine.cancel(run)
+
+    resumed = swarm("resume", run)
+
+    assert resumed.out == f"run {run} has ended (cancelled); it is paused no more\n"
+    assert resumed.err == ""
+
+
 def test_a_paused_type_and_project_say_so(swarm: Swarm, bench: Bench, task: Task) -> None:
     """Of every run, and of tasks of that type alone."""
     bench.submit(task("a"), task("guide", kind="docs"))

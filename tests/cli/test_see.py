@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from swarm.engine.claims import Failure, WorkerProfile
+from swarm.engine.connect import open_store
 from swarm.fleet.process_id import ProcessId
-from swarm.plan.model import TaskSpec
+from swarm.plan.model import Plan, TaskSpec
 from swarm.states import FailureKind
 
 # Any: these are the fixtures' own types, and a test cannot import from its conftest.
@@ -103,6 +104,30 @@ def test_what_a_person_decided_about_is_not_told_by_its_former_end(
     assert rows["gone"][3:] == ["cancelled", "1", "-"]
     assert "cancelled" in swarm("why", "gone").out
     assert "exit code 7" not in swarm("why", "gone").out + swarm("report").out
+
+
+@pytest.mark.parametrize("end", ["done", "cancelled"])
+def test_an_expanded_task_took_what_its_worker_held_it_for(
+    swarm: Swarm, bench: Bench, task: Task, redis_url: str, end: str
+) -> None:
+    """In `tasks` as in the report: nobody held it while it waited for its parts."""
+    run = bench.submit(task("exp", files=()))
+    bench.engine.expand(bench.claim(), Plan((task("x", files=()),)))
+    if end == "done":
+        bench.engine.finish(bench.claim())
+    else:
+        bench.engine.cancel(run)
+    claimed_ms = bench.engine.task(run, "exp").claimed_ms
+    store = open_store(redis_url)
+    key = bench.engine.keys.of("task", f"{run}/exp")
+    store.call("HSET", key, "claimed_ms", claimed_ms - 60_000, "busy_ms", 600)
+    store.close()
+
+    rows = {line.split()[0]: line.split() for line in swarm("tasks").out.splitlines()[1:]}
+    report = swarm("report", "--json").json()
+
+    assert rows["exp"][3:6] == [end, "1", "0.6s"]
+    assert report["tasks"][0]["duration_s"] == 0.6
 
 
 def test_what_is_handed_in_again_is_not_told_by_what_failed_before(

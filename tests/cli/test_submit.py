@@ -1,7 +1,10 @@
 """`submit`: what it says of a plan that was submitted before."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,7 @@ from swarm.testing.repository import make_repository
 Swarm = Callable[..., Any]
 Bench = Any
 
+ROOT = Path(__file__).parents[2]
 PLAN = [{"id": "a", "description": "do it", "command": ["true"]}]
 
 
@@ -57,6 +61,27 @@ def test_what_submit_prints_is_what_is_documented(swarm: Swarm, bench: Bench, pl
     printed = swarm("submit", plan, "--json").json()
 
     assert re.findall(r"`(\w+)`", row) == list(printed)
+
+
+def test_run_says_so_too_of_a_run_that_had_ended(swarm: Swarm, bench: Bench, folder: Path, plan: str) -> None:
+    """Its report alone looks as if it had just been cancelled."""
+    run = swarm("submit", plan, "--json").json()["run"]
+    bench.engine.cancel(run)
+
+    again = subprocess.run(
+        [sys.executable, "-m", "swarm", "-C", str(folder), "run", plan, "-y"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    said = (
+        f"this plan was run on this commit, and ended: cancelled; `swarm retry {run}` goes on with it, --key"
+    )
+    assert again.returncode == 1
+    assert said in again.stderr
+    assert again.stdout.splitlines()[-1] == f"  swarm retry {run}"
 
 
 def test_options_that_come_too_late_are_not_passed_over_in_silence(

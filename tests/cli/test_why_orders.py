@@ -55,3 +55,33 @@ def test_what_holds_every_task_of_a_chain_is_said_first_and_last(
         "queued: ready in queue 'general'",
         PAUSED,
     ]
+
+
+def test_what_takes_a_pause_back_is_the_next_step(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """Before anything that helps only without it, also where the pause is further along the chain."""
+    run = bench.submit(replace(task("train"), needs=("gpu",)), task("guide", kind="docs"), task("b", "guide"))
+    bench.engine.heartbeat(bench.worker, kind="worker", state="idle")
+    bench.engine.pause(run)
+    bench.engine.pause_type("docs")
+
+    def following(name: str) -> object:
+        return swarm("why", name, "--json").json()["next"]
+
+    own = f"swarm resume {run}"
+    assert following("train") == [own, "swarm worker --types general --tags gpu"]
+    assert following("guide") == following("b") == [own, "swarm resume --type docs"]
+    bench.engine.resume(run)
+    bench.engine.resume_type("docs")
+    assert following("guide") == []
+
+
+def test_a_pause_that_holds_nothing_of_a_task_is_no_step_of_it(
+    swarm: Swarm, bench: Bench, task: Task
+) -> None:
+    """It is held already, or of another type."""
+    run = bench.submit(task("a"), task("guide", kind="docs"))
+    bench.engine.heartbeat(bench.worker, kind="worker", state="busy")
+    held = bench.claim().task.id
+    bench.engine.pause_type("*")
+
+    assert swarm("why", held, "--json").json()["next"] == [f"swarm logs {held} --run {run} -f"]

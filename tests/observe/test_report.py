@@ -11,6 +11,7 @@ from swarm.engine.snapshot import Snapshot
 from swarm.errors import UsageError
 from swarm.models.usage import Usage
 from swarm.observe.report import build_report, render_report
+from swarm.observe.report_text import next_commands
 from swarm.states import RunState
 
 Make = Callable[..., TaskRecord]
@@ -197,7 +198,60 @@ def test_the_text_names_what_to_type_next(make_task: Make, make_snapshot: MakeSn
 
     text = render_report(build_report(make_snapshot(task)), "text")
 
-    assert "  swarm why b\n  swarm logs b\n  swarm retry r1" in text
+    assert "  swarm why b --run r1\n  swarm logs b --run r1\n  swarm retry r1" in text
+
+
+def test_a_task_that_failed_before_it_was_begun_has_no_log_to_look_at(
+    make_task: Make, make_snapshot: MakeSnapshot
+) -> None:
+    """Its deadline passed where it waited."""
+    task = make_task("b", "failed", failure_kind="timeout", failure_reason="its deadline passed")
+
+    assert next_commands(build_report(make_snapshot(task))) == ["swarm why b --run r1", "swarm retry r1"]
+
+
+def test_a_cancelled_run_is_looked_at_only_for_what_landed(
+    landed: Make, make_task: Make, make_snapshot: MakeSnapshot
+) -> None:
+    """An empty branch has nothing to show; a retry goes on with either."""
+    gone = make_task("b", "cancelled")
+    state = RunState.CANCELLED
+
+    nothing = next_commands(build_report(make_snapshot(gone, state=state)))
+    something = next_commands(build_report(make_snapshot(landed("a", at=(0, 1, 1, 1)), gone, state=state)))
+
+    base = "b" * 12
+    assert nothing == ["swarm retry r1"]
+    assert something == [
+        f"git log --oneline {base}..swarm/r1",
+        f"git diff {base} swarm/r1",
+        "swarm diff a --run r1",
+        "swarm retry r1",
+    ]
+
+
+def test_a_run_that_is_done_needs_no_retry(landed: Make, make_snapshot: MakeSnapshot) -> None:
+    """Nor does one that goes on."""
+    task = landed("a", at=(0, 1, 1, 1))
+
+    done, active = (
+        next_commands(build_report(make_snapshot(task, state=state)))
+        for state in (RunState.DONE, RunState.ACTIVE)
+    )
+
+    assert done == active
+    assert done[-1] == "swarm diff a --run r1"
+
+
+def test_an_archived_run_is_begun_anew_instead_of_retried(
+    make_task: Make, make_snapshot: MakeSnapshot
+) -> None:
+    """Redis has forgotten it: a retry would be refused."""
+    task = make_task("b", "failed", attempt=1, failure_kind="task_error", failure_reason="no")
+
+    text = render_report(build_report(make_snapshot(task)), "text", anew="swarm run plan.json")
+
+    assert text.endswith("  swarm logs b --run r1\n  swarm run plan.json")
 
 
 def test_an_empty_run_can_be_reported(make_snapshot: MakeSnapshot) -> None:

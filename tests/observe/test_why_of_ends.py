@@ -46,7 +46,7 @@ def test_a_task_that_was_never_begun_has_no_log_to_look_at(engine: Engine, clock
         clock.advance(ms=4_000)
         engine.reclaim_expired()
 
-    steps = next_steps(surroundings(engine, run), engine.task(run, "late"))
+    steps = next_steps(surroundings(engine, run), engine.task(run, "late"), ())
 
     assert steps == (f"swarm retry {run} --task late", f"swarm skip {run} late")
 

@@ -63,3 +63,22 @@ def test_a_run_that_waits_for_a_person_also_says_that_its_branch_was_not_publish
 
     assert verdict.remark.startswith("waits for you: t0: why; ")
     assert verdict.remark.endswith("\nnot published: HEAD is on swarm/r1; then `swarm run --resume r1`")
+
+
+def test_what_goes_on_names_the_run_and_the_task_that_were_refused() -> None:
+    """There may be a newer run when it is typed."""
+    verdict = verdict_on(run(RunState.FAILED), failed(FailureKind.POLICY))
+
+    assert verdict.remark == "waits for you: t0: why; `swarm retry r1` or `swarm skip r1 t0` goes on"
+
+
+def test_what_redis_has_forgotten_is_begun_anew() -> None:
+    """A retry, a skip or `--resume` would be refused; a wait publishes too."""
+    archived = run(RunState.FAILED)._replace(is_archived=True)
+
+    verdict = verdict_on(archived, failed(FailureKind.POLICY), unpublished="HEAD is on swarm/r1")
+
+    assert verdict.remark.splitlines() == [
+        "waits for you: t0: why; the run is archived, `swarm run PLAN` begins it anew",
+        "not published: HEAD is on swarm/r1; then `swarm wait r1`",
+    ]

@@ -34,7 +34,7 @@ elseif is_gap then
 elseif now >= grace_until then
   graces = 0
 end
-write_fields(tick, {'last_ms', now_text, 'grace_until_ms', number_text(grace_until), 'graces', graces})
+write_fields(tick, {'last_ms', now_text, 'grace_until_ms', number_text(grace_until), 'graces', number_text(graces)})
 if turn.look() then
   return settle({'MORE'})
 end
