@@ -96,8 +96,8 @@ MUTANTS = (
         (
             (
                 f"{LUA}/_work.lua",
-                "local left = tonumber(stored[i] or 0) - 1",
-                "local left = tonumber(stored[i] or 0) - 2",
+                "local left = one_less(stored[i] or '0')",
+                "local left = one_less(one_less(stored[i] or '0'))",
             ),
             (f"{LUA}/_short.lua", "one_less(counts[i] or '0')", "one_less(one_less(counts[i] or '0'))"),
         ),
