@@ -1,5 +1,6 @@
 """One Redis server for each test process, emptied between tests."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +39,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 # A loaded machine is no defect: examples are limited by their number, not by time.
 hypothesis.settings.register_profile("swarm", deadline=None)
 hypothesis.settings.load_profile("swarm")
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder whose sockets have short paths, wherever pytest keeps its own: there are 107 bytes for one."""
+    with tempfile.TemporaryDirectory(prefix="s-", dir="/tmp") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")

@@ -21,8 +21,9 @@ from swarm.engine.addresses import socket_of, unix_url
 from swarm.engine.connect import open_store
 from swarm.errors import StoreReplyError, StoreUnreachableError
 from swarm.fleet.append_only import mend_append_only_file
+from swarm.fleet.data_lock import lock_data
 from swarm.fleet.process_id import ProcessId
-from swarm.fleet.readiness import answers, ping, starting, wait_ready
+from swarm.fleet.readiness import START_TIMEOUT_S, answers, ping, starting, wait_ready
 from swarm.fleet.server_file import (
     PASSWORD_FILE,
     ServerRecord,
@@ -33,6 +34,8 @@ from swarm.fleet.server_file import (
 )
 from swarm.fleet.socket_place import check_peer, socket_path
 from swarm.settings import Settings, scrubbed_environment
+
+POLL_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -50,14 +53,19 @@ class Server:
         return socket_of(self.url)
 
 
-def ensure_server(settings: Settings, *, to_stay: bool = True) -> Server:
+def ensure_server(
+    settings: Settings, *, to_stay: bool = True, patience_s: float = START_TIMEOUT_S
+) -> Server:
     """Return the Redis to use, starting the repository's embedded one when none is configured.
 
-    Unless it is `to_stay`, it remains one that a person has stopped (`swarm.fleet.stopped`).
+    Args:
+        settings: whose repository, and which server it wants.
+        to_stay: False: it remains one that a person has stopped (`swarm.fleet.stopped`).
+        patience_s: how long to wait for an embedded one that lives and does not answer.
 
     Raises:
-        StoreUnreachableError: the configured server does not answer, no server binary was found, or
-            the embedded one did not start; says which and what to do.
+        StoreUnreachableError: the configured server or the embedded one does not answer, no server binary
+            was found, or the embedded one did not start; says which and what to do.
     """
     if settings.redis_url:
         ping(settings.redis_url, timeout_s=5.0)
@@ -72,7 +80,27 @@ def ensure_server(settings: Settings, *, to_stay: bool = True) -> Server:
         if record is not None and record.is_running() and answers(record.url):
             check_peer(Path(record.socket))
             return Server(record.url, is_embedded=True, pid=record.pid, binary=record.binary)
-        return _adopt(folder, settings.home) or _start(folder, settings.home, previous=record)
+        deadline_s = time.monotonic() + patience_s
+        while (adopted := _adopt(folder, settings.home)) is None:
+            held = lock_data(folder)
+            if held is not None:
+                try:
+                    return _start(folder, settings.home, held, previous=record)
+                finally:
+                    os.close(held)
+            if time.monotonic() > deadline_s:
+                raise _silent(folder, record)
+            time.sleep(POLL_S)
+        return adopted
+
+
+def _silent(folder: Path, record: ServerRecord | None) -> StoreUnreachableError:
+    known = record is not None and record.is_running()
+    hint = f"if it is stopped, `kill -CONT {record.pid}` lets it go on" if record and known else ""
+    return StoreUnreachableError(
+        f"the embedded server is there, and does not answer: it has the files in {folder}",
+        hint=hint or f"look at {folder / 'server.log'}",
+    )
 
 
 def stop_server(home: Path, *, timeout_s: float = 10.0) -> bool:
@@ -144,7 +172,7 @@ def _adopt(folder: Path, home: Path) -> Server | None:
     return Server(url, is_embedded=True, pid=record.pid, binary=record.binary)
 
 
-def _start(folder: Path, home: Path, *, previous: ServerRecord | None) -> Server:
+def _start(folder: Path, home: Path, held: int, *, previous: ServerRecord | None) -> Server:
     binary = find_binary(folder, previous)
     socket = socket_path(folder)
     log = folder / "server.log"
@@ -154,7 +182,7 @@ def _start(folder: Path, home: Path, *, previous: ServerRecord | None) -> Server
     password = _make_password(folder)
     try:
         mend_append_only_file(binary, folder)
-        with starting() as received, _launched(argv, folder) as process:
+        with starting() as received, _launched(argv, folder, held) as process:
             assert process.stdin is not None  # noqa: S101  # asked for there
             with suppress(BrokenPipeError), process.stdin as configuration:
                 configuration.write(f"requirepass {password}\n".encode("ascii"))
@@ -168,7 +196,7 @@ def _start(folder: Path, home: Path, *, previous: ServerRecord | None) -> Server
 
 
 @contextmanager
-def _launched(argv: list[str], folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def _launched(argv: list[str], folder: Path, held: int) -> Iterator["subprocess.Popen[bytes]"]:
     """The server's process, which outlives the block only if that comes to its end."""
     process = subprocess.Popen(
         argv,
@@ -177,6 +205,7 @@ def _launched(argv: list[str], folder: Path) -> Iterator["subprocess.Popen[bytes
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        pass_fds=(held,),
         start_new_session=True,  # Ctrl-C in the terminal is for the command, not for the server
     )
     try:

@@ -140,13 +140,13 @@ def test_a_password_and_a_database_come_with_the_url(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_server_answers_whatever_its_folder_is_called(
-    tmp_path: Path, kind: type[HiredisStore | RedisPyStore]
+    short_folder: Path, kind: type[HiredisStore | RedisPyStore]
 ) -> None:
     """Both connections find its socket, and both one that a proxy listens on there."""
-    (tmp_path / ODD).mkdir()
-    server = RedisServer(tmp_path / ODD)
+    (short_folder / ODD).mkdir()
+    server = RedisServer(short_folder / ODD)
     server.start()
-    proxy = Proxy(server.url, tmp_path / ODD)
+    proxy = Proxy(server.url, short_folder / ODD)
     proxy.start()
 
     direct, through = kind(server.url), kind(proxy.url)

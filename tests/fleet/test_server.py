@@ -14,7 +14,7 @@ import pytest
 from real_swarm import wait_for
 
 from swarm.engine.connect import open_store
-from swarm.errors import RefusedError
+from swarm.errors import RefusedError, StoreUnreachableError
 from swarm.fleet.process_id import ProcessId
 from swarm.fleet.server import ensure_server, stop_server
 from swarm.fleet.server_file import ServerRecord, read_server_file, running_url, write_server_file
@@ -71,6 +71,24 @@ def test_a_server_whose_note_was_lost_is_taken_over(settings: Settings) -> None:
     assert record.process == started.process
 
 
+@pytest.mark.parametrize("is_noted", [True, False])
+def test_no_second_server_is_started_on_the_files_of_one_that_is_silent(
+    settings: Settings, *, is_noted: bool
+) -> None:
+    """Both would append to the same file. It may be loading, swapped out or stopped, its note lost."""
+    started = start_server(settings.home)
+    if not is_noted:
+        (settings.home / "server" / "server.json").unlink()
+    os.kill(started.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(StoreUnreachableError, match="does not answer"):
+            ensure_server(settings, patience_s=0.0)
+    finally:
+        os.kill(started.pid, signal.SIGCONT)
+
+    assert ensure_server(settings).pid == started.pid
+
+
 def test_a_killed_server_is_started_again_with_its_data(settings: Settings) -> None:
     """The append-only file is read; the note names the new process."""
     before = start_server(settings.home)
@@ -90,9 +108,9 @@ def test_a_killed_server_is_started_again_with_its_data(settings: Settings) -> N
 
 
 @pytest.mark.parametrize("name", ["q?x", "h#x", "p%41x", "x*?[z", 'it\'s "$HOME" ü', "a@b:c"])
-def test_a_server_in_a_folder_of_any_name_answers(tmp_path: Path, name: str) -> None:
+def test_a_server_in_a_folder_of_any_name_answers(short_folder: Path, name: str) -> None:
     """Its socket's path goes into a URL, and comes out of it as it was."""
-    home = tmp_path / name / ".swarm"
+    home = short_folder / name / ".swarm"
     record = start_server(home)
 
     store = open_store(record.url)
@@ -257,7 +275,7 @@ def test_a_server_of_somebody_else_is_not_taken_over(settings: Settings) -> None
     folder = settings.home / "server"
     folder.mkdir(parents=True)
     theirs = subprocess.Popen(
-        [sys.executable, "-c", LISTEN, str(folder / "redis.sock")], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", LISTEN, str(socket_path(folder))], stdout=subprocess.PIPE, text=True
     )
     try:
         assert theirs.stdout is not None

@@ -230,7 +230,7 @@ def test_a_temporary_server_takes_its_folder_with_it() -> None:
     assert not folder.exists()
 
 
-def test_a_temporary_server_answers_wherever_temporary_folders_are(tmp_path: Path) -> None:
+def test_a_temporary_server_answers_wherever_temporary_folders_are(short_folder: Path) -> None:
     """TMPDIR may name any folder."""
     program = (
         "from swarm.fleet.temporary_server import temporary_server\n"
@@ -238,7 +238,7 @@ def test_a_temporary_server_answers_wherever_temporary_folders_are(tmp_path: Pat
         "with temporary_server() as url:\n"
         "    print(open_store(url).call('PING'))\n"
     )
-    odd = tmp_path / "t?p #1%41"
+    odd = short_folder / "t?p #1%41"
     odd.mkdir()
 
     asked = subprocess.run(
