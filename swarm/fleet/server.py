@@ -53,9 +53,7 @@ class Server:
         return socket_of(self.url)
 
 
-def ensure_server(
-    settings: Settings, *, to_stay: bool = True, patience_s: float = START_TIMEOUT_S
-) -> Server:
+def ensure_server(settings: Settings, *, to_stay: bool = True, patience_s: float = START_TIMEOUT_S) -> Server:
     """Return the Redis to use, starting the repository's embedded one when none is configured.
 
     Args:
