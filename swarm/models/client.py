@@ -118,6 +118,7 @@ class ModelClient:
         self.require_credential()
         # 0.5 to 2.5 seconds, which only a process that calls a model pays.
         import anthropic  # noqa: PLC0415
+        import httpx2  # noqa: PLC0415
 
         key, token = self._settings.anthropic_api_key.strip(), self._settings.anthropic_auth_token.strip()
         if not (key + token).isascii() or any(character.isspace() for character in key + token):
@@ -136,14 +137,22 @@ class ModelClient:
             )
         except anthropic.CredentialsError as error:
             raise AuthenticationError(f"no usable credential: {error}", hint=HOW_TO_SIGN_IN) from error
+        except httpx2.InvalidURL as error:
+            raise _no_url(base_url or "") from error
         if client.api_key is None and client.auth_token is None and client.credentials is None:
             raise AuthenticationError("no key for the model API is set", hint=HOW_TO_SIGN_IN)
         return client
 
 
+def _no_url(base_url: str) -> ConfigError:
+    return ConfigError(
+        f"ANTHROPIC_BASE_URL is not a URL: {base_url!r}", hint="such as http://localhost:11434"
+    )
+
+
 def _is_loopback(url: str | None) -> bool:
-    host = urlsplit(url or "").hostname or ""
     try:
+        host = urlsplit(url or "").hostname or ""
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
@@ -203,9 +212,7 @@ def _translated(error: Exception, model: str, base_url: str) -> SwarmError | Non
             hint="check the network and ANTHROPIC_BASE_URL",
         )
     if isinstance(error, httpx2.InvalidURL):
-        return ConfigError(
-            f"ANTHROPIC_BASE_URL is not a URL: {base_url!r}", hint="such as http://localhost:11434"
-        )
+        return _no_url(base_url)
     return None
 
 

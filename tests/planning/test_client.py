@@ -184,6 +184,13 @@ def test_a_key_with_a_newline_in_it_is_refused_without_being_shown() -> None:
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("url", ["http://[::1", "http://a:b:c"])
+def test_an_address_that_is_none_is_a_matter_of_the_configuration(url: str) -> None:
+    """It is said at once, and no defect of ours."""
+    with pytest.raises(ConfigError, match="ANTHROPIC_BASE_URL"):
+        ask(ModelClient(Settings(anthropic_api_key=KEY, anthropic_base_url=url)))
+
+
 def test_without_a_key_nothing_is_sent(tmp_path: Path) -> None:
     """In an environment with no credential at all the answer is what to set, with exit code 4."""
     program = (
