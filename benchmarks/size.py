@@ -129,17 +129,31 @@ def loading(rig: Rig, plan: Plan, reps: int) -> dict[str, float]:
     }
 
 
-def one_of_many(rig: Rig, plan: Plan) -> dict[str, float]:
-    """A task's cost among many and among few, and the slowest script of each way to steer the run."""
+def small_runs(rig: Rig) -> Iterator[float]:
+    """The server's microseconds of a task among few, batch by batch, without end."""
     few = layered_plan(FEW)
-    costs: dict[int, list[float]] = {len(few.tasks): [], len(plan.tasks): []}
-    for rep in range(RUN // FEW // 2):
+    for rep in count():
         rig.fresh()
         rig.engine.submit(few, base=BASE, key=str(rep))
-        costs[FEW] += rig.run(FEW)
+        yield from rig.run(FEW)
+
+
+def one_of_many(rig: Rig, beside: Rig, plan: Plan) -> dict[str, float]:
+    """A task's cost among many and among few, and the slowest script of each way to steer the run.
+
+    Few and many take turns, batch by batch, on two servers: a machine's speed changes within seconds.
+    """
+    many, few = list[float](), list[float]()
     rig.fresh()
     run = rig.engine.submit(plan, base=BASE)
-    slow = {"run": rig.slowest_ms(lambda: costs[len(plan.tasks)].extend(rig.run(RUN)))}
+    small = small_runs(beside)
+
+    def take_turns() -> None:
+        for micros in rig.run(RUN):
+            many.append(micros)
+            few.append(next(small))
+
+    slow = {"run": rig.slowest_ms(take_turns)}
     told = {task.id: urgency(7.0, task.priority) for task in plan.tasks}
     steps: dict[str, Callable[[], object]] = {
         "reap": rig.engine.reclaim_expired,
@@ -153,7 +167,7 @@ def one_of_many(rig: Rig, plan: Plan) -> dict[str, float]:
         "forget": lambda: rig.engine.forget(run),
     }
     slow |= {name: rig.slowest_ms(step) for name, step in steps.items()}
-    few_us, many_us = (statistics.median(costs[size]) for size in (FEW, len(plan.tasks)))
+    few_us, many_us = statistics.median(few), statistics.median(many)
     return {
         "task_us_among_1000": round(few_us, 1),
         "task_us_among_all": round(many_us, 1),
@@ -215,11 +229,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="also write the JSON to this file")
     options = parser.parse_args()
     results: dict[str, object] = {"tasks": options.tasks, "parked": options.parked, "reps": options.reps}
-    with tempfile.TemporaryDirectory(prefix="swarm-size-") as folder, private_server(Path(folder)) as url:
+    with (
+        tempfile.TemporaryDirectory(prefix="swarm-size-") as folder,
+        private_server(Path(folder, "many")) as url,
+        private_server(Path(folder, "few")) as few_url,
+    ):
         rig, plan = Rig(url), layered_plan(options.tasks)
         for name, part in (
             ("loading", lambda: loading(rig, plan, options.reps)),
-            ("one_of_many", lambda: one_of_many(rig, plan)),
+            ("one_of_many", lambda: one_of_many(rig, Rig(few_url), plan)),
             ("memory", lambda: memory(rig, max(FEW, options.tasks // 10))),
             ("parked_claims", lambda: parked(rig, options.parked)),
         ):
