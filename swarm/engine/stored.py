@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from urllib.parse import unquote
 
 from swarm.engine.records import AgentRecord, Controls, Event, FailedAttempt, RunRecord, TaskRecord
 from swarm.engine.specs import decode_spec
@@ -125,7 +126,9 @@ def decode_agent(worker_id: str, stored: Mapping[str, str], seen_ms: int) -> Age
 
 
 def decode_event(entry: Reply) -> Event:
-    """One entry of the event stream."""
+    """One entry of the event stream: its kind, and `name=value` parted by spaces."""
     assert isinstance(entry, list)  # noqa: S101  # XRANGE answers pairs
-    fields = hash_of(entry[1])
-    return Event(text_of(entry[0]), fields.pop("kind"), fields.pop("run"), fields.pop("task"), fields)
+    [(kind, line)] = hash_of(entry[1]).items()
+    told = (word.partition("=") for word in line.split(" "))
+    fields = {name: unquote(value, errors="surrogateescape") for name, _, value in told}
+    return Event(text_of(entry[0]), kind, fields.pop("run", ""), fields.pop("task", ""), fields)

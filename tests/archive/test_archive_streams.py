@@ -28,7 +28,7 @@ def commands_of(store: Store) -> int:
 def refill(store: Store, name: str, events: list[tuple[str, str]]) -> None:
     """A stream that began anew, with these (id, kind) of the run `same`."""
     store.call("FLUSHALL")
-    store.pipeline([["XADD", name, id_, "kind", kind, "run", "same", "task", ""] for id_, kind in events])
+    store.pipeline([["XADD", name, id_, kind, "run=same"] for id_, kind in events])
 
 
 @pytest.mark.parametrize("point", ["", "archive.after_events", "in charge"])
@@ -59,7 +59,7 @@ def test_of_a_stream_that_began_anew_nothing_is_lost_or_doubled(
             Archiver(make_engine(store), settings).step()
 
     Archiver(make_engine(store), settings).step()
-    store.call("XADD", name, "1000-0", "kind", "last", "run", "same", "task", "")
+    store.call("XADD", name, "1000-0", "last", "run=same")
     Archiver(make_engine(store), settings).step()
 
     found = [(event.id, event.kind) for event in shelf.events("same")]
@@ -134,7 +134,7 @@ def test_a_stream_that_began_anew_is_archived_from_its_beginning(
     keeper = archiver()
     keeper.step()
     store.call("FLUSHALL")
-    store.call("XADD", engine.keys.of("events"), "5-1", "kind", "k", "run", "later", "task", "")
+    store.call("XADD", engine.keys.of("events"), "5-1", "k", "run=later")
 
     Archiver(make_engine(store), settings).step()
 

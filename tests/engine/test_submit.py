@@ -268,6 +268,16 @@ def test_events_are_read_in_pages_and_waited_for(engine: Engine) -> None:
     assert nothing == []
 
 
+@pytest.mark.parametrize("goal", ["", "a b", "50%20 = half", "line\nof=two", "\u202e\t é 100% "])
+def test_an_event_says_any_text_as_it_was_said(engine: Engine, goal: str) -> None:
+    """An event is one line in the stream; spaces, percent and equals signs come out of it as they went in."""
+    run = engine.submit(make_plan("a", goal=goal), base=BASE)
+
+    told = engine.events()[0]
+
+    assert (told.kind, told.run, told.task, told.fields["goal"]) == ("run_submitted", run, "", goal)
+
+
 def test_a_waiting_reader_gets_the_next_event(engine: Engine) -> None:
     """A reader that blocks is woken by the event itself."""
     reader = engine.clone()

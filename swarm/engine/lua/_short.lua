@@ -94,13 +94,8 @@ function short.owe(counts, state, queued)
 end
 
 function short.tell_done(run, id, worker, queued)
-  if queued == '' then
-    call('XADD', key('events'), '*', 'kind', 'task_done', 'run', run, 'task', id, 'state', 'done', 'attempt', '1',
-      'worker', worker)
-  else
-    call('XADD', key('events'), '*', 'kind', 'task_done', 'run', run, 'task', id, 'state', 'done', 'attempt', '1',
-      'worker', worker, 'queued', queued)
-  end
+  local told = 'run=' .. run .. ' task=' .. id .. ' state=done attempt=1 worker=' .. event.escape(worker)
+  call('XADD', key('events'), '*', 'task_done', queued == '' and told or told .. ' queued=' .. queued)
 end
 
 function short.queue(dependent)

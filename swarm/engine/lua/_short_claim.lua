@@ -48,8 +48,8 @@ end
 
 -- Nothing is written before the token is given out, and nothing fails after it.
 local function write_claim(member, run, id, task_key, type, worker, ends_ms, token, tip)
-  call('XADD', key('events'), '*', 'kind', 'task_claimed', 'run', run, 'task', id, 'state', 'acked', 'worker', worker,
-    'attempt', '1', 'token', token, 'base', tip)
+  call('XADD', key('events'), '*', 'task_claimed', 'run=' .. run .. ' task=' .. id .. ' state=acked worker='
+    .. event.escape(worker) .. ' attempt=1 token=' .. token .. ' base=' .. tip)
   call('ZADD', key('leases'), ends_ms, member)
   if short.handed then
     call('HSET', task_key, 'queued_ms', now_text, 'state', 'acked', 'token', token, 'attempt', '1', 'worker', worker,

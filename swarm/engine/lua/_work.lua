@@ -284,7 +284,7 @@ local function activate_tasks(run, from)
     end
   end
   local queued = queue_pending(run, roots, function() end)
-  tell_queued(run, queued)
+  event.tell_queued(run, queued)
   if rest then
     leave_work('activate', run, rest)
     return queued

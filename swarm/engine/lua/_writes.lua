@@ -146,8 +146,7 @@ local function execute_writes()
   local call = redis.call
   -- Events first: they are all of one key, so the first to fail fails before anything has changed.
   for i = 1, #told do
-    local event = told[i]
-    call('XADD', key('events'), '*', 'kind', event[1], 'run', event[2], 'task', event[3], unpack(event[4]))
+    call('XADD', key('events'), '*', told[i][1], told[i][2])
   end
   for i = 1, #pending do
     local command = pending[i]

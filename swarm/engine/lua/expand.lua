@@ -84,5 +84,5 @@ write_fields(key('meta'), {'tasks', number_text(submitted + #ids), 'types', read
 emit('tasks_added', run, '', {'state', 'pending', 'ids', table.concat(ids, '\n')})
 emit('task_expanded', run, task.id, {'state', 'pending', 'worker', task.worker, 'attempt', task.attempt,
   'parts', table.concat(ids, '\n')})
-tell_queued(run, roots)
+event.tell_queued(run, roots)
 return settle_and_claim({'OK', unpack(roots)}, from)

@@ -48,7 +48,7 @@ if (kind == 'retry' or kind == 'retry_failed' or kind == 'revive_above' or kind 
 elseif kind == 'trigger' then
   local run, id = string.match(name, '^([^/]*)/(.*)$')
   queued = trigger_dependents(run, id, place)
-  tell_queued(run, queued)
+  event.tell_queued(run, queued)
   expansion.finish_ripe(queued)
 elseif kind == 'join' then
   expansion.finish_if_ripe(name, queued)
