@@ -37,7 +37,7 @@ def gates_on(settings: Settings, commit: str, launcher: Launcher, *, log: Path) 
     log.parent.mkdir(parents=True, exist_ok=True)
     labels = {"swarm.attempt": f"base/{commit}"}
     return run_gates(
-        load_gates(hub, commit), (), partial(clean_checkout, hub, commit), launcher, labels=labels, log=log
+        load_gates(hub, commit), {}, partial(clean_checkout, hub, commit), launcher, labels=labels, log=log
     )
 
 

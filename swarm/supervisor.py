@@ -109,17 +109,18 @@ class Supervisor:
     def tick(self, should_stop: Callable[[], bool]) -> TickReport:
         """Reclaim, merge what can be merged now, publish what landed.
 
-        Ends early when told to stop, between two landings, or when a landing lost its slot.
+        Ends early when told to stop, between two trains, or when a train lost its slot.
         """
         reclaimed = self._despite_refusal(self._reclaim, "reclaiming") or []
         self._despite_refusal(self._rank, "ranking")
         landings: list[Landing] = []
-        while not should_stop() and (landing := self._merge_queue.land_next()):
-            landings.append(landing)
-            self._log.info("attempt judged", run=landing.run, task=landing.task, outcome=landing.outcome)
-            if landing.commit:
-                self._publish(landing.branch)
-            if landing.outcome == Outcome.STALE:
+        while not should_stop() and (train := self._merge_queue.land_train()):
+            landings += train
+            for landing in train:
+                self._log.info("attempt judged", run=landing.run, task=landing.task, outcome=landing.outcome)
+            for branch in {landing.branch for landing in train if landing.commit}:
+                self._publish(branch)
+            if all(landing.outcome == Outcome.STALE for landing in train):
                 break
         self._archive()
         return TickReport(len(reclaimed), tuple(landings))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 from machine_upkeep import Upkeep, anywhere
 from machine_work import failures, recent, workers
-from machine_world import WORKERS, nothing
+from machine_world import WORKERS
 
 from swarm.engine.claims import (
     Failure,
@@ -45,7 +45,7 @@ class EngineMachine(Upkeep):
                 self.start(place)
             self.end_and_claim(place, HandIn("c"), 0)
             self.is_as_the_model_says()
-            self.begin_merge("m1")
+            self.begin_merge("m1", 1 + number % 3)
             if number % 2 and self.tickets:
                 self.complete(0)
                 self.is_as_the_model_says()
@@ -54,22 +54,23 @@ class EngineMachine(Upkeep):
 
     # merge --------------------------------------------------------------------------------
     @precondition(lambda self: any(task.state is TaskState.MERGING for task in self.model.tasks.values()))
-    @rule(merger=st.sampled_from(("m1", "m2")))
-    def begin_merge(self, merger: str) -> None:
-        """A ticket for the best attempt whose branch is free."""
-        ticket = self.engine.begin_merge(merger)
-        task = self.model.begin_merge(merger)
-        found = ticket and (f"{ticket.run}/{ticket.task.id}", ticket.merge_token, ticket.token)
-        assert found == (task and (task.name, task.merge_token, task.token))
-        if ticket:
-            self.tickets.append(ticket)
+    @rule(merger=st.sampled_from(("m1", "m2")), most=st.integers(1, 3))
+    def begin_merge(self, merger: str, most: int) -> None:
+        """A train of the best attempts of a run whose branch is free."""
+        train = self.engine.begin_merge(merger, most=most)
+        tasks = self.model.begin_merge(merger, most)
+        found = [(f"{ticket.run}/{ticket.task.id}", ticket.merge_token, ticket.token) for ticket in train]
+        assert found == [(task.name, task.merge_token, task.token) for task in tasks]
+        self.tickets += train
 
     @precondition(lambda self: self.tickets)
     @rule(place=recent)
     def renew_merge(self, place: int) -> None:
         """The slot for another term."""
         ticket = self.ticket_at(place)
-        self.both(lambda: nothing(self.engine.renew_merge(ticket)), lambda: self.model.renew_merge(ticket))
+        self.both(
+            lambda: self.engine.renew_merge([ticket]) == (ticket,), lambda: self.model.renew_merge(ticket)
+        )
 
     @precondition(lambda self: self.tickets)
     @rule(place=recent)
@@ -194,8 +195,8 @@ class EngineMachine(Upkeep):
                 claim = self.engine.claim(worker, f"end-{number}")
                 if claim:
                     self.engine.finish(claim)
-            while ticket := self.engine.begin_merge("m1"):
-                self.engine.complete(ticket, commit=f"landed{ticket.merge_token}")
+            while train := self.engine.begin_merge("m1"):
+                self.engine.complete(train[0], commit=f"landed{train[0].merge_token}")
         self.has_failed()
         left = [self.engine.run(run).counts for run in self.model.runs]
         raise AssertionError(f"after {ROUNDS} quiet rounds tasks are left over: {left}")

@@ -30,12 +30,16 @@ class Upkeep(Working):
     def reclaim_worker(self, name: str) -> None:
         """A worker, or merger, is known to be dead."""
         self.engine.reclaim_worker(name)
-        for run in self.model.runs.values():
-            if run.state == "active" and run.slot and run.slot[0] == name:
-                run.slot = None
+        self.free_slots(name)
         for task in self.model.leased():
             if task.worker == name:
                 self.model.reclaim(task)
+
+    def free_slots(self, merger: str) -> None:
+        """What a merger that is gone has not settled is another's at once."""
+        for run in self.model.runs.values():
+            if run.state == "active" and run.slot[0] == merger:
+                run.train = []
 
     @rule(worker=workers, is_leaving=st.sampled_from((False, False, True)))
     def show(self, worker: WorkerProfile, *, is_leaving: bool) -> None:
@@ -46,6 +50,7 @@ class Upkeep(Working):
             self.model.workers[name] = (worker, self.model.now_ms)
             return
         self.engine.sign_off(name)
+        self.free_slots(name)
         if self.model.workers.pop(name, None):
             self.model.last_claims.pop(name, None)
 

@@ -11,6 +11,7 @@ from swarm.plan.scope import WriteScope
 from swarm.repo.hub import Hub
 from swarm.repo.merge_queue import Landing, MergeQueue
 from swarm.repo.refs import attempt_ref
+from swarm.repo.train_size import MOST
 from swarm.repo.workspace import Workspace, open_workspace, take_attempt
 from swarm.states import TaskState
 from swarm.testing.checker_git import check_history
@@ -76,16 +77,22 @@ class Board:
         self.engine.hand_in(claim, commit=self.take(claim, workspace))
         return claim
 
-    def queue(self, merger_id: str = "merger-1", race: Callable[[], object] = lambda: None) -> MergeQueue:
+    def queue(
+        self, merger_id: str = "merger-1", race: Callable[[], object] = lambda: None, most: int = MOST
+    ) -> MergeQueue:
         """A merge queue; `race` happens each time it starts gates."""
         return MergeQueue(
-            self.engine, self.hub, SubprocessLauncher(race), merger_id=merger_id, home=self.hub.home
+            self.engine,
+            self.hub,
+            SubprocessLauncher(race),
+            merger_id=merger_id,
+            home=self.hub.home,
+            most=most,
         )
 
-    def land(self) -> Landing:
-        """Judge what was handed in first."""
-        landing = self.queue().land_next()
-        assert landing is not None
+    def land(self, race: Callable[[], object] = lambda: None) -> Landing:
+        """Judge what was handed in first, alone."""
+        [landing] = self.queue(race=race, most=1).land_train()
         return landing
 
     def state(self, task: str) -> TaskState:

@@ -96,7 +96,9 @@ def _of_task(task: Task, stored: dict[str, str]) -> Iterator[str]:
 
 
 def _of_run(run: Run) -> list[str]:
-    slot = [str(word) for word in run.slot] if run.slot else [""] * 4
+    merger, merge_token, until_ms = run.slot
+    train = "\n".join(task.name for task in run.train)
+    slot = [merger, train, str(merge_token), str(until_ms)] if train else [""] * 4
     return [
         run.state,
         str(run.state != "active"),

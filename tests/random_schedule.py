@@ -182,10 +182,9 @@ class Schedule:
             self.claims.append(again)
 
     def begin_merge(self) -> None:
-        """Take a ticket."""
-        ticket = self.engine.begin_merge(self.random.choice(("m1", "m2")))
-        if ticket:
-            self.tickets.append(ticket)
+        """Take a train."""
+        merger, most = self.random.choice(("m1", "m2")), self.random.choice((1, 3))
+        self.tickets += self.engine.begin_merge(merger, most=most)
 
     def end_merge(self) -> None:
         """End one of the last tickets, stale or not."""
@@ -196,7 +195,7 @@ class Schedule:
         if how == 0:
             self.engine.send_back(ticket, Failure(self.random.choice(KINDS), "red"))
         elif how == 1:
-            self.engine.renew_merge(ticket)
+            self.engine.renew_merge([ticket])
         else:
             self.engine.complete(ticket, commit=f"landed{ticket.merge_token}")
 
@@ -285,8 +284,8 @@ class Schedule:
                 return
             self.clock.advance(ms=40_000)
             self.engine.reclaim_expired()
-            while ticket := self.engine.begin_merge("m1"):
-                self.engine.complete(ticket, commit=f"landed{ticket.merge_token}")
+            while train := self.engine.begin_merge("m1"):
+                self.engine.complete(train[0], commit=f"landed{train[0].merge_token}")
             for worker in WORKERS:
                 self.number += 1
                 claim = self.engine.claim(worker, f"c{self.number}")

@@ -110,7 +110,8 @@ class MergeTicket:
     task: TaskSpec
     attempt: int
     token: int  # the claim's token; still current
-    merge_token: int  # from the same counter, later; written to the fence ref
+    merge_token: int  # from the same counter, later; rises along a train
+    train_token: int  # of the last one of its train: the merge slot's, and written to the fence ref
     commit: str  # the attempt's commit
     base: str  # what the attempt started from
     branch: str

@@ -121,7 +121,7 @@ class Reads(RunReads):
         stored = hash_of(self._one("HGETALL", self.keys.of("slot", branch)))
         if not stored.get("merger"):
             return None
-        return SlotRecord(stored["merger"], stored["task"], int(stored["until_ms"]))
+        return SlotRecord(stored["merger"], tuple(stored["task"].split()), int(stored["until_ms"]))
 
     def durations(self) -> dict[str, DurationRecord]:
         """What tasks of each type took until they were done, in all runs of the project."""

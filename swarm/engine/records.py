@@ -197,5 +197,5 @@ class SlotRecord(NamedTuple):
     """The right to merge to a branch, while somebody has it."""
 
     merger: str
-    task: str  # <run>/<task>
+    train: tuple[str, ...]  # <run>/<task> of each that has not been settled, in order
     until_ms: int

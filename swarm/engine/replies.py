@@ -15,6 +15,8 @@ EVIDENCE_CAP = 64 * 1024
 """Bytes of evidence that are kept of a failure."""
 REASON_CAP = 500
 """Characters of the reason that are."""
+TICKET_WORDS = 7
+"""Of one ticket in the answer of begin_merge."""
 
 
 def refuse(answer: Sequence[str], name: str, token: int) -> None:
@@ -57,20 +59,25 @@ def decode_claim(answer: list[Reply], worker_id: str) -> Claim:
     )
 
 
-def decode_ticket(answer: Sequence[Reply], merger_id: str) -> MergeTicket:
-    """The answer OK of the begin_merge script."""
-    _, member, spec, attempt, token, merge_token, commit, base, branch, lease_ms = map(text_of, answer)
-    return MergeTicket(
-        run=split_member(member)[0],
-        task=decode_spec(spec),
-        attempt=int(attempt),
-        token=int(token),
-        merge_token=int(merge_token),
-        commit=commit,
-        base=base,
-        branch=branch,
-        lease_ms=int(lease_ms),
-        merger_id=merger_id,
+def decode_train(answer: Sequence[Reply], merger_id: str) -> tuple[MergeTicket, ...]:
+    """The answer OK of the begin_merge script: its branch, and seven words a ticket."""
+    branch, lease_ms, *words = map(text_of, answer[1:])
+    rows = [words[place : place + TICKET_WORDS] for place in range(0, len(words), TICKET_WORDS)]
+    return tuple(
+        MergeTicket(
+            run=split_member(member)[0],
+            task=decode_spec(spec),
+            attempt=int(attempt),
+            token=int(token),
+            merge_token=int(merge_token),
+            train_token=int(rows[-1][4]),
+            commit=commit,
+            base=base,
+            branch=branch,
+            lease_ms=int(lease_ms),
+            merger_id=merger_id,
+        )
+        for member, spec, attempt, token, merge_token, commit, base in rows
     )
 
 

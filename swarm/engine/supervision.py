@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from swarm.engine.caller import Caller
 from swarm.engine.claims import Failure, MergeTicket, Requeued, WorkerProfile
 from swarm.engine.endings import failure_call
-from swarm.engine.replies import decode_requeued, decode_ticket, refuse
+from swarm.engine.replies import decode_requeued, decode_train, refuse
 from swarm.engine.retention import Retention
 from swarm.engine.words import text_of, words_of
 from swarm.keys import Keys, member
@@ -66,21 +66,35 @@ class Supervision(Retention):
         return changed
 
     # merge ----------------------------------------------------------------------------------
-    def begin_merge(self, merger_id: str) -> MergeTicket | None:
-        """Take the best handed-in attempt whose branch's merge slot is free or mine; one slot a branch."""
+    def begin_merge(self, merger_id: str, *, most: int = 1) -> tuple[MergeTicket, ...]:
+        """Take a train: up to `most` handed-in attempts of a run whose branch's slot is free or mine.
+
+        The best first; one slot a branch; none when there is nothing to merge. What the same merger has not
+        settled of an earlier train may be among them, with a new token.
+        """
         op, place = self._caller.new_op(), "0"
         while True:
-            answer = self._caller.call("begin_merge", merger_id, self.lease_ms, op, place)
+            answer = self._caller.call("begin_merge", merger_id, self.lease_ms, op, most, place)
             word = text_of(answer[0])
             if word == "OK":
-                return decode_ticket(answer, merger_id)
+                return decode_train(answer, merger_id)
             if word == "EMPTY":
-                return None
+                return ()
             place = text_of(answer[1])
 
-    def renew_merge(self, ticket: MergeTicket) -> int:
-        """Extend the merge slot; remaining ms. Raises StaleTokenError when the slot or the token was lost."""
-        return int(self._merging("renew_merge", ticket, self.lease_ms)[1])
+    def renew_merge(self, train: Sequence[MergeTicket]) -> tuple[MergeTicket, ...]:
+        """Extend the merge slot by a term; returns those of the train that still may land.
+
+        Raises:
+            StaleTokenError: the slot was lost.
+        """
+        run, slot_token = train[0].run, train[0].train_token
+        named = {member(run, ticket.task.id): ticket for ticket in train}
+        pairs = [word for name, ticket in named.items() for word in (name, ticket.merge_token)]
+        answer = words_of(self._caller.call("renew_merge", run, slot_token, self.lease_ms, *pairs))
+        refuse(answer, train[0].branch, slot_token)
+        lost = set(answer[2:])
+        return tuple(ticket for name, ticket in named.items() if name not in lost)
 
     def complete(self, ticket: MergeTicket, *, commit: str) -> list[str]:
         """Merging → done with the landed commit; frees locks and slot, returns newly queued ids."""

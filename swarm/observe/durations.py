@@ -3,6 +3,8 @@
 Imported by `swarm tasks`, so it imports nothing heavy.
 """
 
+from collections.abc import Iterable
+
 from swarm.engine.records import TaskRecord
 from swarm.states import TaskState
 
@@ -33,6 +35,17 @@ def held_ms(task: TaskRecord, now_ms: int) -> int:
         return max(0, now_ms - task.claimed_ms)
     # Whoever is put back is nobody's, and may end so.
     return max(0, task.ended_ms - task.claimed_ms) if task.ended_ms and task.worker_id else 0
+
+
+def all_landings_ms(tasks: Iterable[TaskRecord], now_ms: int) -> int:
+    """While anything was merged: a train's attempts are, together."""
+    merged = [task for task in tasks if landing_ms(task, now_ms)]
+    covered_ms, until_ms = 0, 0
+    for task in sorted(merged, key=lambda task: task.merge_begun_ms):
+        end_ms = task.merge_begun_ms + landing_ms(task, now_ms)
+        covered_ms += max(0, end_ms - max(until_ms, task.merge_begun_ms))
+        until_ms = max(until_ms, end_ms)
+    return covered_ms
 
 
 def landing_ms(task: TaskRecord, now_ms: int) -> int:

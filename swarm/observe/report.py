@@ -10,7 +10,7 @@ from swarm.engine.snapshot import Snapshot
 from swarm.engine.spliced import as_happened
 from swarm.errors import UsageError
 from swarm.models.usage import Usage
-from swarm.observe.durations import HELD, duration_s, held_ms, landing_ms
+from swarm.observe.durations import HELD, all_landings_ms, duration_s, held_ms
 from swarm.observe.report_data import Report, TaskRow, Tokens
 from swarm.observe.report_junit import render_junit
 from swarm.observe.report_md import render_md
@@ -36,7 +36,7 @@ def build_report(snapshot: Snapshot, *, red_on_base: str = "") -> Report:
     makespan_s = snapshot.elapsed_s
     # Workers share what they hold; landings on one branch come one after another.
     shared_s = sum(held_ms(task, now_ms) for task in tasks) / 1000 / workers if workers else 0.0
-    landing_s = sum(landing_ms(task, now_ms) for task in tasks) / 1000
+    landing_s = all_landings_ms(tasks, now_ms) / 1000
     usage = sum((task.usage for task in tasks), Usage())
     return Report(
         run=run.run,

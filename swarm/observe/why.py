@@ -205,7 +205,7 @@ class _Inquiry:
         if task.merge_begun_ms >= max(1, task.handed_in_ms):
             since = self._since(task.merge_begun_ms)
             self._say(task, depth, f"merging: its gate has been running for {since}")
-            if slot and slot.task == member(task.run, task.spec.id):
+            if slot and member(task.run, task.spec.id) in slot.train:
                 left = f"the slot ends in {self._until(slot.until_ms)}" if is_taken else "the slot has ended"
                 self._say(task, depth + 1, f"{self._pulse(slot.merger)}; {left}")
             return
@@ -215,8 +215,9 @@ class _Inquiry:
         if not any(agent.kind == "supervisor" for agent in self._agents.values()):
             self._say(task, depth + 1, "no supervisor is alive to merge it")
         if slot and is_taken:
-            other = split_member(slot.task)[1]
-            self._say(task, depth + 1, f"behind {other}: {slot.merger} has the branch's slot for it")
+            other, more = split_member(slot.train[0])[1], len(slot.train) - 1
+            behind = f"{other} and {plural(more, 'other task')}" if more else other
+            self._say(task, depth + 1, f"behind {behind}: {slot.merger} has the branch's slot for it")
             self.ask(other, depth + 2)
 
     def _done(self, task: TaskRecord, depth: int) -> None:

@@ -101,7 +101,7 @@ def load_gates(hub: Hub, commit: str) -> tuple[Gate, ...]:
 
 def run_gates(
     gates: Sequence[Gate],
-    acceptance: Sequence[Sequence[str]],
+    acceptance: Mapping[str, tuple[str, ...]],
     checkout: Callable[[], AbstractContextManager[Path]],
     launcher: Launcher,
     *,
@@ -109,7 +109,7 @@ def run_gates(
     log: Path | None = None,
     acceptance_timeout_s: float = DEFAULT_TIMEOUT_S,
 ) -> GateReport:
-    """Run the task's acceptance commands in one checkout, then each gate in a checkout of its own.
+    """Run the tasks' acceptance commands, by name, in one checkout, then each gate in one of its own.
 
     `checkout` lays out the tree that may land: no gate judges what another command has
     written. A command that cannot be started, or that ends its sandbox, has failed.
@@ -117,7 +117,7 @@ def run_gates(
     Raises:
         SandboxEndedError: a sandbox was killed from outside; that says nothing about the tree.
     """
-    own = [Gate(f"acceptance {n}", tuple(argv), acceptance_timeout_s) for n, argv in enumerate(acceptance, 1)]
+    own = [Gate(name, argv, acceptance_timeout_s) for name, argv in acceptance.items()]
     report = GateReport()
     for together in ([own] if own else []) + [[gate] for gate in gates]:
         with checkout() as tree:

@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import IO, ClassVar
 
 from swarm.errors import SwarmError
 from swarm.settings import scrubbed_environment
@@ -129,7 +129,7 @@ class Git:
         keep_fds: Sequence[int] = (),
     ) -> Answer:
         """Run a verb whose exit code is part of the answer."""
-        with self._start(arguments, env=env, keep_fds=keep_fds) as process:
+        with self.start(arguments, env=env, keep_fds=keep_fds) as process:
             stdout, stderr = process.communicate(stdin)
         return Answer(process.returncode, stdout, stderr)
 
@@ -139,7 +139,7 @@ class Git:
         Raises:
             GitError: it did not exit with 0. What `stdin` raises comes through, once git has ended.
         """
-        with self._start(arguments, keep_fds=keep_fds) as process:
+        with self.start(arguments, keep_fds=keep_fds) as process:
             with contextlib.suppress(BrokenPipeError):  # git's own words, below, say more
                 for part in stdin:
                     process.stdin.write(part)  # type: ignore[union-attr]  # all three streams are pipes
@@ -152,20 +152,23 @@ class Git:
         """The single line that a verb prints, such as an object id."""
         return self.run(*arguments).decode("utf-8", "surrogateescape").rstrip("\n")
 
-    def _start(
+    def start(
         self,
         arguments: Sequence[str | bytes],
         *,
         env: Mapping[str, str] | None = None,
         keep_fds: Sequence[int] = (),
+        stderr: IO[bytes] | int = subprocess.PIPE,
+        wrapper: Sequence[str] = (),
     ) -> subprocess.Popen[bytes]:
-        argv = (*self._prefix, *arguments)
+        """Start a verb on pipes; whoever calls sees it end. `wrapper` is a command that execs the rest."""
+        argv = (*wrapper, *self._prefix, *arguments)
         try:
             return subprocess.Popen(
                 argv,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                stderr=stderr,
                 cwd=self._cwd,
                 env=scrubbed_environment({**ENVIRONMENT, **(env or {})}),
                 pass_fds=tuple(keep_fds),

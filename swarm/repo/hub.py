@@ -199,12 +199,11 @@ class Hub:
             ]
             _check(writer, [*kept, *(RefChange("delete", ref, old=old) for ref, old in found.items())])
 
-    def sweep_attempts(self, run: str, task: str) -> None:
-        """Delete a task's attempts, judged and unjudged. Safe to repeat."""
+    def sweep_attempts(self, run: str, *tasks: str) -> None:
+        """Delete the attempts of these tasks, judged and unjudged. Safe to repeat."""
+        folders = [task_ref(kind, run, task) + "/" for task in tasks for kind in ("attempt", "rejected")]
         with self.writing_refs() as writer:
-            found = self.refs_under(
-                task_ref("attempt", run, task) + "/", task_ref("rejected", run, task) + "/"
-            )
+            found = self.refs_under(*folders)
             _check(writer, [RefChange("delete", ref, old=old) for ref, old in found.items()])
 
 

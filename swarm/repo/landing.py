@@ -1,19 +1,19 @@
-"""Whether one attempt may land: the vocabulary of verdicts, the merged tree, and the gates on it."""
+"""Whether attempts may land: the vocabulary of verdicts, and the gates on a merged tree."""
 
 import shlex
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
-from swarm.crashpoints import crashpoint
 from swarm.engine.claims import Failure, MergeTicket
 from swarm.errors import StaleTokenError
-from swarm.plan.scope import WriteScope
 from swarm.repo.checkout import clean_checkout
 from swarm.repo.gates import GateReport, GateResult, load_gates, run_gates
 from swarm.repo.hub import Hub
-from swarm.repo.merge import MAX_EVIDENCE, Conflict, Violation, commit_landing, find_violations, merge_trees
+from swarm.repo.merge import MAX_EVIDENCE, Violation
 from swarm.repo.slot import LeashedLauncher
 from swarm.settings import attempt_log
 from swarm.states import FailureKind
@@ -68,60 +68,61 @@ class NotLandingError(Exception):
         self.keeps_attempt = keeps_attempt  # the same commit may be handed in again
 
 
-def merge_onto(hub: Hub, ticket: MergeTicket, tip: str) -> tuple[str, str]:
-    """F3: the merged tree and the commit that lands it; that is the tip itself when nothing changes."""
-    git = hub.git
-    merged = merge_trees(git, tip, ticket.commit)
-    if isinstance(merged, Conflict):
-        paths = ", ".join(merged.paths)
-        failure = Failure(FailureKind.CONFLICT, f"conflicts with what has landed: {paths}", merged.evidence)
-        raise NotLandingError(Outcome.CONFLICT, failure)
-    violations = find_violations(git, tip, merged.tree, WriteScope(ticket.task.files))
-    if violations:
-        raise _out_of_scope(violations)
-    if merged.tree == git.one_line("rev-parse", f"{tip}^{{tree}}"):
-        return merged.tree, tip
-    commit = commit_landing(
-        git,
-        tree=merged.tree,
-        parent=tip,
-        run=ticket.run,
-        task=ticket.task,
-        attempt=ticket.attempt,
-        merge_token=ticket.merge_token,
-    )
-    crashpoint("merge.after_commit")
-    return merged.tree, commit
-
-
 def judge(
     hub: Hub,
-    ticket: MergeTicket,
+    tickets: Sequence[MergeTicket],
     tree: str,
     *,
     base: str,
     leash: LeashedLauncher,
     home: Path,
 ) -> GateReport:
-    """F4: the task's acceptance and the project's gates, each on nothing but that tree."""
+    """F4: the project's gates, and what each of these tasks says of itself, on nothing but that tree."""
     gates = load_gates(hub, base)
-    if not gates and not ticket.task.acceptance:
+    acceptance = _acceptance(tickets)
+    if not gates and not acceptance:
         return GateReport()
-    log = attempt_log(home, ticket.run, ticket.task.id, ticket.attempt, gate=True)
-    log.parent.mkdir(parents=True, exist_ok=True)
+    first, *rest = [attempt_log(home, each.run, each.task.id, each.attempt, gate=True) for each in tickets]
+    first.parent.mkdir(parents=True, exist_ok=True)
+    ticket = tickets[0]
     name = f"{ticket.run}/{ticket.task.id}/{ticket.attempt}"
     labels = {"swarm.run": ticket.run, "swarm.task": ticket.task.id, "swarm.attempt": name}
     checkout = partial(clean_checkout, hub, tree)
-    report = run_gates(gates, ticket.task.acceptance, checkout, leash, labels=labels, log=log)
+    report = run_gates(gates, acceptance, checkout, leash, labels=labels, log=first)
+    for log in rest:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(first, log)
     if leash.is_cut:
         raise StaleTokenError(f"the merge slot of branch {ticket.branch!r} was lost while gates ran")
-    if report.failure:
-        failure = Failure(FailureKind.GATE_FAILED, str(report.failure), _evidence_of(report.failure))
-        raise NotLandingError(Outcome.GATE_FAILED, failure, gates=report)
     return report
 
 
-def _out_of_scope(violations: list[Violation]) -> NotLandingError:
+def _acceptance(tickets: Sequence[MergeTicket]) -> dict[str, tuple[str, ...]]:
+    """The tasks' own commands by name; the same command of two tasks is run once."""
+    named: dict[tuple[str, ...], str] = {}
+    for ticket in tickets:
+        of = f" of {ticket.task.id}" if len(tickets) > 1 else ""
+        for number, argv in enumerate(ticket.task.acceptance, 1):
+            named.setdefault(tuple(argv), f"acceptance {number}{of}")
+    return {name: argv for argv, name in named.items()}
+
+
+def condemned(report: GateReport, before: Sequence[str]) -> NotLandingError:
+    """The verdict on an attempt whose gates failed, on top of what passed without it."""
+    assert report.failure is not None  # noqa: S101  # only a report that failed condemns
+    evidence = _evidence_of(report.failure, before)
+    failure = Failure(FailureKind.GATE_FAILED, str(report.failure), evidence)
+    return NotLandingError(Outcome.GATE_FAILED, failure, gates=report)
+
+
+def not_its_fault(reason: str) -> NotLandingError:
+    """The verdict that charges nobody and keeps the attempt for another try."""
+    failure = Failure(FailureKind.INFRASTRUCTURE, reason)
+    return NotLandingError(Outcome.INFRASTRUCTURE, failure, keeps_attempt=True)
+
+
+def out_of_scope(violations: list[Violation]) -> NotLandingError:
+    """The verdict on an attempt that changed what it may not."""
     is_policy = any(violation.is_policy for violation in violations)
     kind = FailureKind.POLICY if is_policy else FailureKind.OUT_OF_SCOPE
     outcome = Outcome.REFUSED if is_policy else Outcome.OUT_OF_SCOPE
@@ -130,7 +131,9 @@ def _out_of_scope(violations: list[Violation]) -> NotLandingError:
     return NotLandingError(outcome, Failure(kind, lines[0] + more, "\n".join(lines)[:MAX_EVIDENCE]))
 
 
-def _evidence_of(failure: GateResult) -> str:
+def _evidence_of(failure: GateResult, before: Sequence[str]) -> str:
     """The command, how it ended, and the end of what it printed."""
     head = f"{failure}\n$ {shlex.join(failure.argv)}\n"
+    if before:
+        head += f"(it passes without this task, on the same tree with {', '.join(before)})\n"
     return head + failure.output[-(MAX_EVIDENCE - len(head)) :]

@@ -1,30 +1,22 @@
-"""Merging an attempt into the integration branch by objects only: no checkout, and no ref is moved."""
+"""What a merge of two commits comes to, and which changes may not land: by objects only."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from swarm.plan.model import TaskSpec
 from swarm.plan.scope import WriteScope
 from swarm.repo.git import Answer, Git, GitError
 from swarm.repo.paths import escaping_links, shown, spelling_fault
-from swarm.repo.trailers import landing_message
-from swarm.repo.tree import ABSENT, GITLINK, SYMLINK, TreeChange, diff_trees, read_links, read_tree
+from swarm.repo.tree import ABSENT, GITLINK, SYMLINK, TreeChange, read_links, read_tree
 
 MAX_EVIDENCE = 60_000
 
 _OID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
-_IDENTITY = {
-    "GIT_AUTHOR_NAME": "swarm",
-    "GIT_AUTHOR_EMAIL": "swarm@localhost",
-    "GIT_COMMITTER_NAME": "swarm",
-    "GIT_COMMITTER_EMAIL": "swarm@localhost",
-}
-
-_MERGE_TREE = (
+MERGE_OPTIONS = (
     "-c", "merge.directoryRenames=false",
     "-c", "merge.conflictStyle=diff3",
-    "merge-tree", "--write-tree", "--messages", "-z",
+    "merge-tree", "--write-tree", "-z",
 )  # fmt: skip
 
 
@@ -61,11 +53,11 @@ def merge_trees(git: Git, ours: str, theirs: str) -> Merged | Conflict:
     Raises:
         GitError: git could not even try (it exits with 1 then too, so the answer is what decides).
     """
-    answer = git.ask(*_MERGE_TREE, ours, theirs)
+    answer = git.ask(*MERGE_OPTIONS, "--messages", ours, theirs)
     fields = answer.stdout.decode("utf-8", "surrogateescape").split("\0")
     tree = fields[0]
     if answer.exit_code not in {0, 1} or not _OID.fullmatch(tree):
-        raise GitError(("git", *_MERGE_TREE, ours, theirs), answer.exit_code, answer.stderr)
+        raise GitError(("git", *MERGE_OPTIONS, ours, theirs), answer.exit_code, answer.stderr)
     if answer.succeeded:
         return Merged(tree)
     return _read_conflict(git, ours, answer, fields)
@@ -89,9 +81,8 @@ def _read_conflict(git: Git, ours: str, answer: Answer, fields: list[str]) -> Co
     return Conflict(paths, evidence[:MAX_EVIDENCE])
 
 
-def find_violations(git: Git, old: str, new: str, scope: WriteScope) -> list[Violation]:
-    """What differs between two trees and may not land: outside the scope, a submodule, a link outward."""
-    changes = diff_trees(git, old, new)
+def find_violations(git: Git, changes: Sequence[TreeChange], new: str, scope: WriteScope) -> list[Violation]:
+    """Which changes to the tree `new` may not land: outside the scope, a submodule, a link outward."""
     violations = [found for change in changes if (found := _judge(change, scope))]
     changed_links = [change.path for change in changes if change.new_mode == SYMLINK]
     if changed_links:
@@ -113,12 +104,3 @@ def _judge(change: TreeChange, scope: WriteScope) -> Violation | None:
         verb = "deleted" if change.new_mode == ABSENT else "changed"
         return Violation(path, f"{verb} outside the write scope", is_policy=False)
     return None
-
-
-def commit_landing(
-    git: Git, *, tree: str, parent: str, run: str, task: TaskSpec, attempt: int, merge_token: int
-) -> str:
-    """Write the commit that lands a tree, with its trailers; return its id. No ref is moved."""
-    message = landing_message(run, task, attempt, merge_token).encode("utf-8", "replace")
-    made = git.run("commit-tree", tree, "-p", parent, stdin=message, env=_IDENTITY)
-    return made.decode().strip()

@@ -1,20 +1,22 @@
 """The merge queue: the only place that says `done`, from an exit code on the merged tree.
 
+It lands trains: attempts merged one upon another, one run of the gates for all of them, one ref transaction.
 The steps F1 to F8, and what a crash right after each one leaves:
 
 | step | what | after a crash |
 |---|---|---|
-| F1 | `begin_merge` gives the merge token | the slot expires and the ticket is given out again |
-| F2 | the token goes to the fence ref | a higher token overwrites it |
-| F3 | merge, check the scope, write the commit | loose objects |
-| F4 | gates on a clean checkout of that tree | they run again |
-| F5 | renew the slot; enough of it must be left | the same |
-| F6 | one ref transaction, the branch first | **it has landed**: `reconcile` completes it from the trailer |
-| F7 | `complete` | only cleaning up is left |
-| F8 | delete the attempt's refs | an idempotent sweep |
+| F1 | `begin_merge` gives the merge tokens | the slot expires and the tickets are given out again |
+| F2 | the highest token goes to the fence ref | a higher one overwrites it |
+| F3 | merge, check the scopes, write the commits | loose objects |
+| F4 | gates on a clean checkout of the last tree; red is halved | they run again |
+| F5 | renew the slot; leave out what was cancelled | the same |
+| F6 | one ref transaction, the branch first | **landed**: `reconcile` completes them from the trailers |
+| F7 | `complete`, for each | only cleaning up is left |
+| F8 | delete the attempts' refs | an idempotent sweep |
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,21 +31,24 @@ from swarm.repo.checkout import sweep_checkouts
 from swarm.repo.gates import GateReport
 from swarm.repo.git import GitError
 from swarm.repo.hub import Hub
-from swarm.repo.landing import Landing, NotLandingError, Outcome, judge, merge_onto
+from swarm.repo.landing import Landing, NotLandingError, Outcome, condemned, not_its_fault
+from swarm.repo.merging import Merging, Settled
 from swarm.repo.reconcile import Frozen, Reconciler
-from swarm.repo.refs import RefChange, RefsBusyError, branch_ref, fence_ref, task_ref
-from swarm.repo.slot import LeashedLauncher, kept_slot, least_left_ms
+from swarm.repo.refs import RefsBusyError, task_ref
+from swarm.repo.train import Car, Verdict
+from swarm.repo.train_size import MOST, TrainSize
 from swarm.sandbox.protocol import Launcher, SandboxEndedError
 from swarm.states import FailureKind
 
 __all__ = ["Landing", "MergeQueue", "Outcome"]
 
-REDOS = 5
-"""How often a landing starts over because somebody else moved the branch."""
-
 
 class MergeQueue:
-    """Lands handed-in attempts, one at a time. Any number may run at once; one slot a branch."""
+    """Lands handed-in attempts, a train at a time. Any number may run at once; one slot a branch.
+
+    Args:
+        most: attempts in a train at most; 1 judges each by itself.
+    """
 
     def __init__(
         self,
@@ -53,13 +58,14 @@ class MergeQueue:
         *,
         merger_id: str,
         home: Path,
+        most: int = MOST,
     ) -> None:
         self._engine = engine
         self._hub = hub
-        self._launcher = launcher
         self._merger_id = merger_id
-        self._home = home
+        self._size = TrainSize(most)
         self._reconciler = Reconciler(engine, hub)
+        self._merging = Merging(engine, hub, launcher, self._reconciler, home=home)
         self._log = structlog.get_logger().bind(worker=merger_id)
 
     def reconcile(self) -> tuple[Frozen, ...]:
@@ -70,36 +76,47 @@ class MergeQueue:
         sweep_checkouts(self._hub)
         return self._reconciler.reconcile_all()
 
-    def land_next(self) -> Landing | None:
-        """Judge the best handed-in attempt whose branch is free, or return None when there is none.
+    def land_train(self) -> tuple[Landing, ...]:
+        """Judge the best handed-in attempts of a run whose branch is free; none when there are none.
+
+        Those of the train that could not be judged yet are not among the answers: they wait for the next.
 
         Raises:
             StoreUnreachableError, RefsBusyError: Redis did not answer, or no ref can be written now;
                 whatever was begun is taken up again later.
         """
         started = time.monotonic()
-        ticket = self._engine.begin_merge(self._merger_id)
-        if ticket is None:
-            return None
+        tickets = self._engine.begin_merge(self._merger_id, most=self._size.now())
+        if not tickets:
+            return ()
         crashpoint("merge.after_begin")
-        try:
-            landing = self._land(ticket)
-        except NotLandingError as verdict:
-            landing = self._send_back(ticket, verdict)
-        except StaleTokenError as error:
-            landing = _verdict_on(ticket, Outcome.STALE, reason=error.message)
-        return replace(landing, duration_s=time.monotonic() - started)
+        landings = self._land(tickets)
+        return tuple(replace(landing, duration_s=time.monotonic() - started) for landing in landings)
 
-    def _land(self, ticket: MergeTicket) -> Landing:
-        """F2 to F8 for one ticket."""
+    def _land(self, tickets: Sequence[MergeTicket]) -> list[Landing]:
+        """F2 to F8. Where the train breaks down as a whole, its first attempt is tried alone."""
         try:
-            record = self._engine.run(ticket.run)
-            self._hub.start_branch(ticket.branch, record.base)
-            earlier = self._look_back(ticket, record)
-            if earlier:
-                return earlier
-            fence = self._raise_fence(ticket)
-            outcome, commit, gates = self._merge_and_move(ticket, record, fence)
+            settled = self._settle(tickets)
+        except NotLandingError as verdict:
+            if verdict.outcome == Outcome.INFRASTRUCTURE and len(tickets) > 1:
+                return self._land(tickets[:1])
+            return [self._send_back(ticket, verdict) for ticket in tickets]
+        except StaleTokenError as error:
+            return [_verdict_on(ticket, Outcome.STALE, reason=error.message) for ticket in tickets]
+        return self._tell(settled)
+
+    def _settle(self, tickets: Sequence[MergeTicket]) -> Settled:
+        """F2 to F6: judge the train, and move the branch as far as it is green."""
+        try:
+            record = self._engine.run(tickets[0].run)
+            self._hub.start_branch(tickets[0].branch, record.base)
+            landed = self._look_back(tickets, record)
+            known = [(ticket, landed[ticket.task.id]) for ticket in tickets if ticket.task.id in landed]
+            rest = [ticket for ticket in tickets if ticket.task.id not in landed]
+            if not rest:
+                return Settled(Verdict(), landed_before=known)
+            fence = self._raise_fence(rest[0])
+            return replace(self._merging.settle(rest, record, fence), landed_before=known)
         except (NotLandingError, StaleTokenError, StoreUnreachableError, RefsBusyError):
             raise
         except ConfigError as error:
@@ -109,115 +126,77 @@ class MergeQueue:
                 keeps_attempt=True,
             ) from error
         except (GitError, OSError, SandboxEndedError, UnreachableError) as error:
-            raise _not_its_fault(f"could not merge: {error}") from error
+            raise not_its_fault(f"could not merge: {error}") from error
         except Exception as error:
             # A ticket that breaks us must give its slot back, or it is the first of its branch for ever.
-            self._log.exception("landing broke", run=ticket.run, task=ticket.task.id, attempt=ticket.attempt)
-            raise _not_its_fault(f"could not merge: {type(error).__name__}: {error}") from error
-        return self._complete(ticket, outcome, commit, gates)
+            names = [ticket.task.id for ticket in tickets]
+            self._log.exception("landing broke", run=tickets[0].run, tasks=names)
+            raise not_its_fault(f"could not merge: {type(error).__name__}: {error}") from error
 
-    def _raise_fence(self, ticket: MergeTicket) -> str:
-        """F2: put our token into the fence ref; returns what the ref then points to.
-
-        A higher one there is a newer merge's, or Redis came back from an older copy of itself and counts
-        below what git has seen. Its counter is raised, so that the next token passes.
-        """
-        fence = self._hub.raise_fence(ticket.branch, ticket.merge_token)
-        if fence is None:
-            self._engine.raise_fence(self._hub.fence(ticket.branch))
-            raise StaleTokenError(
-                f"merge token {ticket.merge_token} of branch {ticket.branch!r} is older than its fence"
-            )
-        crashpoint("merge.after_fence")
-        return fence
-
-    def _look_back(self, ticket: MergeTicket, record: RunRecord) -> Landing | None:
-        """Reconcile the branch first; a task that turns out to have landed already is done."""
-        done = task_ref("done", ticket.run, ticket.task.id)
-        if self._hub.resolve(done):
-            self._reconciler.forget(ticket.branch)
+    def _look_back(self, tickets: Sequence[MergeTicket], record: RunRecord) -> dict[str, str]:
+        """Reconcile the branch first; tasks that turn out to have landed already -> their commits."""
+        guards = {task_ref("done", ticket.run, ticket.task.id): ticket.task.id for ticket in tickets}
+        if self._hub.refs_under(*guards):
+            self._reconciler.forget(record.branch)
         frozen = self._reconciler.reconcile_run(record)
         if frozen:
             failure = Failure(FailureKind.POLICY, frozen.reason, retryable=False)
             raise NotLandingError(Outcome.FROZEN, failure, keeps_attempt=True)
-        commit = self._hub.resolve(done)
-        return _verdict_on(ticket, Outcome.LANDED, commit=commit) if commit else None
+        return {guards[ref]: commit for ref, commit in self._hub.refs_under(*guards).items()}
 
-    def _merge_and_move(
-        self, ticket: MergeTicket, record: RunRecord, fence: str
-    ) -> tuple[Outcome, str, GateReport]:
-        """F3 to F6: merge onto the tip, judge, move the branch; again when somebody else moved it."""
-        leash = LeashedLauncher(self._launcher)
-        judged: dict[str, GateReport] = {}
-        with kept_slot(self._engine, ticket, leash.cut):
-            for _ in range(REDOS):
-                tip = self._hub.git.one_line("rev-parse", "--verify", branch_ref(ticket.branch))
-                tree, commit = merge_onto(self._hub, ticket, tip)
-                if tree not in judged:
-                    judged[tree] = judge(
-                        self._hub,
-                        ticket,
-                        tree,
-                        base=record.base,
-                        leash=leash,
-                        home=self._home,
-                    )
-                crashpoint("merge.after_gate")
-                if self._engine.renew_merge(ticket) < least_left_ms(ticket):
-                    raise StaleTokenError(f"too little is left of the merge slot of {ticket.branch!r}")
-                crashpoint("merge.before_tx")
-                if self._move(ticket, tip, commit, fence):
-                    crashpoint("merge.after_tx")
-                    return Outcome.UNCHANGED if commit == tip else Outcome.LANDED, commit, judged[tree]
-        reason = f"branch {ticket.branch!r} was moved by somebody else {REDOS} times while this was merged"
-        raise _not_its_fault(reason)
+    def _raise_fence(self, ticket: MergeTicket) -> str:
+        """F2: put our highest token into the fence ref; returns what the ref then points to.
 
-    def _move(self, ticket: MergeTicket, tip: str, commit: str, fence: str) -> bool:
-        """F6: move the branch, if it is still at `tip` and the fence is still ours; False when it moved.
-
-        An attempt that changes nothing moves nothing, but leaves a record of the tip it was judged on.
+        A higher one there is a newer merge's, or Redis came back from an older copy of itself and counts
+        below what git has seen. Its counter is raised, so that the next token passes.
         """
-        branch, guard = branch_ref(ticket.branch), fence_ref(ticket.branch)
-        done = task_ref("done", ticket.run, ticket.task.id)
-        unchanged = task_ref("unchanged", ticket.run, ticket.task.id)
-        fenced = RefChange("verify", guard, old=fence)
-        move = [
-            RefChange("update", branch, new=commit, old=tip),
-            fenced,
-            RefChange("create", done, new=commit),
-        ]
-        if commit == tip:
-            move = [RefChange("verify", branch, old=tip), fenced, RefChange("update", unchanged, new=tip)]
-        with self._hub.writing_refs() as writer:
-            answer = writer.transact(move)
-            if answer.succeeded:
-                self._reconciler.verified(ticket.branch, commit)
-                return True
-            self._reconciler.forget(ticket.branch)
-            if self._hub.resolve(guard) != fence:
-                raise StaleTokenError(f"a newer merge of branch {ticket.branch!r} has raised its fence")
-            if self._hub.tip(ticket.branch) != tip:
-                return False
-        raise GitError(["git", "update-ref", "--stdin"], answer.exit_code, answer.stderr)
+        fence = self._hub.raise_fence(ticket.branch, ticket.train_token)
+        if fence is None:
+            self._engine.raise_fence(self._hub.fence(ticket.branch))
+            raise StaleTokenError(
+                f"merge token {ticket.train_token} of branch {ticket.branch!r} is older than its fence"
+            )
+        crashpoint("merge.after_fence")
+        return fence
 
-    def _complete(self, ticket: MergeTicket, outcome: Outcome, commit: str, gates: GateReport) -> Landing:
-        """F7 and F8. What has landed stays landed, whatever Redis has come to believe meanwhile."""
+    def _tell(self, settled: Settled) -> list[Landing]:
+        """F7 and F8: tell the engine what became of each, the landed first."""
+        verdict = settled.verdict
+        judged = len(verdict.green) + (verdict.culprit is not None)
+        self._size.learn(judged, judged - len(verdict.green))
+        landings = [
+            _verdict_on(ticket, Outcome.LANDED, commit=commit) for ticket, commit in settled.landed_before
+        ]
+        completed = [self._complete(car, verdict.report) for car in verdict.green]
+        if done := [landing for landing in completed if landing.outcome != Outcome.STALE]:
+            self._hub.sweep_attempts(done[0].run, *(landing.task for landing in done))
+        landings += completed
+        landings += [_verdict_on(ticket, Outcome.STALE, reason="it was cancelled") for ticket in settled.lost]
+        landings += [self._send_back(ticket, refusal) for ticket, refusal in settled.refused]
+        if verdict.culprit:
+            before = [car.ticket.task.id for car in verdict.green]
+            refusal = condemned(verdict.failed, before)
+            landings.append(self._send_back(verdict.culprit.ticket, refusal))
+        return landings
+
+    def _complete(self, car: Car, gates: GateReport) -> Landing:
+        """F7. What has landed stays landed, whatever Redis has come to believe meanwhile."""
+        ticket, outcome = car.ticket, Outcome.LANDED if car.changes_something else Outcome.UNCHANGED
         try:
-            queued = tuple(self._engine.complete(ticket, commit=commit))
-        except StaleTokenError:
+            queued = tuple(self._engine.complete(ticket, commit=car.commit))
+        except StaleTokenError as error:
             if outcome == Outcome.UNCHANGED:
-                raise
+                return _verdict_on(ticket, Outcome.STALE, reason=error.message)
             queued = ()
             self._engine.reconcile(
                 ticket.run,
                 ticket.task.id,
                 attempt=ticket.attempt,
                 merge_token=ticket.merge_token,
-                commit=commit,
+                commit=car.commit,
             )
         crashpoint("merge.after_complete")
-        self._hub.sweep_attempts(ticket.run, ticket.task.id)
-        return _verdict_on(ticket, outcome, commit=commit, newly_queued=queued, gates=gates)
+        return _verdict_on(ticket, outcome, commit=car.commit, newly_queued=queued, gates=gates)
 
     def _send_back(self, ticket: MergeTicket, verdict: NotLandingError) -> Landing:
         """Tell the engine why; first see to it that a judged attempt is never handed in again."""
@@ -231,12 +210,6 @@ class MergeQueue:
         return _verdict_on(
             ticket, verdict.outcome, reason=failure.reason, requeued=requeued, gates=verdict.gates
         )
-
-
-def _not_its_fault(reason: str) -> NotLandingError:
-    """The verdict that charges nobody and keeps the attempt for another try."""
-    failure = Failure(FailureKind.INFRASTRUCTURE, reason)
-    return NotLandingError(Outcome.INFRASTRUCTURE, failure, keeps_attempt=True)
 
 
 def _verdict_on(

@@ -1,7 +1,7 @@
 """Keeping a merge slot while gates run, and ending them when it is lost."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,18 +10,10 @@ from swarm.engine.engine import Engine
 from swarm.errors import StaleTokenError, StorePutDownError, StoreUnreachableError
 from swarm.sandbox.protocol import Launcher, Sandbox
 
-LEAST_LEFT_MS = 10_000
-"""What must be left of the slot when the ref transaction begins; a third of a lease shorter than that."""
-
-
-def least_left_ms(ticket: MergeTicket) -> int:
-    """The margin for this ticket's lease."""
-    return min(LEAST_LEFT_MS, ticket.lease_ms // 3)
-
 
 @contextmanager
-def kept_slot(engine: Engine, ticket: MergeTicket, on_lost: Callable[[], None]) -> Iterator[None]:
-    """Renew the slot three times a term from a thread of its own; call `on_lost` once when it is gone.
+def kept_slot(engine: Engine, train: Sequence[MergeTicket], on_lost: Callable[[], None]) -> Iterator[None]:
+    """Renew a train's slot three times a term from a thread of its own; call `on_lost` once when it is gone.
 
     While Redis does not answer, and nobody has stopped it, the thread keeps trying: the renewal before the
     transaction decides.
@@ -30,16 +22,16 @@ def kept_slot(engine: Engine, ticket: MergeTicket, on_lost: Callable[[], None]) 
     own = engine.clone()
 
     def renew() -> None:
-        while not stopped.wait(ticket.lease_ms / 3000):
+        while not stopped.wait(train[0].lease_ms / 3000):
             try:
-                own.renew_merge(ticket)
+                own.renew_merge(train)
             except (StaleTokenError, StorePutDownError):
                 on_lost()
                 return
             except StoreUnreachableError:
                 continue
 
-    thread = threading.Thread(target=renew, name=f"slot {ticket.branch}", daemon=True)
+    thread = threading.Thread(target=renew, name=f"slot {train[0].branch}", daemon=True)
     thread.start()
     try:
         yield

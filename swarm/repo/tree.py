@@ -10,6 +10,12 @@ EXECUTABLE = "100755"
 REGULAR = "100644"
 ABSENT = "000000"
 
+DIFF_OPTIONS = (
+    "-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--no-ext-diff",
+    "--no-textconv", "--ignore-submodules=none",
+)  # fmt: skip
+"""Of `diff-tree`: every path by its bytes, and no program of the repository's choice."""
+
 
 @dataclass(frozen=True, slots=True)
 class TreeEntry:
@@ -40,18 +46,10 @@ def read_tree(git: Git, revision: str) -> dict[bytes, TreeEntry]:
     return entries
 
 
-def diff_trees(git: Git, old: str, new: str) -> list[TreeChange]:
-    """What has to change in `old` to become `new`."""
-    raw = git.run(
-        "diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--no-ext-diff",
-        "--no-textconv", "--ignore-submodules=none", old, new,
-    )  # fmt: skip
-    fields = raw.split(b"\0")[:-1]
-    changes = []
-    for meta, path in zip(fields[::2], fields[1::2], strict=True):
-        old_mode, new_mode, _, new_oid, _ = meta.decode().lstrip(":").split(" ")
-        changes.append(TreeChange(path, old_mode, new_mode, new_oid))
-    return changes
+def decode_change(meta: bytes, path: bytes) -> TreeChange:
+    """One record of `diff-tree --raw -z`."""
+    old_mode, new_mode, _, new_oid, _ = meta.decode().lstrip(":").split(" ")
+    return TreeChange(path, old_mode, new_mode, new_oid)
 
 
 def read_links(git: Git, entries: dict[bytes, TreeEntry]) -> dict[bytes, bytes]:

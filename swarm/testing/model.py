@@ -25,13 +25,12 @@ BAD = frozenset({State.FAILED, State.UPSTREAM_FAILED, State.CANCELLED})
 
 
 class Run:
-    """One run; its slot is merger, member, merge token and until when."""
+    """One run; the slot of its train is merger, merge token and until when."""
 
     def __init__(self, name: str, tip: str, deadline_ms: int, *, is_fail_fast: bool) -> None:
         self.name, self.tip, self.deadline_ms, self.is_fail_fast = name, tip, deadline_ms, is_fail_fast
         self.state, self.is_paused, self.is_stopping, self.tip_token = "active", False, False, 0
-        self.slot: tuple[str, str, int, int] | None = None
-        self.tasks: list[Task] = []
+        self.slot, self.train, self.tasks = ("", 0, 0), list[Task](), list[Task]()
 
     def having(self, states: Collection[State]) -> "list[Task]":  # its tasks in these states
         return [task for task in self.tasks if task.state in states]
@@ -71,8 +70,7 @@ class Task:
     def move(self, to: State, spent: int = 0) -> None:  # what it held ends; what it spent adds up
         if self.state in HELD:
             self.usage, self.spent = self.usage + (spent or self.spent), 0
-        if self.run.slot and self.run.slot[1] == self.name:
-            self.run.slot = None
+        self.run.train = [one for one in self.run.train if one is not self]
         if to in LIVE or not (self.state in HELD or to is State.DONE or self.parts):
             self.worker, self.not_before_ms = "", 0
         self.state, self.is_parked, self.token = to, False, self.token * (to is State.DONE)
@@ -198,21 +196,24 @@ class Model:
         is_last = task.failures >= task.spec.max_attempts or task.setbacks >= SETBACK_CAP
         task.move(State.FAILED if is_final or is_last else State.QUEUED, spent)
 
-    def begin_merge(self, merger: str) -> Task | None:  # the best where the slot is free
-        shut = [
-            one for one in self.runs.values() if (s := one.slot) and s[0] != merger and s[3] > self.now_ms
-        ]
-        ready = [one for one in self.tasks.values() if one.state is State.MERGING and one.run not in shut]
-        if task := min(ready, key=lambda one: (one.score, one.name), default=None):
+    def begin_merge(self, merger: str, most: int) -> list[Task]:  # the best where the slot is free
+        free = (
+            r for r in self.runs.values() if not r.train or r.slot[0] == merger or r.slot[2] <= self.now_ms
+        )
+        ready = [task for run in free for task in run.having({State.MERGING})]
+        ready.sort(key=lambda one: (one.score, one.name))
+        train = [one for one in ready if one.run is ready[0].run][:most]
+        for task in train:
             task.merge_token = self.fence = self.fence + 1
-            task.run.slot = (merger, task.name, self.fence, self.now_ms + self.lease_ms)
-        return task
+            task.run.train, task.run.slot = train, (merger, self.fence, self.now_ms + self.lease_ms)
+        return train
 
-    def renew_merge(self, ticket: MergeTicket) -> None:  # needs the task's merge token and the slot's
-        run = self.held(ticket).run
-        if run.slot is None or run.slot[2] != ticket.merge_token:
+    def renew_merge(self, ticket: MergeTicket) -> bool:  # needs the slot's token; whether it may land
+        task = self.tasks[member(ticket.run, ticket.task.id)]
+        if not task.run.train or task.run.slot[1] != ticket.train_token:
             raise StaleTokenError("")
-        run.slot = (*run.slot[:3], self.now_ms + self.lease_ms)
+        task.run.slot = (*task.run.slot[:2], self.now_ms + self.lease_ms)
+        return task.state is State.MERGING and task.merge_token == ticket.merge_token
 
     def land(self, task: Task, commit: str = "", merge_token: int = 0, spent: int = 0) -> list[str]:
         task.move(State.DONE, spent)

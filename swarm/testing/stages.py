@@ -30,7 +30,7 @@ class Stage:
         )
         self.run = engine.submit(plan, base=BASE)
         self.claim = Claim(self.run, plan.tasks[1], 1, 99, BASE, "", 1, "worker-a")
-        self.ticket = MergeTicket(self.run, plan.tasks[1], 1, 99, 98, "c", BASE, "", 1, "merger")
+        self.ticket = MergeTicket(self.run, plan.tasks[1], 1, 99, 98, 98, "c", BASE, "", 1, "merger")
         self._bring_to(state)
         assert self.states()["task"] == state
 
@@ -59,11 +59,9 @@ class Stage:
         if state is TaskState.RUNNING:
             return
         self.engine.hand_in(self.claim, commit="c1")
-        ticket = self.engine.begin_merge("merger")
-        assert ticket is not None
-        self.ticket = ticket
+        [self.ticket] = self.engine.begin_merge("merger")
         if state is TaskState.DONE:
-            self.engine.complete(ticket, commit="landed")
+            self.engine.complete(self.ticket, commit="landed")
 
     def _claim(self) -> Claim:
         claim = self.engine.claim(WORKER, f"bring-{next(_NUMBERS)}")
@@ -115,7 +113,7 @@ CALLS: dict[str, Callable[[Stage], object]] = {
     "extend": lambda s: s.engine.extend(s.claim, files=["b.py"], reads=["docs/"]),
     "release": lambda s: s.engine.release(s.claim, reason="drain"),
     "begin_merge": lambda s: s.engine.begin_merge("merger"),
-    "renew_merge": lambda s: s.engine.renew_merge(s.ticket),
+    "renew_merge": lambda s: s.engine.renew_merge([s.ticket]),
     "complete": lambda s: s.engine.complete(s.ticket, commit="landed2"),
     "send_back": lambda s: s.engine.send_back(s.ticket, TASK_ERROR),
     "reconcile": lambda s: s.engine.reconcile(s.run, "task", attempt=1, merge_token=50, commit="landed3"),

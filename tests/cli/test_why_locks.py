@@ -15,7 +15,7 @@ def test_a_task_behind_another_merge_names_it(swarm: Swarm, bench: Bench, task: 
     bench.submit(task("first"), task("second"))
     for _ in range(2):
         bench.engine.hand_in(bench.claim(), commit="a" * 40)
-    ticket = bench.engine.begin_merge("supervisor-1")
+    [ticket] = bench.engine.begin_merge("supervisor-1")
     alive(bench, kind="supervisor")
     other = {"first": "second", "second": "first"}[ticket.task.id]
 
@@ -53,7 +53,7 @@ def test_a_lock_whose_holder_waits_to_be_merged_leads_to_who_has_the_slot(
     )
     for _ in range(2):
         bench.engine.hand_in(bench.claim(), commit="a" * 40)
-    assert bench.engine.begin_merge("supervisor-1").task.id == "gated"
+    assert [one.task.id for one in bench.engine.begin_merge("supervisor-1")] == ["gated"]
     assert bench.engine.claim(WorkerProfile("w-2"), "w-2-1") is None
     alive(bench, kind="supervisor")
 

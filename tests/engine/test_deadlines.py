@@ -82,7 +82,7 @@ def test_a_deadline_ends_a_task_wherever_it_waits(engine: Engine, clock: SkewedC
     pass_time(engine, clock, 12_000)
 
     assert states(engine, run)["late"] == "failed"
-    assert engine.begin_merge("merger") is None
+    assert engine.begin_merge("merger") == ()
 
 
 def test_what_ends_in_time_is_left_alone(engine: Engine, clock: SkewedClock) -> None:

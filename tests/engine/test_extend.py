@@ -190,9 +190,7 @@ def test_the_merge_sees_the_grown_scope(engine: Engine) -> None:
     engine.extend(claim, files=["b.py"])
     engine.hand_in(claim, commit="c")
 
-    ticket = engine.begin_merge("merger")
-
-    assert ticket is not None
+    [ticket] = engine.begin_merge("merger")
     assert ticket.task.files == ("a.py", "b.py")
     engine.complete(ticket, commit="landed")
 

@@ -33,8 +33,7 @@ def send_back(engine: Engine) -> None:
     held = claim(engine)
     engine.start(held)
     engine.hand_in(held, commit="a" * 40)
-    ticket = engine.begin_merge("supervisor-1")
-    assert ticket is not None
+    [ticket] = engine.begin_merge("supervisor-1")
     engine.send_back(ticket, PASSING)
 
 

@@ -41,8 +41,7 @@ def test_a_merge_that_was_sent_back_is_told_as_an_attempt_of_its_worker(engine: 
     held = claim(engine)
     engine.start(held)
     engine.hand_in(held, commit="c")
-    ticket = engine.begin_merge("merger")
-    assert ticket is not None
+    [ticket] = engine.begin_merge("merger")
 
     engine.send_back(ticket, Failure(FailureKind.GATE_FAILED, "tests: exit code 1"))
 
@@ -110,8 +109,7 @@ def test_a_reason_is_one_line_of_bounded_length_whoever_gives_it(engine: Engine)
     held = claim(engine)
     engine.start(held)
     engine.hand_in(held, commit="c")
-    ticket = engine.begin_merge("merger")
-    assert ticket is not None
+    [ticket] = engine.begin_merge("merger")
 
     engine.send_back(ticket, Failure(FailureKind.CONFLICT, "conflicts with\n" + "x" * 100_000))
 

@@ -116,8 +116,7 @@ def test_setbacks_end_a_task_and_are_forgotten_by_a_retry(
             return engine.fail(claim, Failure(kind, "away"))
         engine.start(claim)
         engine.hand_in(claim, commit="attempt")
-        ticket = engine.begin_merge("merger")
-        assert ticket is not None
+        [ticket] = engine.begin_merge("merger")
         return engine.send_back(ticket, Failure(kind, "away"))
 
     for number in range(7):
@@ -164,15 +163,13 @@ def test_one_branch_is_merged_by_one_merger(
         claim = claimed(engine, worker, f"claim-{number}")
         engine.start(claim)
         engine.hand_in(claim, commit=f"c{number}")
-    late = engine.begin_merge("merger-1")
-    assert late is not None
+    [late] = engine.begin_merge("merger-1")
 
     while_busy = engine.begin_merge("merger-2")
     clock.advance(ms=engine.lease_ms + 1)
-    taken_over = engine.begin_merge("merger-2")
+    [taken_over] = engine.begin_merge("merger-2")
 
-    assert while_busy is None
-    assert taken_over is not None
+    assert while_busy == ()
     assert taken_over.merge_token > late.merge_token
     with pytest.raises(StaleTokenError):
         engine.complete(late, commit="late")

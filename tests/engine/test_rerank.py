@@ -42,8 +42,7 @@ def test_durations_are_learnt_by_type_in_every_way_to_be_done(
     clock.advance(ms=5_000)
     engine.hand_in(claim, commit="c")
     clock.advance(ms=9_000)
-    ticket = engine.begin_merge("merger")
-    assert ticket is not None
+    [ticket] = engine.begin_merge("merger")
 
     engine.complete(ticket, commit="landed")
     last = take(engine, worker)

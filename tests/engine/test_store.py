@@ -52,8 +52,7 @@ def walk_through(engine: Engine) -> RunState:
     assert first is not None
     engine.start(first)
     engine.hand_in(first, commit="c")
-    ticket = engine.begin_merge("m")
-    assert ticket is not None
+    [ticket] = engine.begin_merge("m")
     assert engine.complete(ticket, commit="landed") == ["ui"]
     second = engine.claim(worker, "c2")
     assert second is not None
@@ -271,8 +270,7 @@ def test_ticks_merges_and_long_walks_go_on_when_memory_is_full(own_server: Redis
 
     engine.reclaim_expired()
     engine.hand_in(edit, commit="c")
-    ticket = engine.begin_merge("m")
-    assert ticket is not None
+    [ticket] = engine.begin_merge("m")
     engine.complete(ticket, commit="landed")
     engine.fail(bad, Failure(FailureKind.TASK_ERROR, "no", retryable=False))
     engine.cancel(other)

@@ -57,8 +57,7 @@ def test_a_handed_in_attempt_is_done_when_it_has_landed(engine: Engine, worker: 
     engine.start(claim)
 
     engine.hand_in(claim, commit="c1")
-    ticket = engine.begin_merge("merger")
-    assert ticket is not None
+    [ticket] = engine.begin_merge("merger")
     engine.complete(ticket, commit="landed")
 
     assert ticket.commit == "c1"
@@ -82,8 +81,7 @@ def test_a_dependent_starts_from_a_base_that_contains_its_dependency(
     engine.hand_in(first, commit="c1")
 
     too_early = engine.claim(worker, "claim-2")
-    ticket = engine.begin_merge("merger")
-    assert ticket is not None
+    [ticket] = engine.begin_merge("merger")
     engine.complete(ticket, commit="landed")
     second = engine.claim(worker, "claim-3")
 

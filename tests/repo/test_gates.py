@@ -91,7 +91,12 @@ def test_gates_run_until_a_required_one_fails(tmp_path: Path) -> None:
     )
 
     report = run_gates(
-        gates, [("pwd",)], at(tmp_path), launcher, labels={"swarm.run": "r"}, log=tmp_path / "log"
+        gates,
+        {"acceptance 1": ("pwd",)},
+        at(tmp_path),
+        launcher,
+        labels={"swarm.run": "r"},
+        log=tmp_path / "log",
     )
 
     assert [(result.name, result.exit_code, result.passed) for result in report.results] == [
@@ -112,7 +117,7 @@ def test_a_gate_that_takes_too_long_has_failed(tmp_path: Path) -> None:
     """The time limit is part of the verdict, whatever the exit code."""
     gate = Gate("slow", ("sh", "-c", "trap 'exit 0' TERM; sleep 60"), timeout_s=0.2)
 
-    report = run_gates([gate], [], at(tmp_path), SubprocessLauncher(), labels={})
+    report = run_gates([gate], {}, at(tmp_path), SubprocessLauncher(), labels={})
 
     assert not report.passed
     assert str(report.failure).startswith("slow: timed out after")
@@ -122,7 +127,7 @@ def test_nothing_to_run_passes_without_a_sandbox(tmp_path: Path) -> None:
     """A task without acceptance in a repository without gates costs no process."""
     launcher = SubprocessLauncher()
 
-    assert run_gates([], [], at(tmp_path), launcher, labels={}).passed
+    assert run_gates([], {}, at(tmp_path), launcher, labels={}).passed
     assert launcher.opened == []
 
 
@@ -130,7 +135,7 @@ def test_a_gate_has_the_environment_of_its_table(tmp_path: Path) -> None:
     """Its own variables are there."""
     gate = Gate("env", ("sh", "-c", 'test "$COLOR" = never'), env={"COLOR": "never"})
 
-    assert run_gates([gate], [], at(tmp_path), SubprocessLauncher(), labels={}).passed
+    assert run_gates([gate], {}, at(tmp_path), SubprocessLauncher(), labels={}).passed
 
 
 def test_a_gate_whose_program_does_not_exist_has_failed(tmp_path: Path) -> None:
@@ -138,7 +143,7 @@ def test_a_gate_whose_program_does_not_exist_has_failed(tmp_path: Path) -> None:
     (tmp_path / "tree").mkdir()
 
     report = run_gates(
-        [Gate("lint", ("no-such-program",))], [], at(tmp_path / "tree"), ProcessLauncher(), labels={}
+        [Gate("lint", ("no-such-program",))], {}, at(tmp_path / "tree"), ProcessLauncher(), labels={}
     )
 
     assert str(report.failure) == "lint: exit code 127"
@@ -151,7 +156,7 @@ def test_a_gate_whose_sandbox_is_killed_is_not_judged(tmp_path: Path) -> None:
     gate = Gate("killed", ("sh", "-c", "kill -9 $PPID; sleep 60"))
 
     with pytest.raises(SandboxEndedError):
-        run_gates([gate], [], at(tmp_path / "tree"), ProcessLauncher(), labels={})
+        run_gates([gate], {}, at(tmp_path / "tree"), ProcessLauncher(), labels={})
 
 
 @pytest.mark.skipif(landlock_abi() < 6, reason="this kernel cannot keep a command from its tool host")
@@ -161,6 +166,6 @@ def test_a_gate_cannot_end_its_own_sandbox(tmp_path: Path) -> None:
     gate = Gate("suicide", ("sh", "-c", "kill -9 $PPID; exit 3"))
     launcher = ProcessLauncher(confinement=Confinement(writable=(), hidden=()))
 
-    report = run_gates([gate], [], at(tmp_path / "tree"), launcher, labels={})
+    report = run_gates([gate], {}, at(tmp_path / "tree"), launcher, labels={})
 
     assert str(report.failure) == "suicide: exit code 3"

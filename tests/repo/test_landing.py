@@ -30,7 +30,7 @@ def test_an_attempt_lands_as_one_commit_with_its_trailers(board: Board) -> None:
     assert board.state("one") == TaskState.DONE
     assert board.engine.task(board.run, "one").merged_commit == landing.commit
     assert board.violations() == []
-    assert board.queue().land_next() is None
+    assert board.queue().land_train() == ()
 
 
 def test_a_dependent_starts_from_what_its_dependency_landed(board: Board) -> None:

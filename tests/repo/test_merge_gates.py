@@ -119,10 +119,9 @@ def test_a_gate_whose_sandbox_is_killed_charges_nobody(board: Board) -> None:
     board.hand_in(write("src/a.py", "a = 2\n"))
     queue = MergeQueue(board.engine, board.hub, ProcessLauncher(), merger_id="merger-1", home=board.hub.home)
 
-    killed = queue.land_next()
+    [killed] = queue.land_train()
 
     record = board.engine.task(board.run, "one")
-    assert killed is not None
     assert (killed.outcome, killed.requeued) == (Outcome.INFRASTRUCTURE, True)
     assert (record.failures, record.setbacks) == (0, 1)
     assert find_attempt(board.hub, board.run, "one") is not None

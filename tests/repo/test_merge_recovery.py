@@ -21,14 +21,13 @@ from swarm.engine.wire import HiredisStore
 from swarm.repo.hub import Hub
 from swarm.repo.merge_queue import MergeQueue
 from swarm.testing.launcher import SubprocessLauncher
-url, hub, point = sys.argv[1:]
+url, hub, point, most = sys.argv[1:]
 arm(point)
 hub = Hub(Path(hub))
-queue = MergeQueue(
-    Engine(HiredisStore(url), "p"), hub, SubprocessLauncher(), merger_id="doomed", home=hub.home
-)
+engine, launcher = Engine(HiredisStore(url), "p"), SubprocessLauncher()
+queue = MergeQueue(engine, hub, launcher, merger_id="doomed", home=hub.home, most=int(most))
 queue.reconcile()
-while queue.land_next():
+while queue.land_train():
     pass
 """
 
@@ -37,9 +36,9 @@ MERGE_POINTS = sorted(point for point in POINTS if point.startswith("merge."))
 
 
 @pytest.mark.parametrize("point", MERGE_POINTS)
-@pytest.mark.parametrize("nth", [1, 2])
+@pytest.mark.parametrize(("most", "nth"), [(1, 1), (1, 2), (2, 1), (64, 1)])
 def test_a_kill_at_any_step_ends_in_the_same_history(
-    board: Board, redis_url: str, point: str, nth: int
+    board: Board, redis_url: str, point: str, most: int, nth: int
 ) -> None:
     """Whichever landing is cut short wherever, another merge queue ends with one trailer a task."""
     gate_that(board, "true")
@@ -51,7 +50,7 @@ def test_a_kill_at_any_step_ends_in_the_same_history(
         (workspace.tree / f"src/{claim.task.id}.py").write_text("landed\n")
         board.engine.hand_in(claim, commit=board.take(claim, workspace))
     killed = subprocess.run(
-        [sys.executable, "-c", CHILD, redis_url, str(board.hub.path), f"{point}:{nth}:kill"],
+        [sys.executable, "-c", CHILD, redis_url, str(board.hub.path), f"{point}:{nth}:kill", str(most)],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)},
         check=False,
     )
@@ -61,8 +60,8 @@ def test_a_kill_at_any_step_ends_in_the_same_history(
     queue = board.queue("merger-2")
     frozen = queue.reconcile()
     landings = []
-    while landing := queue.land_next():
-        landings.append(landing.outcome)
+    while train := queue.land_train():
+        landings += [landing.outcome for landing in train]
 
     assert frozen == ()
     assert set(landings) <= {Outcome.LANDED}
@@ -111,12 +110,11 @@ def test_a_done_ref_that_the_branch_does_not_know_freezes_it(board: Board) -> No
 
     queue = board.queue()
     (frozen,) = queue.reconcile()
-    landing = queue.land_next()
+    [landing] = queue.land_train()
 
     assert frozen.branch == board.branch
     assert board.user.head()[:12] in frozen.reason
     assert board.branch in frozen.reason
-    assert landing is not None
     assert (landing.outcome, landing.reason) == (Outcome.FROZEN, frozen.reason)
     assert board.hub.tip(board.branch) == tip
 

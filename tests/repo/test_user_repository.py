@@ -11,8 +11,9 @@ from swarm.errors import RepositoryError
 from swarm.plan.model import TaskSpec
 from swarm.repo.git import Git
 from swarm.repo.hub import Hub
-from swarm.repo.merge import commit_landing
+from swarm.repo.trailers import landing_message
 from swarm.repo.user_repository import Publication, repository_identity
+from swarm.repo.workbench import Workbench
 from swarm.testing.repository import UserRepository, make_repository
 
 BRANCH = "swarm/run1"
@@ -108,7 +109,8 @@ def land(hub: Hub, parent: str, content: str = "landed\n") -> str:
     task = TaskSpec(id="t", description="Land a file")
     tip = hub.tip(BRANCH)
     assert tip is not None
-    commit = commit_landing(hub.git, tree=tree, parent=tip, run="run1", task=task, attempt=1, merge_token=1)
+    with Workbench(hub.git) as bench:
+        commit = bench.commit(tree, tip, landing_message("run1", task, 1, 1).encode())
     hub.create_refs({f"refs/heads/{BRANCH}": commit})
     return commit
 

@@ -53,7 +53,7 @@ def test_a_plan_runs_to_its_end(rig: Rig) -> None:
     worker = rig.start_worker("--lifeline")
 
     def is_over() -> bool:
-        merge_queue.land_next()
+        merge_queue.land_train()
         return engine.run(run).state.is_terminal
 
     wait_for(is_over, "the run ends")
@@ -194,7 +194,7 @@ def test_a_model_works_on_a_task_in_a_real_worker(rig: Rig) -> None:
 
     commit = rig.task(run, "t").attempt_commit
     assert rig.hub.read_blob(f"{commit}:hello.txt") == b"hello\n"
-    MergeQueue(rig.engine, rig.hub, ProcessLauncher(), merger_id="merger", home=rig.home).land_next()
+    MergeQueue(rig.engine, rig.hub, ProcessLauncher(), merger_id="merger", home=rig.home).land_train()
     assert rig.task(run, "t").usage.cost_microusd > 0
     assert (rig.home / f"logs/{run}/t.1.jsonl").read_text().count("\n") == 4
 

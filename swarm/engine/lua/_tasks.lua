@@ -79,6 +79,38 @@ local function leave_queue(task)
   end
 end
 
+-- The last of a train that leaves it frees the merge slot.
+function orders.leave_train(task)
+  local run = read_run(task.run)
+  local slot, rest, is_of_it = key('slot', run.branch or ''), {}, false
+  run.train = run.train or read('HGET', slot, 'task') or ''
+  for _, member in ipairs(split_lines(run.train)) do
+    if member == task.member then
+      is_of_it = true
+    else
+      rest[#rest + 1] = member
+    end
+  end
+  if is_of_it then
+    run.train = table.concat(rest, '\n')
+    if run.train == '' then
+      write('DEL', slot)
+    else
+      write_fields(slot, {'task', run.train})
+    end
+  end
+end
+
+-- A merger that is gone leaves its slots to others at once.
+function orders.free_slots(merger)
+  for _, run in ipairs(read('SMEMBERS', key('active'))) do
+    local slot = key('slot', read('HGET', key('run', run), 'branch') or '')
+    if read('HGET', slot, 'merger') == merger then
+      write('DEL', slot)
+    end
+  end
+end
+
 -- Void the task's token: its lease, its locks, its place in the merge queue and its merge slot.
 local function void_token(task)
   if task.state ~= 'merging' then
@@ -89,11 +121,7 @@ local function void_token(task)
   end
   if task.state == 'merging' then
     write('ZREM', key('merging'), task.member)
-    local branch = read_run(task.run).branch
-    local slot = key('slot', branch or '')
-    if branch and read('HGET', slot, 'task') == task.member then
-      write('DEL', slot)
-    end
+    orders.leave_train(task)
   end
 end
 

@@ -1,52 +1,65 @@
--- Take the best handed-in attempt whose branch is not being merged by somebody else.
+-- Take a train: the best handed-in attempts of a run whose branch is not being merged by somebody else, the best first.
 -- KEYS[1]  the project's key prefix
--- ARGV     merger, lease ms, op_id, place in `merging` to look from
+-- ARGV     merger, lease ms, op_id, how many at most, place in `merging` to look from
 -- Writes   slot, task, meta, lock, events
--- Returns  {'OK', member, spec, attempt, token, merge token, commit, base, branch, lease ms}, {'EMPTY'},
+-- Returns  {'OK', branch, lease ms, for each its member, spec, attempt, token, merge token, commit, base}, {'EMPTY'},
 --          or {'AGAIN', place} when every attempt looked at waits for a busy branch
 -- Flags: allow-oom
 -- Moves: none
-local merger, lease_ms, op, from = unpack(args)
+-- The merge tokens rise along the train; the last of them is the slot's, and the branch's fence.
+local merger, lease_ms, op, most, from = unpack(args)
 local LOOKS = 300
 
-local function ticket(member, merge_token, branch)
-  local task = read('HMGET', key('task', member), 'spec', 'attempt', 'token', 'attempt_commit', 'base')
-  return {'OK', member, task[1], task[2], task[3], merge_token, task[4] or '', task[5], branch, lease_ms}
+local function tickets(branch, members)
+  local answer = {'OK', branch, lease_ms}
+  for _, member in ipairs(members) do
+    local task = read('HMGET', key('task', member), 'spec', 'attempt', 'token', 'merge_token', 'attempt_commit', 'base')
+    for _, word in ipairs({member, task[1], task[2], task[3], task[4], task[5] or '', task[6]}) do
+      answer[#answer + 1] = word
+    end
+  end
+  return answer
 end
 
 local function is_taken(slot)
   return slot[1] and slot[1] ~= merger and tonumber(slot[2]) > now
 end
 
-local slots = {}
+local slots, train, slot = {}, {}, nil
 local members = read('ZRANGE', key('merging'), from, from + LOOKS - 1)
 for _, member in ipairs(members) do
   local run = string.match(member, '^[^/]*')
-  local slot = slots[run]
-  if not slot then
+  if not slots[run] then
     local branch = read('HGET', key('run', run), 'branch') or run
-    slot = read('HMGET', key('slot', branch), 'merger', 'until_ms', 'op', 'task', 'merge_token')
-    slot.branch = branch
-    slots[run] = slot
-    if slot[1] == merger and slot[3] == op then
-      return ticket(slot[4], slot[5], branch)
+    slots[run] = read('HMGET', key('slot', branch), 'merger', 'until_ms', 'op', 'task')
+    slots[run].branch = branch
+    if slots[run][1] == merger and slots[run][3] == op then
+      return tickets(branch, split_lines(slots[run][4]))
     end
   end
-  local task = not is_taken(slot) and read_task(member)
+  local task = (slot or slots[run]) == slots[run] and not is_taken(slots[run]) and read_task(member)
   if task and task.state == 'merging' then
-    local merge_token = next_token()
-    local entries = parse_locks(task.locks)
-    write_fields(key('slot', slot.branch), {'merger', merger, 'until_ms', number_text(now + tonumber(lease_ms)),
-      'op', op, 'task', member, 'merge_token', merge_token})
-    write_fields(key('task', member), {'merge_token', merge_token, 'merge_begun_ms', now_text})
-    show_locks(entries, member, task.token, lease_ms)
-    emit('merge_begun', task.run, task.id, {'state', 'merging', 'merger', merger, 'merge_token', merge_token,
-      'attempt', task.attempt})
-    commit_writes()
-    return ticket(member, merge_token, slot.branch)
+    slot, train[#train + 1] = slots[run], task
+    if #train == tonumber(most) then
+      break
+    end
   end
 end
-if #members == LOOKS then
-  return {'AGAIN', number_text(from + LOOKS)}
+if #train == 0 then
+  return #members == LOOKS and {'AGAIN', number_text(from + LOOKS)} or {'EMPTY'}
 end
-return {'EMPTY'}
+
+local taken, fence = {}, tonumber(read_meta()[1] or 0)
+for _, task in ipairs(train) do
+  taken[#taken + 1], fence = task.member, fence + 1
+  local merge_token = number_text(fence)
+  write_fields(key('task', task.member), {'merge_token', merge_token, 'merge_begun_ms', now_text})
+  show_locks(parse_locks(task.locks), task.member, task.token, lease_ms)
+  emit('merge_begun', task.run, task.id, {'state', 'merging', 'merger', merger, 'merge_token', merge_token,
+    'attempt', task.attempt})
+end
+write_fields(key('meta'), {'fence', number_text(fence)})
+write_fields(key('slot', slot.branch), {'merger', merger, 'until_ms', number_text(now + tonumber(lease_ms)),
+  'op', op, 'task', table.concat(taken, '\n'), 'merge_token', number_text(fence)})
+commit_writes()
+return tickets(slot.branch, taken)

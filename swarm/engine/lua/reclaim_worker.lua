@@ -27,11 +27,6 @@ if #members == LOOKS or reclaimed == 40 then
   answer[2] = number_text(reclaimed == 40 and 0 or from + LOOKS - reclaimed)
 end
 if from == 0 then
-  for _, run in ipairs(read('SMEMBERS', key('active'))) do
-    local slot = key('slot', read('HGET', key('run', run), 'branch') or '')
-    if read('HGET', slot, 'merger') == worker then
-      write('DEL', slot)
-    end
-  end
+  orders.free_slots(worker)
 end
 return settle(answer)

@@ -1,7 +1,7 @@
--- Forget a worker that ended in good order.
+-- Forget a worker or merger that ended in good order.
 -- KEYS[1]  the project's key prefix
 -- ARGV     worker
--- Writes   agents, workers, agent, meta, events
+-- Writes   agents, workers, agent, slot, meta, events
 -- Returns  {'OK'}
 -- Flags: allow-oom
 -- Moves: none
@@ -13,4 +13,5 @@ if read('HGET', key('agent', worker), 'kind') then
   write('HDEL', key('meta'), 'claim:' .. worker)
   emit('worker_left', '', '', {'worker', worker})
 end
+orders.free_slots(worker)
 return settle({'OK'})

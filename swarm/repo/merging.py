@@ -1,0 +1,114 @@
+"""F3 to F6: a train is merged, judged, and lands as far as it is green."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from swarm.crashpoints import crashpoint
+from swarm.engine.claims import MergeTicket
+from swarm.engine.engine import Engine
+from swarm.engine.records import RunRecord
+from swarm.errors import StaleTokenError
+from swarm.repo.gates import GateReport
+from swarm.repo.git import GitError
+from swarm.repo.hub import Hub
+from swarm.repo.landing import NotLandingError, judge, not_its_fault
+from swarm.repo.reconcile import Reconciler
+from swarm.repo.refs import RefChange, branch_ref, fence_ref, task_ref
+from swarm.repo.slot import LeashedLauncher, kept_slot
+from swarm.repo.train import Car, Train, Verdict, couple, find_green
+from swarm.repo.workbench import Workbench
+from swarm.sandbox.protocol import Launcher
+
+REDOS = 5
+"""How often a train starts over because somebody else moved the branch, or cancelled a part of it."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What a train has come to: in git, but not yet in Redis."""
+
+    verdict: Verdict
+    refused: Sequence[tuple[MergeTicket, NotLandingError]] = ()
+    lost: tuple[MergeTicket, ...] = ()  # cancelled, or taken away, meanwhile
+    landed_before: Sequence[tuple[MergeTicket, str]] = ()
+
+
+class Merging:
+    """What it takes to land trains of one project."""
+
+    def __init__(
+        self, engine: Engine, hub: Hub, launcher: Launcher, reconciler: Reconciler, *, home: Path
+    ) -> None:
+        self._engine = engine
+        self._hub = hub
+        self._launcher = launcher
+        self._reconciler = reconciler
+        self._home = home
+
+    def settle(self, tickets: Sequence[MergeTicket], record: RunRecord, fence: str) -> Settled:
+        """Couple on the tip, judge, move the branch; again when it, or the train, has changed meanwhile.
+
+        Raises:
+            NotLandingError: the train could not be judged, which is the fault of none of them.
+            StaleTokenError: the slot, or the fence, is somebody else's by now.
+        """
+        leash, branch = LeashedLauncher(self._launcher), tickets[0].branch
+        judged: dict[tuple[str, ...], GateReport] = {}
+        waiting, lost = tuple(tickets), tuple[MergeTicket, ...]()
+
+        def judge_cars(cars: Sequence[Car]) -> GateReport:
+            own, tree = [car.ticket for car in cars], cars[-1].tree
+            key = (tree, *(ticket.task.id for ticket in own))
+            if key not in judged:
+                judged[key] = judge(self._hub, own, tree, base=record.base, leash=leash, home=self._home)
+            return judged[key]
+
+        with kept_slot(self._engine, tickets, leash.cut), Workbench(self._hub.git) as bench:
+            for _ in range(REDOS):
+                tip = self._hub.git.one_line("rev-parse", "--verify", branch_ref(branch))
+                train = couple(self._hub.git, bench, waiting, tip)
+                verdict = find_green(train.cars, judge_cars)
+                crashpoint("merge.after_gate")
+                if gone := self._lost(verdict):
+                    lost += gone
+                    waiting = tuple(ticket for ticket in waiting if ticket not in gone)
+                elif self._move(train, verdict, fence):
+                    return Settled(verdict, train.refused, lost)
+        raise not_its_fault(f"branch {branch!r} changed {REDOS} times while this was merged")
+
+    def _lost(self, verdict: Verdict) -> tuple[MergeTicket, ...]:
+        """F5: keep the slot for another term, and name those that were cancelled or taken away meanwhile."""
+        green = [car.ticket for car in verdict.green]
+        alive = self._engine.renew_merge(green) if green else ()
+        crashpoint("merge.before_tx")
+        return tuple(ticket for ticket in green if ticket not in alive)
+
+    def _move(self, train: Train, verdict: Verdict, fence: str) -> bool:
+        """F6: move the branch, if it is still where the train began and the fence is ours; False if it moved.
+
+        An attempt that changes nothing moves nothing, but leaves a record of the commit it was judged on.
+        """
+        if not verdict.green:
+            return True
+        ticket, head = verdict.green[0].ticket, verdict.green[-1].commit
+        branch, guard = branch_ref(ticket.branch), fence_ref(ticket.branch)
+        first = RefChange("verify", branch, old=train.tip)
+        if head != train.tip:
+            first = RefChange("update", branch, new=head, old=train.tip)
+        move = [first, RefChange("verify", guard, old=fence)]
+        for car in verdict.green:
+            verb, kind = ("create", "done") if car.changes_something else ("update", "unchanged")
+            move.append(RefChange(verb, task_ref(kind, car.ticket.run, car.ticket.task.id), new=car.commit))
+        with self._hub.writing_refs() as writer:
+            answer = writer.transact(move)
+            if answer.succeeded:
+                crashpoint("merge.after_tx")
+                self._reconciler.verified(ticket.branch, head)
+                return True
+            self._reconciler.forget(ticket.branch)
+            if self._hub.resolve(guard) != fence:
+                raise StaleTokenError(f"a newer merge of branch {ticket.branch!r} has raised its fence")
+            if self._hub.tip(ticket.branch) != train.tip:
+                return False
+        raise GitError(["git", "update-ref", "--stdin"], answer.exit_code, answer.stderr)

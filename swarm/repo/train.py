@@ -1,0 +1,115 @@
+"""A train: attempts merged one upon another, so that one run of the gates judges them all."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from swarm.crashpoints import crashpoint
+from swarm.engine.claims import Failure, MergeTicket
+from swarm.plan.scope import WriteScope
+from swarm.repo.gates import GateReport
+from swarm.repo.git import Git
+from swarm.repo.landing import NotLandingError, Outcome, out_of_scope
+from swarm.repo.merge import Conflict, find_violations
+from swarm.repo.trailers import landing_message
+from swarm.repo.workbench import Workbench
+from swarm.states import FailureKind
+
+
+@dataclass(frozen=True)
+class Car:
+    """One attempt, merged onto those before it."""
+
+    ticket: MergeTicket
+    tree: str
+    commit: str  # that of the car before, or the tip, where it changes nothing
+    changes_something: bool
+
+
+@dataclass
+class Train:
+    """What was coupled onto a tip, and what was not."""
+
+    tip: str
+    cars: list[Car] = field(default_factory=list)
+    refused: list[tuple[MergeTicket, NotLandingError]] = field(default_factory=list)
+    left_standing: list[MergeTicket] = field(default_factory=list)  # they conflict with a car; not judged
+
+    @property
+    def head(self) -> str:
+        """The commit that the branch would move to."""
+        return self.cars[-1].commit if self.cars else self.tip
+
+
+def couple(git: Git, bench: Workbench, tickets: Sequence[MergeTicket], tip: str) -> Train:
+    """F3: merge the attempts one upon another, in their order, and write the commits that would land them.
+
+    Whoever conflicts with the tip, or leaves its scope, is refused. Whoever conflicts only with another car
+    is left standing for a later train: the other one has not landed yet, and may never.
+    """
+    train = Train(tip)
+    for ticket in tickets:
+        try:
+            if car := _merged(git, bench, ticket, train):
+                train.cars.append(car)
+                crashpoint("merge.after_commit")
+            else:
+                train.left_standing.append(ticket)
+        except NotLandingError as verdict:
+            train.refused.append((ticket, verdict))
+    return train
+
+
+def _merged(git: Git, bench: Workbench, ticket: MergeTicket, train: Train) -> Car | None:
+    head = train.head
+    merged = bench.merge(head, ticket.commit)
+    if isinstance(merged, Conflict):
+        if head != train.tip:
+            merged = bench.merge(train.tip, ticket.commit)
+        if isinstance(merged, Conflict):
+            paths = ", ".join(merged.paths)
+            failure = Failure(
+                FailureKind.CONFLICT, f"conflicts with what has landed: {paths}", merged.evidence
+            )
+            raise NotLandingError(Outcome.CONFLICT, failure)
+        return None
+    changes = bench.changes(bench.tree_of(head), merged.tree)
+    violations = find_violations(git, changes, merged.tree, WriteScope(ticket.task.files))
+    if violations:
+        raise out_of_scope(violations)
+    if not changes:
+        return Car(ticket, merged.tree, head, changes_something=False)
+    message = landing_message(ticket.run, ticket.task, ticket.attempt, ticket.merge_token)
+    commit = bench.commit(merged.tree, head, message.encode("utf-8", "replace"))
+    return Car(ticket, merged.tree, commit, changes_something=True)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How far a train is green, and why no further."""
+
+    green: tuple[Car, ...] = ()
+    report: GateReport = field(default_factory=GateReport)  # of the last green car's tree
+    culprit: Car | None = None  # the first that turns it red
+    failed: GateReport = field(default_factory=GateReport)  # on the culprit's tree, with all before it
+
+
+def find_green(cars: Sequence[Car], judge: Callable[[Sequence[Car]], GateReport]) -> Verdict:
+    """F4: the longest part from the front that passes its gates, found by halving what is red.
+
+    What `judge` is given always begins with the first car. The culprit is condemned on a tree that was judged
+    itself: the same tree without it has passed. For n cars of which some are bad that takes 1 + log2 n runs.
+    """
+    if not cars:
+        return Verdict()
+    passed, report, failed = 0, GateReport(), judge(cars)
+    if failed.passed:
+        return Verdict(tuple(cars), failed)
+    red = len(cars)
+    while red - passed > 1:
+        middle = (passed + red) // 2
+        judged = judge(cars[:middle])
+        if judged.passed:
+            passed, report = middle, judged
+        else:
+            red, failed = middle, judged
+    return Verdict(tuple(cars[:passed]), report, cars[passed], failed)

@@ -1,0 +1,116 @@
+"""Merging attempts one upon another by objects only: no checkout, and no ref is moved.
+
+The processes that do it are kept for as long as a train is coupled, and started by their first use.
+"""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from types import TracebackType
+from typing import Self
+
+from swarm.repo.conversation import Conversation
+from swarm.repo.git import Git
+from swarm.repo.merge import MERGE_OPTIONS, Conflict, Merged, merge_trees
+from swarm.repo.tree import DIFF_OPTIONS, TreeChange, decode_change
+
+_IDENTITY = "swarm <swarm@localhost>"
+_END = b"end\n"
+"""git repeats a line that names no tree, and flushes what it has said before."""
+
+
+class Workbench:
+    """What it takes to couple a train, over one repository. A context manager; not for several threads."""
+
+    def __init__(self, git: Git) -> None:
+        self._git = git
+        self._kept = ExitStack()
+        self._talks: dict[str, Conversation] = {}
+        self._trees: dict[str, str] = {}  # commit -> tree
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._kept.close()
+
+    def merge(self, ours: str, theirs: str) -> Merged | Conflict:
+        """Merge two commits; the base is found in their history.
+
+        Raises:
+            GitError: git could not even try.
+        """
+        if shutil.which("stdbuf") is None:  # not on every system
+            return merge_trees(self._git, ours, theirs)
+        talk = self._talk(*MERGE_OPTIONS, "--stdin", is_buffered=True)
+        talk.tell(f"{ours} {theirs}\n".encode())
+        is_clean = talk.read_to(b"\0") == b"1"
+        tree = talk.read_to(b"\0").decode()
+        if is_clean:
+            talk.read_to(b"\0")
+            return Merged(tree)
+        _skip_conflict(talk)
+        return merge_trees(self._git, ours, theirs)  # once more, for its evidence
+
+    def commit(self, tree: str, parent: str, message: bytes) -> str:
+        """Write a commit by swarm, now, and return its id."""
+        stamp = f"{_IDENTITY} {int(time.time())} +0000"
+        head = f"tree {tree}\nparent {parent}\nauthor {stamp}\ncommitter {stamp}\n\n"
+        with _readable(head.encode() + message) as path:
+            talk = self._talk("hash-object", "-t", "commit", "-w", "--stdin-paths")
+            talk.tell(f"{path}\n".encode())
+            commit = talk.read_to(b"\n").decode()
+        self._trees[commit] = tree
+        return commit
+
+    def tree_of(self, commit: str) -> str:
+        """The tree of a commit."""
+        if commit not in self._trees:
+            self._trees[commit] = self._git.one_line("rev-parse", f"{commit}^{{tree}}")
+        return self._trees[commit]
+
+    def changes(self, old: str, new: str) -> list[TreeChange]:
+        """What has to change in one tree to become another one."""
+        talk = self._talk("diff-tree", "--stdin", *DIFF_OPTIONS)
+        talk.tell(f"{old} {new}\n".encode() + _END)
+        talk.read_to(b"\n")  # both ids again
+        changes = []
+        while talk.peek() == b":":
+            changes.append(decode_change(talk.read_to(b"\0"), talk.read_to(b"\0")))
+        talk.read_to(b"\n")
+        return changes
+
+    def _talk(self, *arguments: str, is_buffered: bool = False) -> Conversation:
+        verb = " ".join(arguments)
+        if verb not in self._talks:
+            talk = Conversation(self._git, *arguments, is_buffered=is_buffered)
+            self._talks[verb] = self._kept.enter_context(talk)
+        return self._talks[verb]
+
+
+@contextmanager
+def _readable(content: bytes) -> Iterator[str]:
+    """A path at which another process reads this; in memory where that is possible: making a file takes 1 ms."""
+    if hasattr(os, "memfd_create"):
+        with os.fdopen(os.memfd_create("commit"), "wb", buffering=0) as memory:
+            memory.write(content)
+            yield f"/proc/{os.getpid()}/fd/{memory.fileno()}"
+        return
+    with tempfile.NamedTemporaryFile(prefix="commit.") as file:
+        file.write(content)
+        file.flush()
+        yield file.name
+
+
+def _skip_conflict(talk: Conversation) -> None:
+    """Read past `(mode oid stage TAB path NUL)* NUL (count NUL path* type NUL message NUL)* NUL`."""
+    while talk.read_to(b"\0"):
+        pass
+    while count := talk.read_to(b"\0"):
+        for _ in range(int(count) + 2):
+            talk.read_to(b"\0")
