@@ -13,7 +13,7 @@ FLOOR = $(if $(filter tests,$(TESTS)),--fail-under=70)
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench bench-peers bench-scheduling bench-real machine soak mutants clean
+.PHONY: help demo test lint format bench bench-peers bench-scheduling bench-real bench-landing machine soak mutants clean
 
 help:
 	@echo "make demo    the whole way on an example: no key, no Docker, no Redis needed"
@@ -23,6 +23,7 @@ help:
 	@echo "make bench   engine throughput and latency, into benchmarks/results/"
 	@echo "make bench-peers  the same beside other queues, in an environment of its own"
 	@echo "make bench-scheduling  makespans of measured workflows, into docs/benchmarks.md"
+	@echo "make bench-landing  landings a second and runs of the gates, beside one at a time"
 	@echo "make machine the engine against its reference model: EXAMPLES=$(EXAMPLES) of 50 calls, SEED=$(SEED)"
 	@echo "make soak    kill processes at random for MINUTES=$(MINUTES)"
 	@echo "make mutants break the engine's rules one by one, and see the tests fail"
@@ -73,6 +74,10 @@ bench-scheduling: $(VENV)/.ready-dev
 machine: $(VENV)/.ready-dev
 	@PATH="$(CURDIR)/$(BIN):$$PATH"; \
 	pytest -q -n $(JOBS) tests/engine/test_state_machine.py --machine-examples=$(EXAMPLES) --machine-seed=$(SEED)
+
+bench-landing: $(VENV)/.ready-dev
+	@mkdir -p benchmarks/results
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/landing.py --out benchmarks/results/landing.json
 
 bench-real: $(VENV)/.ready-dev
 	@mkdir -p benchmarks/results

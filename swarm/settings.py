@@ -54,6 +54,10 @@ class Settings:
         default=7.0, metadata={"help": "how long Redis keeps a run that has ended and is archived"}
     )
     keep_runs: int = field(default=100, metadata={"help": "how many such runs Redis keeps at most"})
+    train: int = field(
+        default=64,
+        metadata={"help": "attempts that one run of the gates judges, at most; 1 is each by itself"},
+    )
     max_output_kb: int = field(default=10_240, metadata={"help": "log kept of one attempt, KiB"})
     max_turns: int = field(default=50, metadata={"help": "model turns in one attempt"})
     max_attempt_tokens: int = field(default=400_000, metadata={"help": "model tokens in one attempt"})

@@ -107,7 +107,14 @@ def supervisor(context: Context, lifeline: bool, as_json: bool) -> None:
     is_gone = partial(is_put_down, settings)
     engine = engine_for(settings, ensure_server(settings).url, is_put_down=is_gone)
     hub = Hub.open_or_create(settings.hub)
-    merge_queue = MergeQueue(engine, hub, open_launcher(settings), merger_id=worker_id, home=settings.home)
+    merge_queue = MergeQueue(
+        engine,
+        hub,
+        open_launcher(settings),
+        merger_id=worker_id,
+        home=settings.home,
+        most=settings.train,
+    )
     publish_to = settings.root if (settings.root / ".git").exists() else None
     archiver = Archiver(engine, settings)
     Supervisor(

@@ -131,6 +131,13 @@ def out_of_scope(violations: list[Violation]) -> NotLandingError:
     return NotLandingError(outcome, Failure(kind, lines[0] + more, "\n".join(lines)[:MAX_EVIDENCE]))
 
 
+def unaccounted(faults: list[str]) -> NotLandingError:
+    """The verdict on an attempt whose merge is not what both sides make of it: a person has to look."""
+    reason = f"the merge does not add up: {faults[0]}"
+    failure = Failure(FailureKind.POLICY, reason, "\n".join(faults), retryable=False)
+    return NotLandingError(Outcome.REFUSED, failure)
+
+
 def _evidence_of(failure: GateResult, before: Sequence[str]) -> str:
     """The command, how it ended, and the end of what it printed."""
     head = f"{failure}\n$ {shlex.join(failure.argv)}\n"

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from swarm.crashpoints import crashpoint
 from swarm.engine.claims import Failure, MergeTicket
 from swarm.plan.scope import WriteScope
+from swarm.repo.accounting import find_unaccounted
 from swarm.repo.gates import GateReport
 from swarm.repo.git import Git
-from swarm.repo.landing import NotLandingError, Outcome, out_of_scope
+from swarm.repo.landing import NotLandingError, Outcome, out_of_scope, unaccounted
 from swarm.repo.merge import Conflict, find_violations
 from swarm.repo.trailers import landing_message
 from swarm.repo.workbench import Workbench
@@ -76,6 +77,11 @@ def _merged(git: Git, bench: Workbench, ticket: MergeTicket, train: Train) -> Ca
     violations = find_violations(git, changes, merged.tree, WriteScope(ticket.task.files))
     if violations:
         raise out_of_scope(violations)
+    faults = find_unaccounted(
+        git, bench, attempt=ticket.commit, ours=bench.tree_of(head), result=merged.tree, merged=changes
+    )
+    if faults:
+        raise unaccounted(faults)
     if not changes:
         return Car(ticket, merged.tree, head, changes_something=False)
     message = landing_message(ticket.run, ticket.task, ticket.attempt, ticket.merge_token)

@@ -1,5 +1,6 @@
 """What a commit's tree holds, and how two trees differ: read as bytes, by ids only."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from swarm.repo.git import Git
@@ -32,13 +33,23 @@ class TreeChange:
     path: bytes
     old_mode: str
     new_mode: str
+    old_oid: str
     new_oid: str
 
 
 def read_tree(git: Git, revision: str) -> dict[bytes, TreeEntry]:
     """Every entry of a tree, recursively: path -> entry."""
+    return _decode_entries(git.run("ls-tree", "-r", "-z", "--full-tree", revision))
+
+
+def read_entries(git: Git, revision: str, paths: Sequence[bytes]) -> dict[bytes, TreeEntry]:
+    """What stands at these paths in a tree; those at which nothing stands are left out."""
+    return _decode_entries(git.run("ls-tree", "-z", "--full-tree", revision, "--", *paths))
+
+
+def _decode_entries(listing: bytes) -> dict[bytes, TreeEntry]:
     entries: dict[bytes, TreeEntry] = {}
-    for record in git.run("ls-tree", "-r", "-z", "--full-tree", revision).split(b"\0"):
+    for record in listing.split(b"\0"):
         if record:
             meta, _, path = record.partition(b"\t")
             mode, _, oid = meta.decode().split(" ")
@@ -48,8 +59,8 @@ def read_tree(git: Git, revision: str) -> dict[bytes, TreeEntry]:
 
 def decode_change(meta: bytes, path: bytes) -> TreeChange:
     """One record of `diff-tree --raw -z`."""
-    old_mode, new_mode, _, new_oid, _ = meta.decode().lstrip(":").split(" ")
-    return TreeChange(path, old_mode, new_mode, new_oid)
+    old_mode, new_mode, old_oid, new_oid, _ = meta.decode().lstrip(":").split(" ")
+    return TreeChange(path, old_mode, new_mode, old_oid, new_oid)
 
 
 def read_links(git: Git, entries: dict[bytes, TreeEntry]) -> dict[bytes, bytes]:

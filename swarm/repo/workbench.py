@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from swarm.repo.conversation import Conversation
-from swarm.repo.git import Git
+from swarm.repo.git import Git, GitError
 from swarm.repo.merge import MERGE_OPTIONS, Conflict, Merged, merge_trees
 from swarm.repo.tree import DIFF_OPTIONS, TreeChange, decode_change
 
@@ -69,9 +69,19 @@ class Workbench:
         return commit
 
     def tree_of(self, commit: str) -> str:
-        """The tree of a commit."""
+        """The tree of a commit, which may be said as `<commit>^`.
+
+        Raises:
+            GitError: there is no such commit.
+        """
         if commit not in self._trees:
-            self._trees[commit] = self._git.one_line("rev-parse", f"{commit}^{{tree}}")
+            verb = ("cat-file", "--batch-check")
+            talk = self._talk(*verb)
+            talk.tell(f"{commit}^{{tree}}\n".encode())
+            tree, _, kind = talk.read_to(b"\n").decode().partition(" ")
+            if not kind.startswith("tree "):
+                raise GitError(("git", *verb, commit), 0, f"{commit} is not there".encode())
+            self._trees[commit] = tree
         return self._trees[commit]
 
     def changes(self, old: str, new: str) -> list[TreeChange]:
@@ -95,7 +105,7 @@ class Workbench:
 
 @contextmanager
 def _readable(content: bytes) -> Iterator[str]:
-    """A path at which another process reads this; in memory where that is possible: making a file takes 1 ms."""
+    """A path where another process can read this: in memory if possible, as making a file takes longer."""
     if hasattr(os, "memfd_create"):
         with os.fdopen(os.memfd_create("commit"), "wb", buffering=0) as memory:
             memory.write(content)

@@ -197,10 +197,10 @@ class Model:
         task.move(State.FAILED if is_final or is_last else State.QUEUED, spent)
 
     def begin_merge(self, merger: str, most: int) -> list[Task]:  # the best where the slot is free
-        free = (
-            r for r in self.runs.values() if not r.train or r.slot[0] == merger or r.slot[2] <= self.now_ms
-        )
-        ready = [task for run in free for task in run.having({State.MERGING})]
+        ready = [task for task in self.tasks.values() if task.state is State.MERGING]
+        ready = [
+            t for t in ready if not (r := t.run).train or r.slot[0] == merger or r.slot[2] <= self.now_ms
+        ]
         ready.sort(key=lambda one: (one.score, one.name))
         train = [one for one in ready if one.run is ready[0].run][:most]
         for task in train:

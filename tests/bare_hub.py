@@ -1,0 +1,73 @@
+"""Commits made of nothing but their files, in a hub, and random edits of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+from merge_board import NOBODY
+
+from swarm.repo.hub import Hub
+from swarm.repo.tree import read_blobs, read_tree
+
+FILES = tuple(f"src/{name}.txt" for name in "abcd")
+LINES = tuple(f"line {number}" for number in range(9))
+"""Of each file in the base: edits of places that are far from each other merge."""
+
+edits = st.tuples(
+    st.sampled_from(FILES),
+    st.sampled_from(("replace", "replace", "delete", "create", "remove", "BAD")),
+    st.sampled_from((0, 4, 8)),
+)
+"""A file, what is done to it, and at which line."""
+Edits = Sequence[tuple[str, str, int]]
+
+
+def edited(chosen: Edits, number: int) -> dict[str, bytes]:
+    """The files of the base as attempt `number` leaves them."""
+    files = {name: list(LINES) for name in FILES}
+    for name, verb, line in chosen:
+        if verb == "create":
+            files[f"src/new.{number}"] = [f"by {number}"]
+        elif verb == "remove":
+            files.pop(name, None)
+        elif name in files:
+            word = "BAD" if verb == "BAD" else f"by {number}"
+            files[name][line : line + 1] = [] if verb == "delete" else [word]
+    return {name: "".join(f"{each}\n" for each in lines).encode() for name, lines in files.items()}
+
+
+@dataclass
+class Bare:
+    """A hub, and commits made of nothing but their files."""
+
+    hub: Hub
+
+    def commit(self, files: dict[str, bytes], *parents: str) -> str:
+        """A commit of exactly these files."""
+        lines = b"".join(
+            b"M 100644 inline %s\ndata %d\n%s\n" % (name.encode(), len(content), content)
+            for name, content in files.items()
+        )
+        origin = "".join(f"from {parent}\n" for parent in parents).encode()
+        head = b"commit refs/heads/made\ncommitter x <x@x> 0 +0000\ndata 4\nmade\n"
+        self.hub.git.ask("update-ref", "-d", "refs/heads/made")
+        self.hub.git.run("fast-import", "--quiet", stdin=head + origin + b"deleteall\n" + lines)
+        return self.hub.resolve("refs/heads/made") or ""
+
+    def files(self, revision: str) -> dict[bytes, bytes]:
+        """Path -> content."""
+        entries = read_tree(self.hub.git, revision)
+        contents = read_blobs(self.hub.git, [entry.oid for entry in entries.values()])
+        return dict(zip(entries, contents, strict=True))
+
+    def is_bad(self, revision: str) -> bool:
+        """The gate is red on it."""
+        return any(b"BAD" in content for content in self.files(revision).values())
+
+    def merged(self, tip: str, attempt: str) -> str | None:
+        """What git makes of both, as a commit on the tip; None when they conflict."""
+        answer = self.hub.git.ask("merge-tree", "--write-tree", tip, attempt)
+        if not answer.succeeded:
+            return None
+        tree = answer.stdout.decode().strip()
+        return self.hub.git.run("commit-tree", tree, "-p", tip, "-m", "x", env=NOBODY).decode().strip()
