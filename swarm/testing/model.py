@@ -196,16 +196,14 @@ class Model:
         is_last = task.failures >= task.spec.max_attempts or task.setbacks >= SETBACK_CAP
         task.move(State.FAILED if is_final or is_last else State.QUEUED, spent)
 
-    def begin_merge(self, merger: str, most: int) -> list[Task]:  # the best where the slot is free
+    def begin_merge(self, by: str, most: int) -> list[Task]:  # the best where the slot is free
         ready = [task for task in self.tasks.values() if task.state is State.MERGING]
-        ready = [
-            t for t in ready if not (r := t.run).train or r.slot[0] == merger or r.slot[2] <= self.now_ms
-        ]
+        ready = [t for t in ready if not (r := t.run).train or r.slot[0] == by or r.slot[2] <= self.now_ms]
         ready.sort(key=lambda one: (one.score, one.name))
         train = [one for one in ready if one.run is ready[0].run][:most]
         for task in train:
             task.merge_token = self.fence = self.fence + 1
-            task.run.train, task.run.slot = train, (merger, self.fence, self.now_ms + self.lease_ms)
+            task.run.train, task.run.slot = train, (by, self.fence, self.now_ms + self.lease_ms)
         return train
 
     def renew_merge(self, ticket: MergeTicket) -> bool:  # needs the slot's token; whether it may land
