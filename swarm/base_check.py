@@ -8,7 +8,7 @@ import json
 import shlex
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from swarm.errors import SwarmError
 from swarm.fleet.launch import open_launcher
 from swarm.observe.wording import printable
 from swarm.repo.checkout import clean_checkout
-from swarm.repo.gates import GateReport, GateResult, load_gates, run_gates
+from swarm.repo.gates import Gate, GateReport, GateResult, load_gates, run_gates
 from swarm.repo.hub import Hub
 from swarm.repo.slot import LeashedLauncher
 from swarm.sandbox.protocol import Launcher, Sandbox, SandboxEndedError
@@ -33,12 +33,22 @@ def gates_on(settings: Settings, commit: str, launcher: Launcher, *, log: Path) 
     Raises:
         SwarmError: a gate is malformed, or git or Docker cannot be used.
     """
+    gates = load_gates(Hub.open_or_create(settings.hub), commit)
+    return run_on(settings, commit, gates, launcher, log=log)
+
+
+def run_on(
+    settings: Settings, commit: str, gates: Sequence[Gate], launcher: Launcher, *, log: Path
+) -> GateReport:
+    """Run these gates on a commit of the hub, until a required one fails.
+
+    Raises:
+        SwarmError: git or Docker cannot be used.
+    """
     hub = Hub.open_or_create(settings.hub)
     log.parent.mkdir(parents=True, exist_ok=True)
     labels = {"swarm.attempt": f"base/{commit}"}
-    return run_gates(
-        load_gates(hub, commit), {}, partial(clean_checkout, hub, commit), launcher, labels=labels, log=log
-    )
+    return run_gates(gates, {}, partial(clean_checkout, hub, commit), launcher, labels=labels, log=log)
 
 
 def red_note(red: GateResult, commit: str) -> str:

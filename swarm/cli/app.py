@@ -111,6 +111,7 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "operate", "down", "swarm.cli.operate:down", "Stop this repository's embedded server; its data stays."
     ),
+    Verb("operate", "gate", "swarm.cli.gate:gate", "List the gates that judge attempts, or run them."),
     Verb("operate", "bench", "swarm.cli.bench:bench", "Measure swarm on this machine."),
     Verb("integrate", "report", "swarm.cli.report:report", "Report on a run: how it went, and what it took."),
     Verb(

@@ -1,0 +1,150 @@
+"""`swarm gate list` and `run`: what judges attempts, and how it judges a commit."""
+
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from swarm.cli.context import Context, pass_context
+from swarm.cli.output import emit, json_option, say, table
+from swarm.errors import UsageError
+from swarm.observe.wording import duration, printable
+
+if TYPE_CHECKING:
+    from swarm.repo.gates import Gate, GateResult
+    from swarm.settings import Settings
+
+LAST_LINES = 20
+_FAILED = 1
+
+revision_option = click.option(
+    "--rev",
+    "revision",
+    default="HEAD",
+    show_default=True,
+    help="The commit; what is not committed takes no part.",
+)
+
+
+@click.group()
+def gate() -> None:
+    """List the gates that judge attempts, or run them."""
+
+
+@gate.command("list")
+@revision_option
+@json_option
+@pass_context
+def list_gates(context: Context, revision: str, as_json: bool) -> None:
+    """List the gates of a commit, in the order in which they run."""
+    commit, gates = _gates_of(context.settings(), revision)
+    rows = [_row(one) for one in gates]
+    emit({"commit": commit, "gates": rows}, as_json, lambda: _listed(commit, gates))
+
+
+@gate.command("run")
+@click.argument("names", nargs=-1, metavar="[GATE]...")
+@revision_option
+@json_option
+@pass_context
+def run_gates(context: Context, names: tuple[str, ...], revision: str, as_json: bool) -> None:
+    """Run gates on a commit as the merge queue would: each in a clean checkout, in the sandbox of a gate.
+
+    All of them, or those named; a red one does not keep the others from running. The exit code is 1 if one
+    that is required is red.
+    """
+    settings = context.settings()
+    commit, gates = _gates_of(settings, revision)
+    chosen = _choose(gates, names)
+    from swarm.base_check import run_on
+    from swarm.fleet.launch import open_launcher
+
+    launcher, log = open_launcher(settings), settings.home / "logs" / "gate.log"
+    log.unlink(missing_ok=True)
+    results: list[GateResult] = []
+    for one in chosen:
+        say(f"{one.name}: {printable(' '.join(one.command))}")
+        results += run_on(settings, commit, [one], launcher, log=log).results
+        say(_verdict(results[-1]))
+    passed = all(one.passed for one in results if one.required)
+    data = {
+        "commit": commit,
+        "passed": passed,
+        "gates": [_row(one) | _result(result) for one, result in zip(chosen, results, strict=True)],
+    }
+    emit(data, as_json, lambda: _told(results, log=str(log)))
+    if not passed:
+        sys.exit(_FAILED)
+
+
+def _gates_of(settings: "Settings", revision: str) -> "tuple[str, tuple[Gate, ...]]":
+    """The commit, which is imported into the hub, and its gates."""
+    from swarm.repo.gates import load_gates
+    from swarm.repo.hub import Hub
+
+    hub = Hub.open_or_create(settings.hub)
+    commit = hub.import_base(settings.root, revision)
+    return commit, load_gates(hub, commit)
+
+
+def _choose(gates: "tuple[Gate, ...]", names: tuple[str, ...]) -> "list[Gate]":
+    known = {one.name: one for one in gates}
+    if not known:
+        raise UsageError("there is no gate", hint="`swarm init` writes one into swarm.toml; commit it")
+    for name in names:
+        if name not in known:
+            raise UsageError(f"no gate {name!r}", hint=f"known: {', '.join(known)}")
+    return [known[name] for name in dict.fromkeys(names)] if names else list(gates)
+
+
+def _row(one: "Gate") -> dict[str, object]:
+    return {
+        "name": one.name,
+        "command": list(one.command),
+        "timeout_s": one.timeout_s,
+        "env": dict(one.env),
+        "required": one.required,
+    }
+
+
+def _result(result: "GateResult") -> dict[str, object]:
+    return {
+        "passed": result.passed,
+        "exit_code": result.exit_code,
+        "duration_s": round(result.duration_s, 3),
+        "timed_out": result.timed_out,
+        "output": result.output,
+    }
+
+
+def _listed(commit: str, gates: "tuple[Gate, ...]") -> str:
+    if not gates:
+        return f"none in swarm.toml at {commit[:12]}: only acceptance commands judge"
+    rows = [
+        [
+            one.name,
+            "yes" if one.required else "no",
+            duration(one.timeout_s),
+            printable(shlex.join(one.command)),
+        ]
+        for one in gates
+    ]
+    return table(["GATE", "REQUIRED", "TIMEOUT", "COMMAND"], rows, right=[2])
+
+
+def _verdict(result: "GateResult") -> str:
+    told = f"{result.name}: green" if result.passed else str(result)
+    told += "" if result.required else " (not required)"
+    return click.style(f"{told}, after {duration(result.duration_s)}", fg="green" if result.passed else "red")
+
+
+def _told(results: "list[GateResult]", *, log: str) -> str:
+    """The end of what red ones printed, and where the rest is."""
+    lines = []
+    for result in results:
+        if not result.passed:
+            shown = [line for line in printable(result.output).splitlines() if line.strip()][-LAST_LINES:]
+            lines += [click.style(str(result), bold=True), *(f"  | {line}" for line in shown)]
+    green = sum(result.passed for result in results)
+    return "\n".join([*lines, f"{green} of {len(results)} green; what they printed is in {log}"])

@@ -1,0 +1,105 @@
+"""`swarm gate`: what judges attempts, and how it judges a commit."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from swarm.testing.repository import UserRepository, make_repository
+
+GATES = """
+[gate.tests]
+command = ["sh", "-c", "test -e green || { echo no green here; exit 3; }"]
+timeout_s = 60
+
+[gate.hint]
+command = ["sh", "-c", "touch left-over; echo $WORD; exit 1"]
+env = { WORD = "hello" }
+required = false
+
+[gate.clean]
+command = ["sh", "-c", "! test -e left-over && ! test -e .git && ! test -e uncommitted"]
+"""
+Swarm = Callable[..., Any]
+
+
+@pytest.fixture
+def repository(folder: Path) -> UserRepository:
+    """A repository with three gates, of which one is red, and a file that is not committed."""
+    made = make_repository(folder, {"swarm.toml": (folder / "swarm.toml").read_text() + GATES})
+    (folder / "uncommitted").write_text("not there for gates\n")
+    return made
+
+
+def test_the_gates_of_a_commit_are_listed(swarm: Swarm, repository: UserRepository) -> None:
+    """In their order, with what each is; of an older commit too."""
+    old = repository.head()
+    repository.commit(
+        {"swarm.toml": (repository.path / "swarm.toml").read_text() + '[gate.new]\ncommand = ["x"]\n'}
+    )
+
+    now, then = swarm("gate", "list"), swarm("gate", "list", "--rev", old, "--json").json()
+
+    assert [line.split()[:3] for line in now.out.splitlines()[1:]] == [
+        ["tests", "yes", "1m00s"],
+        ["hint", "no", "30m00s"],
+        ["clean", "yes", "30m00s"],
+        ["new", "yes", "30m00s"],
+    ]
+    assert then["commit"] == old
+    assert [one["name"] for one in then["gates"]] == ["tests", "hint", "clean"]
+    assert then["gates"][1] | {"command": []} == {
+        "name": "hint",
+        "command": [],
+        "timeout_s": 1800.0,
+        "env": {"WORD": "hello"},
+        "required": False,
+    }
+
+
+def test_each_gate_runs_in_a_clean_checkout_and_red_ends_with_1(
+    swarm: Swarm, repository: UserRepository
+) -> None:
+    """What is not committed takes no part; a red one keeps no other from running."""
+    ended = swarm("gate", "run", "--json")
+
+    told = ended.json()
+    assert ended.code == 1
+    assert (told["commit"], told["passed"]) == (repository.head(), False)
+    assert [(one["name"], one["passed"], one["exit_code"]) for one in told["gates"]] == [
+        ("tests", False, 3),
+        ("hint", False, 1),
+        ("clean", True, 0),
+    ]
+    assert [one["output"] for one in told["gates"]] == ["no green here\n", "hello\n", ""]
+    assert "tests: exit code 3" in ended.err
+
+
+def test_chosen_gates_run_on_a_chosen_commit(swarm: Swarm, repository: UserRepository) -> None:
+    """Green, the exit code is 0; one that is not required decides nothing."""
+    red = repository.head()
+    repository.commit({"green": ""})
+
+    green = swarm("gate", "run", "tests", "hint")
+    again = swarm("gate", "run", "tests", "--rev", red)
+
+    assert green.code == 0
+    assert "1 of 2 green" in green.out
+    assert "hint: exit code 1 (not required)" in green.err
+    assert again.code == 1
+    assert "  | no green here" in again.out
+    assert (repository.path / ".swarm" / "logs" / "gate.log").read_text() == "no green here\n"
+
+
+def test_what_cannot_be_run_says_why(swarm: Swarm, repository: UserRepository) -> None:
+    """An unknown gate or commit, and a repository without gates."""
+    wrong, nowhere = swarm("gate", "run", "test"), swarm("gate", "list", "--rev", "nowhere")
+    repository.commit({"swarm.toml": ""})
+    none = swarm("gate", "run")
+
+    assert (wrong.code, nowhere.code, none.code) == (2, 2, 2)
+    assert "no gate 'test'\nhelp: known: tests, hint, clean" in wrong.err
+    assert "has no commit 'nowhere'" in nowhere.err
+    assert "there is no gate\nhelp: `swarm init` writes one" in none.err
+    assert swarm("gate", "list").out.startswith("none in swarm.toml at ")
