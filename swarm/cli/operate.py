@@ -114,6 +114,7 @@ def supervisor(context: Context, lifeline: bool, as_json: bool) -> None:
         merger_id=worker_id,
         home=settings.home,
         most=settings.train,
+        isolation=f"{settings.isolation} {settings.image}",
     )
     publish_to = settings.root if (settings.root / ".git").exists() else None
     archiver = Archiver(engine, settings)

@@ -87,19 +87,26 @@ def find_faults(path: bytes, versions: Versions) -> list[Fault]:
 
 
 def find_unaccounted(
-    git: Git, bench: Workbench, *, attempt: str, ours: str, result: str, merged: Sequence[TreeChange]
+    git: Git,
+    bench: Workbench,
+    *,
+    base: str,
+    theirs: str,
+    ours: str,
+    result: str,
+    merged: Sequence[TreeChange],
 ) -> list[str]:
     """What does not add up in a merge, in words; empty when all does.
 
     Args:
         git: the repository.
         bench: compares trees.
-        attempt: the commit that was merged; its parent is what it began with.
+        base: the tree that the attempt began with.
+        theirs: the attempt's own.
         ours: the tree that it was merged onto.
         result: the merged tree.
         merged: what differs between `ours` and `result`.
     """
-    base, theirs = bench.tree_of(f"{attempt}^"), bench.tree_of(attempt)
     meant = {change.path: change for change in bench.changes(base, theirs)}
     did = {change.path: change for change in merged}
     # A file that went from the same content to the same content was touched by nobody else.

@@ -11,12 +11,15 @@ from pathlib import Path
 from swarm.engine.claims import Failure, MergeTicket
 from swarm.errors import StaleTokenError
 from swarm.repo.checkout import clean_checkout
+from swarm.repo.gate_cache import GateCache
 from swarm.repo.gates import GateReport, GateResult, load_gates, run_gates
 from swarm.repo.hub import Hub
 from swarm.repo.merge import MAX_EVIDENCE, Violation
 from swarm.repo.slot import LeashedLauncher
 from swarm.settings import attempt_log
 from swarm.states import FailureKind
+
+_KNOWN = "gate {} has passed on this very tree before, and was not run again\n"
 
 
 class Outcome(StrEnum):
@@ -76,6 +79,7 @@ def judge(
     base: str,
     leash: LeashedLauncher,
     home: Path,
+    cache: GateCache,
 ) -> GateReport:
     """F4: the project's gates, and what each of these tasks says of itself, on nothing but that tree."""
     gates = load_gates(hub, base)
@@ -88,7 +92,15 @@ def judge(
     name = f"{ticket.run}/{ticket.task.id}/{ticket.attempt}"
     labels = {"swarm.run": ticket.run, "swarm.task": ticket.task.id, "swarm.attempt": name}
     checkout = partial(clean_checkout, hub, tree)
-    report = run_gates(gates, acceptance, checkout, leash, labels=labels, log=first)
+    report = run_gates(
+        gates, acceptance, checkout, leash, labels=labels, log=first, find=partial(cache.find, tree)
+    )
+    said = {result.name: result for result in report.results}
+    with first.open("a", encoding="utf-8") as log_file:
+        for gate in gates:
+            if gate.name in said:
+                cache.keep(tree, gate, said[gate.name])
+                log_file.write(_KNOWN.format(gate.name) if said[gate.name].is_known else "")
     for log in rest:
         log.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(first, log)

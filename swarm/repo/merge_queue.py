@@ -28,6 +28,7 @@ from swarm.engine.engine import Engine
 from swarm.engine.records import RunRecord
 from swarm.errors import ConfigError, StaleTokenError, StoreUnreachableError, UnreachableError
 from swarm.repo.checkout import sweep_checkouts
+from swarm.repo.gate_cache import GateCache
 from swarm.repo.gates import GateReport
 from swarm.repo.git import GitError
 from swarm.repo.hub import Hub
@@ -48,6 +49,7 @@ class MergeQueue:
 
     Args:
         most: attempts in a train at most; 1 judges each by itself.
+        isolation: what `launcher` stands for: a gate that was green is not run again under the same.
     """
 
     def __init__(
@@ -59,13 +61,15 @@ class MergeQueue:
         merger_id: str,
         home: Path,
         most: int = MOST,
+        isolation: str = "",
     ) -> None:
         self._engine = engine
         self._hub = hub
         self._merger_id = merger_id
         self._size = TrainSize(most)
         self._reconciler = Reconciler(engine, hub)
-        self._merging = Merging(engine, hub, launcher, self._reconciler, home=home)
+        self._cache = GateCache(home, isolation)
+        self._merging = Merging(engine, hub, launcher, self._reconciler, home=home, cache=self._cache)
         self._log = structlog.get_logger().bind(worker=merger_id)
 
     def reconcile(self) -> tuple[Frozen, ...]:
@@ -74,6 +78,7 @@ class MergeQueue:
         Returns the branches that nothing may land on until a person has looked, each with the reason.
         """
         sweep_checkouts(self._hub)
+        self._cache.prune()
         return self._reconciler.reconcile_all()
 
     def land_train(self) -> tuple[Landing, ...]:

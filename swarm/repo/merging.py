@@ -9,6 +9,7 @@ from swarm.engine.claims import MergeTicket
 from swarm.engine.engine import Engine
 from swarm.engine.records import RunRecord
 from swarm.errors import StaleTokenError
+from swarm.repo.gate_cache import GateCache
 from swarm.repo.gates import GateReport
 from swarm.repo.git import GitError
 from swarm.repo.hub import Hub
@@ -38,13 +39,21 @@ class Merging:
     """What it takes to land trains of one project."""
 
     def __init__(
-        self, engine: Engine, hub: Hub, launcher: Launcher, reconciler: Reconciler, *, home: Path
+        self,
+        engine: Engine,
+        hub: Hub,
+        launcher: Launcher,
+        reconciler: Reconciler,
+        *,
+        home: Path,
+        cache: GateCache,
     ) -> None:
         self._engine = engine
         self._hub = hub
         self._launcher = launcher
         self._reconciler = reconciler
         self._home = home
+        self._cache = cache
 
     def settle(self, tickets: Sequence[MergeTicket], record: RunRecord, fence: str) -> Settled:
         """Couple on the tip, judge, move the branch; again when it, or the train, has changed meanwhile.
@@ -61,7 +70,9 @@ class Merging:
             own, tree = [car.ticket for car in cars], cars[-1].tree
             key = (tree, *(ticket.task.id for ticket in own))
             if key not in judged:
-                judged[key] = judge(self._hub, own, tree, base=record.base, leash=leash, home=self._home)
+                judged[key] = judge(
+                    self._hub, own, tree, base=record.base, leash=leash, home=self._home, cache=self._cache
+                )
             return judged[key]
 
         with kept_slot(self._engine, tickets, leash.cut), Workbench(self._hub.git) as bench:

@@ -77,8 +77,16 @@ def _merged(git: Git, bench: Workbench, ticket: MergeTicket, train: Train) -> Ca
     violations = find_violations(git, changes, merged.tree, WriteScope(ticket.task.files))
     if violations:
         raise out_of_scope(violations)
+    # Who had nothing to do hands in what it began with, which may have no parent.
+    began = ticket.base if ticket.commit == ticket.base else f"{ticket.commit}^"
     faults = find_unaccounted(
-        git, bench, attempt=ticket.commit, ours=bench.tree_of(head), result=merged.tree, merged=changes
+        git,
+        bench,
+        base=bench.tree_of(began),
+        theirs=bench.tree_of(ticket.commit),
+        ours=bench.tree_of(head),
+        result=merged.tree,
+        merged=changes,
     )
     if faults:
         raise unaccounted(faults)

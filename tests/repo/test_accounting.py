@@ -69,10 +69,15 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Bare:
 def unaccounted(bare: Bare, attempt: str, ours: str, result: str) -> list[str]:
     """What is found in a merge of whole trees."""
     with Workbench(bare.hub.git) as bench:
-        trees = bench.tree_of(ours), bench.tree_of(result)
-        changes = bench.changes(*trees)
+        before, after = bench.tree_of(ours), bench.tree_of(result)
         return find_unaccounted(
-            bare.hub.git, bench, attempt=attempt, ours=trees[0], result=trees[1], merged=changes
+            bare.hub.git,
+            bench,
+            base=bench.tree_of(f"{attempt}^"),
+            theirs=bench.tree_of(attempt),
+            ours=before,
+            result=after,
+            merged=bench.changes(before, after),
         )
 
 

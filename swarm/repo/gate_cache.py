@@ -1,0 +1,75 @@
+"""What gates have passed on a tree: a tree that comes again, after a crash say, is not judged again.
+
+Only green results are kept, and for a day: what a gate needs beside the tree (installed programs, the
+network) may change, and a gate that fails by chance must not do so for good.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from swarm.repo.gates import Gate, GateResult
+
+FOLDER_NAME = "gate-results"
+MAX_AGE_S = 24 * 3600
+MOST_KEPT = 2000
+_VERSION = 1
+
+
+class GateCache:
+    """Green results by tree, gate and isolation. Safe to use from several processes.
+
+    Args:
+        home: the folder of everything that swarm keeps for the repository.
+        isolation: under what gates run; a result counts only under the same.
+    """
+
+    def __init__(self, home: Path, isolation: str = "") -> None:
+        self._folder = home / FOLDER_NAME
+        self._isolation = isolation
+
+    def find(self, tree: str, gate: Gate) -> GateResult | None:
+        """What the gate said of this tree, if that was green and not long ago."""
+        path = self._path(tree, gate)
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            if time.time() - path.stat().st_mtime < MAX_AGE_S:
+                kept = json.loads(path.read_text(encoding="utf-8"))
+                return GateResult(
+                    gate.name,
+                    gate.command,
+                    0,
+                    kept["duration_s"],
+                    kept["output"],
+                    gate.required,
+                    is_known=True,
+                )
+        return None
+
+    def keep(self, tree: str, gate: Gate, result: GateResult) -> None:
+        """Remember a green result. A disk that is full loses it, and nothing else."""
+        if not result.passed or result.is_known:
+            return
+        data = json.dumps({"duration_s": result.duration_s, "output": result.output})
+        with contextlib.suppress(OSError):
+            self._folder.mkdir(exist_ok=True)
+            file, name = tempfile.mkstemp(dir=self._folder, prefix=".")
+            with os.fdopen(file, "w", encoding="utf-8") as writer:
+                writer.write(data)
+            Path(name).replace(self._path(tree, gate))
+
+    def prune(self) -> None:
+        """Drop what is too old to count, and the oldest of too many."""
+        with contextlib.suppress(OSError):
+            found = sorted(self._folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+            for place, path in enumerate(found):
+                if place >= MOST_KEPT or time.time() - path.stat().st_mtime > MAX_AGE_S:
+                    path.unlink(missing_ok=True)
+
+    def _path(self, tree: str, gate: Gate) -> Path:
+        definition = [_VERSION, tree, gate.name, gate.command, gate.timeout_s, sorted(gate.env.items())]
+        digest = hashlib.sha256(json.dumps([*definition, self._isolation]).encode()).hexdigest()
+        return self._folder / f"{digest[:40]}.json"
