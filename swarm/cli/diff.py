@@ -12,6 +12,7 @@ from swarm.states import TaskState
 
 if TYPE_CHECKING:
     from swarm.engine.records import TaskRecord
+    from swarm.repo.hub import Hub
 
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
@@ -20,9 +21,12 @@ _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 @task_argument
 @run_option
 @click.option("--attempt", "of_attempt", is_flag=True, help="The last attempt, even when it did not land.")
+@click.option(
+    "--sides", is_flag=True, help="Of a conflict: what landed, what the attempt did, what both began with."
+)
 @json_option
 @pass_context
-def diff(context: Context, task: str, run: str, of_attempt: bool, as_json: bool) -> None:
+def diff(context: Context, task: str, run: str, of_attempt: bool, sides: bool, as_json: bool) -> None:
     """Print what a task changed.
 
     TASK is an id or the beginning of one: the commit that landed, else its last attempt.
@@ -33,6 +37,9 @@ def diff(context: Context, task: str, run: str, of_attempt: bool, as_json: bool)
     record = reads.task(run, resolve_task(reads, run, task))
     from swarm.repo.hub import Hub
 
+    if sides:
+        _print_sides(Hub(settings.hub), record, reads.run(run).branch, as_json)
+        return
     landed = record.merged_commit and not of_attempt
     commit = record.merged_commit if landed else record.attempt_commit
     if not commit:
@@ -49,6 +56,28 @@ def diff(context: Context, task: str, run: str, of_attempt: bool, as_json: bool)
         "patch": patch,
     }
     emit(data, as_json, lambda: "\n".join(map(_coloured, printable(patch).splitlines())))
+
+
+def _print_sides(hub: "Hub", record: "TaskRecord", branch: str, as_json: bool) -> None:
+    """The three sides of a conflict, between the last attempt and the branch as it is now."""
+    from swarm.repo.conflicts import read_sides
+    from swarm.repo.merge import Conflict, merge_trees
+
+    attempt, tip, task = record.attempt_commit, hub.tip(branch), record.spec
+    if not attempt or tip is None or hub.resolve(attempt) is None:
+        raise UsageError(
+            f"no attempt of task {task.id!r} is kept", hint=f"`swarm why {task.id}` says how it stands"
+        )
+    conflict = merge_trees(hub.git, tip, attempt)
+    if not isinstance(conflict, Conflict):
+        raise UsageError(
+            f"the last attempt of task {task.id!r} does not conflict with {branch!r} as it is now",
+            hint=f"`swarm diff {task.id} --attempt` shows what it changed",
+        )
+    found = read_sides(hub.git, conflict, base=f"{attempt}^", tip=tip, attempt=attempt)
+    data = {"run": record.run, "task": task.id, "attempt": record.attempt, "commit": attempt, "tip": tip}
+    data |= {name: getattr(found, name) for name in ("paths", "landed", "ours", "theirs", "hunks")}
+    emit(data, as_json, lambda: "\n".join(map(_coloured, printable(found.render(task)).splitlines())))
 
 
 def _nothing_to_show(record: "TaskRecord") -> UsageError:

@@ -203,11 +203,18 @@ class MergeQueue:
         crashpoint("merge.after_complete")
         return _verdict_on(ticket, outcome, commit=car.commit, newly_queued=queued, gates=gates)
 
+    def _has_conflicted(self, ticket: MergeTicket) -> bool:
+        history = self._engine.task(ticket.run, ticket.task.id).history
+        return any(one.kind == FailureKind.CONFLICT for one in history)
+
     def _send_back(self, ticket: MergeTicket, verdict: NotLandingError) -> Landing:
         """Tell the engine why; first see to it that a judged attempt is never handed in again."""
         if not verdict.keeps_attempt:
             self._hub.reject_attempts(ticket.run, ticket.task.id)
         failure = verdict.failure
+        if verdict.outcome == Outcome.CONFLICT and self._has_conflicted(ticket):
+            # Two attempts that saw what the other side wants did not get by: a person has to decide.
+            failure = replace(failure, reason=f"{failure.reason}, for the second time", retryable=False)
         try:
             requeued = self._engine.send_back(ticket, failure)
         except StaleTokenError as error:

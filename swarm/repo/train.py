@@ -7,6 +7,7 @@ from swarm.crashpoints import crashpoint
 from swarm.engine.claims import Failure, MergeTicket
 from swarm.plan.scope import WriteScope
 from swarm.repo.accounting import find_unaccounted
+from swarm.repo.conflicts import read_sides
 from swarm.repo.gates import GateReport
 from swarm.repo.git import Git
 from swarm.repo.landing import NotLandingError, Outcome, out_of_scope, unaccounted
@@ -67,11 +68,7 @@ def _merged(git: Git, bench: Workbench, ticket: MergeTicket, train: Train) -> Ca
         if head != train.tip:
             merged = bench.merge(train.tip, ticket.commit)
         if isinstance(merged, Conflict):
-            paths = ", ".join(merged.paths)
-            failure = Failure(
-                FailureKind.CONFLICT, f"conflicts with what has landed: {paths}", merged.evidence
-            )
-            raise NotLandingError(Outcome.CONFLICT, failure)
+            raise _conflicting(git, ticket, merged, train.tip)
         return None
     changes = bench.changes(bench.tree_of(head), merged.tree)
     violations = find_violations(git, changes, merged.tree, WriteScope(ticket.task.files))
@@ -95,6 +92,14 @@ def _merged(git: Git, bench: Workbench, ticket: MergeTicket, train: Train) -> Ca
     message = landing_message(ticket.run, ticket.task, ticket.attempt, ticket.merge_token)
     commit = bench.commit(merged.tree, head, message.encode("utf-8", "replace"))
     return Car(ticket, merged.tree, commit, changes_something=True)
+
+
+def _conflicting(git: Git, ticket: MergeTicket, conflict: Conflict, tip: str) -> NotLandingError:
+    """The verdict on an attempt that does not fit what has landed; the next one is told of both sides."""
+    reason = f"conflicts with what has landed: {', '.join(conflict.paths)}"
+    sides = read_sides(git, conflict, base=f"{ticket.commit}^", tip=tip, attempt=ticket.commit)
+    failure = Failure(FailureKind.CONFLICT, reason, sides.render(ticket.task))
+    return NotLandingError(Outcome.CONFLICT, failure)
 
 
 @dataclass(frozen=True)

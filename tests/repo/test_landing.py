@@ -87,13 +87,51 @@ def test_a_conflict_goes_back_with_the_hunks(board: Board) -> None:
     record = board.engine.task(board.run, second.task.id)
     assert record.failure_kind == "conflict"
     assert "src/a.py" in record.failure_reason
+    first = next(name for name in ("one", "two") if name != second.task.id)
+    parts = [line for line in record.evidence.splitlines() if line.startswith("# ")]
+    assert parts == [
+        f"# The change of '{second.task.id}' conflicts with what has landed since it began, in",
+        "# What has landed there since",
+        f"# What '{second.task.id}' was to do",
+        "# The conflict, with the lines that both began with",
+        "# What the landed changes did there",
+        f"# What '{second.task.id}' did there",
+    ]
+    assert f"\n{first}: Do {first}\n" in record.evidence
     assert "CONFLICT (content)" in record.evidence
+    assert "|||||||" in record.evidence
     assert "a = 'ours'" in record.evidence
     assert "a = 'theirs'" in record.evidence
     assert board.hub.tip(board.branch) == tip
     assert find_attempt(board.hub, board.run, second.task.id) is None
     assert len(board.hub.refs_under("refs/swarm/rejected/")) == 1
     assert board.violations() == []
+
+
+def test_a_second_conflict_goes_to_a_person(board: Board) -> None:
+    """Whoever was told of both sides and conflicts again is not tried a third time."""
+    first = conflicting(board)
+    board.land()
+    again = board.claim()
+    assert again.task.id == first.task.id
+    other = board.user.commit({"src/a.py": "a = 'by a person'\n"})
+    workspace = board.workspace(again)
+    (workspace.tree / "src/a.py").write_text("a = 'once more'\n")
+    board.engine.hand_in(again, commit=board.take(again, workspace))
+    board.hub.import_base(board.user.path, other)
+    git, tip = board.hub.git, board.hub.tip(board.branch)
+    theirs = git.one_line("rev-parse", f"{other}^{{tree}}")
+    moved = git.run("commit-tree", theirs, "-p", str(tip), "-m", "by hand", env=NOBODY).decode().strip()
+    board.hub.create_refs({f"refs/heads/{board.branch}": moved})
+
+    landing = board.land()
+
+    assert (landing.outcome, landing.requeued) == (Outcome.CONFLICT, False)
+    assert landing.reason == "conflicts with what has landed: src/a.py, for the second time"
+    record = board.engine.task(board.run, again.task.id)
+    assert (record.state, record.needs_person) == (TaskState.FAILED, True)
+    assert f"{moved[:12]}: by hand" in record.evidence
+    assert "a = 'once more'" in record.evidence
 
 
 def test_a_change_outside_the_scope_does_not_land(board: Board) -> None:

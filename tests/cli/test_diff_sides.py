@@ -1,0 +1,65 @@
+"""`swarm diff --sides`: a conflict, for the person who has to decide it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bare_hub import Bare
+
+from swarm.plan.model import TaskSpec
+from swarm.repo.hub import Hub
+from swarm.repo.trailers import landing_message
+from swarm.repo.workbench import Workbench
+
+Swarm, Bench, Task = Callable[..., Any], Any, Callable[..., TaskSpec]
+
+
+@pytest.fixture
+def bare(folder: Path) -> Bare:
+    """The project's hub, empty."""
+    return Bare(Hub.open_or_create(folder / ".swarm" / "repo.git"))
+
+
+def test_the_sides_of_a_conflict_are_shown(swarm: Swarm, bench: Bench, task: Task, bare: Bare) -> None:
+    """What each was for, what each did, and the lines that both began with."""
+    run = bench.submit(task("mine"), task("other"))
+    base = bare.commit({"a.py": b"one\ntwo\nthree\n"})
+    changed = bare.commit({"a.py": b"one\nTHEIRS\nthree\n"}, base)
+    with Workbench(bare.hub.git) as workbench:
+        message = landing_message(run, task("other"), 1, 5).encode()
+        tip = workbench.commit(workbench.tree_of(changed), base, message)
+    bare.hub.create_refs({f"refs/heads/swarm/{run}": tip})
+    attempt = bare.commit({"a.py": b"one\nMINE\nthree\n"}, base)
+    claim = bench.claim()
+    bench.engine.hand_in(claim, commit=attempt)
+
+    told, data = swarm("diff", "mine", "--sides").out, swarm("diff", "mine", "--sides", "--json").json()
+
+    assert (data["commit"], data["tip"], data["paths"], data["landed"]) == (
+        attempt,
+        tip,
+        ["a.py"],
+        ["other: Do other"],
+    )
+    assert "+THEIRS" in data["ours"]
+    assert "+MINE" in data["theirs"]
+    for line in ("# What 'mine' was to do", "Do mine", "other: Do other", "+THEIRS", "+MINE", "+||||||| "):
+        assert any(one.startswith(line) for one in told.splitlines()), line
+    assert "\n+two\n" in told  # what both began with, in the hunk
+
+
+def test_where_nothing_conflicts_the_next_step_is_named(
+    swarm: Swarm, bench: Bench, task: Task, bare: Bare
+) -> None:
+    """No attempt, and one that fits."""
+    run = bench.submit(task("mine"))
+    none = swarm("diff", "mine", "--sides")
+    base = bare.commit({"a.py": b"one\n"})
+    bare.hub.create_refs({f"refs/heads/swarm/{run}": base})
+    bench.engine.hand_in(bench.claim(), commit=bare.commit({"a.py": b"two\n"}, base))
+    fits = swarm("diff", "mine", "--sides")
+
+    assert (none.code, fits.code) == (2, 2)
+    assert "no attempt of task 'mine' is kept\nhelp: `swarm why mine`" in none.err
+    assert f"does not conflict with 'swarm/{run}' as it is now\nhelp: `swarm diff mine --attempt`" in fits.err
