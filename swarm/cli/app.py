@@ -113,6 +113,12 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb("operate", "gate", "swarm.cli.gate:gate", "List the gates that judge attempts, or run them."),
     Verb("operate", "bench", "swarm.cli.bench:bench", "Measure swarm on this machine."),
+    Verb(
+        "integrate",
+        "land",
+        "swarm.cli.land:land",
+        "Bring what a run has landed into a branch of yours: fast-forwarded, else merged.",
+    ),
     Verb("integrate", "report", "swarm.cli.report:report", "Report on a run: how it went, and what it took."),
     Verb(
         "integrate",

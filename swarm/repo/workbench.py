@@ -57,10 +57,11 @@ class Workbench:
         _skip_conflict(talk)
         return merge_trees(self._git, ours, theirs)  # once more, for its evidence
 
-    def commit(self, tree: str, parent: str, message: bytes) -> str:
-        """Write a commit by swarm, now, and return its id."""
+    def commit(self, tree: str, parent: str, message: bytes, *, and_of: str = "") -> str:
+        """Write a commit by swarm, now, and return its id; `and_of` is another parent."""
         stamp = f"{_IDENTITY} {int(time.time())} +0000"
-        head = f"tree {tree}\nparent {parent}\nauthor {stamp}\ncommitter {stamp}\n\n"
+        parents = "".join(f"parent {each}\n" for each in (parent, and_of) if each)
+        head = f"tree {tree}\n{parents}author {stamp}\ncommitter {stamp}\n\n"
         with _readable(head.encode() + message) as path:
             talk = self._talk("hash-object", "-t", "commit", "-w", "--stdin-paths")
             talk.tell(f"{path}\n".encode())

@@ -1,0 +1,54 @@
+"""`land`: what a run has landed, in a branch of yours."""
+
+from functools import partial
+
+import click
+
+from swarm.cli.context import Context, find_run, pass_context, run_argument
+from swarm.cli.output import emit, json_option
+from swarm.errors import RefusedError
+
+_TOLD = {
+    "created": "{into} now exists, at {commit}",
+    "advanced": "{into} was fast-forwarded to {commit}",
+    "merged": "{branch} was merged into {into}, at {commit}; the gates are green on both",
+    "up_to_date": "{into} holds all of it already, at {commit}",
+}
+
+
+@click.command()
+@run_argument
+@click.option("--into", required=True, metavar="BRANCH", help="Yours; created where it does not exist.")
+@json_option
+@pass_context
+def land(context: Context, run: str, into: str, as_json: bool) -> None:
+    """Bring what a run has landed into a branch of yours: fast-forwarded, else merged.
+
+    A merge lands only if the gates are green on it. A branch that is checked out is left alone: no file,
+    index or HEAD of yours is ever changed.
+    """
+    settings, reads = context.settings(), context.reads()
+    record = reads.run(find_run(reads, run))
+    if not record.state.is_terminal:
+        raise RefusedError(
+            f"run {record.run!r} is {record.state.value}: more is to land",
+            hint=f"`swarm wait {record.run}` blocks until it ends",
+        )
+    from swarm.base_check import gates_on
+    from swarm.fleet.launch import open_launcher
+    from swarm.repo.delivery import deliver
+    from swarm.repo.hub import Hub
+
+    judge = partial(
+        gates_on, settings, launcher=open_launcher(settings), log=settings.home / "logs" / "land.gate.log"
+    )
+    delivered = deliver(Hub.open_or_create(settings.hub), settings.root, record.branch, into, judge=judge)
+    data = {
+        "run": record.run,
+        "branch": record.branch,
+        "into": into,
+        "how": delivered.how.value,
+        "commit": delivered.commit,
+    }
+    shown = {"branch": record.branch, "into": into, "commit": delivered.commit[:12]}
+    emit(data, as_json, lambda: _TOLD[delivered.how].format(**shown))

@@ -1,0 +1,110 @@
+"""Bringing what has landed into a branch of the user's, on request: fast-forwarded, or merged and judged."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from swarm.errors import RefusedError, UsageError
+from swarm.repo.gates import GateReport
+from swarm.repo.git import FETCH_ONLY, Git, GitError
+from swarm.repo.hub import Hub
+from swarm.repo.merge import Conflict
+from swarm.repo.refs import branch_ref
+from swarm.repo.user_repository import commit_of
+from swarm.repo.workbench import Workbench
+
+
+class How(StrEnum):
+    """How a branch came to hold what has landed."""
+
+    CREATED = "created"
+    ADVANCED = "advanced"
+    MERGED = "merged"
+    UP_TO_DATE = "up_to_date"
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A branch of the user's, and the commit that it is at now."""
+
+    into: str
+    how: How
+    commit: str
+
+
+def deliver(
+    hub: Hub, user_repository: Path, branch: str, into: str, *, judge: Callable[[str], GateReport]
+) -> Delivered:
+    """Bring an integration branch into a branch of the user's, which is created where it does not exist.
+
+    Args:
+        hub: where the integration branch is.
+        user_repository: only the one branch of it is written; HEAD, index and files stay as they are.
+        branch: the integration branch.
+        into: the user's.
+        judge: runs the gates on a commit of the hub; asked of a merge, which nothing has judged yet.
+
+    Raises:
+        UsageError: `into` is no name for a branch, or nothing has landed.
+        RefusedError: it is checked out, its commits conflict with what landed, or the gates are red on both.
+    """
+    user, tip = Git.around(user_repository), hub.tip(branch)
+    if not Git().ask("check-ref-format", "--branch", into).succeeded:
+        raise UsageError(f"{into!r} is no name for a branch", hint="name it as `git branch` would")
+    if tip is None:
+        raise UsageError(f"nothing has landed on {branch!r}", hint="`swarm status` says how the run stands")
+    if into in _checked_out(user):
+        raise RefusedError(
+            f"branch {into!r} is checked out: swarm changes nobody's files",
+            hint=f"`git merge {branch}` there, or switch to another branch first",
+        )
+    known = user.ask("rev-parse", "--verify", "--quiet", branch_ref(into)).succeeded
+    current = commit_of(user_repository, branch_ref(into)) if known else ""
+    if not current:
+        return _move(user, hub, into, tip, How.CREATED)
+    hub.import_base(user_repository, current)
+    if _is_ancestor(hub.git, tip, current):
+        return Delivered(into, How.UP_TO_DATE, current)
+    if _is_ancestor(hub.git, current, tip):
+        return _move(user, hub, into, tip, How.ADVANCED)
+    merged = _merge(hub, branch, into, current, tip)
+    report = judge(merged)
+    if report.failure:
+        raise RefusedError(
+            f"merged into {into!r} the gates are red: {report.failure}",
+            hint=f"rebase {into!r}, or run the plan again from it",
+        )
+    return _move(user, hub, into, merged, How.MERGED)
+
+
+def _merge(hub: Hub, branch: str, into: str, current: str, tip: str) -> str:
+    with Workbench(hub.git) as bench:
+        merged = bench.merge(current, tip)
+        if isinstance(merged, Conflict):
+            raise RefusedError(
+                f"{branch!r} conflicts with {into!r} in {', '.join(merged.paths)}",
+                hint=f"`git merge {branch}` on {into}, and settle it there",
+            )
+        message = f"Merge branch '{branch}' into {into}\n"
+        return bench.commit(merged.tree, current, message.encode(), and_of=tip)
+
+
+def _move(user: Git, hub: Hub, into: str, commit: str, how: How) -> Delivered:
+    """Have the user's repository fetch the commit into the branch; git refuses what is no fast-forward."""
+    options = ("-c", "core.logAllRefUpdates=false", "-c", "fetch.writeCommitGraph=false")
+    answer = user.ask(*options, *FETCH_ONLY, "--", str(hub.path), f"{commit}:{branch_ref(into)}")
+    if not answer.succeeded:
+        raise GitError(["git", "fetch", str(hub.path), into], answer.exit_code, answer.stderr)
+    return Delivered(into, how, commit)
+
+
+def _checked_out(user: Git) -> set[str]:
+    """The branches that some work tree of the user's is on."""
+    listed = user.run("worktree", "list", "--porcelain", "-z").decode("utf-8", "surrogateescape").split("\0")
+    heads = (line.removeprefix("branch ") for line in listed if line.startswith("branch "))
+    return {head.removeprefix("refs/heads/") for head in heads}
+
+
+def _is_ancestor(git: Git, older: str, newer: str) -> bool:
+    return git.ask("merge-base", "--is-ancestor", older, newer).succeeded

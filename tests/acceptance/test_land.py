@@ -1,0 +1,35 @@
+"""`swarm land`: from the end of a run to a branch of the user's, with the real gate on what it merges."""
+
+from real_swarm import DIAMOND, Swarm, write_task
+
+
+def test_what_a_run_landed_is_taken_into_a_branch(swarm: Swarm) -> None:
+    """Fast-forwarded, then merged with what a person did there meanwhile; twice is once."""
+    first = swarm.json("run", swarm.plan(DIAMOND), "-y", "--workers", "2")
+    swarm.git("branch", "release")
+
+    advanced = swarm.json("land", str(first["run"]), "--into", "release")
+    swarm.git("checkout", "-q", "release")
+    (swarm.root / "mine.txt").write_text("by a person\n", encoding="utf-8")
+    swarm.git("add", "mine.txt")
+    swarm.git("commit", "-q", "-m", "by a person")
+    checked_out = swarm.json("land", "latest", "--into", "release", expect=6)
+    swarm.git("checkout", "-q", "main")
+    swarm.json("run", swarm.plan([write_task("more")], "more.json"), "-y")
+    merged = swarm.json("land", "latest", "--into", "release")
+    again = swarm.json("land", "latest", "--into", "release")
+
+    assert (advanced["how"], merged["how"], again["how"]) == ("advanced", "merged", "up_to_date")
+    assert "is checked out" in str(checked_out["error"])
+    for name in ("out/join.txt", "out/more.txt", "mine.txt"):
+        assert swarm.git("show", f"release:{name}")
+    assert swarm.git("status", "--porcelain") == ""
+
+
+def test_a_run_that_goes_on_is_not_landed_in_part(swarm: Swarm) -> None:
+    """The error says what to wait for."""
+    swarm.json("submit", swarm.plan([write_task("one")]))
+
+    refused = swarm.json("land", "latest", "--into", "release", expect=6)
+
+    assert "more is to land" in str(refused["error"])

@@ -1,0 +1,107 @@
+"""`swarm land`: a branch of the user's gets what has landed, and nothing else of the user's changes."""
+
+from collections.abc import Callable
+
+import pytest
+from merge_board import Board, task, write
+from user_states import STATES, fingerprint
+
+from swarm.errors import RefusedError, UsageError
+from swarm.repo.delivery import Delivered, How, deliver
+from swarm.repo.gates import GateReport, GateResult
+from swarm.testing.repository import UserRepository
+
+GREEN = GateReport()
+RED = GateReport((GateResult("tests", ("x",), 1, 0.1, ""),))
+
+
+def landed(board: Board) -> str:
+    """A run of one task that has landed; its branch's tip."""
+    board.submit(task("one", "src/a.py"))
+    board.hand_in(write("src/a.py", "a = 2\n"))
+    return board.land().commit
+
+
+def into(board: Board, name: str, report: GateReport = GREEN) -> Delivered:
+    """Land the run's branch in one of the user's."""
+    return deliver(board.hub, board.user.path, board.branch, name, judge=lambda _commit: report)
+
+
+@pytest.mark.parametrize("reach", STATES, ids=lambda reach: str(reach.__name__))
+def test_landing_changes_one_branch_and_nothing_else(
+    board: Board, reach: Callable[[UserRepository], UserRepository]
+) -> None:
+    """In a checkout of any state: HEAD, index, files, stash, config stay byte for byte."""
+    commit = landed(board)
+    repository = reach(board.user)
+    before = fingerprint(repository)
+
+    delivered = deliver(board.hub, repository.path, board.branch, "release", judge=lambda _commit: RED)
+
+    assert delivered == Delivered("release", How.CREATED, commit)
+    assert repository.git("rev-parse", "release").decode().strip() == commit
+    after = fingerprint(repository)
+    new = {name for name in after if after[name] != before.get(name)}
+    assert [name.endswith("refs/heads/release") for name in new] == [True]
+    assert before.keys() <= after.keys()
+
+
+def test_a_branch_behind_is_fast_forwarded_and_one_ahead_is_left(board: Board) -> None:
+    """What holds everything already does not move."""
+    board.user.git("branch", "release")
+    commit = landed(board)
+
+    first, second = into(board, "release", RED), into(board, "release", RED)
+
+    assert first == Delivered("release", How.ADVANCED, commit)
+    assert second == Delivered("release", How.UP_TO_DATE, commit)
+    board.user.git("checkout", "-q", "release")
+    ahead = board.user.commit({"src/b.py": "b = 3\n"})
+    board.user.git("checkout", "-q", "main")
+    assert into(board, "release") == Delivered("release", How.UP_TO_DATE, ahead)
+
+
+def apart(board: Board, files: dict[str, str]) -> tuple[str, str]:
+    """A branch `release` with a commit of its own, and what has landed since they parted."""
+    board.user.git("checkout", "-q", "-b", "release")
+    own = board.user.commit(files)
+    board.user.git("checkout", "-q", "main")
+    return own, landed(board)
+
+
+def test_branches_that_went_apart_are_merged_and_judged(board: Board) -> None:
+    """One commit with both parents, on which the gates are green."""
+    own, commit = apart(board, {"src/b.py": "b = 3\n"})
+    judged: list[str] = []
+
+    def judge(merged: str) -> GateReport:
+        judged.append(merged)
+        return GateReport()
+
+    delivered = deliver(board.hub, board.user.path, board.branch, "release", judge=judge)
+
+    assert delivered.how == How.MERGED
+    assert judged == [delivered.commit]
+    shown = board.user.git("log", "-1", "--format=%P|%s", "release").decode().strip()
+    assert shown == f"{own} {commit}|Merge branch '{board.branch}' into release"
+    assert board.user.git("show", "release:src/a.py") == b"a = 2\n"
+    assert board.user.git("show", "release:src/b.py") == b"b = 3\n"
+
+
+def test_what_cannot_land_leaves_the_branch_and_says_why(board: Board) -> None:
+    """A conflict, red gates on both, a branch that is checked out, a name that is none."""
+    own, _ = apart(board, {"src/a.py": "a = 'mine'\n", "src/b.py": "b = 3\n"})
+
+    with pytest.raises(RefusedError, match=r"conflicts with 'release' in src/a\.py"):
+        into(board, "release")
+    with pytest.raises(RefusedError, match="branch 'main' is checked out"):
+        into(board, "main")
+    with pytest.raises(UsageError, match="is no name for a branch"):
+        into(board, "a..b")
+    board.user.git("branch", "-f", "other", "release~1")
+    board.user.git("checkout", "-q", "other")
+    board.user.commit({"src/c.py": "c = 1\n"})
+    board.user.git("checkout", "-q", "main")
+    with pytest.raises(RefusedError, match="the gates are red: tests: exit code 1"):
+        into(board, "other", RED)
+    assert board.user.git("rev-parse", "release").decode().strip() == own
