@@ -119,6 +119,12 @@ VERBS: tuple[Verb, ...] = (
         "swarm.cli.land:land",
         "Bring what a run has landed into a branch of yours: fast-forwarded, else merged.",
     ),
+    Verb(
+        "integrate",
+        "pr",
+        "swarm.cli.pr:pr",
+        "Write title and body of a pull request for what a run has landed.",
+    ),
     Verb("integrate", "report", "swarm.cli.report:report", "Report on a run: how it went, and what it took."),
     Verb(
         "integrate",

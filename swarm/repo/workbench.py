@@ -3,12 +3,10 @@
 The processes that do it are kept for as long as a train is coupled, and started by their first use.
 """
 
-import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
@@ -30,6 +28,7 @@ class Workbench:
         self._kept = ExitStack()
         self._talks: dict[str, Conversation] = {}
         self._trees: dict[str, str] = {}  # commit -> tree
+        self._paper: tempfile._TemporaryFileWrapper[bytes] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -62,10 +61,14 @@ class Workbench:
         stamp = f"{_IDENTITY} {int(time.time())} +0000"
         parents = "".join(f"parent {each}\n" for each in (parent, and_of) if each)
         head = f"tree {tree}\n{parents}author {stamp}\ncommitter {stamp}\n\n"
-        with _readable(head.encode() + message) as path:
-            talk = self._talk("hash-object", "-t", "commit", "-w", "--stdin-paths")
-            talk.tell(f"{path}\n".encode())
-            commit = talk.read_to(b"\n").decode()
+        sheet = self._sheet()
+        sheet.seek(0)
+        sheet.truncate()
+        sheet.write(head.encode() + message)
+        sheet.flush()
+        talk = self._talk("hash-object", "-t", "commit", "-w", "--stdin-paths")
+        talk.tell(f"{sheet.name}\n".encode())
+        commit = talk.read_to(b"\n").decode()
         self._trees[commit] = tree
         return commit
 
@@ -96,26 +99,19 @@ class Workbench:
         talk.read_to(b"\n")
         return changes
 
+    def _sheet(self) -> "tempfile._TemporaryFileWrapper[bytes]":
+        """The one file that every commit is written on: making a file takes longer than all else here."""
+        if self._paper is None:
+            paper = tempfile.NamedTemporaryFile(prefix="commit.")  # noqa: SIM115  # closed with the rest
+            self._paper = self._kept.enter_context(paper)
+        return self._paper
+
     def _talk(self, *arguments: str, is_buffered: bool = False) -> Conversation:
         verb = " ".join(arguments)
         if verb not in self._talks:
             talk = Conversation(self._git, *arguments, is_buffered=is_buffered)
             self._talks[verb] = self._kept.enter_context(talk)
         return self._talks[verb]
-
-
-@contextmanager
-def _readable(content: bytes) -> Iterator[str]:
-    """A path where another process can read this: in memory if possible, as making a file takes longer."""
-    if hasattr(os, "memfd_create"):
-        with os.fdopen(os.memfd_create("commit"), "wb", buffering=0) as memory:
-            memory.write(content)
-            yield f"/proc/{os.getpid()}/fd/{memory.fileno()}"
-        return
-    with tempfile.NamedTemporaryFile(prefix="commit.") as file:
-        file.write(content)
-        file.flush()
-        yield file.name
 
 
 def _skip_conflict(talk: Conversation) -> None:

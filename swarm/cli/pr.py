@@ -1,0 +1,51 @@
+"""`pr`: a pull request for what a run has landed."""
+
+import shlex
+
+import click
+
+from swarm.cli.context import Context, find_run, pass_context, run_argument
+from swarm.cli.output import emit, json_option
+from swarm.errors import UsageError
+
+
+@click.command()
+@run_argument
+@click.option("--open", "is_to_open", is_flag=True, help="Push the branch, and open it by gh or glab.")
+@click.option(
+    "--into", default="", metavar="BRANCH", help="What it is to be merged into; the forge's default."
+)
+@click.option("--remote", default="origin", show_default=True, help="Where the branch is pushed to.")
+@json_option
+@pass_context
+def pr(context: Context, run: str, is_to_open: bool, into: str, remote: str, as_json: bool) -> None:
+    """Write title and body of a pull request for what a run has landed.
+
+    The title is the first line of what is printed. Nothing leaves this machine without --open.
+    """
+    settings, reads = context.settings(), context.reads()
+    from swarm.engine.snapshot import take_snapshot
+    from swarm.observe.pull_request import body_of, title_of
+    from swarm.observe.report import build_report
+    from swarm.repo.forge import find_forge, open_request
+    from swarm.repo.gates import load_gates
+    from swarm.repo.hub import Hub
+
+    measured = build_report(take_snapshot(reads, find_run(reads, run)))
+    if not measured.merges:
+        raise UsageError(
+            f"nothing of run {measured.run!r} has landed", hint=f"`swarm report {measured.run}` says why"
+        )
+    hub = Hub.open_or_create(settings.hub)
+    gates = [shlex.join(gate.command) for gate in load_gates(hub, reads.run(measured.run).base)]
+    title, body, url = title_of(measured), body_of(measured, gates), ""
+    if is_to_open:
+        forge = find_forge()
+        published = hub.publish(settings.root, measured.branch)
+        if not published.succeeded:
+            raise UsageError(published.reason)
+        url = open_request(
+            forge, settings.root, branch=measured.branch, into=into, title=title, body=body, remote=remote
+        )
+    data = {"run": measured.run, "branch": measured.branch, "title": title, "body": body, "url": url or None}
+    emit(data, as_json, lambda: url or f"{title}\n\n{body}".rstrip())

@@ -1,0 +1,51 @@
+"""Title and body of a pull request for what a run has landed."""
+
+from collections.abc import Sequence
+
+from swarm.observe.report_data import Report, TaskRow
+from swarm.observe.report_md import escape
+from swarm.observe.wording import duration, one_line, plural
+
+TITLE_WIDTH = 72
+_MOST_LISTED = 200
+
+
+def title_of(report: Report) -> str:
+    """The goal as one line; of a run without one how much it landed."""
+    return one_line(report.goal, TITLE_WIDTH) or f"swarm: {plural(report.merges, 'task')}"
+
+
+def body_of(report: Report, gates: Sequence[str]) -> str:
+    """Markdown: what was asked for, what landed, what did not and why, and what judged it.
+
+    Args:
+        report: of the run.
+        gates: their commands, as a shell would be given them.
+    """
+    landed = [row for row in report.tasks if row.commit]
+    missing = [row for row in report.tasks if row.state not in {"done", "skipped"}]
+    lines = [escape(report.goal), ""] if report.goal else []
+    lines += _listed("What landed", [_landed(row) for row in landed])
+    lines += _listed("What did not", [_missing(row) for row in missing])
+    judged = [f"- `{gate}`" for gate in gates] or ["- nothing but each task's own acceptance commands"]
+    lines += _listed("What judged it, on the merged tree", judged)
+    sent_back = plural(report.conflicts, "conflict"), plural(report.gate_failures, "red gate")
+    lines.append(
+        f"swarm run `{report.run}`: {plural(report.attempts, 'attempt')}, {sent_back[0]}, {sent_back[1]},"
+        f" {duration(report.makespan_s)}."
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _listed(head: str, entries: list[str]) -> list[str]:
+    more = [f"- and {len(entries) - _MOST_LISTED} more"] if len(entries) > _MOST_LISTED else []
+    return [f"## {head}", "", *entries[:_MOST_LISTED], *more, ""] if entries else []
+
+
+def _landed(row: TaskRow) -> str:
+    return f"- `{row.id}` ({row.commit[:12]}): {escape(one_line(row.description))}"
+
+
+def _missing(row: TaskRow) -> str:
+    why = f": {escape(one_line(row.failure_reason))}" if row.failure_reason else ""
+    return f"- `{row.id}` is {row.state}{why}"

@@ -1,0 +1,65 @@
+"""`swarm pr`: what a run has landed, as a pull request."""
+
+import os
+from pathlib import Path
+
+import pytest
+from real_swarm import Swarm, write_task
+
+FORGE = """#!/bin/sh
+for word in "$@"; do printf '%s\\n' "$word"; done > "{said}"
+test "$1 $2" = "pr create" && cat "$8" >> "{said}"
+test -e "{broken}" && {{ echo not logged in >&2; exit 4; }}
+echo Creating a request
+echo https://forge.example/7
+"""
+
+
+def forge(folder: Path, name: str) -> dict[str, str]:
+    """A PATH on which a program of this name writes down what it is told, after all others."""
+    program = folder / "bin" / name
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(FORGE.format(said=folder / "said", broken=folder / "broken"), encoding="utf-8")
+    program.chmod(0o755)
+    return {"PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+@pytest.mark.parametrize("name", ["gh", "glab"])
+def test_a_run_becomes_a_pull_request(swarm: Swarm, tmp_path: Path, name: str) -> None:
+    """The branch is pushed, the forge's program is told title, body and branches, its answer is printed."""
+    swarm.git("init", "-q", "--bare", str(tmp_path / "origin.git"))
+    swarm.git("remote", "add", "origin", str(tmp_path / "origin.git"))
+    bad = write_task("bad", files=("elsewhere.txt",)) | {"max_attempts": 1}
+    run = str(swarm.json("run", swarm.plan([write_task("good"), bad]), "-y", expect=1)["run"])
+    env = forge(tmp_path, name)
+
+    shown = swarm.json("pr", run)
+    opened = swarm.json("pr", run, "--open", "--into", "main", env=env)
+
+    branch = f"swarm/{run}"
+    body = str(shown["body"])
+    assert (shown["url"], opened["url"]) == (None, "https://forge.example/7")
+    assert "## What landed\n\n- `good` (" in body
+    assert "## What did not\n\n- `bad` is failed: changed outside the write scope" in body
+    assert "## What judged it, on the merged tree\n\n- `python3 -m compileall" in body
+    told = (tmp_path / "said").read_text(encoding="utf-8")
+    assert {branch, str(shown["title"]), "main"} <= set(told.splitlines())
+    assert body in told
+    assert swarm.git("rev-parse", branch) == swarm.git("ls-remote", "origin", branch).split()[0]
+
+
+def test_what_keeps_a_request_from_being_opened_is_said(swarm: Swarm, tmp_path: Path) -> None:
+    """Nothing has landed; no program; no such remote; a program that is not logged in."""
+    swarm.json("submit", swarm.plan([write_task("one")]))
+    nothing = swarm.json("pr", "latest", expect=2)
+    run = str(swarm.json("run", swarm.plan([write_task("two")], "two.json"), "-y")["run"])
+    env = forge(tmp_path, "gh")
+    nowhere = swarm.json("pr", run, "--open", env=env, expect=6)
+    swarm.git("init", "-q", "--bare", str(tmp_path / "origin.git"))
+    swarm.git("remote", "add", "origin", str(tmp_path / "origin.git"))
+    (tmp_path / "broken").touch()
+    refused = swarm.json("pr", run, "--open", env=env, expect=6)
+
+    assert "has landed" in str(nothing["error"])
+    assert "git push --quiet failed with exit code 128" in str(nowhere["error"])
+    assert "gh pr create failed with exit code 4: not logged in" in str(refused["error"])
