@@ -46,8 +46,8 @@ class TickReport:
 
     @property
     def lost_a_slot(self) -> bool:
-        """The last landing was stale: trying again at once would only be refused again."""
-        return bool(self.landings) and self.landings[-1].outcome == Outcome.STALE
+        """All landings were stale: trying again at once would only be refused again."""
+        return bool(self.landings) and all(one.outcome == Outcome.STALE for one in self.landings)
 
 
 class Supervisor:

@@ -140,7 +140,7 @@ class Attempt:
             # Otherwise the next attempt would take this one up as unfinished business, which it is when
             # nothing was found wrong with it.
             if failure.kind.is_charged:
-                self.hub.reject_attempts(claim.run, claim.task.id)
+                self.hub.reject_attempts(claim.run, claim.task.id, upto=claim.attempt)
             return Fail(failure)
         return HandIn(taken.commit) if taken.commit else Finish()
 

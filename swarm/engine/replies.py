@@ -60,8 +60,8 @@ def decode_claim(answer: list[Reply], worker_id: str) -> Claim:
 
 
 def decode_train(answer: Sequence[Reply], merger_id: str) -> tuple[MergeTicket, ...]:
-    """The answer OK of the begin_merge script: its branch, and seven words a ticket."""
-    branch, lease_ms, *words = map(text_of, answer[1:])
+    """The answer OK of the begin_merge script: its branch and slot, and seven words a ticket."""
+    branch, lease_ms, slot_token, *words = map(text_of, answer[1:])
     rows = [words[place : place + TICKET_WORDS] for place in range(0, len(words), TICKET_WORDS)]
     return tuple(
         MergeTicket(
@@ -70,7 +70,7 @@ def decode_train(answer: Sequence[Reply], merger_id: str) -> tuple[MergeTicket, 
             attempt=int(attempt),
             token=int(token),
             merge_token=int(merge_token),
-            train_token=int(rows[-1][4]),
+            train_token=int(slot_token),
             commit=commit,
             base=base,
             branch=branch,

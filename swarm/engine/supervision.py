@@ -96,9 +96,13 @@ class Supervision(Retention):
         lost = set(answer[2:])
         return tuple(ticket for name, ticket in named.items() if name not in lost)
 
-    def complete(self, ticket: MergeTicket, *, commit: str) -> list[str]:
-        """Merging → done with the landed commit; frees locks and slot, returns newly queued ids."""
-        return self._queued(self._merging("complete", ticket, self._caller.new_op(), commit))
+    def complete(self, ticket: MergeTicket, *, commit: str, tip: str = "") -> list[str]:
+        """Merging → done with the landed commit; frees locks and slot, returns newly queued ids.
+
+        `tip` is where the branch is: what its train has landed after this one is not known yet, but there.
+        """
+        op, token = self._caller.new_op(), ticket.train_token if tip else ticket.merge_token
+        return self._queued(self._merging("complete", ticket, op, commit, tip or commit, token))
 
     def send_back(self, ticket: MergeTicket, failure: Failure) -> bool:
         """Merging → queued (True) or failed (False), with the evidence; frees locks and slot."""

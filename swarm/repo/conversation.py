@@ -1,6 +1,8 @@
 """A git process that is kept and asked many times: starting one costs more than most of what it is asked."""
 
+import contextlib
 import os
+import select
 import subprocess
 import tempfile
 from types import TracebackType
@@ -8,6 +10,8 @@ from typing import Self
 
 from swarm.repo.git import Git, GitError
 
+SILENCE_S = 600.0
+"""A merge of large trees takes seconds."""
 _CHUNK = 65536
 _PATIENCE_S = 5.0
 """How long a process may take to end once nothing more is asked."""
@@ -20,10 +24,14 @@ class Conversation:
         git: the repository.
         arguments: a verb that reads from stdin and answers each line before it reads the next.
         is_buffered: the verb flushes its answers only when it ends, which `stdbuf` then prevents.
+        silence_s: an answer that does not go on for so long is none.
     """
 
-    def __init__(self, git: Git, *arguments: str, is_buffered: bool = False) -> None:
+    def __init__(
+        self, git: Git, *arguments: str, is_buffered: bool = False, silence_s: float = SILENCE_S
+    ) -> None:
         self._arguments = arguments
+        self._silence_s = silence_s
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the process
         self._process = git.start(
             arguments, stderr=self._stderr, wrapper=("stdbuf", "-o0") if is_buffered else ()
@@ -73,20 +81,26 @@ class Conversation:
 
     def close(self) -> None:
         """Ask nothing more, and see the process end."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
         try:
+            if self._process.stdin is not None:
+                with contextlib.suppress(BrokenPipeError):  # it ended before it had read all
+                    self._process.stdin.close()
             self._process.wait(_PATIENCE_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
-        self._stderr.close()
+        finally:
+            if self._process.stdout is not None:
+                self._process.stdout.close()
+            self._stderr.close()
 
     def _fill(self) -> None:
         assert self._process.stdout is not None  # noqa: S101  # all streams are pipes
-        chunk = os.read(self._process.stdout.fileno(), _CHUNK)
+        pipe = self._process.stdout.fileno()
+        if not select.select([pipe], [], [], self._silence_s)[0]:
+            self._process.kill()
+            raise GitError(("git", *self._arguments), -9, b"it said nothing for %g s" % self._silence_s)
+        chunk = os.read(pipe, _CHUNK)
         if not chunk:
             raise self._error()
         self._buffer += chunk

@@ -188,11 +188,12 @@ class Hub:
         with self.writing_refs() as writer:
             _check(writer, [RefChange("update", ref, new=target) for ref, target in refs.items()])
 
-    def reject_attempts(self, run: str, task: str) -> None:
-        """Keep a task's attempts for people to look at, but never offer them to `find_attempt` again."""
+    def reject_attempts(self, run: str, task: str, *, upto: int) -> None:
+        """Keep attempts up to a number for people to look at; `find_attempt` finds them never again."""
         attempt, rejected = task_ref("attempt", run, task), task_ref("rejected", run, task)
         with self.writing_refs() as writer:
-            found = self.refs_under(f"{attempt}/")
+            refs = self.refs_under(f"{attempt}/")
+            found = {ref: commit for ref, commit in refs.items() if int(ref.rpartition("/")[2]) <= upto}
             kept = [
                 RefChange("update", ref.replace(attempt, rejected, 1), new=commit)
                 for ref, commit in found.items()

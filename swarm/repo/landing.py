@@ -1,25 +1,14 @@
 """Whether attempts may land: the vocabulary of verdicts, and the gates on a merged tree."""
 
 import shlex
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import partial
-from pathlib import Path
 
-from swarm.engine.claims import Failure, MergeTicket
-from swarm.errors import StaleTokenError
-from swarm.repo.checkout import clean_checkout
-from swarm.repo.gate_cache import GateCache
-from swarm.repo.gates import GateReport, GateResult, load_gates, run_gates
-from swarm.repo.hub import Hub
+from swarm.engine.claims import Failure
+from swarm.repo.gates import GateReport, GateResult
 from swarm.repo.merge import MAX_EVIDENCE, Violation
-from swarm.repo.slot import LeashedLauncher
-from swarm.settings import attempt_log
 from swarm.states import FailureKind
-
-_KNOWN = "gate {} has passed on this very tree before, and was not run again\n"
 
 
 class Outcome(StrEnum):
@@ -69,54 +58,6 @@ class NotLandingError(Exception):
         self.failure = failure
         self.gates = gates or GateReport()
         self.keeps_attempt = keeps_attempt  # the same commit may be handed in again
-
-
-def judge(
-    hub: Hub,
-    tickets: Sequence[MergeTicket],
-    tree: str,
-    *,
-    base: str,
-    leash: LeashedLauncher,
-    home: Path,
-    cache: GateCache,
-) -> GateReport:
-    """F4: the project's gates, and what each of these tasks says of itself, on nothing but that tree."""
-    gates = load_gates(hub, base)
-    acceptance = _acceptance(tickets)
-    if not gates and not acceptance:
-        return GateReport()
-    first, *rest = [attempt_log(home, each.run, each.task.id, each.attempt, gate=True) for each in tickets]
-    first.parent.mkdir(parents=True, exist_ok=True)
-    ticket = tickets[0]
-    name = f"{ticket.run}/{ticket.task.id}/{ticket.attempt}"
-    labels = {"swarm.run": ticket.run, "swarm.task": ticket.task.id, "swarm.attempt": name}
-    checkout = partial(clean_checkout, hub, tree)
-    report = run_gates(
-        gates, acceptance, checkout, leash, labels=labels, log=first, find=partial(cache.find, tree)
-    )
-    said = {result.name: result for result in report.results}
-    with first.open("a", encoding="utf-8") as log_file:
-        for gate in gates:
-            if gate.name in said:
-                cache.keep(tree, gate, said[gate.name])
-                log_file.write(_KNOWN.format(gate.name) if said[gate.name].is_known else "")
-    for log in rest:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(first, log)
-    if leash.is_cut:
-        raise StaleTokenError(f"the merge slot of branch {ticket.branch!r} was lost while gates ran")
-    return report
-
-
-def _acceptance(tickets: Sequence[MergeTicket]) -> dict[str, tuple[str, ...]]:
-    """The tasks' own commands by name; the same command of two tasks is run once."""
-    named: dict[tuple[str, ...], str] = {}
-    for ticket in tickets:
-        of = f" of {ticket.task.id}" if len(tickets) > 1 else ""
-        for number, argv in enumerate(ticket.task.acceptance, 1):
-            named.setdefault(tuple(argv), f"acceptance {number}{of}")
-    return {name: argv for argv, name in named.items()}
 
 
 def condemned(report: GateReport, before: Sequence[str]) -> NotLandingError:

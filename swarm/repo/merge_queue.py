@@ -172,7 +172,7 @@ class MergeQueue:
         landings = [
             _verdict_on(ticket, Outcome.LANDED, commit=commit) for ticket, commit in settled.landed_before
         ]
-        completed = [self._complete(car, verdict.report) for car in verdict.green]
+        completed = [self._complete(car, settled) for car in verdict.green]
         if done := [landing for landing in completed if landing.outcome != Outcome.STALE]:
             self._hub.sweep_attempts(done[0].run, *(landing.task for landing in done))
         landings += completed
@@ -184,11 +184,17 @@ class MergeQueue:
             landings.append(self._send_back(verdict.culprit.ticket, refusal))
         return landings
 
-    def _complete(self, car: Car, gates: GateReport) -> Landing:
-        """F7. What has landed stays landed, whatever Redis has come to believe meanwhile."""
+    def _complete(self, car: Car, settled: Settled) -> Landing:
+        """F7. What has landed stays landed, whatever Redis has come to believe meanwhile.
+
+        Who is let go on starts from the last commit: no other tree of the train has been judged.
+        """
         ticket, outcome = car.ticket, Outcome.LANDED if car.changes_something else Outcome.UNCHANGED
+        gates = settled.reports[ticket.task.id]
         try:
-            queued = tuple(self._engine.complete(ticket, commit=car.commit))
+            queued = tuple(
+                self._engine.complete(ticket, commit=car.commit, tip=settled.verdict.green[-1].commit)
+            )
         except StaleTokenError as error:
             if outcome == Outcome.UNCHANGED:
                 return _verdict_on(ticket, Outcome.STALE, reason=error.message)
@@ -210,7 +216,7 @@ class MergeQueue:
     def _send_back(self, ticket: MergeTicket, verdict: NotLandingError) -> Landing:
         """Tell the engine why; first see to it that a judged attempt is never handed in again."""
         if not verdict.keeps_attempt:
-            self._hub.reject_attempts(ticket.run, ticket.task.id)
+            self._hub.reject_attempts(ticket.run, ticket.task.id, upto=ticket.attempt)
         failure = verdict.failure
         if verdict.outcome == Outcome.CONFLICT and self._has_conflicted(ticket):
             # Two attempts that saw what the other side wants did not get by: a person has to decide.

@@ -1,7 +1,7 @@
 """F3 to F6: a train is merged, judged, and lands as far as it is green."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from swarm.crashpoints import crashpoint
@@ -13,11 +13,12 @@ from swarm.repo.gate_cache import GateCache
 from swarm.repo.gates import GateReport
 from swarm.repo.git import GitError
 from swarm.repo.hub import Hub
-from swarm.repo.landing import NotLandingError, judge, not_its_fault
+from swarm.repo.judging import Judge
+from swarm.repo.landing import NotLandingError, not_its_fault
 from swarm.repo.reconcile import Reconciler
 from swarm.repo.refs import RefChange, branch_ref, fence_ref, task_ref
 from swarm.repo.slot import LeashedLauncher, kept_slot
-from swarm.repo.train import Car, Train, Verdict, couple, find_green
+from swarm.repo.train import Train, Verdict, couple, find_green
 from swarm.repo.workbench import Workbench
 from swarm.sandbox.protocol import Launcher
 
@@ -32,6 +33,7 @@ class Settled:
     verdict: Verdict
     refused: Sequence[tuple[MergeTicket, NotLandingError]] = ()
     lost: tuple[MergeTicket, ...] = ()  # cancelled, or taken away, meanwhile
+    reports: Mapping[str, GateReport] = field(default_factory=dict)  # of each task that landed
     landed_before: Sequence[tuple[MergeTicket, str]] = ()
 
 
@@ -63,29 +65,21 @@ class Merging:
             StaleTokenError: the slot, or the fence, is somebody else's by now.
         """
         leash, branch = LeashedLauncher(self._launcher), tickets[0].branch
-        judged: dict[tuple[str, ...], GateReport] = {}
         waiting, lost = tuple(tickets), tuple[MergeTicket, ...]()
-
-        def judge_cars(cars: Sequence[Car]) -> GateReport:
-            own, tree = [car.ticket for car in cars], cars[-1].tree
-            key = (tree, *(ticket.task.id for ticket in own))
-            if key not in judged:
-                judged[key] = judge(
-                    self._hub, own, tree, base=record.base, leash=leash, home=self._home, cache=self._cache
-                )
-            return judged[key]
-
+        judge = Judge(self._hub, base=record.base, leash=leash, home=self._home, cache=self._cache)
         with kept_slot(self._engine, tickets, leash.cut), Workbench(self._hub.git) as bench:
             for _ in range(REDOS):
                 tip = self._hub.git.one_line("rev-parse", "--verify", branch_ref(branch))
                 train = couple(self._hub.git, bench, waiting, tip)
-                verdict = find_green(train.cars, judge_cars)
+                verdict = find_green(train.cars, judge.judge)
                 crashpoint("merge.after_gate")
                 if gone := self._lost(verdict):
                     lost += gone
                     waiting = tuple(ticket for ticket in waiting if ticket not in gone)
                 elif self._move(train, verdict, fence):
-                    return Settled(verdict, train.refused, lost)
+                    last = verdict.green[-1:]
+                    reports = {car.ticket.task.id: judge.report(car, *last) for car in verdict.green}
+                    return Settled(verdict, train.refused, lost, reports)
         raise not_its_fault(f"branch {branch!r} changed {REDOS} times while this was merged")
 
     def _lost(self, verdict: Verdict) -> tuple[MergeTicket, ...]:
@@ -101,7 +95,8 @@ class Merging:
         An attempt that changes nothing moves nothing, but leaves a record of the commit it was judged on.
         """
         if not verdict.green:
-            return True
+            # Nothing moves, but a verdict counts only on what the branch still holds.
+            return self._hub.tip(train.branch) == train.tip
         ticket, head = verdict.green[0].ticket, verdict.green[-1].commit
         branch, guard = branch_ref(ticket.branch), fence_ref(ticket.branch)
         first = RefChange("verify", branch, old=train.tip)

@@ -31,10 +31,11 @@ class Car:
 class Train:
     """What was coupled onto a tip, and what was not."""
 
+    branch: str
     tip: str
     cars: list[Car] = field(default_factory=list)
     refused: list[tuple[MergeTicket, NotLandingError]] = field(default_factory=list)
-    left_standing: list[MergeTicket] = field(default_factory=list)  # they conflict with a car; not judged
+    left_standing: list[MergeTicket] = field(default_factory=list)  # a car is in their way; not judged
 
     @property
     def head(self) -> str:
@@ -45,31 +46,44 @@ class Train:
 def couple(git: Git, bench: Workbench, tickets: Sequence[MergeTicket], tip: str) -> Train:
     """F3: merge the attempts one upon another, in their order, and write the commits that would land them.
 
-    Whoever conflicts with the tip, or leaves its scope, is refused. Whoever conflicts only with another car
-    is left standing for a later train: the other one has not landed yet, and may never.
+    Whoever does not fit the tip, or leaves its scope, is refused. Whoever has something against it only
+    because of another car is left standing for a later train: that one has not landed yet, and may never.
     """
-    train = Train(tip)
+    train = Train(tickets[0].branch, tip)
     for ticket in tickets:
         try:
-            if car := _merged(git, bench, ticket, train):
-                train.cars.append(car)
-                crashpoint("merge.after_commit")
+            train.cars.append(_merged(git, bench, ticket, train.head))
+            crashpoint("merge.after_commit")
+        except NotLandingError as verdict:
+            if alone := _verdict_alone(git, bench, ticket, train, verdict):
+                train.refused.append((ticket, alone))
             else:
                 train.left_standing.append(ticket)
-        except NotLandingError as verdict:
-            train.refused.append((ticket, verdict))
     return train
 
 
-def _merged(git: Git, bench: Workbench, ticket: MergeTicket, train: Train) -> Car | None:
-    head = train.head
+def _verdict_alone(
+    git: Git, bench: Workbench, ticket: MergeTicket, train: Train, verdict: NotLandingError
+) -> NotLandingError | None:
+    """What is wrong with the attempt on what has landed; None when that is nothing: a car is in its way."""
+    if train.head == train.tip:
+        return verdict
+    try:
+        _merged(git, bench, ticket, train.tip)
+    except NotLandingError as alone:
+        return alone
+    return None
+
+
+def _merged(git: Git, bench: Workbench, ticket: MergeTicket, head: str) -> Car:
+    """The attempt on that commit, and the commit that would land it.
+
+    Raises:
+        NotLandingError: they conflict, or it changes what it may not, or the merge does not add up.
+    """
     merged = bench.merge(head, ticket.commit)
     if isinstance(merged, Conflict):
-        if head != train.tip:
-            merged = bench.merge(train.tip, ticket.commit)
-        if isinstance(merged, Conflict):
-            raise _conflicting(git, ticket, merged, train.tip)
-        return None
+        raise _conflicting(git, ticket, merged, head)
     changes = bench.changes(bench.tree_of(head), merged.tree)
     violations = find_violations(git, changes, merged.tree, WriteScope(ticket.task.files))
     if violations:
@@ -107,7 +121,6 @@ class Verdict:
     """How far a train is green, and why no further."""
 
     green: tuple[Car, ...] = ()
-    report: GateReport = field(default_factory=GateReport)  # of the last green car's tree
     culprit: Car | None = None  # the first that turns it red
     failed: GateReport = field(default_factory=GateReport)  # on the culprit's tree, with all before it
 
@@ -120,15 +133,14 @@ def find_green(cars: Sequence[Car], judge: Callable[[Sequence[Car]], GateReport]
     """
     if not cars:
         return Verdict()
-    passed, report, failed = 0, GateReport(), judge(cars)
+    passed, red, failed = 0, len(cars), judge(cars)
     if failed.passed:
-        return Verdict(tuple(cars), failed)
-    red = len(cars)
+        return Verdict(tuple(cars))
     while red - passed > 1:
         middle = (passed + red) // 2
         judged = judge(cars[:middle])
         if judged.passed:
-            passed, report = middle, judged
+            passed = middle
         else:
             red, failed = middle, judged
-    return Verdict(tuple(cars[:passed]), report, cars[passed], failed)
+    return Verdict(tuple(cars[:passed]), cars[passed], failed)

@@ -11,6 +11,9 @@ EXECUTABLE = "100755"
 REGULAR = "100644"
 ABSENT = "000000"
 
+PATHS_A_CALL = 400
+"""On a command line: what a system takes there is bounded."""
+
 DIFF_OPTIONS = (
     "-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--no-ext-diff",
     "--no-textconv", "--ignore-submodules=none",
@@ -43,8 +46,13 @@ def read_tree(git: Git, revision: str) -> dict[bytes, TreeEntry]:
 
 
 def read_entries(git: Git, revision: str, paths: Sequence[bytes]) -> dict[bytes, TreeEntry]:
-    """What stands at these paths in a tree; those at which nothing stands are left out."""
-    return _decode_entries(git.run("ls-tree", "-z", "--full-tree", revision, "--", *paths))
+    """The files, links and submodules at these paths in a tree; other paths are left out."""
+    entries: dict[bytes, TreeEntry] = {}
+    for start in range(0, len(paths), PATHS_A_CALL):
+        some = paths[start : start + PATHS_A_CALL]
+        listing = git.run("--literal-pathspecs", "ls-tree", "-z", "--full-tree", revision, "--", *some)
+        entries |= _decode_entries(listing)
+    return entries
 
 
 def _decode_entries(listing: bytes) -> dict[bytes, TreeEntry]:
@@ -52,8 +60,9 @@ def _decode_entries(listing: bytes) -> dict[bytes, TreeEntry]:
     for record in listing.split(b"\0"):
         if record:
             meta, _, path = record.partition(b"\t")
-            mode, _, oid = meta.decode().split(" ")
-            entries[path] = TreeEntry(mode, oid)
+            mode, kind, oid = meta.decode().split(" ")
+            if kind != "tree":
+                entries[path] = TreeEntry(mode, oid)
     return entries
 
 

@@ -92,7 +92,8 @@ class Workbench:
         """What has to change in one tree to become another one."""
         talk = self._talk("diff-tree", "--stdin", *DIFF_OPTIONS)
         talk.tell(f"{old} {new}\n".encode() + _END)
-        talk.read_to(b"\n")  # both ids again
+        if talk.read_to(b"\n") != f"{old} {new}".encode():  # of trees that it has it repeats the ids
+            raise GitError(("git", "diff-tree", old, new), 0, b"one of the trees is not there")
         changes = []
         while talk.peek() == b":":
             changes.append(decode_change(talk.read_to(b"\0"), talk.read_to(b"\0")))

@@ -12,7 +12,8 @@ from swarm.repo.hub import Hub
 from swarm.repo.trailers import landing_message
 from swarm.repo.workbench import Workbench
 
-Swarm, Bench, Task = Callable[..., Any], Any, Callable[..., TaskSpec]
+Swarm = Callable[..., Any]
+Task = Callable[..., TaskSpec]
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def bare(folder: Path) -> Bare:
     return Bare(Hub.open_or_create(folder / ".swarm" / "repo.git"))
 
 
-def test_the_sides_of_a_conflict_are_shown(swarm: Swarm, bench: Bench, task: Task, bare: Bare) -> None:
+def test_the_sides_of_a_conflict_are_shown(swarm: Swarm, bench: Any, task: Task, bare: Bare) -> None:
     """What each was for, what each did, and the lines that both began with."""
     run = bench.submit(task("mine"), task("other"))
     base = bare.commit({"a.py": b"one\ntwo\nthree\n"})
@@ -50,7 +51,7 @@ def test_the_sides_of_a_conflict_are_shown(swarm: Swarm, bench: Bench, task: Tas
 
 
 def test_where_nothing_conflicts_the_next_step_is_named(
-    swarm: Swarm, bench: Bench, task: Task, bare: Bare
+    swarm: Swarm, bench: Any, task: Task, bare: Bare
 ) -> None:
     """No attempt, and one that fits."""
     run = bench.submit(task("mine"))

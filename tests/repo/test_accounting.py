@@ -164,3 +164,96 @@ def test_a_merge_that_does_not_add_up_goes_to_a_person(board: Board, monkeypatch
     record = board.engine.task(board.run, "one")
     assert (record.state, record.needs_person) == (TaskState.FAILED, True)
     assert board.hub.tip(board.branch) == board.user.head()
+
+
+LINES = [b"line %d\n" % number for number in range(30)]
+
+
+def with_lines(**changed: bytes) -> bytes:
+    """A long file, with some lines (`_3=b"…"`) changed."""
+    return b"".join(changed.get(f"_{number}", line) for number, line in enumerate(LINES))
+
+
+@pytest.mark.parametrize(
+    ("base", "ours", "theirs"),
+    [
+        (  # two values change places, and one of them had been changed already
+            {"f": with_lines(_3=b"x=1\n", _25=b"x=2\n")},
+            {"f": with_lines(_3=b"x=2\n", _25=b"x=2\n", _14=b"more\n")},
+            {"f": with_lines(_3=b"x=2\n", _25=b"x=1\n")},
+        ),
+        (  # one side removes the line that the other one moves
+            {"f": b"".join(LINES)},
+            {"f": b"".join(LINES[:3] + LINES[4:])},
+            {"f": b"".join(LINES[:3] + LINES[4:25] + [LINES[3]] + LINES[25:])},
+        ),
+        (  # one side renames a file in which both change a line alike
+            {"f": b"".join(LINES)},
+            {"g": with_lines(_2=b"X\n")},
+            {"f": with_lines(_2=b"X\n", _20=b"Y\n")},
+        ),
+        (
+            {"f": b"".join(LINES)},
+            {"f": with_lines(_2=b"X\n", _20=b"Y\n")},
+            {"g": with_lines(_2=b"X\n")},
+        ),
+        (  # both make a folder of a file
+            {"a": b"1\n", "k": b"k\n"},
+            {"a/x": b"x\n", "a/y": b"y\n", "k": b"k\n"},
+            {"a/x": b"x\n", "k": b"k2\n"},
+        ),
+        *(  # names that mean something to git
+            ({name: b"".join(LINES)}, {name: with_lines(_2=b"X\n")}, {name: with_lines(_20=b"Y\n")})
+            for name in (":!x", ":(glob)x", ":/k", "-rf", "*", "a b", "ü", "[a]")
+        ),
+        ({"f": b"a\n" + b"end"}, {"f": b"A\na\n" + b"end"}, {"f": b"a\n" + b"end\nmore"}),
+    ],
+)
+def test_unusual_merges_that_git_gets_right_add_up(
+    bare: Bare, base: dict[str, bytes], ours: dict[str, bytes], theirs: dict[str, bytes]
+) -> None:
+    """A false alarm would keep good work off the branch until a person has looked."""
+    root = bare.commit(base)
+    tip, attempt = bare.commit(ours, root), bare.commit(theirs, root)
+    with Workbench(bare.hub.git) as bench:
+        merged = bench.merge(tip, attempt)
+    if isinstance(merged, Merged):
+        assert unaccounted(bare, attempt, tip, merged.tree) == []
+
+
+def test_files_without_lines_are_accounted_for_too(bare: Bare) -> None:
+    """An empty file that is lost, comes back, or appears from nowhere."""
+    root = bare.commit({"k": b"k\n", "e": b""})
+    tip = bare.commit({"k": b"k\n", "e": b"", "z": b"z\n"}, root)
+    adds = bare.commit({"k": b"k\n", "e": b"", "pkg/__init__.py": b""}, root)
+    removes = bare.commit({"k": b"k\n"}, root)
+    edits_k = bare.commit({"k": b"k2\n", "e": b""}, root)
+    ghost = bare.commit({"k": b"k2\n", "e": b"", "z": b"z\n", "ghost": b""}, root)
+    gone = bare.commit({"k": b"k2\n", "z": b"z\n"}, root)
+
+    assert unaccounted(bare, adds, tip, tip) == ["pkg/__init__.py: it is not there"]
+    assert unaccounted(bare, removes, tip, tip) == ["e: it is there, and was not to be"]
+    assert unaccounted(bare, edits_k, tip, ghost) == ["ghost: it is there, and was not to be"]
+    assert unaccounted(bare, edits_k, tip, gone) == ["e: it is not there"]
+
+
+def test_many_files_that_the_branch_holds_already_are_no_trouble(bare: Bare) -> None:
+    """More than fit on a command line."""
+    many = {f"folder/{'x' * 100}{number}": b"same\n" for number in range(2_000)}
+    root = bare.commit({"k": b"k\n"})
+    tip = bare.commit({"k": b"k2\n", **many}, root)
+
+    assert unaccounted(bare, bare.commit({"k": b"k\n", **many}, root), tip, tip) == []
+
+
+def test_a_large_file_is_compared_in_reasonable_time() -> None:
+    """Each side changes one line of 200,000 that are mostly alike."""
+    lines = [b'  "value": 1,\n', b"},\n", b"{\n"] * 66_000
+    ours, theirs = list(lines), list(lines)
+    ours[10], theirs[-10] = b"ours\n", b"theirs\n"
+    both = list(ours)
+    both[-10] = b"theirs\n"
+    base, attempt, tip, result = (b"".join(each) for each in (lines, theirs, ours, both))
+
+    assert find_faults(b"big.json", Versions(base, attempt, tip, result)) == []
+    assert find_faults(b"big.json", Versions(base, attempt, tip, tip)) != []

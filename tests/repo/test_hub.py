@@ -168,7 +168,7 @@ def test_rejected_attempts_are_kept_but_not_found_again(user: UserRepository, hu
     """People can look at them; the next attempt starts afresh. Landing sweeps both."""
     hub.create_refs({attempt_ref("run1", "t", 1): user.head(), attempt_ref("run1", "other", 1): user.head()})
 
-    hub.reject_attempts("run1", "t")
+    hub.reject_attempts("run1", "t", upto=9)
 
     assert hub.find_attempt("run1", "t") is None
     assert hub.find_attempt("run1", "other") is not None

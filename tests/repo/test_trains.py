@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from merge_board import Board, gate_that, task, write
 
+from swarm.engine.claims import MergeTicket, WorkerProfile
 from swarm.fleet.process import ProcessLauncher
 from swarm.plan.model import TaskSpec
 from swarm.repo.gates import GateReport, GateResult
@@ -16,6 +17,7 @@ from swarm.repo.landing import Outcome
 from swarm.repo.merge_queue import Landing, MergeQueue
 from swarm.repo.train import Car, find_green
 from swarm.repo.train_size import MOST, TrainSize
+from swarm.settings import attempt_log
 from swarm.states import FailureKind, TaskState
 
 GATE = "echo run >> $0/runs; ! grep -rq BAD src"
@@ -95,41 +97,125 @@ def test_evidence_says_what_it_was_judged_with(board: Board) -> None:
     assert f"on the same tree with {names[0]}, {names[1]}" in evidence
 
 
-def test_what_a_task_asks_of_itself_is_asked_of_the_train(board: Board) -> None:
-    """The one whose own acceptance fails goes back; a command that two tasks share runs once."""
-    ask = ("sh", "-c", f"echo run >> {board.hub.path}/runs")
+def test_what_a_task_asks_of_itself_is_asked_of_its_own_tree(board: Board) -> None:
+    """Each in a checkout of its own, and once; the one whose acceptance fails goes back."""
+    ask = ("sh", "-c", f"echo run >> {board.hub.path}/runs; ! test -e left-over; touch left-over")
     board.submit(
         task("a", "src/a.py", acceptance=(ask, ("test", "-f", "src/a.py"))),
         task("b", "src/b.py", acceptance=(ask, ("test", "-f", "src/nowhere.py"))),
+        task("c", "src/c.py", acceptance=(ask, ("grep", "-q", "new", "src/b.py"))),
     )
-    board.hand_in(write("src/a.py", "a = 2\n"))
-    board.hand_in(write("src/b.py", "b = 2\n"))
+    for name in "abc":
+        board.hand_in(write(f"src/{name}.py", "new\n"))
 
-    [train] = land_all(board)
+    trains = land_all(board)
 
-    assert [(landing.task, landing.outcome) for landing in train] == [
-        ("a", Outcome.LANDED),
-        ("b", Outcome.GATE_FAILED),
+    assert [[(one.task, one.outcome, one.reason) for one in train] for train in trains] == [
+        [("a", Outcome.LANDED, ""), ("b", Outcome.GATE_FAILED, "acceptance 2: exit code 1")],
+        [("c", Outcome.GATE_FAILED, "acceptance 2: exit code 1")],  # what `b` made is not there
     ]
-    assert train[1].reason == "acceptance 2 of b: exit code 1"
-    assert gate_runs(board) == 2  # the train, and its half
+    assert gate_runs(board) == 3  # what comes after the first that fails is not asked
+    assert [result.name for result in trains[0][0].gates.results] == ["acceptance 1", "acceptance 2"]
 
 
-def test_who_conflicts_with_another_car_waits_for_what_becomes_of_it(board: Board) -> None:
-    """Only what has landed can be conflicted with."""
-    board.submit(task("a", "src/a.py"), task("b", "src/b.py"))
-    board.hand_in(write("src/b.py", "from a\n"))  # outside its scope, beside what the other one does
-    board.hand_in(write("src/b.py", "from b\n"))
-    board.engine.rerank(board.run, {"b": 1})
-    assert [ticket.task.id for ticket in board.engine.begin_merge("merger-1", most=2)] == ["b", "a"]
+@pytest.mark.parametrize("most", [1, 64])
+def test_what_comes_later_is_not_for_a_tasks_acceptance_to_judge(board: Board, most: int) -> None:
+    """One at a time it would not have been asked either."""
+    count = ("sh", "-c", "test $(ls src | wc -l) = 2")
+    board.submit(task("a", "src/a.py", acceptance=(count,)), task("b", "src/c.py"))
+    board.hand_in(write("src/a.py", "a = 2\n"))
+    board.hand_in(write("src/c.py", "c = 1\n"))
+
+    landings = [landing for train in land_all(board, board.queue(most=most)) for landing in train]
+
+    assert [(one.task, one.outcome) for one in landings] == [("a", Outcome.LANDED), ("b", Outcome.LANDED)]
+
+
+def test_who_is_refused_only_because_of_another_car_waits(board: Board) -> None:
+    """A link that leads outward only through what another one added, which never lands."""
+    gate_that(board, "! test -L src/deep")
+    board.submit(task("a", "src/deep", "src/deep/**"), task("b", "src/l"))
+    claims = [board.claim(), board.claim()]
+    for claim, name, target in zip(claims, ("src/deep", "src/l"), ("..", "deep/../x"), strict=True):
+        workspace = board.workspace(claim)
+        (workspace.tree / name).symlink_to(target)
+        board.engine.hand_in(claim, commit=board.take(claim, workspace))
 
     trains = land_all(board)
 
     assert [[(one.task, one.outcome) for one in train] for train in trains] == [
+        [("a", Outcome.GATE_FAILED)],
         [("b", Outcome.LANDED)],
-        [("a", Outcome.CONFLICT)],
     ]
-    assert "from b" in board.engine.task(board.run, "a").evidence
+
+
+def test_a_verdict_takes_no_later_attempt_away(board: Board) -> None:
+    """What was cancelled and done again while the train was judged stays durable."""
+    gate_that(board, "true")
+    board.submit(task("a", "src/a.py"), task("b", "src/b.py"))
+    board.hand_in(write("src/a.py", "a = 2\n"))
+    board.hand_in(write("docs/guide.md", "outside\n"))
+    other, again = board.engine.clone(), list[str]()
+
+    def do_again() -> None:
+        if not again:
+            other.cancel(board.run, "b")
+            other.retry(board.run, "b")
+            claim = board.claim()
+            workspace = board.workspace(claim)
+            write("src/b.py", "good\n")(workspace.tree)
+            again.append(board.take(claim, workspace))
+
+    [train] = [board.queue(race=do_again).land_train()]
+    other.close()
+
+    assert {(one.task, one.outcome) for one in train} == {("a", Outcome.LANDED), ("b", Outcome.STALE)}
+    kept = board.hub.find_attempt(board.run, "b")
+    assert kept is not None
+    assert (kept.commit, kept.attempt) == (again[0], 2)
+
+
+def test_who_goes_on_starts_from_the_end_of_the_train(board: Board) -> None:
+    """No tree but the last has passed the gates."""
+    names = ("a", "b", "c")
+    board.submit(
+        *(task(name, f"src/{name}.py") for name in names), task("next", "docs/x.md", dependencies=("a",))
+    )
+    for name in names:
+        board.hand_in(write(f"src/{name}.py", "new\n"))
+    engine, bases, complete = board.engine, list[str](), board.engine.complete
+
+    def complete_and_claim(ticket: MergeTicket, *, commit: str, tip: str = "") -> list[str]:
+        queued = complete(ticket, commit=commit, tip=tip)
+        if queued:
+            board.claims += 1
+            claim = engine.claim(WorkerProfile("worker-2"), f"claim-{board.claims}")
+            assert claim is not None
+            bases.append(claim.base)
+        return queued
+
+    engine.complete = complete_and_claim  # type: ignore[method-assign]
+    [train] = land_all(board)
+
+    assert bases == [train[-1].commit] == [board.hub.tip(board.branch)]
+
+
+def test_each_log_says_with_whom_it_was_judged(board: Board) -> None:
+    """The runs of the gates on its train, each with its tasks and how it ended; own output before stays."""
+    gate_that(board, "echo THE GATE; ! grep -rq BAD src")
+    own = (("echo", "MY OWN"),)
+    board.submit(*(task(name, f"src/{name}.py", acceptance=own) for name in ("a", "b")))
+    board.hand_in(write("src/a.py", "good\n"))
+    board.hand_in(write("src/b.py", "BAD\n"))
+
+    [train] = land_all(board)
+
+    logs = [attempt_log(board.hub.home, board.run, name, 1, gate=True).read_text() for name in ("a", "b")]
+    assert [landing.outcome for landing in train] == [Outcome.LANDED, Outcome.GATE_FAILED]
+    assert all(log.startswith("MY OWN\n") for log in logs)
+    assert "THE GATE\n== tests: exit code 1 ==\n" in logs[1]
+    assert "the tree of a, b ==\nTHE GATE\n" in logs[1]
+    assert logs[0].endswith("THE GATE\n")  # once more, alone and green
 
 
 def test_a_task_outside_its_scope_holds_up_nobody(board: Board) -> None:

@@ -106,7 +106,7 @@ end
 end
 
 -- The landing of an attempt, or the end of one that had nothing to land.
-local function finish_task(task, spent, commit, merge_token)
+local function finish_task(task, spent, commit, tip_token, tip)
   if is_held_state(task.state) then
     learn(ability.base_type(task.type), tonumber(busy_ms(task)))
     void_token(task)
@@ -122,9 +122,9 @@ local function finish_task(task, spent, commit, merge_token)
   if task.attempt ~= '1' or not is_held_state(task.state) then
     write_fields(task_key, {'failure_kind', '', 'failure_reason', '', 'needs_person', '0'})
   end
-  if merge_token ~= '' and tonumber(merge_token) > tonumber(read_run(task.run).tip_token or 0) then
-    write_run(task.run, 'tip', commit)
-    write_run(task.run, 'tip_token', merge_token)
+  if tip_token ~= '' and tonumber(tip_token) > tonumber(read_run(task.run).tip_token or 0) then
+    write_run(task.run, 'tip', tip or commit)
+    write_run(task.run, 'tip_token', tip_token)
   end
   -- What was skipped has triggered its dependents already.
   local queued = task.skipped_ms ~= '0' and {} or trigger_dependents(task.run, task.id, 0, task.dependents)

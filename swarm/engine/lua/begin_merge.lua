@@ -2,16 +2,16 @@
 -- KEYS[1]  the project's key prefix
 -- ARGV     merger, lease ms, op_id, how many at most, place in `merging` to look from
 -- Writes   slot, task, meta, lock, events
--- Returns  {'OK', branch, lease ms, for each its member, spec, attempt, token, merge token, commit, base}, {'EMPTY'},
---          or {'AGAIN', place} when every attempt looked at waits for a busy branch
+-- Returns  {'OK', branch, lease ms, merge token of the slot, for each its member, spec, attempt, token, merge token,
+--          commit, base}, {'EMPTY'}, or {'AGAIN', place} when every attempt looked at waits for a busy branch
 -- Flags: allow-oom
 -- Moves: none
 -- The merge tokens rise along the train; the last of them is the slot's, and the branch's fence.
 local merger, lease_ms, op, most, from = unpack(args)
 local LOOKS = 300
 
-local function tickets(branch, members)
-  local answer = {'OK', branch, lease_ms}
+local function tickets(branch, slot_token, members)
+  local answer = {'OK', branch, lease_ms, slot_token}
   for _, member in ipairs(members) do
     local task = read('HMGET', key('task', member), 'spec', 'attempt', 'token', 'merge_token', 'attempt_commit', 'base')
     for _, word in ipairs({member, task[1], task[2], task[3], task[4], task[5] or '', task[6]}) do
@@ -31,10 +31,10 @@ for _, member in ipairs(members) do
   local run = string.match(member, '^[^/]*')
   if not slots[run] then
     local branch = read('HGET', key('run', run), 'branch') or run
-    slots[run] = read('HMGET', key('slot', branch), 'merger', 'until_ms', 'op', 'task')
+    slots[run] = read('HMGET', key('slot', branch), 'merger', 'until_ms', 'op', 'task', 'merge_token')
     slots[run].branch = branch
     if slots[run][1] == merger and slots[run][3] == op then
-      return tickets(branch, split_lines(slots[run][4]))
+      return tickets(branch, slots[run][5], split_lines(slots[run][4]))
     end
   end
   local task = (slot or slots[run]) == slots[run] and not is_taken(slots[run]) and read_task(member)
@@ -62,4 +62,4 @@ write_fields(key('meta'), {'fence', number_text(fence)})
 write_fields(key('slot', slot.branch), {'merger', merger, 'until_ms', number_text(now + tonumber(lease_ms)),
   'op', op, 'task', table.concat(taken, '\n'), 'merge_token', number_text(fence)})
 commit_writes()
-return tickets(slot.branch, taken)
+return tickets(slot.branch, number_text(fence), taken)
