@@ -39,6 +39,8 @@ def next_commands(report: Report, *, anew: str = "") -> list[str]:
         base = report.base[:12]
         look = [f"git log --oneline {base}..{report.branch}", f"git diff {base} {report.branch}"]
         look.append(f"swarm diff {landed} --run {report.run}")
+        if report.state == RunState.DONE:
+            look.append(f"swarm land {report.run} --into BRANCH")
     return [*look, *([again] if report.state in _ENDED_SHORT else [])]
 
 

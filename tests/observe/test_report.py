@@ -231,7 +231,7 @@ def test_a_cancelled_run_is_looked_at_only_for_what_landed(
 
 
 def test_a_run_that_is_done_needs_no_retry(landed: Make, make_snapshot: MakeSnapshot) -> None:
-    """Nor does one that goes on."""
+    """It can be landed; one that goes on cannot yet."""
     task = landed("a", at=(0, 1, 1, 1))
 
     done, active = (
@@ -239,8 +239,8 @@ def test_a_run_that_is_done_needs_no_retry(landed: Make, make_snapshot: MakeSnap
         for state in (RunState.DONE, RunState.ACTIVE)
     )
 
-    assert done == active
-    assert done[-1] == "swarm diff a --run r1"
+    assert done == [*active, "swarm land r1 --into BRANCH"]
+    assert active[-1] == "swarm diff a --run r1"
 
 
 def test_an_archived_run_is_begun_anew_instead_of_retried(
