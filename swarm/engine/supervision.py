@@ -111,13 +111,24 @@ class Supervision(Retention):
         self._queued(answer)
         return answer[1] == "queued"
 
-    def reconcile(self, run: str, task: str, *, attempt: int, merge_token: int, commit: str) -> bool:
+    def reconcile(
+        self,
+        run: str,
+        task: str,
+        *,
+        attempt: int,
+        merge_token: int,
+        commit: str,
+        tip: tuple[str, int] | None = None,
+    ) -> bool:
         """Complete a task whose landing git proves (trailer on the branch) but Redis does not know.
 
-        Whatever state it is in; the fence is raised to `merge_token`. False if it is known.
+        Whatever state it is in; the fence is raised to `merge_token`. `tip` is the newest landing that git
+        proves, and its merge token: who is let go on starts from there. False if the task is known.
         """
         name, op = member(run, task), self._caller.new_op()
-        answer = words_of(self._caller.call("reconcile", name, attempt, merge_token, op, commit))
+        newest = tip or (commit, merge_token)
+        answer = words_of(self._caller.call("reconcile", name, attempt, merge_token, op, commit, *newest))
         if answer[0] == "KNOWN":
             return False
         refuse(answer, name, merge_token)

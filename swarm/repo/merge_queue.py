@@ -190,11 +190,9 @@ class MergeQueue:
         Who is let go on starts from the last commit: no other tree of the train has been judged.
         """
         ticket, outcome = car.ticket, Outcome.LANDED if car.changes_something else Outcome.UNCHANGED
-        gates = settled.reports[ticket.task.id]
+        gates, head = settled.reports[ticket.task.id], settled.verdict.green[-1].commit
         try:
-            queued = tuple(
-                self._engine.complete(ticket, commit=car.commit, tip=settled.verdict.green[-1].commit)
-            )
+            queued = tuple(self._engine.complete(ticket, commit=car.commit, tip=head))
         except StaleTokenError as error:
             if outcome == Outcome.UNCHANGED:
                 return _verdict_on(ticket, Outcome.STALE, reason=error.message)
@@ -205,6 +203,7 @@ class MergeQueue:
                 attempt=ticket.attempt,
                 merge_token=ticket.merge_token,
                 commit=car.commit,
+                tip=(head, ticket.train_token),
             )
         crashpoint("merge.after_complete")
         return _verdict_on(ticket, outcome, commit=car.commit, newly_queued=queued, gates=gates)

@@ -74,6 +74,7 @@ class Reconciler:
                     attempt=landed.attempt,
                     merge_token=landed.merge_token,
                     commit=landed.commit,
+                    tip=(landings[-1].commit, landings[-1].merge_token),
                 )
 
     def _sweep_landed(self, run: str, landings: tuple[Landed, ...]) -> None:

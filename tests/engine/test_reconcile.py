@@ -22,6 +22,21 @@ def test_the_tip_moves_only_forward(engine: Engine) -> None:
     assert engine.run(run).state is RunState.DONE
 
 
+def test_who_a_reconciled_landing_lets_go_on_starts_from_the_newest(
+    engine: Engine, worker: WorkerProfile
+) -> None:
+    """Its train has landed more, which passed the gates only together."""
+    run = engine.submit(make_plan("a", "b", make_task("c", after=["a"])), base=BASE)
+
+    engine.reconcile(run, "a", attempt=1, merge_token=10, commit="first", tip=("last", 11))
+    base = next(one.base for one in (claimed(engine, worker, f"n{n}") for n in (1, 2)) if one.task.id == "c")
+    engine.reconcile(run, "b", attempt=1, merge_token=11, commit="last", tip=("last", 11))
+
+    assert base == "last"
+    assert engine.run(run).tip == "last"
+    assert [engine.task(run, task).merged_commit for task in ("a", "b")] == ["first", "last"]
+
+
 def test_a_reconciled_landing_raises_the_fence(engine: Engine, worker: WorkerProfile) -> None:
     """A server that lost its last writes must not give out a token that git has seen."""
     run = engine.submit(make_plan("a", "b"), base=BASE)

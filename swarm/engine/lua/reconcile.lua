@@ -1,13 +1,13 @@
 -- Record a landing that git proves but Redis does not know, whatever state the task is in; a cancelled run stays so.
 -- KEYS[1]  the project's key prefix
--- ARGV     member, attempt, merge token, op_id, commit
+-- ARGV     member, attempt, merge token, op_id, commit, the branch's tip, the merge token that stands for it
 -- Writes   task, queue, delayed, leases, held, merging, slot, locks, reading, readers, wide, lock, lot, lots, parked,
 --          bell, waiting, work, dead, meta, run, events
 -- Returns  {'OK', newly queued ids...} , {'KNOWN'} or {'UNKNOWN'}
 -- Flags: allow-oom
 -- Moves: pending -> done, queued -> done, acked -> done, running -> done, merging -> done, failed -> done,
 --        upstream_failed -> done, cancelled -> done, skipped -> done, pending -> queued
-local member, attempt, merge_token, op, commit = unpack(args)
+local member, attempt, merge_token, op, commit, tip, tip_token = unpack(args)
 local repeated = first_answer(op)
 if repeated then
   return repeated
@@ -36,4 +36,4 @@ if IS_TERMINAL[task.state] then
   end
 end
 orders.bound_hold(task)
-return settle({'OK', unpack(finish_task(task, '', commit, merge_token))})
+return settle({'OK', unpack(finish_task(task, '', commit, tip_token, tip))})
