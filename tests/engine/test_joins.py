@@ -113,7 +113,7 @@ def test_activating_a_run_queues_no_join(engine: Engine, store: Store) -> None:
         1,
         1,
     )
-    caller.call("reconcile", f"{run}/task.j.x", 1, 90, caller.new_op(), "landed")
+    caller.call("reconcile", f"{run}/task.j.x", 1, 90, caller.new_op(), "landed", "landed", 90)
 
     engine.reclaim_expired()
 
