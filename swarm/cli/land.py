@@ -1,12 +1,15 @@
 """`land`: what a run has landed, in a branch of yours."""
 
-from functools import partial
+from typing import TYPE_CHECKING
 
 import click
 
 from swarm.cli.context import Context, find_run, pass_context, run_argument
 from swarm.cli.output import emit, json_option
 from swarm.errors import RefusedError
+
+if TYPE_CHECKING:
+    from swarm.repo.gates import GateReport
 
 _TOLD = {
     "created": "{into} now exists, at {commit}",
@@ -34,15 +37,19 @@ def land(context: Context, run: str, into: str, as_json: bool) -> None:
             f"run {record.run!r} is {record.state.value}: more is to land",
             hint=f"`swarm wait {record.run}` blocks until it ends",
         )
-    from swarm.base_check import gates_on
+    from swarm.base_check import run_on
     from swarm.fleet.launch import open_launcher
     from swarm.repo.delivery import deliver
+    from swarm.repo.gates import load_gates
     from swarm.repo.hub import Hub
 
-    judge = partial(
-        gates_on, settings, launcher=open_launcher(settings), log=settings.home / "logs" / "land.gate.log"
-    )
-    delivered = deliver(Hub.open_or_create(settings.hub), settings.root, record.branch, into, judge=judge)
+    hub, log = Hub.open_or_create(settings.hub), settings.home / "logs" / "land.gate.log"
+
+    def judge(commit: str, defined_in: str) -> "GateReport":
+        gates = load_gates(hub, defined_in)
+        return run_on(settings, commit, gates, open_launcher(settings), log=log)
+
+    delivered = deliver(hub, settings.root, record.branch, into, judge=judge)
     data = {
         "run": record.run,
         "branch": record.branch,

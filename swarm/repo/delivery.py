@@ -7,11 +7,11 @@ from pathlib import Path
 
 from swarm.errors import RefusedError, UsageError
 from swarm.repo.gates import GateReport
-from swarm.repo.git import FETCH_ONLY, Git, GitError
+from swarm.repo.git import Git, GitError
 from swarm.repo.hub import Hub
 from swarm.repo.merge import Conflict
 from swarm.repo.refs import branch_ref
-from swarm.repo.user_repository import commit_of
+from swarm.repo.user_repository import commit_of, fetch_into, is_ancestor
 from swarm.repo.workbench import Workbench
 
 
@@ -34,7 +34,7 @@ class Delivered:
 
 
 def deliver(
-    hub: Hub, user_repository: Path, branch: str, into: str, *, judge: Callable[[str], GateReport]
+    hub: Hub, user_repository: Path, branch: str, into: str, *, judge: Callable[[str, str], GateReport]
 ) -> Delivered:
     """Bring an integration branch into a branch of the user's, which is created where it does not exist.
 
@@ -43,7 +43,8 @@ def deliver(
         user_repository: only the one branch of it is written; HEAD, index and files stay as they are.
         branch: the integration branch.
         into: the user's.
-        judge: runs the gates on a commit of the hub; asked of a merge, which nothing has judged yet.
+        judge: runs on a commit of the hub, named first, the gates that another one defines: on a merge, which
+            nothing has judged yet, those of the user's branch, which no task can have weakened.
 
     Raises:
         UsageError: `into` is no name for a branch, or nothing has landed.
@@ -64,12 +65,12 @@ def deliver(
     if not current:
         return _move(user, hub, into, tip, How.CREATED)
     hub.import_base(user_repository, current)
-    if _is_ancestor(hub.git, tip, current):
+    if is_ancestor(hub.git, tip, current):
         return Delivered(into, How.UP_TO_DATE, current)
-    if _is_ancestor(hub.git, current, tip):
+    if is_ancestor(hub.git, current, tip):
         return _move(user, hub, into, tip, How.ADVANCED)
     merged = _merge(hub, branch, into, current, tip)
-    report = judge(merged)
+    report = judge(merged, current)
     if report.failure:
         raise RefusedError(
             f"merged into {into!r} the gates are red: {report.failure}",
@@ -91,9 +92,7 @@ def _merge(hub: Hub, branch: str, into: str, current: str, tip: str) -> str:
 
 
 def _move(user: Git, hub: Hub, into: str, commit: str, how: How) -> Delivered:
-    """Have the user's repository fetch the commit into the branch; git refuses what is no fast-forward."""
-    options = ("-c", "core.logAllRefUpdates=false", "-c", "fetch.writeCommitGraph=false")
-    answer = user.ask(*options, *FETCH_ONLY, "--", str(hub.path), f"{commit}:{branch_ref(into)}")
+    answer = fetch_into(user, hub.path, commit, into)
     if not answer.succeeded:
         raise GitError(["git", "fetch", str(hub.path), into], answer.exit_code, answer.stderr)
     return Delivered(into, how, commit)
@@ -104,7 +103,3 @@ def _checked_out(user: Git) -> set[str]:
     listed = user.run("worktree", "list", "--porcelain", "-z").decode("utf-8", "surrogateescape").split("\0")
     heads = (line.removeprefix("branch ") for line in listed if line.startswith("branch "))
     return {head.removeprefix("refs/heads/") for head in heads}
-
-
-def _is_ancestor(git: Git, older: str, newer: str) -> bool:
-    return git.ask("merge-base", "--is-ancestor", older, newer).succeeded

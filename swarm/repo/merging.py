@@ -76,7 +76,7 @@ class Merging:
                 if gone := self._lost(verdict):
                     lost += gone
                     waiting = tuple(ticket for ticket in waiting if ticket not in gone)
-                elif self._move(train, verdict, fence):
+                elif self._move(branch, train, verdict, fence):
                     last = verdict.green[-1:]
                     reports = {car.ticket.task.id: judge.report(car, *last) for car in verdict.green}
                     return Settled(verdict, train.refused, lost, reports)
@@ -89,19 +89,18 @@ class Merging:
         crashpoint("merge.before_tx")
         return tuple(ticket for ticket in green if ticket not in alive)
 
-    def _move(self, train: Train, verdict: Verdict, fence: str) -> bool:
+    def _move(self, branch: str, train: Train, verdict: Verdict, fence: str) -> bool:
         """F6: move the branch, if it is still where the train began and the fence is ours; False if it moved.
 
         An attempt that changes nothing moves nothing, but leaves a record of the commit it was judged on.
         """
         if not verdict.green:
             # Nothing moves, but a verdict counts only on what the branch still holds.
-            return self._hub.tip(train.branch) == train.tip
-        ticket, head = verdict.green[0].ticket, verdict.green[-1].commit
-        branch, guard = branch_ref(ticket.branch), fence_ref(ticket.branch)
-        first = RefChange("verify", branch, old=train.tip)
+            return self._hub.tip(branch) == train.tip
+        ref, guard, head = branch_ref(branch), fence_ref(branch), verdict.green[-1].commit
+        first = RefChange("verify", ref, old=train.tip)
         if head != train.tip:
-            first = RefChange("update", branch, new=head, old=train.tip)
+            first = RefChange("update", ref, new=head, old=train.tip)
         move = [first, RefChange("verify", guard, old=fence)]
         for car in verdict.green:
             verb, kind = ("create", "done") if car.changes_something else ("update", "unchanged")
@@ -110,11 +109,11 @@ class Merging:
             answer = writer.transact(move)
             if answer.succeeded:
                 crashpoint("merge.after_tx")
-                self._reconciler.verified(ticket.branch, head)
+                self._reconciler.verified(branch, head)
                 return True
-            self._reconciler.forget(ticket.branch)
+            self._reconciler.forget(branch)
             if self._hub.resolve(guard) != fence:
-                raise StaleTokenError(f"a newer merge of branch {ticket.branch!r} has raised its fence")
-            if self._hub.tip(ticket.branch) != train.tip:
+                raise StaleTokenError(f"a newer merge of branch {branch!r} has raised its fence")
+            if self._hub.tip(branch) != train.tip:
                 return False
         raise GitError(["git", "update-ref", "--stdin"], answer.exit_code, answer.stderr)

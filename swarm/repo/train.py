@@ -31,7 +31,6 @@ class Car:
 class Train:
     """What was coupled onto a tip, and what was not."""
 
-    branch: str
     tip: str
     cars: list[Car] = field(default_factory=list)
     refused: list[tuple[MergeTicket, NotLandingError]] = field(default_factory=list)
@@ -49,7 +48,7 @@ def couple(git: Git, bench: Workbench, tickets: Sequence[MergeTicket], tip: str)
     Whoever does not fit the tip, or leaves its scope, is refused. Whoever has something against it only
     because of another car is left standing for a later train: that one has not landed yet, and may never.
     """
-    train = Train(tickets[0].branch, tip)
+    train = Train(tip)
     for ticket in tickets:
         try:
             train.cars.append(_merged(git, bench, ticket, train.head))

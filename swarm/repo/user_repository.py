@@ -5,7 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from swarm.errors import RepositoryError
-from swarm.repo.git import FETCH_ONLY, Git, GitError
+from swarm.repo.git import FETCH_ONLY, Answer, Git, GitError
 from swarm.repo.refs import branch_ref
 
 
@@ -77,6 +77,20 @@ def repository_identity(user_repository: Path) -> str:
     return git.one_line("rev-list", "--first-parent", "--max-parents=0", commit)
 
 
+def is_ancestor(git: Git, older: str, newer: str) -> bool:
+    """One commit is in the other's history, or the same."""
+    return git.ask("merge-base", "--is-ancestor", older, newer).succeeded
+
+
+def fetch_into(user: Git, hub_path: Path, source: str, branch: str) -> Answer:
+    """Have the user's git fetch a ref or commit of the hub into a branch: no reflog, FETCH_HEAD or tag.
+
+    git itself refuses what is no fast-forward, and a branch that is checked out.
+    """
+    options = ("-c", "core.logAllRefUpdates=false", "-c", "fetch.writeCommitGraph=false")
+    return user.ask(*options, *FETCH_ONLY, "--", str(hub_path), f"{source}:{branch_ref(branch)}")
+
+
 def publish_branch(hub: Git, hub_path: Path, user_repository: Path, branch: str) -> Published:
     """Create or fast-forward `branch` in the user's repository; never forced, no reflog, FETCH_HEAD or tag.
 
@@ -93,11 +107,10 @@ def publish_branch(hub: Git, hub_path: Path, user_repository: Path, branch: str)
     current = found.stdout.decode().strip() if found.succeeded else ""
     if current == tip:
         return Published(Publication.UP_TO_DATE, branch, tip)
-    if current and not hub.ask("merge-base", "--is-ancestor", current, tip).succeeded:
+    if current and not is_ancestor(hub, current, tip):
         reason = f"branch {branch!r} has commits of its own ({current[:12]}); rename it, then publish again"
         return Published(Publication.DIVERGED, branch, tip, reason)
-    options = ("-c", "core.logAllRefUpdates=false", "-c", "fetch.writeCommitGraph=false")
-    answer = user.ask(*options, *FETCH_ONLY, "--", str(hub_path), f"{ref}:{ref}")
+    answer = fetch_into(user, hub_path, ref, branch)
     if answer.succeeded:
         publication = Publication.ADVANCED if current else Publication.CREATED
         return Published(publication, branch, tip)

@@ -24,7 +24,7 @@ def landed(board: Board) -> str:
 
 def into(board: Board, name: str, report: GateReport = GREEN) -> Delivered:
     """Land the run's branch in one of the user's."""
-    return deliver(board.hub, board.user.path, board.branch, name, judge=lambda _commit: report)
+    return deliver(board.hub, board.user.path, board.branch, name, judge=lambda *_commits: report)
 
 
 @pytest.mark.parametrize("reach", STATES, ids=lambda reach: str(reach.__name__))
@@ -36,7 +36,7 @@ def test_landing_changes_one_branch_and_nothing_else(
     repository = reach(board.user)
     before = fingerprint(repository)
 
-    delivered = deliver(board.hub, repository.path, board.branch, "release", judge=lambda _commit: RED)
+    delivered = deliver(board.hub, repository.path, board.branch, "release", judge=lambda *_commits: RED)
 
     assert delivered == Delivered("release", How.CREATED, commit)
     assert repository.git("rev-parse", "release").decode().strip() == commit
@@ -74,14 +74,14 @@ def test_branches_that_went_apart_are_merged_and_judged(board: Board) -> None:
     own, commit = apart(board, {"src/b.py": "b = 3\n"})
     judged: list[str] = []
 
-    def judge(merged: str) -> GateReport:
-        judged.append(merged)
+    def judge(merged: str, defined_in: str) -> GateReport:
+        judged.extend([merged, defined_in])
         return GateReport()
 
     delivered = deliver(board.hub, board.user.path, board.branch, "release", judge=judge)
 
     assert delivered.how == How.MERGED
-    assert judged == [delivered.commit]
+    assert judged == [delivered.commit, own]  # by the gates of the user's own branch
     shown = board.user.git("log", "-1", "--format=%P|%s", "release").decode().strip()
     assert shown == f"{own} {commit}|Merge branch '{board.branch}' into release"
     assert board.user.git("show", "release:src/a.py") == b"a = 2\n"
