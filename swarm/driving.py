@@ -15,9 +15,7 @@ from swarm.engine.snapshot import Snapshot, take_snapshot
 from swarm.errors import RefusedError, StorePutDownError, StoreUnreachableError, UnknownRunError
 from swarm.fleet.liveness import judged_here
 from swarm.fleet.local import Death, LocalFleet
-from swarm.fleet.server import ensure_server
-from swarm.fleet.server_file import is_stopped, running_url
-from swarm.fleet.stopped import is_put_down
+from swarm.fleet.stopped import is_put_down, start_if_it_died
 from swarm.settings import Settings
 from swarm.states import RunState
 
@@ -106,7 +104,7 @@ def drive(
         while True:
             _refuse_stopped(settings, run)
             try:
-                _keep_server(settings)
+                start_if_it_died(settings)
                 snapshot, note = _look(engine, run), ""
                 if snapshot.run.state is RunState.LOADING:
                     (store_again or partial(refuse_loading, run))()
@@ -137,13 +135,6 @@ def _hear_out(
         check.end(patience_s=BASE_CHECK_PATIENCE_S, is_asked_to_stop=is_asked_to_stop)
         if note := check.take_note():
             show(snapshot, note)
-
-
-def _keep_server(settings: Settings) -> None:
-    """Start the embedded server again as soon as its process is gone: every lease is running out."""
-    # In this order: whoever stops it for good says so before it is gone.
-    if not settings.redis_url and running_url(settings.home) is None and not is_stopped(settings.home):
-        ensure_server(settings, to_stay=False)
 
 
 def _refuse_stopped(settings: Settings, run: str) -> None:

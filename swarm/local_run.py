@@ -25,7 +25,7 @@ from swarm.fleet.local import LocalFleet
 from swarm.fleet.resources import Admission, choose_workers
 from swarm.fleet.server import Server, ensure_server, make_home
 from swarm.fleet.server_file import has_data
-from swarm.fleet.stopped import is_put_down
+from swarm.fleet.stopped import is_put_down, start_if_it_died
 from swarm.limits import load_limits
 from swarm.observe.report import build_report, render_report
 from swarm.observe.report_data import Report
@@ -216,8 +216,14 @@ def open_queue(settings: Settings) -> tuple[Engine, Server]:
     commit_of(settings.root)
     server = ensure_server(settings)
     # Short patience: whoever watches looks again anyway, and must see soon that Redis is away.
-    is_gone = partial(is_put_down, settings)
+    is_gone = partial(_is_put_down, settings)
     return engine_for(settings, server.url, patience_s=PATIENCE_S, is_put_down=is_gone), server
+
+
+def _is_put_down(settings: Settings) -> bool:
+    """Whether a person stopped the server that does not answer; one that died is started on the way."""
+    start_if_it_died(settings)
+    return is_put_down(settings)
 
 
 def ended_before(record: RunRecord) -> str:

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 
 from swarm.errors import StoreUnreachableError
 from swarm.fleet.server import Server, ensure_server, only_one_starts, stop_server
-from swarm.fleet.server_file import is_stopped, mark_stopped, read_server_file
+from swarm.fleet.server_file import is_stopped, mark_stopped, read_server_file, running_url
 from swarm.settings import Settings
 
 
@@ -26,6 +26,17 @@ def is_put_down(settings: Settings) -> bool:
     embedded = read_server_file(settings.home)
     # Children are told its URL as if somebody had configured it.
     return not settings.redis_url or (embedded is not None and settings.redis_url == embedded.url)
+
+
+def start_if_it_died(settings: Settings) -> None:
+    """Start the embedded server again when its process is gone and nobody stopped it: leases are running out.
+
+    Raises:
+        StoreUnreachableError: as `ensure_server`.
+    """
+    # In this order: whoever stops it for good says so before it is gone.
+    if not settings.redis_url and running_url(settings.home) is None and not is_stopped(settings.home):
+        ensure_server(settings, to_stay=False)
 
 
 @contextmanager

@@ -1,5 +1,7 @@
-"""A run on this machine: what its end survives."""
+"""A run on this machine: what it survives."""
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,8 +9,9 @@ import pytest
 from worker_rig import Rig
 
 from swarm.engine.store import Store
-from swarm.local_run import LocalRun
-from swarm.settings import load_settings
+from swarm.fleet.server import stop_server
+from swarm.local_run import LocalRun, open_queue
+from swarm.settings import Settings, load_settings
 from swarm.testing.plans import make_plan
 from swarm.testing.repository import make_repository
 
@@ -36,3 +39,20 @@ def test_a_run_whose_archive_redis_refuses_still_reports(rig: Rig, store: Store)
 
     assert ended.exit_code != 0
     assert any(line.startswith(f"warning: run {run} is not archived yet: Redis refused") for line in told)
+
+
+# The server outlives whoever starts it: here, this very process.
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+def test_a_call_that_finds_the_server_dead_starts_it_again(tmp_path: Path) -> None:
+    """It would wait in vain: nobody else does, and leases run out."""
+    user = make_repository(tmp_path / "repo", {"a.txt": "a"})
+    settings = Settings(root=user.path, home=user.path / ".swarm", project="killed")
+    engine, server = open_queue(settings)
+    assert server.pid is not None
+    os.kill(server.pid, signal.SIGKILL)
+
+    runs = engine.run_ids()
+
+    assert runs == []
+    engine.close()
+    assert stop_server(settings.home)
