@@ -71,6 +71,7 @@ class FailureKind(StrEnum):
     PROVIDER = "provider"  # the model API: not the task's fault
     LIMIT = "limit"  # a quota or spend limit of the model API: not the task's fault
     POLICY = "policy"  # straight to a person
+    APPROVAL = "approval"  # a person has to approve what it changed; nothing was found wrong with it
     CANCELLED = "cancelled"  # a person took it away, or went on without it
 
     @property
@@ -81,6 +82,7 @@ class FailureKind(StrEnum):
             FailureKind.PROVIDER,
             FailureKind.LIMIT,
             FailureKind.CRASH,
+            FailureKind.APPROVAL,
             FailureKind.CANCELLED,
         }
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from swarm.settings import Settings
 
 PUBLISH_PATIENCE_S = 2.0
+_A_PERSONS = {FailureKind.POLICY, FailureKind.APPROVAL}
 
 EXIT_DONE, EXIT_FAILED = 0, 1
 EXIT_LIMIT = LimitReachedError.exit_code
@@ -41,14 +42,16 @@ def verdict_on(record: "RunRecord", tasks: "Iterable[TaskRecord]", *, unpublishe
         return Verdict(EXIT_WAITING_FOR_PERSON if unpublished else EXIT_DONE, remark)
     failed = [task for task in tasks if task.state is TaskState.FAILED]
     kinds = {task.failure_kind for task in failed}
-    if record.state is RunState.CANCELLED or not kinds or kinds - {FailureKind.LIMIT, FailureKind.POLICY}:
+    if record.state is RunState.CANCELLED or not kinds or kinds - {FailureKind.LIMIT, *_A_PERSONS}:
         return Verdict(EXIT_FAILED, remark)
     if kinds == {FailureKind.LIMIT}:
         stopped = f"stopped at a limit: {failed[0].failure_reason}; what landed stays landed"
         return Verdict(EXIT_LIMIT, "\n".join(filter(None, (stopped, remark))))
-    refused = next(task for task in failed if task.failure_kind == FailureKind.POLICY)
+    refused = next(task for task in failed if task.failure_kind in _A_PERSONS)
     why = f"{refused.spec.id}: {refused.failure_reason}"
     goes_on = f"`swarm retry {record.run}` or `swarm skip {record.run} {refused.spec.id}` goes on"
+    if refused.failure_kind == FailureKind.APPROVAL:
+        goes_on = f"`swarm approve {record.run} {refused.spec.id}` or `swarm reject` goes on"
     if record.is_archived:
         goes_on = "the run is archived, `swarm run PLAN` begins it anew"
     waits = f"waits for you: {why}; {goes_on}"

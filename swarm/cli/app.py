@@ -76,6 +76,8 @@ VERBS: tuple[Verb, ...] = (
     Verb("run", "retry", "swarm.cli.control:retry", "Queue failed and cancelled tasks again."),
     Verb("run", "pause", "swarm.cli.pausing:pause", "Give out no more tasks; what is held goes on."),
     Verb("run", "resume", "swarm.cli.pausing:resume", "Give out tasks again after a pause."),
+    Verb("run", "approve", "swarm.cli.approve:approve", "Let an attempt land that changes what is guarded."),
+    Verb("run", "reject", "swarm.cli.approve:reject", "Send such an attempt back, and say why."),
     Verb(
         "run", "skip", "swarm.cli.control:skip", "Go on without a task: what depends on it counts it as done."
     ),

@@ -202,6 +202,18 @@ def resolve_target(
         raise
 
 
+def resolve_words(reads: "Reads", verb: str, words: tuple[str, ...], shelf: "Shelf") -> tuple[str, str]:
+    """The run and the task of a command line `[RUN] TASK`; without the run it is the latest.
+
+    Raises:
+        UsageError: there are more words than these.
+        UnknownRunError, UnknownTaskError: as `resolve_target`.
+    """
+    if len(words) > 2:  # noqa: PLR2004  # a run and a task
+        raise UsageError(f"{verb}: {words[2]!r} is one word too many", hint=f"`swarm {verb} [RUN] TASK`")
+    return resolve_target(reads, words[0], words[1] if words[1:] else None, shelf, is_task=True)
+
+
 def _match(runs: list[str], text: str) -> str:
     _refuse_nothing("run", text)
     if not runs:

@@ -15,6 +15,7 @@ from swarm.cli.context import (
     resolve_run,
     resolve_target,
     resolve_task,
+    resolve_words,
     run_argument,
 )
 from swarm.cli.output import emit, json_option, say, state_word
@@ -118,11 +119,8 @@ def skip(context: Context, words: tuple[str, ...], as_json: bool) -> None:
     RUN is an id, the beginning of one, or `latest` (the default). What failed because of the task comes
     back. A skipped task is never run, unless `swarm retry` names it.
     """
-    if len(words) > 2:  # noqa: PLR2004  # a run and a task
-        raise UsageError(f"skip: {words[2]!r} is one word too many", hint="`swarm skip [RUN] TASK`")
     engine = context.engine()
-    second = words[1] if words[1:] else None
-    run, task = resolve_target(engine, words[0], second, context.shelf(), is_task=True)
+    run, task = resolve_words(engine, "skip", words, context.shelf())
     is_skipped = engine.skip(run, task)
     state = engine.run(run).state
     skipped = (

@@ -18,21 +18,22 @@ class Steering(Reads):
         """Cancel a run, or one task and what depends on it; returns how many tasks moved."""
         return self._steer("cancel", run, task)
 
-    def retry(self, run: str, task: str = "", *, fresh: bool = False) -> int:
+    def retry(self, run: str, task: str = "", *, fresh: bool = False, evidence: str = "") -> int:
         """Queue failed, cancelled and upstream_failed tasks again; returns how many.
 
         All of the run, or one task with its dependents and the dependencies it needs. A skipped task comes
         back only when it is the one that is named; its dependents do not wait for it any more. `fresh`, of
-        one task, forgets its attempts and what they failed with: the next begins anew.
+        one task, forgets its attempts and what they failed with: the next begins anew. `evidence`, of one
+        task, is what its next attempt is told of the last one.
         """
-        return self._steer("retry", run, task, "fresh" if fresh else "")
+        return self._steer("retry", run, task, "fresh" if fresh else "", evidence)
 
     def retry_failed(self, run: str) -> int:
         """Queue again what failed, and what failed or was called off because of it; how many.
 
         What a person cancelled stays cancelled.
         """
-        return self._steer("retry", run, "", "failed")
+        return self._steer("retry", run, "", "failed", "")
 
     def skip(self, run: str, task: str) -> bool:
         """Go on without a task: its dependents count it as done. False when it is done or skipped already.

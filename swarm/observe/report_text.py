@@ -30,6 +30,8 @@ def next_commands(report: Report, *, anew: str = "") -> list[str]:
     again = anew or f"swarm retry {report.run}"
     failed = next((row for row in report.tasks if row.state == "failed"), None)
     if failed:
+        if failed.failure_kind == FailureKind.APPROVAL and not anew:
+            return [f"swarm diff {failed.id} --run {report.run}", f"swarm approve {report.run} {failed.id}"]
         gate = " --gate" if failed.failure_kind == FailureKind.GATE_FAILED else ""
         # A task that failed where it waited was never begun, and has no log.
         logs = [f"swarm logs {failed.id} --run {report.run}{gate}"] if failed.attempts else []

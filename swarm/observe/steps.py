@@ -21,6 +21,9 @@ def next_steps(
     """
     run, task = record.run, record.spec.id
     if record.state is TaskState.FAILED:
+        if record.failure_kind == FailureKind.APPROVAL and not anew:
+            words = (f"swarm approve {run} {task}", f"swarm reject {run} {task} --message WHY")
+            return (f"swarm diff {task} --run {run}", *words)
         gate = " --gate" if record.failure_kind == FailureKind.GATE_FAILED else ""
         # A task that failed where it waited was never begun, and has no log.
         logs = (f"swarm logs {task} --run {run}{gate}",) if record.attempt else ()

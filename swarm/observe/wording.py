@@ -50,6 +50,7 @@ FAILURES: dict[str, str] = {
     FailureKind.PROVIDER: "the model API failed",
     FailureKind.LIMIT: "a quota or spend limit was reached",
     FailureKind.POLICY: "it was refused by policy",
+    FailureKind.APPROVAL: "a person has to approve what it changed",
     FailureKind.CANCELLED: "a person took it away",
 }
 

@@ -6,7 +6,6 @@ Their definition is read from the base commit, so that no task can weaken the ga
 import re
 import signal
 import time
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any
 
 from swarm.errors import ConfigError
 from swarm.repo.hub import Hub
+from swarm.repo.project_file import read_table, wrong
 from swarm.sandbox.protocol import Finished, Launcher, Sandbox, SandboxEndedError, ToolError
 from swarm.settings import CONFIG_NAME
 
@@ -87,17 +87,7 @@ def load_gates(hub: Hub, commit: str) -> tuple[Gate, ...]:
     Raises:
         ConfigError: the file is not TOML, or a gate is malformed; names the key.
     """
-    content = hub.read_blob(f"{commit}:{CONFIG_NAME}")
-    if content is None:
-        return ()
-    try:
-        document = tomllib.loads(content.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{CONFIG_NAME} in {commit[:12]} cannot be read: {error}") from error
-    tables = document.get("gate", {})
-    if not isinstance(tables, dict):
-        raise _wrong("gate", "a table of tables", tables)
-    return tuple(_parse_gate(name, table) for name, table in tables.items())
+    return tuple(_parse_gate(name, table) for name, table in read_table(hub, commit, "gate").items())
 
 
 def run_gates(
@@ -190,9 +180,9 @@ def _run_to_its_end(gate: Gate, sandbox: Sandbox, env: Mapping[str, str], log: P
 def _parse_gate(name: str, table: Any) -> Gate:  # Any: straight from TOML
     key = f"gate.{name}"
     if not _NAME.fullmatch(name):
-        raise _wrong(key, "named with letters, digits, '.', '_' or '-'", name)
+        raise wrong(key, "named with letters, digits, '.', '_' or '-'", name)
     if not isinstance(table, dict):
-        raise _wrong(key, "a table", table)
+        raise wrong(key, "a table", table)
     for unknown in table.keys() - set(_KNOWN):
         raise ConfigError(
             f"{CONFIG_NAME}: unknown key {key}.{unknown}", hint=f"a gate has {', '.join(_KNOWN)}"
@@ -200,26 +190,21 @@ def _parse_gate(name: str, table: Any) -> Gate:  # Any: straight from TOML
     command, timeout_s = table.get("command"), table.get("timeout_s", DEFAULT_TIMEOUT_S)
     env, required = table.get("env", {}), table.get("required", True)
     if not isinstance(command, list) or not command or not all(_is_argument(each) for each in command):
-        raise _wrong(f"{key}.command", "a list of strings such as ['python', '-m', 'pytest']", command)
+        raise wrong(f"{key}.command", "a list of strings such as ['python', '-m', 'pytest']", command)
     if (
         isinstance(timeout_s, bool)
         or not isinstance(timeout_s, int | float)
         or not 0 < timeout_s < float("inf")
     ):
-        raise _wrong(f"{key}.timeout_s", "a number of seconds above 0", timeout_s)
+        raise wrong(f"{key}.timeout_s", "a number of seconds above 0", timeout_s)
     if not isinstance(env, dict) or not all(
         _VARIABLE.fullmatch(variable) and _is_argument(value) for variable, value in env.items()
     ):
-        raise _wrong(f"{key}.env", "a table of strings", env)
+        raise wrong(f"{key}.env", "a table of strings", env)
     if not isinstance(required, bool):
-        raise _wrong(f"{key}.required", "true or false", required)
+        raise wrong(f"{key}.required", "true or false", required)
     return Gate(name, tuple(command), float(timeout_s), env, required)
 
 
 def _is_argument(value: object) -> bool:
     return isinstance(value, str) and "\0" not in value
-
-
-def _wrong(key: str, wanted: str, found: object) -> ConfigError:
-    shown = "nothing" if found is None else repr(found)
-    return ConfigError(f"{CONFIG_NAME}: {key} must be {wanted}, got {shown}")

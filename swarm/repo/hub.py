@@ -201,10 +201,11 @@ class Hub:
             _check(writer, [*kept, *(RefChange("delete", ref, old=old) for ref, old in found.items())])
 
     def sweep_attempts(self, run: str, *tasks: str) -> None:
-        """Delete the attempts of these tasks, judged and unjudged. Safe to repeat."""
+        """Delete the attempts of these tasks, judged and unjudged, and what was approved. Safe to repeat."""
         folders = [task_ref(kind, run, task) + "/" for task in tasks for kind in ("attempt", "rejected")]
+        approved = [task_ref("approved", run, task) for task in tasks]
         with self.writing_refs() as writer:
-            found = self.refs_under(*folders)
+            found = self.refs_under(*folders, *approved)
             _check(writer, [RefChange("delete", ref, old=old) for ref, old in found.items()])
 
 

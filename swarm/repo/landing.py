@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from swarm.engine.claims import Failure
 from swarm.repo.gates import GateReport, GateResult
+from swarm.repo.guarded import GuardedPath
 from swarm.repo.merge import MAX_EVIDENCE, Violation
 from swarm.states import FailureKind
 
@@ -19,6 +20,7 @@ class Outcome(StrEnum):
     CONFLICT = "conflict"
     GATE_FAILED = "gate_failed"
     OUT_OF_SCOPE = "out_of_scope"
+    UNAPPROVED = "unapproved"  # a person has to approve what it changes
     REFUSED = "refused"  # by policy; a person has to look
     FROZEN = "frozen"  # the branch's records contradict each other; a person has to look
     STALE = "stale"  # the right to merge was lost; whoever has it now goes on
@@ -82,6 +84,15 @@ def out_of_scope(violations: list[Violation]) -> NotLandingError:
     lines = [str(violation) for violation in violations]
     more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
     return NotLandingError(outcome, Failure(kind, lines[0] + more, "\n".join(lines)[:MAX_EVIDENCE]))
+
+
+def unapproved(guarded: Sequence[GuardedPath]) -> NotLandingError:
+    """The verdict on an attempt that changes what a person has to approve first; it is kept as it is."""
+    more = f" and {len(guarded) - 1} more" if len(guarded) > 1 else ""
+    reason = f"changes {guarded[0].path}, which {guarded[0].why}{more}"
+    evidence = "\n".join(map(str, guarded))[:MAX_EVIDENCE]
+    failure = Failure(FailureKind.APPROVAL, reason, evidence, retryable=False)
+    return NotLandingError(Outcome.UNAPPROVED, failure, keeps_attempt=True)
 
 
 def unaccounted(faults: list[str]) -> NotLandingError:

@@ -9,16 +9,18 @@ from swarm.engine.claims import MergeTicket
 from swarm.engine.engine import Engine
 from swarm.engine.records import RunRecord
 from swarm.errors import StaleTokenError
+from swarm.repo.approvals import Guard
 from swarm.repo.gate_cache import GateCache
 from swarm.repo.gates import GateReport
 from swarm.repo.git import GitError
+from swarm.repo.guarded import load_guarded
 from swarm.repo.hub import Hub
 from swarm.repo.judging import Judge
 from swarm.repo.landing import NotLandingError, not_its_fault
 from swarm.repo.reconcile import Reconciler
 from swarm.repo.refs import RefChange, branch_ref, fence_ref, task_ref
 from swarm.repo.slot import LeashedLauncher, kept_slot
-from swarm.repo.train import Train, Verdict, couple, find_green
+from swarm.repo.train import Coupler, Train, Verdict, find_green
 from swarm.repo.workbench import Workbench
 from swarm.sandbox.protocol import Launcher
 
@@ -67,10 +69,11 @@ class Merging:
         leash, branch = LeashedLauncher(self._launcher), tickets[0].branch
         waiting, lost = tuple(tickets), tuple[MergeTicket, ...]()
         judge = Judge(self._hub, base=record.base, leash=leash, home=self._home, cache=self._cache)
+        guard = Guard(self._hub, load_guarded(self._hub, record.base))
         with kept_slot(self._engine, tickets, leash.cut), Workbench(self._hub.git) as bench:
             for _ in range(REDOS):
                 tip = self._hub.git.one_line("rev-parse", "--verify", branch_ref(branch))
-                train = couple(self._hub.git, bench, waiting, tip)
+                train = Coupler(self._hub.git, bench, guard).couple(waiting, tip)
                 verdict = find_green(train.cars, judge.judge)
                 crashpoint("merge.after_gate")
                 if gone := self._lost(verdict):

@@ -6,6 +6,7 @@
     refs/swarm/base/<commit>                  keeps an imported commit
     refs/swarm/attempt/<run>/<task>/<n>       a durable attempt that waits for its merge
     refs/swarm/rejected/<run>/<task>/<n>      an attempt that was sent back
+    refs/swarm/approved/<run>/<task>          tag of the attempt that a person approved: who, when and why
     refs/swarm/fence/<branch>                 blob: the highest merge token that has begun
     refs/swarm/done/<run>/<task>              the landed commit; guards against a second landing
     refs/swarm/unchanged/<run>/<task>         the tip that already held what the attempt wanted
@@ -53,7 +54,7 @@ def fence_ref(branch: str) -> str:
 
 
 def task_ref(kind: str, run: str, task: str) -> str:
-    """A task's ref of one kind: `attempt`, `rejected` (folders), `done` or `unchanged`."""
+    """A task's ref of one kind: `attempt`, `rejected` (folders), `approved`, `done` or `unchanged`."""
     return f"refs/swarm/{kind}/{run}/{hash_task(task)}"
 
 

@@ -23,8 +23,8 @@ class Landed:
     merge_token: int
 
 
-def landing_message(run: str, task: TaskSpec, attempt: int, merge_token: int) -> str:
-    """The message of a landing: what the task was, then the two trailers.
+def landing_message(run: str, task: TaskSpec, attempt: int, merge_token: int, approver: str = "") -> str:
+    """The message of a landing: what the task was, then the trailers; a third one names who approved it.
 
     Only the last paragraph is ever read back, so nothing in a description can pass for a trailer.
     """
@@ -36,6 +36,8 @@ def landing_message(run: str, task: TaskSpec, attempt: int, merge_token: int) ->
     if len(subject) > SUBJECT_LENGTH:
         subject = subject[: SUBJECT_LENGTH - 1].rstrip() + "…"
     trailers = f"Swarm-Task: {run}/{task.id}/{attempt}\nSwarm-Fence: {merge_token}"
+    if approver:
+        trailers += f"\nSwarm-Approved-By: {_printable(approver)}"
     return "\n\n".join([subject, *body, trailers]) + "\n"
 
 

@@ -7,6 +7,7 @@ from swarm.crashpoints import crashpoint
 from swarm.engine.claims import Failure, MergeTicket
 from swarm.plan.scope import WriteScope
 from swarm.repo.accounting import find_unaccounted
+from swarm.repo.approvals import Guard
 from swarm.repo.conflicts import read_sides
 from swarm.repo.gates import GateReport
 from swarm.repo.git import Git
@@ -42,77 +43,84 @@ class Train:
         return self.cars[-1].commit if self.cars else self.tip
 
 
-def couple(git: Git, bench: Workbench, tickets: Sequence[MergeTicket], tip: str) -> Train:
-    """F3: merge the attempts one upon another, in their order, and write the commits that would land them.
+class Coupler:
+    """F3: merges attempts one upon another, in their order, and writes the commits that would land them."""
 
-    Whoever does not fit the tip, or leaves its scope, is refused. Whoever has something against it only
-    because of another car is left standing for a later train: that one has not landed yet, and may never.
-    """
-    train = Train(tip)
-    for ticket in tickets:
+    def __init__(self, git: Git, bench: Workbench, guard: Guard) -> None:
+        self._git = git
+        self._bench = bench
+        self._guard = guard
+
+    def couple(self, tickets: Sequence[MergeTicket], tip: str) -> Train:
+        """The train of these attempts on that tip.
+
+        Whoever does not fit the tip, or leaves its scope, is refused. Whoever has something against it only
+        because of another car is left standing for a later train: that one has not landed yet, and may never.
+        """
+        train = Train(tip)
+        for ticket in tickets:
+            try:
+                train.cars.append(self._merged(ticket, train.head))
+                crashpoint("merge.after_commit")
+            except NotLandingError as verdict:
+                if alone := self._verdict_alone(ticket, train, verdict):
+                    train.refused.append((ticket, alone))
+                else:
+                    train.left_standing.append(ticket)
+        return train
+
+    def _verdict_alone(
+        self, ticket: MergeTicket, train: Train, verdict: NotLandingError
+    ) -> NotLandingError | None:
+        """What is wrong with it on what has landed; None when that is nothing: a car is in its way."""
+        if train.head == train.tip:
+            return verdict
         try:
-            train.cars.append(_merged(git, bench, ticket, train.head))
-            crashpoint("merge.after_commit")
-        except NotLandingError as verdict:
-            if alone := _verdict_alone(git, bench, ticket, train, verdict):
-                train.refused.append((ticket, alone))
-            else:
-                train.left_standing.append(ticket)
-    return train
+            self._merged(ticket, train.tip)
+        except NotLandingError as alone:
+            return alone
+        return None
 
+    def _merged(self, ticket: MergeTicket, head: str) -> Car:
+        """The attempt on that commit, and the commit that would land it.
 
-def _verdict_alone(
-    git: Git, bench: Workbench, ticket: MergeTicket, train: Train, verdict: NotLandingError
-) -> NotLandingError | None:
-    """What is wrong with the attempt on what has landed; None when that is nothing: a car is in its way."""
-    if train.head == train.tip:
-        return verdict
-    try:
-        _merged(git, bench, ticket, train.tip)
-    except NotLandingError as alone:
-        return alone
-    return None
+        Raises:
+            NotLandingError: they conflict, or it changes what it may not, or the merge does not add up.
+        """
+        bench = self._bench
+        merged = bench.merge(head, ticket.commit)
+        if isinstance(merged, Conflict):
+            raise self._conflicting(ticket, merged, head)
+        changes = bench.changes(bench.tree_of(head), merged.tree)
+        violations = find_violations(self._git, changes, merged.tree, WriteScope(ticket.task.files))
+        if violations:
+            raise out_of_scope(violations)
+        # Who had nothing to do hands in what it began with, which may have no parent.
+        began = ticket.base if ticket.commit == ticket.base else f"{ticket.commit}^"
+        faults = find_unaccounted(
+            self._git,
+            bench,
+            base=bench.tree_of(began),
+            theirs=bench.tree_of(ticket.commit),
+            ours=bench.tree_of(head),
+            result=merged.tree,
+            merged=changes,
+        )
+        if faults:
+            raise unaccounted(faults)
+        approver = self._guard.approver(ticket, changes)
+        if not changes:
+            return Car(ticket, merged.tree, head, changes_something=False)
+        message = landing_message(ticket.run, ticket.task, ticket.attempt, ticket.merge_token, approver)
+        commit = bench.commit(merged.tree, head, message.encode("utf-8", "replace"))
+        return Car(ticket, merged.tree, commit, changes_something=True)
 
-
-def _merged(git: Git, bench: Workbench, ticket: MergeTicket, head: str) -> Car:
-    """The attempt on that commit, and the commit that would land it.
-
-    Raises:
-        NotLandingError: they conflict, or it changes what it may not, or the merge does not add up.
-    """
-    merged = bench.merge(head, ticket.commit)
-    if isinstance(merged, Conflict):
-        raise _conflicting(git, ticket, merged, head)
-    changes = bench.changes(bench.tree_of(head), merged.tree)
-    violations = find_violations(git, changes, merged.tree, WriteScope(ticket.task.files))
-    if violations:
-        raise out_of_scope(violations)
-    # Who had nothing to do hands in what it began with, which may have no parent.
-    began = ticket.base if ticket.commit == ticket.base else f"{ticket.commit}^"
-    faults = find_unaccounted(
-        git,
-        bench,
-        base=bench.tree_of(began),
-        theirs=bench.tree_of(ticket.commit),
-        ours=bench.tree_of(head),
-        result=merged.tree,
-        merged=changes,
-    )
-    if faults:
-        raise unaccounted(faults)
-    if not changes:
-        return Car(ticket, merged.tree, head, changes_something=False)
-    message = landing_message(ticket.run, ticket.task, ticket.attempt, ticket.merge_token)
-    commit = bench.commit(merged.tree, head, message.encode("utf-8", "replace"))
-    return Car(ticket, merged.tree, commit, changes_something=True)
-
-
-def _conflicting(git: Git, ticket: MergeTicket, conflict: Conflict, tip: str) -> NotLandingError:
-    """The verdict on an attempt that does not fit what has landed; the next one is told of both sides."""
-    reason = f"conflicts with what has landed: {', '.join(conflict.paths)}"
-    sides = read_sides(git, conflict, base=f"{ticket.commit}^", tip=tip, attempt=ticket.commit)
-    failure = Failure(FailureKind.CONFLICT, reason, sides.render(ticket.task))
-    return NotLandingError(Outcome.CONFLICT, failure)
+    def _conflicting(self, ticket: MergeTicket, conflict: Conflict, tip: str) -> NotLandingError:
+        """The verdict on an attempt that does not fit what has landed; the next one is told of both sides."""
+        reason = f"conflicts with what has landed: {', '.join(conflict.paths)}"
+        sides = read_sides(self._git, conflict, base=f"{ticket.commit}^", tip=tip, attempt=ticket.commit)
+        failure = Failure(FailureKind.CONFLICT, reason, sides.render(ticket.task))
+        return NotLandingError(Outcome.CONFLICT, failure)
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def test_no_file_or_no_table_is_no_gate(user: UserRepository, hub: Hub) -> None:
     [
         ("[gate", "cannot be read"),
         (b"\xff\xfe", "cannot be read"),
-        ("gate = 3", "gate must be a table of tables, got 3"),
+        ("gate = 3", "gate must be a table, got 3"),
         ("[gate]\ntests = 'pytest'", "gate.tests must be a table, got 'pytest'"),
         ("[gate.t]\n", r"gate.t.command must be a list of strings .* got nothing"),
         ("[gate.t]\ncommand = 'make test'", "gate.t.command must be a list of strings .* got 'make test'"),

@@ -1,6 +1,6 @@
 """Random edits coupled to random trains, held to git's own merges of one attempt after another."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 from bare_hub import Bare, Edits, edited, edits
@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 
 from swarm.engine.claims import MergeTicket
 from swarm.plan.model import TaskSpec
+from swarm.repo.approvals import Guard
 from swarm.repo.gates import GateReport, GateResult
+from swarm.repo.guarded import Guarded
 from swarm.repo.hub import Hub
 from swarm.repo.landing import Outcome
-from swarm.repo.train import Car, couple, find_green
+from swarm.repo.train import Car, Coupler, find_green
 from swarm.repo.workbench import Workbench
 
 RED = GateReport((GateResult("tests", ("grep",), 1, 0.1, ""),))
@@ -22,6 +24,13 @@ RED = GateReport((GateResult("tests", ("grep",), 1, 0.1, ""),))
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Bare:
     """One hub for all examples."""
     return Bare(Hub.open_or_create(tmp_path_factory.mktemp("hub") / "repo.git"))
+
+
+@pytest.fixture(scope="module")
+def bench(bare: Bare) -> Iterator[Workbench]:
+    """One workbench: starting its processes is most of what an example costs."""
+    with Workbench(bare.hub.git) as made:
+        yield made
 
 
 def ticket_of(number: int, commit: str, base: str) -> MergeTicket:
@@ -35,17 +44,18 @@ def ticket_of(number: int, commit: str, base: str) -> MergeTicket:
     attempts=st.lists(st.lists(edits, min_size=1, max_size=3), min_size=1, max_size=7),
     most=st.sampled_from((1, 2, 64)),
 )
-def test_random_trains_land_what_one_at_a_time_would(bare: Bare, attempts: list[Edits], most: int) -> None:
+def test_random_trains_land_what_one_at_a_time_would(
+    bare: Bare, bench: Workbench, attempts: list[Edits], most: int
+) -> None:
     """The refused conflict with what has landed, the condemned turn red what was green; all else landed."""
     base = bare.commit(edited((), 0))
     waiting = [
         ticket_of(number, bare.commit(edited(chosen, number), base), base)
         for number, chosen in enumerate(attempts)
     ]
-    tip = model_tip = base
+    guard, tip, model_tip = Guard(bare.hub, Guarded()), base, base
     while waiting:
-        with Workbench(bare.hub.git) as bench:
-            train = couple(bare.hub.git, bench, waiting[:most], tip)
+        train = Coupler(bare.hub.git, bench, guard).couple(waiting[:most], tip)
 
         def judge(cars: Sequence[Car]) -> GateReport:
             return RED if bare.is_bad(cars[-1].tree) else GateReport()

@@ -1,12 +1,12 @@
 -- Queue again what failed or was cancelled: one task with all that it needs and blocks, or a whole run.
 -- KEYS[1]  the project's key prefix
 -- ARGV     run, task id or '', op_id, `failed` (of a run: not what a person cancelled), `fresh` (of a task: as if it
---          had never been tried) or ''
+--          had never been tried) or '', what the next attempt of a task is told of the last one or ''
 -- Writes   task, queue, bell, dead, work, active, run, meta, events
 -- Returns  {'OK', tasks moved} or {'UNKNOWN'}
 -- Moves: failed -> queued, failed -> pending, cancelled -> queued, cancelled -> pending, upstream_failed -> pending,
 --        upstream_failed -> queued, skipped -> queued, skipped -> pending
-local run, id, op, how = unpack(args)
+local run, id, op, how, evidence = unpack(args)
 local repeated = first_answer(op)
 if repeated then
   return repeated
@@ -25,6 +25,9 @@ if id ~= '' then
   moved = revive_one(task, CAN_RETRY_BY_NAME)
   if moved > 0 and how == 'fresh' then
     write_fields(key('task', task.member), {'fresh_after', task.attempt, 'evidence', '', 'attempt_commit', ''})
+  end
+  if moved > 0 and evidence ~= '' then
+    write_fields(key('task', task.member), {'evidence', evidence})
   end
 elseif how == 'failed' then
   moved = retry_failed_tasks(run, '0')

@@ -1,0 +1,89 @@
+"""`approve` and `reject`: what a person says of an attempt that changes gates, CI files or the like."""
+
+import getpass
+import socket
+from typing import TYPE_CHECKING
+
+import click
+
+from swarm.cli.complete import complete_task
+from swarm.cli.context import Context, pass_context, resolve_words
+from swarm.cli.control import say_if_nobody_works
+from swarm.cli.output import emit, json_option
+from swarm.errors import RefusedError
+from swarm.states import FailureKind, TaskState
+
+if TYPE_CHECKING:
+    from swarm.engine.engine import Engine
+    from swarm.repo.hub import AttemptRef, Hub
+
+
+@click.command()
+@click.argument("words", metavar="[RUN] TASK", nargs=-1, required=True, shell_complete=complete_task)
+@click.option("--message", "-m", default="", help="Why, for whoever reads it later.")
+@json_option
+@pass_context
+def approve(context: Context, words: tuple[str, ...], message: str, as_json: bool) -> None:
+    """Let an attempt land that changes what is guarded.
+
+    That is gates, CI files, lockfiles and agents' settings; `swarm diff TASK` shows what it changes. RUN is an
+    id, the beginning of one, or `latest` (the default). The word holds for this attempt alone, which is then
+    judged as any other; its agent is not run again.
+    """
+    engine = context.engine()
+    run, task = resolve_words(engine, "approve", words, context.shelf())
+    from swarm.repo.approvals import approve as give_word
+    from swarm.repo.hub import Hub
+
+    hub = Hub.open_or_create(context.settings().hub)
+    waiting, by = _waiting(engine, hub, run, task), f"{getpass.getuser()}@{socket.gethostname()}"
+    give_word(hub, run, task, commit=waiting.commit, by=by, message=message)
+    engine.retry(run, task)
+    data = {"run": run, "task": task, "attempt": waiting.attempt, "commit": waiting.commit, "by": by}
+    emit(data, as_json, lambda: f"attempt {waiting.attempt} of {task} may land: {waiting.commit[:12]}")
+    say_if_nobody_works(engine, run)
+
+
+@click.command()
+@click.argument("words", metavar="[RUN] TASK", nargs=-1, required=True, shell_complete=complete_task)
+@click.option("--message", "-m", required=True, help="What the next attempt is to do otherwise.")
+@json_option
+@pass_context
+def reject(context: Context, words: tuple[str, ...], message: str, as_json: bool) -> None:
+    """Send such an attempt back, and say why.
+
+    Its task is tried again, and told. RUN is an id, the beginning of one, or `latest` (the default).
+    `swarm skip TASK` goes on without the task.
+    """
+    engine = context.engine()
+    run, task = resolve_words(engine, "reject", words, context.shelf())
+    from swarm.repo.hub import Hub
+
+    hub = Hub.open_or_create(context.settings().hub)
+    waiting = _waiting(engine, hub, run, task)
+    hub.reject_attempts(run, task, upto=waiting.attempt)
+    engine.retry(run, task, evidence=f"a person has rejected the last attempt: {message}")
+    data = {"run": run, "task": task, "attempt": waiting.attempt, "message": message}
+    emit(data, as_json, lambda: f"attempt {waiting.attempt} of {task} is rejected; it will be tried again")
+    say_if_nobody_works(engine, run)
+
+
+def _waiting(engine: "Engine", hub: "Hub", run: str, task: str) -> "AttemptRef":
+    """The attempt that waits for a person's word.
+
+    Raises:
+        RefusedError: none does.
+    """
+    record = engine.task(run, task)
+    found = hub.find_attempt(run, task)
+    if record.state is not TaskState.FAILED or record.failure_kind != FailureKind.APPROVAL:
+        raise RefusedError(
+            f"{task} waits for no approval: it is {record.state}",
+            hint=f"`swarm why {task} --run {run}` says more",
+        )
+    if found is None:
+        raise RefusedError(
+            f"the attempt of {task} is not in this repository's hub",
+            hint="say it where the run's supervisor is",
+        )
+    return found

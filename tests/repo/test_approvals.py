@@ -1,0 +1,166 @@
+"""Attempts that change gates, CI, lockfiles or agents' settings: first a person's word for that commit."""
+
+from pathlib import Path
+
+import pytest
+from merge_board import Board, task, write
+
+from swarm.engine.claims import Claim
+from swarm.errors import ConfigError
+from swarm.repo.approvals import approve, find_approval
+from swarm.repo.guarded import GUARDED, Guarded, load_guarded
+from swarm.repo.landing import Outcome
+from swarm.states import FailureKind, TaskState
+
+
+def edit_ci(board: Board) -> Claim:
+    """Hand in an attempt that changes a workflow."""
+    board.submit(task("ci", "**"))
+
+    def edit(tree: Path) -> None:
+        folder = tree / ".github" / "workflows"
+        folder.mkdir(parents=True)
+        (folder / "ci.yml").write_text("on: push\n")
+
+    return board.hand_in(edit)
+
+
+def resume(board: Board) -> Claim:
+    """What a worker does with a task whose attempt was kept."""
+    claim = board.claim()
+    found = board.hub.find_attempt(claim.run, claim.task.id)
+    assert found is not None
+    board.engine.hand_in(claim, commit=found.commit)
+    return claim
+
+
+def test_an_attempt_at_what_is_guarded_waits_for_a_person(board: Board) -> None:
+    """It is kept as it is, is charged to nobody, and nothing of it lands."""
+    edit_ci(board)
+    before = board.hub.tip(board.branch)
+
+    landing = board.land()
+
+    record = board.engine.task(board.run, "ci")
+    assert landing.outcome == Outcome.UNAPPROVED
+    assert landing.reason == "changes .github/workflows/ci.yml, which is a CI file"
+    assert (record.state, record.failure_kind) == (TaskState.FAILED, FailureKind.APPROVAL)
+    assert record.needs_person
+    assert record.failures == 0
+    assert board.hub.tip(board.branch) == before
+    assert board.hub.find_attempt(board.run, "ci") is not None
+
+
+def test_what_a_person_approves_lands_and_says_who_it_was(board: Board) -> None:
+    """Without the agent: the same commit is judged as any other."""
+    edit_ci(board)
+    board.land()
+    found = board.hub.find_attempt(board.run, "ci")
+    assert found is not None
+
+    approve(board.hub, board.run, "ci", commit=found.commit, by="Ann <ann@example.org>", message="seen")
+    word = find_approval(board.hub, board.run, "ci")
+    board.engine.retry(board.run, "ci")
+    resume(board)
+    landing = board.land()
+
+    message = board.hub.git.run("log", "-1", "--format=%B", landing.commit).decode()
+    assert word is not None
+    assert (word.commit, word.by) == (found.commit, "Ann ann@example.org")
+    assert landing.outcome == Outcome.LANDED
+    assert "\nSwarm-Approved-By: Ann ann@example.org\n" in message
+    assert board.state("ci") == TaskState.DONE
+    assert find_approval(board.hub, board.run, "ci") is None  # it is in the commit's message now
+    assert board.violations() == []
+
+
+def test_a_word_for_one_attempt_lets_no_other_land(board: Board) -> None:
+    """Whatever the agent changes afterwards was not looked at."""
+    claim = edit_ci(board)
+    board.land()
+    approve(board.hub, board.run, "ci", commit=claim.base, by="ann")
+    board.engine.retry(board.run, "ci")
+    resume(board)
+
+    landing = board.land()
+
+    assert landing.outcome == Outcome.UNAPPROVED
+
+
+def test_the_innocent_beside_it_land(board: Board) -> None:
+    """It is left out of the train that it was coupled to."""
+    board.submit(task("code", "src/**"), task("lock", "uv.lock"))
+    board.hand_in(write("src/a.py", "a = 2\n"))
+    board.hand_in(write("uv.lock", "version = 1\n"))
+
+    landings = {landing.task: landing.outcome for landing in board.queue().land_train()}
+
+    assert landings == {"code": Outcome.LANDED, "lock": Outcome.UNAPPROVED}
+
+
+def test_the_base_says_what_else_is_guarded_and_what_is_not(board: Board) -> None:
+    """An attempt cannot free itself: its own swarm.toml does not count."""
+    board.user.commit({"swarm.toml": '[approval]\npaths = ["deploy/**"]\ntrusted = ["uv.lock"]\n'})
+    board.submit(task("lock", "uv.lock"), task("deploy", "deploy/**"))
+    base = board.engine.run(board.run).base
+
+    guarded = load_guarded(board.hub, base)
+
+    assert guarded.find(["uv.lock", "src/a.py"]) == []
+    assert [str(found) for found in guarded.find(["deploy/a.yml", "deploy", "swarm.toml"])] == [
+        "deploy/a.yml: is guarded by [approval]",
+        "deploy: is guarded by [approval]",
+        "swarm.toml: defines gates",
+    ]
+
+
+@pytest.mark.parametrize(
+    "table", ['paths = "deploy"', "trusted = [1]", 'paths = ["../x"]', "path = []"], ids=str
+)
+def test_a_malformed_table_is_refused(board: Board, table: str) -> None:
+    """Nothing lands by a guard that was misread."""
+    commit = board.user.commit({"swarm.toml": f"[approval]\n{table}\n"})
+    board.hub.import_base(board.user.path)
+
+    with pytest.raises(ConfigError, match=r"swarm\.toml: approval\.paths?|swarm\.toml: approval\.trusted"):
+        load_guarded(board.hub, commit)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "swarm.toml",
+        "SWARM.TOML",
+        ".github/workflows/deep/ci.yml",
+        ".github",  # a link in its place leads anywhere
+        ".GitHub/Workflows/ci.yml",
+        ".gitlab-ci.yml",
+        "Jenkinsfile",
+        "web/package-lock.json",
+        "Cargo.lock",
+        "CLAUDE.md",
+        "docs/AGENTS.md",
+        "web/.claude/settings.json",
+        ".mcp.json",
+    ],
+)
+def test_guarded(path: str) -> None:
+    """At any depth where tools look for them there, and however they are spelled."""
+    assert [found.path for found in Guarded().find([path])] == [path]
+
+
+@pytest.mark.parametrize(
+    "path", ["src/swarm.toml", ".github/ISSUE_TEMPLATE/bug.md", "src/lock.py", "pyproject.toml", "agents.mdx"]
+)
+def test_not_guarded(path: str) -> None:
+    """The ordinary work of agents needs nobody."""
+    assert Guarded().find([path]) == []
+
+
+def test_every_pattern_names_something() -> None:
+    """Patterns are compared with paths in lower case."""
+    for patterns in GUARDED.values():
+        for pattern in patterns:
+            path = pattern.replace("**/", "").replace("/**", "/x").replace("**", "x")
+            assert pattern == pattern.lower()
+            assert Guarded().find([path]), pattern
