@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 def approve(context: Context, words: tuple[str, ...], message: str, as_json: bool) -> None:
     """Let an attempt land that changes what is guarded.
 
-    That is gates, CI files, lockfiles and agents' settings; `swarm diff TASK` shows what it changes. RUN is an
-    id, the beginning of one, or `latest` (the default). The word holds for this attempt alone, which is then
-    judged as any other; its agent is not run again.
+    That is gates, CI files, lockfiles and agents' settings; `swarm diff TASK` shows what it changes. RUN is
+    an id, the beginning of one, or `latest` (the default). The word holds for this attempt alone, which is
+    then judged as any other; its agent is not run again.
     """
     engine = context.engine()
     run, task = resolve_words(engine, "approve", words, context.shelf())
