@@ -9,14 +9,16 @@ import shlex
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 from swarm.errors import SwarmError
 from swarm.fleet.launch import open_launcher
 from swarm.observe.wording import printable
-from swarm.repo.checkout import clean_checkout
-from swarm.repo.gates import Gate, GateReport, GateResult, load_gates, run_gates
+from swarm.repo.gates.definitions import load_gates
+from swarm.repo.gates.gate import Gate, GateReport, GateResult
+from swarm.repo.gates.ground import Ground
+from swarm.repo.gates.running import run_gates
 from swarm.repo.hub import Hub
 from swarm.repo.slot import LeashedLauncher
 from swarm.sandbox.protocol import Launcher, Sandbox, SandboxEndedError
@@ -38,9 +40,17 @@ def gates_on(settings: Settings, commit: str, launcher: Launcher, *, log: Path) 
 
 
 def run_on(
-    settings: Settings, commit: str, gates: Sequence[Gate], launcher: Launcher, *, log: Path
+    settings: Settings,
+    commit: str,
+    gates: Sequence[Gate],
+    launcher: Launcher,
+    *,
+    log: Path,
+    against: str = "",
 ) -> GateReport:
     """Run these gates on a commit of the hub, until a required one fails.
+
+    It is compared with the commit `against`, in the hub as well, where a gate compares; else with itself.
 
     Raises:
         SwarmError: git or Docker cannot be used.
@@ -48,7 +58,7 @@ def run_on(
     hub = Hub.open_or_create(settings.hub)
     log.parent.mkdir(parents=True, exist_ok=True)
     labels = {"swarm.attempt": f"base/{commit}"}
-    return run_gates(gates, {}, partial(clean_checkout, hub, commit), launcher, labels=labels, log=log)
+    return run_gates(gates, Ground(hub, commit, against or commit, launcher, labels, log))
 
 
 def red_note(red: GateResult, commit: str) -> str:

@@ -13,7 +13,7 @@ from swarm.fleet.resources import available
 from swarm.fleet.server import Server
 from swarm.fleet.server_file import STOPPED, is_stopped
 from swarm.fleet.stopped import server_for_a_look
-from swarm.repo.gates import load_gates
+from swarm.repo.gates.definitions import load_gates
 from swarm.repo.git import OLDEST_GIT, git_version
 from swarm.repo.hub import Hub
 from swarm.repo.user_repository import commit_of

@@ -32,7 +32,7 @@ from swarm.observe.report_data import Report
 from swarm.observe.watcher import open_watcher
 from swarm.plan.document import dump_plan
 from swarm.plan.model import Plan, TaskSpec
-from swarm.repo.gates import load_gates
+from swarm.repo.gates.definitions import load_gates
 from swarm.repo.hub import Hub
 from swarm.repo.reconcile import Reconciler
 from swarm.repo.user_repository import commit_of, repository_identity

@@ -26,6 +26,13 @@ _GATES: tuple[tuple[str, tuple[str, ...]], ...] = (
 """A file that tells the kind of repository, and the command that tests such a one; the first wins."""
 
 
+_WITHOUT_COMMAND = {
+    "conflicts": "what changed holds no marker of a conflict",
+    "security": "no line that is new looks like a secret",
+}
+"""Kinds of gates that need to know nothing of the repository -> what they see to."""
+
+
 def starter_config(root: Path) -> tuple[str, list[str]]:
     """The text of a first swarm.toml, and the gate's argv (empty when nothing was recognised)."""
     command = next((list(argv) for marker, argv in _GATES if (root / marker).exists()), [])
@@ -44,8 +51,14 @@ def starter_config(root: Path) -> tuple[str, list[str]]:
         environment = tomlkit.inline_table()
         environment.update({"PYTHONPATH": "src"})  # or an installed copy would be tested
         gate.add("env", environment)
+    if "pytest" in command:
+        gate.add("affected", command)
+        gate["affected"].comment("run first, on the test files that a change can reach")
     gates = tomlkit.table(is_super_table=True)
     gates.add("tests", gate)
+    for kind, does in _WITHOUT_COMMAND.items():
+        gates.add(kind, tomlkit.table())
+        gates[kind].comment(does)
     if not command:
         document.add(
             tomlkit.comment("Nothing here was recognised: put the command that tests this repository.")

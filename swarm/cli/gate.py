@@ -12,7 +12,7 @@ from swarm.errors import UsageError
 from swarm.observe.wording import duration, printable
 
 if TYPE_CHECKING:
-    from swarm.repo.gates import Gate, GateResult
+    from swarm.repo.gates.gate import Gate, GateResult
     from swarm.settings import Settings
 
 LAST_LINES = 20
@@ -46,17 +46,19 @@ def list_gates(context: Context, revision: str, as_json: bool) -> None:
 @gate.command("run")
 @click.argument("names", nargs=-1, metavar="[GATE]...")
 @revision_option
+@click.option("--against", default="", metavar="REV", help="What it is compared with; default is its parent.")
 @json_option
 @pass_context
-def run_gates(context: Context, names: tuple[str, ...], revision: str, as_json: bool) -> None:
+def run_gates(context: Context, names: tuple[str, ...], revision: str, against: str, as_json: bool) -> None:
     """Run gates on a commit as the merge queue would: each in a clean checkout, in the sandbox of a gate.
 
-    All of them, or those named; a red one does not keep the others from running. The exit code is 1 if one
-    that is required is red.
+    All of them, or those named; a red one does not keep the others from running, and what is sampled is run.
+    The exit code is 1 if one that is required is red.
     """
     settings = context.settings()
     commit, gates = _gates_of(settings, revision)
     chosen = _choose(gates, names)
+    base = _imported(settings, against) if against else _parent_of(settings, commit)
     from swarm.base_check import run_on
     from swarm.fleet.launch import open_launcher
 
@@ -64,12 +66,13 @@ def run_gates(context: Context, names: tuple[str, ...], revision: str, as_json: 
     log.unlink(missing_ok=True)
     results: list[GateResult] = []
     for one in chosen:
-        say(f"{one.name}: {printable(' '.join(one.command))}")
-        results += run_on(settings, commit, [one], launcher, log=log).results
+        say(f"{one.name}: {_what(one)}")
+        results += run_on(settings, commit, [one], launcher, log=log, against=base).results
         say(_verdict(results[-1]))
     passed = all(one.passed for one in results if one.required)
     data = {
         "commit": commit,
+        "against": base,
         "passed": passed,
         "gates": [_row(one) | _result(result) for one, result in zip(chosen, results, strict=True)],
     }
@@ -80,12 +83,24 @@ def run_gates(context: Context, names: tuple[str, ...], revision: str, as_json: 
 
 def _gates_of(settings: "Settings", revision: str) -> "tuple[str, tuple[Gate, ...]]":
     """The commit, which is imported into the hub, and its gates."""
-    from swarm.repo.gates import load_gates
+    from swarm.repo.gates.definitions import load_gates
     from swarm.repo.hub import Hub
 
-    hub = Hub.open_or_create(settings.hub)
-    commit = hub.import_base(settings.root, revision)
-    return commit, load_gates(hub, commit)
+    commit = _imported(settings, revision)
+    return commit, load_gates(Hub.open_or_create(settings.hub), commit)
+
+
+def _imported(settings: "Settings", revision: str) -> str:
+    from swarm.repo.hub import Hub
+
+    return Hub.open_or_create(settings.hub).import_base(settings.root, revision)
+
+
+def _parent_of(settings: "Settings", commit: str) -> str:
+    """Of a first commit itself."""
+    from swarm.repo.hub import Hub
+
+    return Hub.open_or_create(settings.hub).resolve(f"{commit}^") or commit
 
 
 def _choose(gates: "tuple[Gate, ...]", names: tuple[str, ...]) -> "list[Gate]":
@@ -101,10 +116,12 @@ def _choose(gates: "tuple[Gate, ...]", names: tuple[str, ...]) -> "list[Gate]":
 def _row(one: "Gate") -> dict[str, object]:
     return {
         "name": one.name,
+        "kind": one.kind.value,
         "command": list(one.command),
         "timeout_s": one.timeout_s,
         "env": dict(one.env),
         "required": one.required,
+        "sample": one.sample,
     }
 
 
@@ -124,18 +141,36 @@ def _listed(commit: str, gates: "tuple[Gate, ...]") -> str:
     rows = [
         [
             one.name,
-            "yes" if one.required else "no",
+            _judges(one),
             duration(one.timeout_s),
-            printable(shlex.join(one.command)),
+            _what(one),
         ]
         for one in gates
     ]
-    return table(["GATE", "REQUIRED", "TIMEOUT", "COMMAND"], rows, right=[2])
+    return table(["GATE", "JUDGES", "TIMEOUT", "WHAT"], rows, right=[2])
+
+
+def _judges(one: "Gate") -> str:
+    """What a red one means, and how many trains it sees."""
+    share = "" if one.sample >= 1 else f", {one.sample:.0%} of trains"
+    return ("required" if one.required else "advisory") + share
+
+
+def _what(one: "Gate") -> str:
+    """The command, and what its kind does besides."""
+    command = printable(shlex.join(one.command))
+    more = {
+        "tests": "affected tests first" if one.affected else "",
+        "conflicts": "no conflict's markers in what changed",
+        "security": "no new secrets" + (", no new findings" if one.command else ""),
+        "performance": f"at most {one.threshold:.0%} slower than the base, {one.runs} pairs of runs",
+    }.get(one.kind.value, "")
+    return "; ".join(filter(None, [command, more]))
 
 
 def _verdict(result: "GateResult") -> str:
     told = f"{result.name}: green" if result.passed else str(result)
-    told += "" if result.required else " (not required)"
+    told += "" if result.required else " (advisory)"
     return click.style(f"{told}, after {duration(result.duration_s)}", fg="green" if result.passed else "red")
 
 

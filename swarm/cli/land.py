@@ -9,7 +9,7 @@ from swarm.cli.output import emit, json_option
 from swarm.errors import RefusedError
 
 if TYPE_CHECKING:
-    from swarm.repo.gates import GateReport
+    from swarm.repo.gates.gate import GateReport
 
 _TOLD = {
     "created": "{into} now exists, at {commit}",
@@ -40,14 +40,14 @@ def land(context: Context, run: str, into: str, as_json: bool) -> None:
     from swarm.base_check import run_on
     from swarm.fleet.launch import open_launcher
     from swarm.repo.delivery import deliver
-    from swarm.repo.gates import load_gates
+    from swarm.repo.gates.definitions import load_gates
     from swarm.repo.hub import Hub
 
     hub, log = Hub.open_or_create(settings.hub), settings.home / "logs" / "land.gate.log"
 
     def judge(commit: str, defined_in: str) -> "GateReport":
         gates = load_gates(hub, defined_in)
-        return run_on(settings, commit, gates, open_launcher(settings), log=log)
+        return run_on(settings, commit, gates, open_launcher(settings), log=log, against=defined_in)
 
     delivered = deliver(hub, settings.root, record.branch, into, judge=judge)
     data = {

@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from swarm.errors import RefusedError, UsageError
-from swarm.repo.gates import GateReport
+from swarm.repo.gates.gate import GateReport
 from swarm.repo.git import Git, GitError
 from swarm.repo.hub import Hub
 from swarm.repo.merge import Conflict

@@ -1,14 +1,17 @@
 """F4 for one train: what each task asks of itself, and the project's gates, on nothing but merged trees."""
 
+import hashlib
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
 from swarm.engine.claims import MergeTicket
 from swarm.errors import StaleTokenError
-from swarm.repo.checkout import clean_checkout
-from swarm.repo.gate_cache import GateCache
-from swarm.repo.gates import GateReport, load_gates, run_gates
+from swarm.repo.gates.cache import GateCache
+from swarm.repo.gates.definitions import load_gates
+from swarm.repo.gates.gate import Gate, GateReport
+from swarm.repo.gates.ground import Ground
+from swarm.repo.gates.running import run_acceptance, run_gates
 from swarm.repo.hub import Hub
 from swarm.repo.slot import LeashedLauncher
 from swarm.repo.train import Car
@@ -27,15 +30,19 @@ class Judge:
 
     def __init__(self, hub: Hub, *, base: str, leash: LeashedLauncher, home: Path, cache: GateCache) -> None:
         self._hub = hub
+        self._base = base
         self._gates = load_gates(hub, base)
+        self._sampled: tuple[Gate, ...] | None = None
         self._leash = leash
         self._home = home
         self._cache = cache
         self._own: dict[tuple[str, str], GateReport] = {}
         self._of_trees: dict[str, GateReport] = {}
 
-    def judge(self, cars: Sequence[Car]) -> GateReport:
+    def judge(self, cars: Sequence[Car], tip: str) -> GateReport:
         """The first acceptance that fails, else that of the last car, and what the gates say.
+
+        `tip` is the commit that the first of them was merged onto.
 
         Raises:
             StaleTokenError: the slot was lost meanwhile; nothing that was found counts.
@@ -45,7 +52,7 @@ class Judge:
             if (own := self.own(car)).failure:
                 return own
         if cars[-1].tree not in self._of_trees:
-            self._of_trees[cars[-1].tree] = self._run_gates(cars)
+            self._of_trees[cars[-1].tree] = self._run_gates(cars, tip)
         return self.report(cars[-1], cars[-1])
 
     def report(self, car: Car, last: Car) -> GateReport:
@@ -56,19 +63,23 @@ class Judge:
         """What a task's own acceptance commands say."""
         key = (car.tree, car.ticket.task.id)
         if key not in self._own:
-            commands = {
-                f"acceptance {n}": tuple(argv) for n, argv in enumerate(car.ticket.task.acceptance, 1)
-            }
-            checkout = partial(clean_checkout, self._hub, car.tree)
-            log = self._log_of(car.ticket)
-            self._own[key] = run_gates(
-                (), commands, checkout, self._leash, labels=_labels(car.ticket), log=log
-            )
+            ground = self._ground(car, self._log_of(car.ticket))
+            self._own[key] = run_acceptance(car.ticket.task.acceptance, ground)
             self._see_that_it_counts(car.ticket)
         return self._own[key]
 
-    def _run_gates(self, cars: Sequence[Car]) -> GateReport:
-        if not self._gates:
+    def _ground(self, car: Car, log: Path, *, since: str = "") -> Ground:
+        return Ground(self._hub, car.tree, self._base, self._leash, _labels(car.ticket), log, since)
+
+    def _chosen(self, tree: str) -> tuple[Gate, ...]:
+        """Those that judge this train: all of its parts, or halving a red one would find nothing."""
+        if self._sampled is None:
+            self._sampled = tuple(gate for gate in self._gates if is_sampled(gate, tree))
+        return self._sampled
+
+    def _run_gates(self, cars: Sequence[Car], tip: str) -> GateReport:
+        gates = self._chosen(cars[-1].tree)
+        if not gates:
             return GateReport()
         tree, ticket = cars[-1].tree, cars[0].ticket
         first, *others = [self._log_of(car.ticket) for car in cars]
@@ -76,18 +87,11 @@ class Judge:
         if others:
             names = ", ".join(car.ticket.task.id for car in cars)
             _append(first, f"== gates on {tree[:12]}, the tree of {names} ==\n".encode())
-        report = run_gates(
-            self._gates,
-            {},
-            partial(clean_checkout, self._hub, tree),
-            self._leash,
-            labels=_labels(ticket),
-            log=first,
-            find=partial(self._cache.find, tree),
-        )
+        ground = replace(self._ground(cars[-1], first, since=tip), labels=_labels(ticket))
+        report = run_gates(gates, ground, find=lambda gate: self._cache.find(tree, gate, self._base))
         self._see_that_it_counts(ticket)
-        for gate, result in zip(self._gates, report.results, strict=False):
-            self._cache.keep(tree, gate, result)
+        for gate, result in zip(gates, report.results, strict=False):
+            self._cache.keep(tree, gate, self._base, result)
             if result.is_known:
                 note = f"gate {gate.name} has passed on this very tree before, and was not run again\n"
                 _append(first, note.encode())
@@ -106,6 +110,12 @@ class Judge:
     def _see_that_it_counts(self, ticket: MergeTicket) -> None:
         if self._leash.is_cut:
             raise StaleTokenError(f"the merge slot of branch {ticket.branch!r} was lost while gates ran")
+
+
+def is_sampled(gate: Gate, tree: str) -> bool:
+    """Whether a gate judges this tree: a share of all, always the same ones."""
+    draw = int.from_bytes(hashlib.sha256(f"{gate.name}/{tree}".encode()).digest()[:4], "big")
+    return draw < gate.sample * 2**32
 
 
 def _labels(ticket: MergeTicket) -> dict[str, str]:

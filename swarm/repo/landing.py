@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from swarm.engine.claims import Failure
-from swarm.repo.gates import GateReport, GateResult
+from swarm.repo.gates.gate import GateReport, GateResult
 from swarm.repo.guarded import GuardedPath
 from swarm.repo.merge import MAX_EVIDENCE, Violation
 from swarm.states import FailureKind

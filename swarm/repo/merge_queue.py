@@ -28,8 +28,8 @@ from swarm.engine.engine import Engine
 from swarm.engine.records import RunRecord
 from swarm.errors import ConfigError, StaleTokenError, StoreUnreachableError, UnreachableError
 from swarm.repo.checkout import sweep_checkouts
-from swarm.repo.gate_cache import GateCache
-from swarm.repo.gates import GateReport
+from swarm.repo.gates.cache import GateCache
+from swarm.repo.gates.gate import GateReport
 from swarm.repo.git import GitError
 from swarm.repo.hub import Hub
 from swarm.repo.landing import Landing, NotLandingError, Outcome, condemned, not_its_fault

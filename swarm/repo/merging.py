@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from swarm.crashpoints import crashpoint
@@ -10,8 +11,8 @@ from swarm.engine.engine import Engine
 from swarm.engine.records import RunRecord
 from swarm.errors import StaleTokenError
 from swarm.repo.approvals import Guard
-from swarm.repo.gate_cache import GateCache
-from swarm.repo.gates import GateReport
+from swarm.repo.gates.cache import GateCache
+from swarm.repo.gates.gate import GateReport
 from swarm.repo.git import GitError
 from swarm.repo.guarded import load_guarded
 from swarm.repo.hub import Hub
@@ -74,7 +75,7 @@ class Merging:
             for _ in range(REDOS):
                 tip = self._hub.git.one_line("rev-parse", "--verify", branch_ref(branch))
                 train = Coupler(self._hub.git, bench, guard).couple(waiting, tip)
-                verdict = find_green(train.cars, judge.judge)
+                verdict = find_green(train.cars, partial(judge.judge, tip=tip))
                 crashpoint("merge.after_gate")
                 if gone := self._lost(verdict):
                     lost += gone

@@ -9,7 +9,7 @@ from swarm.plan.scope import WriteScope
 from swarm.repo.accounting import find_unaccounted
 from swarm.repo.approvals import Guard
 from swarm.repo.conflicts import read_sides
-from swarm.repo.gates import GateReport
+from swarm.repo.gates.gate import GateReport
 from swarm.repo.git import Git
 from swarm.repo.landing import NotLandingError, Outcome, out_of_scope, unaccounted
 from swarm.repo.merge import Conflict, find_violations

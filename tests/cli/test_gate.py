@@ -42,19 +42,21 @@ def test_the_gates_of_a_commit_are_listed(swarm: Swarm, repository: UserReposito
     now, then = swarm("gate", "list"), swarm("gate", "list", "--rev", old, "--json").json()
 
     assert [line.split()[:3] for line in now.out.splitlines()[1:]] == [
-        ["tests", "yes", "1m00s"],
-        ["hint", "no", "30m00s"],
-        ["clean", "yes", "30m00s"],
-        ["new", "yes", "30m00s"],
+        ["tests", "required", "1m00s"],
+        ["hint", "advisory", "30m00s"],
+        ["clean", "required", "30m00s"],
+        ["new", "required", "30m00s"],
     ]
     assert then["commit"] == old
     assert [one["name"] for one in then["gates"]] == ["tests", "hint", "clean"]
     assert then["gates"][1] | {"command": []} == {
         "name": "hint",
+        "kind": "command",
         "command": [],
         "timeout_s": 1800.0,
         "env": {"WORD": "hello"},
         "required": False,
+        "sample": 1.0,
     }
 
 
@@ -86,7 +88,7 @@ def test_chosen_gates_run_on_a_chosen_commit(swarm: Swarm, repository: UserRepos
 
     assert green.code == 0
     assert "1 of 2 green" in green.out
-    assert "hint: exit code 1 (not required)" in green.err
+    assert "hint: exit code 1 (advisory)" in green.err
     assert again.code == 1
     assert "  | no green here" in again.out
     assert (repository.path / ".swarm" / "logs" / "gate.log").read_text() == "no green here\n"

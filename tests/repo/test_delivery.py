@@ -8,7 +8,7 @@ from user_states import STATES, fingerprint
 
 from swarm.errors import RefusedError, UsageError
 from swarm.repo.delivery import Delivered, How, deliver
-from swarm.repo.gates import GateReport, GateResult
+from swarm.repo.gates.gate import GateReport, GateResult
 from swarm.testing.repository import UserRepository
 
 GREEN = GateReport()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from merge_board import Board, gate_that, task, write
 
-from swarm.repo.gate_cache import FOLDER_NAME, MAX_AGE_S, GateCache
-from swarm.repo.gates import Gate, GateResult
+from swarm.repo.gates.cache import FOLDER_NAME, MAX_AGE_S, GateCache
+from swarm.repo.gates.gate import Gate, GateResult
 from swarm.repo.landing import Outcome
 from swarm.settings import attempt_log
 
@@ -20,45 +20,45 @@ def test_a_green_result_counts_for_the_same_tree_gate_and_isolation(tmp_path: Pa
     """Not for another tree, command, environment, limit or isolation; and it says that it is known."""
     cache = GateCache(tmp_path, "process")
 
-    cache.keep("tree", GATE, GREEN)
+    cache.keep("tree", GATE, "base", GREEN)
 
-    assert cache.find("tree", GATE) == replace(GREEN, is_known=True)
+    assert cache.find("tree", GATE, "base") == replace(GREEN, is_known=True)
     others = [
         replace(GATE, command=("pytest", "-x")),
         replace(GATE, env={}),
         replace(GATE, timeout_s=30.0),
         replace(GATE, name="more"),
     ]
-    assert [cache.find("tree", other) for other in others] == [None] * 4
-    assert cache.find("other tree", GATE) is None
-    assert GateCache(tmp_path, "docker").find("tree", GATE) is None
+    assert [cache.find("tree", other, "base") for other in others] == [None] * 4
+    assert cache.find("other tree", GATE, "base") is None
+    assert GateCache(tmp_path, "docker").find("tree", GATE, "base") is None
 
 
 def test_red_is_not_kept_and_green_gets_old(tmp_path: Path) -> None:
     """A gate that fails by chance is run again; a result of yesterday decides nothing."""
     cache = GateCache(tmp_path)
-    cache.keep("red", GATE, replace(GREEN, exit_code=1))
-    cache.keep("slow", GATE, replace(GREEN, timed_out=True))
-    cache.keep("old", GATE, GREEN)
+    cache.keep("red", GATE, "base", replace(GREEN, exit_code=1))
+    cache.keep("slow", GATE, "base", replace(GREEN, timed_out=True))
+    cache.keep("old", GATE, "base", GREEN)
     [kept] = (tmp_path / FOLDER_NAME).iterdir()
     long_ago = time.time() - MAX_AGE_S - 60
     os.utime(kept, (long_ago, long_ago))
 
-    assert [cache.find(tree, GATE) for tree in ("red", "slow", "old")] == [None, None, None]
-    cache.keep("new", GATE, GREEN)
+    assert [cache.find(tree, GATE, "base") for tree in ("red", "slow", "old")] == [None, None, None]
+    cache.keep("new", GATE, "base", GREEN)
     cache.prune()
     assert len(list((tmp_path / FOLDER_NAME).iterdir())) == 1
-    assert cache.find("new", GATE)
+    assert cache.find("new", GATE, "base")
 
 
 def test_a_damaged_file_is_as_good_as_none(tmp_path: Path) -> None:
     """The gate is run again."""
     cache = GateCache(tmp_path)
-    cache.keep("tree", GATE, GREEN)
+    cache.keep("tree", GATE, "base", GREEN)
     [kept] = (tmp_path / FOLDER_NAME).iterdir()
     for content in ("", "{", "[]", "{}", '"x"'):
         kept.write_text(content)
-        assert cache.find("tree", GATE) is None
+        assert cache.find("tree", GATE, "base") is None
 
 
 def test_a_tree_that_comes_again_is_not_judged_again(board: Board) -> None:

@@ -1,24 +1,40 @@
 """Gates: read from a commit, every mistake named by its key, run until one must stop the landing."""
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from swarm.errors import ConfigError
 from swarm.fleet.process import ProcessLauncher
-from swarm.repo.gates import Gate, load_gates, run_gates
+from swarm.repo.gates.definitions import load_gates
+from swarm.repo.gates.gate import Gate, Kind
+from swarm.repo.gates.ground import Ground
+from swarm.repo.gates.running import run_acceptance, run_gates
 from swarm.repo.hub import Hub
 from swarm.sandbox.landlock import Confinement, landlock_abi
-from swarm.sandbox.protocol import SandboxEndedError
+from swarm.sandbox.protocol import Launcher, SandboxEndedError
 from swarm.testing.launcher import SubprocessLauncher
 from swarm.testing.repository import UserRepository
 
 
-def at(folder: Path) -> Callable[[], AbstractContextManager[Path]]:
+@dataclass(frozen=True)
+class FolderGround(Ground):
     """Always the same folder, where a merge queue has a clean checkout each time."""
-    return lambda: nullcontext(folder)
+
+    folder: Path = Path()
+
+    def checkout(self, revision: str) -> AbstractContextManager[Path]:
+        """The folder, whatever is asked for."""
+        assert not revision
+        return nullcontext(self.folder)
+
+
+def at(folder: Path, launcher: Launcher | None = None, log: Path | None = None) -> FolderGround:
+    """A ground for commands that know no git."""
+    hub = Hub(folder / "no.git")
+    return FolderGround(hub, "", "", launcher or SubprocessLauncher(), {"swarm.run": "r"}, log, folder=folder)
 
 
 def load(user: UserRepository, hub: Hub, text: str | bytes) -> tuple[Gate, ...]:
@@ -40,7 +56,7 @@ def test_gates_are_read_in_order_with_their_defaults(user: UserRepository, hub: 
     """
 
     assert load(user, hub, text) == (
-        Gate("tests", ("python", "-m", "pytest"), 1800.0, {}, required=True),
+        Gate("tests", ("python", "-m", "pytest"), 1800.0, {}, required=True, kind=Kind.TESTS),
         Gate("style", ("ruff", "check"), 60.0, {"COLOR": "never"}, required=False),
     )
 
@@ -90,22 +106,20 @@ def test_gates_run_until_a_required_one_fails(tmp_path: Path) -> None:
         Gate("never", ("touch", "never")),
     )
 
-    report = run_gates(
-        gates,
-        {"acceptance 1": ("pwd",)},
-        at(tmp_path),
-        launcher,
-        labels={"swarm.run": "r"},
-        log=tmp_path / "log",
-    )
+    ground = at(tmp_path, launcher, tmp_path / "log")
+    own = run_acceptance([("pwd",), ("true",)], ground)
+    report = run_gates(gates, ground)
 
+    assert [(result.name, result.exit_code) for result in own.results] == [
+        ("acceptance 1", 0),
+        ("acceptance 2", 0),
+    ]
     assert [(result.name, result.exit_code, result.passed) for result in report.results] == [
-        ("acceptance 1", 0, True),
         ("hint", 2, False),
         ("must", 1, False),
     ]
     assert not report.passed
-    assert report.failure == report.results[2]
+    assert report.failure == report.results[1]
     assert (tmp_path / "log").read_text() == f"{tmp_path}\nhint\nmust\n"
     assert not (tmp_path / "never").exists()
     assert len(launcher.opened) == 3
@@ -117,7 +131,7 @@ def test_a_gate_that_takes_too_long_has_failed(tmp_path: Path) -> None:
     """The time limit is part of the verdict, whatever the exit code."""
     gate = Gate("slow", ("sh", "-c", "trap 'exit 0' TERM; sleep 60"), timeout_s=0.2)
 
-    report = run_gates([gate], {}, at(tmp_path), SubprocessLauncher(), labels={})
+    report = run_gates([gate], at(tmp_path))
 
     assert not report.passed
     assert str(report.failure).startswith("slow: timed out after")
@@ -127,7 +141,8 @@ def test_nothing_to_run_passes_without_a_sandbox(tmp_path: Path) -> None:
     """A task without acceptance in a repository without gates costs no process."""
     launcher = SubprocessLauncher()
 
-    assert run_gates([], {}, at(tmp_path), launcher, labels={}).passed
+    assert run_gates([], at(tmp_path, launcher)).passed
+    assert run_acceptance([], at(tmp_path, launcher)).passed
     assert launcher.opened == []
 
 
@@ -135,16 +150,14 @@ def test_a_gate_has_the_environment_of_its_table(tmp_path: Path) -> None:
     """Its own variables are there."""
     gate = Gate("env", ("sh", "-c", 'test "$COLOR" = never'), env={"COLOR": "never"})
 
-    assert run_gates([gate], {}, at(tmp_path), SubprocessLauncher(), labels={}).passed
+    assert run_gates([gate], at(tmp_path)).passed
 
 
 def test_a_gate_whose_program_does_not_exist_has_failed(tmp_path: Path) -> None:
     """It is red like any other, with 127 and the name of what is missing."""
     (tmp_path / "tree").mkdir()
 
-    report = run_gates(
-        [Gate("lint", ("no-such-program",))], {}, at(tmp_path / "tree"), ProcessLauncher(), labels={}
-    )
+    report = run_gates([Gate("lint", ("no-such-program",))], at(tmp_path / "tree", ProcessLauncher()))
 
     assert str(report.failure) == "lint: exit code 127"
     assert "no-such-program" in report.results[0].output
@@ -156,7 +169,7 @@ def test_a_gate_whose_sandbox_is_killed_is_not_judged(tmp_path: Path) -> None:
     gate = Gate("killed", ("sh", "-c", "kill -9 $PPID; sleep 60"))
 
     with pytest.raises(SandboxEndedError):
-        run_gates([gate], {}, at(tmp_path / "tree"), ProcessLauncher(), labels={})
+        run_gates([gate], at(tmp_path / "tree", ProcessLauncher()))
 
 
 @pytest.mark.skipif(landlock_abi() < 6, reason="this kernel cannot keep a command from its tool host")
@@ -166,6 +179,6 @@ def test_a_gate_cannot_end_its_own_sandbox(tmp_path: Path) -> None:
     gate = Gate("suicide", ("sh", "-c", "kill -9 $PPID; exit 3"))
     launcher = ProcessLauncher(confinement=Confinement(writable=(), hidden=()))
 
-    report = run_gates([gate], {}, at(tmp_path / "tree"), launcher, labels={})
+    report = run_gates([gate], at(tmp_path / "tree", launcher))
 
     assert str(report.failure) == "suicide: exit code 3"

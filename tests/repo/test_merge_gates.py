@@ -56,8 +56,9 @@ def test_the_gate_sees_the_merged_tree_and_nothing_else(board: Board) -> None:
 
 
 def test_a_task_cannot_weaken_the_gate_that_judges_it(board: Board) -> None:
-    """The definition comes from the commit that the run began with, for this task and for later ones."""
-    board.user.commit({"swarm.toml": '[gate.tests]\ncommand = ["false"]\n'})
+    """The definition comes from the commit that the run began with, even where nobody guards the file."""
+    trusting = '[approval]\ntrusted = ["swarm.toml"]\n'
+    board.user.commit({"swarm.toml": f'{trusting}[gate.tests]\ncommand = ["false"]\n'})
     board.submit(task("one", "swarm.toml"))
     board.hand_in(write("swarm.toml", '[gate.tests]\ncommand = ["true"]\n'))
 

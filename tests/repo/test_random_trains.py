@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from swarm.engine.claims import MergeTicket
 from swarm.plan.model import TaskSpec
 from swarm.repo.approvals import Guard
-from swarm.repo.gates import GateReport, GateResult
+from swarm.repo.gates.gate import GateReport, GateResult
 from swarm.repo.guarded import Guarded
 from swarm.repo.hub import Hub
 from swarm.repo.landing import Outcome

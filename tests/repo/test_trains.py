@@ -12,7 +12,7 @@ from merge_board import Board, gate_that, task, write
 from swarm.engine.claims import MergeTicket, WorkerProfile
 from swarm.fleet.process import ProcessLauncher
 from swarm.plan.model import TaskSpec
-from swarm.repo.gates import GateReport, GateResult
+from swarm.repo.gates.gate import GateReport, GateResult
 from swarm.repo.landing import Outcome
 from swarm.repo.merge_queue import Landing, MergeQueue
 from swarm.repo.train import Car, find_green
@@ -44,6 +44,19 @@ def land_all(board: Board, queue: MergeQueue | None = None) -> list[tuple[Landin
 def gate_runs(board: Board) -> int:
     """How often the gate has run."""
     return len((board.hub.path / "runs").read_text().splitlines())
+
+
+def test_a_gate_that_does_not_sample_a_train_keeps_nothing_from_landing(board: Board) -> None:
+    """It would be red; another train may meet it."""
+    line = f'command = ["sh", "-c", "touch $0/ran; exit 1", "{board.hub.path}"]\nsample = 0.000000001'
+    board.user.commit({"swarm.toml": f"[gate.slow]\n{line}\n"})
+    board.submit(task("a", "src/a.py"))
+    board.hand_in(write("src/a.py", "a = 2\n"))
+
+    [landing] = board.queue().land_train()
+
+    assert landing.outcome == Outcome.LANDED
+    assert not (board.hub.path / "ran").exists()
 
 
 def test_a_green_train_lands_by_one_run_of_the_gates(board: Board) -> None:

@@ -88,7 +88,7 @@ def test_a_run_ends_done_failed_or_cancelled(state: RunState) -> None:
 def test_faults_of_the_surroundings_charge_no_attempt(kind: FailureKind) -> None:
     """A task's attempts are used up only by what the task itself did."""
     assert kind.is_charged is (
-        kind.value not in {"infrastructure", "provider", "limit", "crash", "cancelled"}
+        kind.value not in {"infrastructure", "provider", "limit", "crash", "approval", "cancelled"}
     )
 
 

@@ -10,14 +10,16 @@ import json
 import os
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 
-from swarm.repo.gates import Gate, GateResult
+from swarm.repo.gates.gate import Gate, GateResult, Kind
 
 FOLDER_NAME = "gate-results"
 MAX_AGE_S = 24 * 3600
 MOST_KEPT = 2000
-_VERSION = 1
+_VERSION = 2
+_COMPARING = {Kind.CONFLICTS, Kind.SECURITY, Kind.PERFORMANCE}
 
 
 class GateCache:
@@ -32,9 +34,9 @@ class GateCache:
         self._folder = home / FOLDER_NAME
         self._isolation = isolation
 
-    def find(self, tree: str, gate: Gate) -> GateResult | None:
-        """What the gate said of this tree, if that was green and not long ago."""
-        path = self._path(tree, gate)
+    def find(self, tree: str, gate: Gate, base: str) -> GateResult | None:
+        """What the gate said of this tree, against this base, if that was green and not long ago."""
+        path = self._path(tree, gate, base)
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             if time.time() - path.stat().st_mtime < MAX_AGE_S:
                 kept = json.loads(path.read_text(encoding="utf-8"))
@@ -49,7 +51,7 @@ class GateCache:
                 )
         return None
 
-    def keep(self, tree: str, gate: Gate, result: GateResult) -> None:
+    def keep(self, tree: str, gate: Gate, base: str, result: GateResult) -> None:
         """Remember a green result. A disk that is full loses it, and nothing else."""
         if not result.passed or result.is_known:
             return
@@ -59,7 +61,7 @@ class GateCache:
             file, name = tempfile.mkstemp(dir=self._folder, prefix=".")
             with os.fdopen(file, "w", encoding="utf-8") as writer:
                 writer.write(data)
-            Path(name).replace(self._path(tree, gate))
+            Path(name).replace(self._path(tree, gate, base))
 
     def prune(self) -> None:
         """Drop what is too old to count, and the oldest of too many."""
@@ -69,7 +71,8 @@ class GateCache:
                 if place >= MOST_KEPT or time.time() - path.stat().st_mtime > MAX_AGE_S:
                     path.unlink(missing_ok=True)
 
-    def _path(self, tree: str, gate: Gate) -> Path:
-        definition = [_VERSION, tree, gate.name, gate.command, gate.timeout_s, sorted(gate.env.items())]
-        digest = hashlib.sha256(json.dumps([*definition, self._isolation]).encode()).hexdigest()
+    def _path(self, tree: str, gate: Gate, base: str) -> Path:
+        against = base if gate.kind in _COMPARING else ""
+        definition = [_VERSION, tree, against, self._isolation, asdict(gate)]
+        digest = hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()
         return self._folder / f"{digest[:40]}.json"

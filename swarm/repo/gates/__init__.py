@@ -1,0 +1,1 @@
+"""Gates: what decides, by running, whether a merged tree may land."""

@@ -1,0 +1,50 @@
+"""The kind `tests`: first those that the changes can reach, then all. Red is known sooner."""
+
+import time
+from dataclasses import replace
+from fnmatch import fnmatch
+from pathlib import PurePosixPath
+
+from swarm.repo.gates.gate import Gate, GateResult
+from swarm.repo.gates.ground import Ground
+from swarm.repo.gates.import_graph import reachable_from
+from swarm.repo.tree import read_blobs, read_changes, read_tree
+
+_PATTERNS = ("test_*.py", "*_test.py")
+"""What pytest collects by default."""
+
+
+def run_tests(gate: Gate, ground: Ground) -> GateResult:
+    """The affected tests by `affected`, then all by `command`; the first that is red decides.
+
+    Raises:
+        SandboxEndedError: as `Ground.run`.
+    """
+    if not gate.affected or not (chosen := affected_tests(ground)):
+        return ground.run(gate)
+    started = time.monotonic()
+    ground.note(f"{gate.name}: first the {len(chosen)} files of tests that the changes can reach")
+    first = ground.run(gate, (*gate.affected, *chosen))
+    if not first.passed:
+        return first
+    result = ground.run(gate)
+    return replace(result, duration_s=time.monotonic() - started)
+
+
+def affected_tests(ground: Ground) -> list[str]:
+    """The files of tests that import what has changed since the last tree that passed.
+
+    None when those are most of them: to run all at once is quicker then.
+    """
+    git = ground.hub.git
+    changed = [change.path for change in read_changes(git, ground.since or ground.base, ground.tree)]
+    entries = {path: entry for path, entry in read_tree(git, ground.tree).items() if path.endswith(b".py")}
+    contents = read_blobs(git, [entry.oid for entry in entries.values()])
+    sources = {_name(path): content for path, content in zip(entries, contents, strict=True)}
+    tests = {path for path in sources if any(fnmatch(PurePosixPath(path).name, each) for each in _PATTERNS)}
+    chosen = reachable_from(map(_name, changed), sources) & tests
+    return sorted(chosen) if 2 * len(chosen) <= len(tests) else []
+
+
+def _name(path: bytes) -> str:
+    return path.decode("utf-8", "surrogateescape")

@@ -1,0 +1,149 @@
+"""Where a gate is run: the tree that may land, what it is compared with, and how a command runs on either."""
+
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from swarm.repo.checkout import clean_checkout
+from swarm.repo.gates.gate import Gate, GateResult
+from swarm.repo.hub import Hub
+from swarm.repo.tree import EXECUTABLE, REGULAR, TreeChange, read_blobs, read_changes
+from swarm.sandbox.protocol import Finished, Launcher, Sandbox, SandboxEndedError, ToolError
+
+_NUL_WITHIN = 8000
+"""git takes a file for binary that has a NUL this early."""
+NOT_STARTED = 127
+"""The exit code of a command that could not be started, as a shell would have it."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """A text file before and after."""
+
+    path: bytes
+    old: bytes
+    new: bytes
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A merged tree in the hub, and the sandboxes that gates run in.
+
+    Args:
+        tree: id of the tree or commit that may land.
+        base: the commit that it is compared with; the same where there is nothing to compare.
+        since: a commit between the two that has passed already; empty: the base is the last that has.
+        log: what commands print is appended there.
+    """
+
+    hub: Hub
+    tree: str
+    base: str
+    launcher: Launcher
+    labels: Mapping[str, str] = field(default_factory=dict)
+    log: Path | None = None
+    since: str = ""
+
+    def checkout(self, revision: str) -> AbstractContextManager[Path]:
+        """A clean checkout of its own; gone after the block."""
+        return clean_checkout(self.hub, revision)
+
+    @property
+    def compares(self) -> bool:
+        """The base is another tree than the one that is judged."""
+        return bool(self.changes())
+
+    def changes(self) -> list[TreeChange]:
+        """The paths about which base and tree disagree."""
+        return read_changes(self.hub.git, self.base, self.tree)
+
+    def versions(self) -> list[Version]:
+        """The text files that differ from the base, as they were there (empty when new) and as they are."""
+        changes = [each for each in self.changes() if each.new_mode in {REGULAR, EXECUTABLE}]
+        before = [each.old_oid if each.old_mode in {REGULAR, EXECUTABLE} else "" for each in changes]
+        contents = read_blobs(self.hub.git, [*filter(None, before), *(each.new_oid for each in changes)])
+        known = dict(zip([*filter(None, before), *(each.new_oid for each in changes)], contents, strict=True))
+        found = (
+            Version(each.path, known.get(old, b""), known[each.new_oid])
+            for each, old in zip(changes, before, strict=True)
+        )
+        return [each for each in found if b"\0" not in each.new[:_NUL_WITHIN]]
+
+    def sandbox(self, tree: Path) -> AbstractContextManager[Sandbox]:
+        """A sandbox on a checkout, closed after the block."""
+        return closing(self.launcher.open(tree, labels=self.labels))
+
+    def run(self, gate: Gate, argv: Sequence[str] = ()) -> GateResult:
+        """Run the gate's command, or that argv, on a clean checkout of the tree.
+
+        Raises:
+            SandboxEndedError: a sandbox was killed from outside; that says nothing about the tree.
+        """
+        with self.checkout(self.tree) as tree, self.sandbox(tree) as sandbox:
+            return run_in(sandbox, replace(gate, command=tuple(argv) or gate.command), self.log)
+
+    def run_on(self, tree: Path, gate: Gate) -> GateResult:
+        """Run the gate's command once more on a checkout that is there, in a sandbox of its own."""
+        with self.sandbox(tree) as sandbox:
+            return run_in(sandbox, gate, self.log)
+
+    def verdict(self, gate: Gate, started: float, *, red: str, green: str = "") -> GateResult:
+        """What a gate has found out by itself: red for these reasons, or green when there are none.
+
+        `started` is a reading of `time.monotonic`.
+        """
+        if red:
+            self.note(f"{gate.name}: {red}")
+        # What a person types to see the same.
+        argv = gate.command or ("swarm", "gate", "run", gate.name)
+        took_s = time.monotonic() - started
+        return GateResult(gate.name, argv, int(bool(red)), took_s, red or green, gate.required)
+
+    def note(self, text: str) -> None:
+        """Append a line to the log."""
+        if self.log:
+            with self.log.open("ab") as log:
+                log.write(f"{text}\n".encode("utf-8", "replace"))
+
+
+def run_in(sandbox: Sandbox, gate: Gate, log: Path | None) -> GateResult:
+    """Run the gate's command in an open sandbox; see `Ground.run`."""
+    # A command that looks for a repository must not find the one that swarm's own folder is in.
+    env = {"GIT_CEILING_DIRECTORIES": str(sandbox.tree.parent), **gate.env}
+    finished = _run_to_its_end(gate, sandbox, env, log)
+    return GateResult(
+        name=gate.name,
+        argv=gate.command,
+        exit_code=finished.exit_code,
+        duration_s=finished.duration_s,
+        output=finished.output,
+        required=gate.required,
+        timed_out=finished.timed_out,
+        ran_out_of_memory=finished.ran_out_of_memory,
+    )
+
+
+def _run_to_its_end(gate: Gate, sandbox: Sandbox, env: Mapping[str, str], log: Path | None) -> Finished:
+    """Run the command; what keeps it from ending by itself is its result too, and never a 0.
+
+    Raises:
+        SandboxEndedError: somebody else killed the sandbox: nobody knows how the command would have ended.
+    """
+    started = time.monotonic()
+    try:
+        return sandbox.run(gate.command, timeout_s=gate.timeout_s, env=env, log=log)
+    except ToolError as error:
+        return Finished(NOT_STARTED, str(error), time.monotonic() - started)
+    except SandboxEndedError as error:
+        ending = sandbox.ending()
+        if ending is not None and ending.was_killed:
+            raise
+        return Finished(
+            -signal.SIGKILL,
+            f"the sandbox ended while this ran: {error}",
+            time.monotonic() - started,
+            ran_out_of_memory=ending is not None and ending.ran_out_of_memory,
+        )

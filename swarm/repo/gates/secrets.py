@@ -1,0 +1,79 @@
+"""What looks like a secret: the forms in which services issue theirs.
+
+There is no guessing by entropy: hashes are no secrets, and a gate that cries wolf is turned off.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from detect_secrets.plugins.base import BasePlugin
+
+_LONGEST = 20_000
+"""Characters of a line that are looked at; minified files are searched in pieces that overlap."""
+_OVERLAP = 500
+_OURS = {
+    "Anthropic API key": re.compile(r"\bsk-ant-(?:api|admin|oat)\d\d-[A-Za-z0-9_-]{20,}"),
+    "GitHub fine-grained token": re.compile(r"\bgithub_pat_[A-Za-z0-9_]{50,}"),
+    "Google API key": re.compile(r"\bAIza[0-9A-Za-z_-]{35}\b"),
+}
+"""Forms that are newer than the library."""
+
+
+def kinds_of_secret(line: str) -> Iterator[str]:
+    """The kinds of secret that a line of text seems to hold."""
+    if not line.strip():
+        return
+    pieces = [line[start : start + _LONGEST] for start in range(0, len(line), _LONGEST - _OVERLAP)]
+    for kind, form in _OURS.items():
+        if any(form.search(piece) for piece in pieces):
+            yield kind
+    for plugin in _plugins():
+        if any(any(True for _ in plugin.analyze_string(piece)) for piece in pieces):
+            yield str(plugin.secret_type)
+
+
+@cache
+def _plugins() -> "tuple[BasePlugin, ...]":
+    """detect-secrets' own forms, asked one by one: its filters obey comments in the text that is judged."""
+    from detect_secrets.plugins.artifactory import ArtifactoryDetector  # noqa: PLC0415  # 0.3 s
+    from detect_secrets.plugins.aws import AWSKeyDetector  # noqa: PLC0415
+    from detect_secrets.plugins.azure_storage_key import AzureStorageKeyDetector  # noqa: PLC0415
+    from detect_secrets.plugins.discord import DiscordBotTokenDetector  # noqa: PLC0415
+    from detect_secrets.plugins.github_token import GitHubTokenDetector  # noqa: PLC0415
+    from detect_secrets.plugins.gitlab_token import GitLabTokenDetector  # noqa: PLC0415
+    from detect_secrets.plugins.jwt import JwtTokenDetector  # noqa: PLC0415
+    from detect_secrets.plugins.mailchimp import MailchimpDetector  # noqa: PLC0415
+    from detect_secrets.plugins.npm import NpmDetector  # noqa: PLC0415
+    from detect_secrets.plugins.openai import OpenAIDetector  # noqa: PLC0415
+    from detect_secrets.plugins.private_key import PrivateKeyDetector  # noqa: PLC0415
+    from detect_secrets.plugins.pypi_token import PypiTokenDetector  # noqa: PLC0415
+    from detect_secrets.plugins.sendgrid import SendGridDetector  # noqa: PLC0415
+    from detect_secrets.plugins.slack import SlackDetector  # noqa: PLC0415
+    from detect_secrets.plugins.square_oauth import SquareOAuthDetector  # noqa: PLC0415
+    from detect_secrets.plugins.stripe import StripeDetector  # noqa: PLC0415
+    from detect_secrets.plugins.telegram_token import TelegramBotTokenDetector  # noqa: PLC0415
+    from detect_secrets.plugins.twilio import TwilioKeyDetector  # noqa: PLC0415
+
+    return (
+        ArtifactoryDetector(),
+        AWSKeyDetector(),
+        AzureStorageKeyDetector(),
+        DiscordBotTokenDetector(),
+        GitHubTokenDetector(),
+        GitLabTokenDetector(),
+        JwtTokenDetector(),
+        MailchimpDetector(),
+        NpmDetector(),
+        OpenAIDetector(),
+        PrivateKeyDetector(),
+        PypiTokenDetector(),
+        SendGridDetector(),
+        SlackDetector(),
+        SquareOAuthDetector(),
+        StripeDetector(),
+        TelegramBotTokenDetector(),
+        TwilioKeyDetector(),
+    )

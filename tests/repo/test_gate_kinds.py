@@ -1,0 +1,396 @@
+"""What each kind of gate finds, on real commits in a hub, and what it leaves alone."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+from bare_hub import Bare
+
+from swarm.errors import ConfigError
+from swarm.repo.gates.affected import affected_tests
+from swarm.repo.gates.definitions import load_gates
+from swarm.repo.gates.gate import Gate, GateResult, Kind
+from swarm.repo.gates.ground import Ground
+from swarm.repo.gates.import_graph import reachable_from
+from swarm.repo.gates.markers import marked_at
+from swarm.repo.gates.performance import judge_pairs
+from swarm.repo.gates.running import run_gates
+from swarm.repo.gates.secrets import kinds_of_secret
+from swarm.repo.gates.security import parse_sarif
+from swarm.repo.hub import Hub
+from swarm.repo.judging import is_sampled
+from swarm.testing.launcher import SubprocessLauncher
+
+AWS = b"key = 'AKIA" + b"Q3EGRZ7N2XWVT5LM'\n"  # in two parts: this file is looked at as well
+CONFLICT = b"a\n<<<<<<< ours\nb\n=======\nc\n>>>>>>> theirs\n"
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Bare:
+    """A hub of its own."""
+    return Bare(Hub.open_or_create(tmp_path / "hub" / "repo.git"))
+
+
+def judge(bare: Bare, gate: Gate, before: dict[str, bytes], after: dict[str, bytes]) -> GateResult:
+    """What the gate says of one tree that comes after another."""
+    base = bare.commit(before)
+    log = bare.hub.home / "log"
+    ground = Ground(bare.hub, bare.commit(after, base), base, SubprocessLauncher(), log=log)
+    [result] = run_gates([gate], ground).results
+    return result
+
+
+SECURITY = Gate("security", kind=Kind.SECURITY)
+
+
+def test_a_conflicts_markers_are_named_with_their_line(bare: Bare) -> None:
+    """In what changed; where the base had some already, in a merge tool's tests say, it is left alone."""
+    gate = Gate("conflicts", kind=Kind.CONFLICTS)
+    before = {"a.txt": b"a\n", "fixture.txt": CONFLICT, "gone.txt": b""}
+
+    red = judge(bare, gate, before, {"a.txt": CONFLICT, "fixture.txt": CONFLICT + b"more\n"})
+    green = judge(bare, gate, before, {"a.txt": b"a\n=======\nb\n", "fixture.txt": CONFLICT})
+
+    assert (red.exit_code, red.output) == (1, "a.txt:2: a conflict's markers")
+    assert red.argv == ("swarm", "gate", "run", "conflicts")
+    assert green.passed
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (CONFLICT, 2),
+        (b"<<<<<<< a\n||||||| b\n=======\n>>>>>>> c\n", 1),
+        (b"<<<<<<< a\r\n=======\r\n>>>>>>> c\r\n", 1),
+        (b"<<<<<<< a\n>>>>>>> c\n", 0),
+        (b">>>>>>> c\n=======\n<<<<<<< a\n", 0),
+        (b"Title\n=======\n", 0),
+        (b"", 0),
+    ],
+)
+def test_markers_count_only_in_their_order(content: bytes, line: int) -> None:
+    """An underlined heading is none."""
+    assert marked_at(content) == line
+
+
+def test_a_secret_on_a_new_line_is_red_and_is_not_repeated(bare: Bare) -> None:
+    """Its place and its kind are told; what the base had, and what swarm.toml allows, is left alone."""
+    known = {"old.py": AWS, "a.py": b"x = 1\n"}
+
+    red = judge(bare, SECURITY, known, {"old.py": b"\n" + AWS, "a.py": b"x = 1\n" + AWS})
+    moved = judge(bare, SECURITY, known, {"old.py": b"\n\n" + AWS, "a.py": b"x = 2\n"})
+    allowed = judge(
+        bare,
+        Gate("security", kind=Kind.SECURITY, allow=("tests/keys/**",)),
+        {"a.py": b""},
+        {"a.py": b"", "tests/keys/a.pem": b"-----BEGIN RSA " + b"PRIVATE KEY-----\n"},
+    )
+
+    assert (red.exit_code, red.output) == (1, "a.py:2: looks like a secret (AWS Access Key)")
+    assert AWS.split(b"'")[1].decode() not in (bare.hub.home / "log").read_text()
+    assert moved.passed
+    assert allowed.passed
+
+
+def test_a_comment_does_not_talk_the_gate_out_of_it(bare: Bare) -> None:
+    """Whoever is judged does not say what is overlooked."""
+    line = AWS.rstrip() + b"  # pragma: allowlist secret\n"
+
+    assert not judge(bare, SECURITY, {"a.py": b""}, {"a.py": line}).passed
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "token = 'sk-ant-" + "api03-" + "aB3" * 12 + "'",
+        "ghp_" + "aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3xY5",
+        "github" + "_pat_" + "a1B2c3D4e5" * 6,
+        "-----BEGIN OPENSSH " + "PRIVATE KEY-----",
+        "xoxb-" + "123456789012-123456789012-abcdefghijklmnopqrstuvwx",
+        "x" * 19_990 + " AKIA" + "Q3EGRZ7N2XWVT5LM",  # over the seam of two pieces
+    ],
+    ids=["anthropic", "github", "github-fine", "ssh", "slack", "seam"],
+)
+def test_forms_of_secrets(line: str) -> None:
+    """As services issue them."""
+    assert list(kinds_of_secret(line))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "sha = '3f785e0aabb1c8dd91b3a1c7a6b0e1f2d3c4b5a6'",
+        "password = getpass.getpass()",
+        "commit 9fceb02d0ae598e95dc970b74767f19372d61af8",
+        "import os, sys  # AKIA is the beginning of a key",
+        "id = 'b1946ac92492d2347c6235b4d2611184'",
+    ],
+)
+def test_no_secrets(line: str) -> None:
+    """Hashes, and words about secrets."""
+    assert list(kinds_of_secret(line)) == []
+
+
+def sarif(*found: tuple[str, str, str]) -> bytes:
+    """A scanner's log: rule, path, message."""
+    results = [
+        {
+            "ruleId": rule,
+            "message": {"text": message},
+            "locations": [{"physicalLocation": {"artifactLocation": {"uri": path}}}],
+        }
+        for rule, path, message in found
+    ]
+    return json.dumps({"version": "2.1.0", "runs": [{"results": results}]}).encode()
+
+
+SCANNER = Gate(
+    "security",
+    ("sh", "-c", 'sed "s|@|$PWD|" found.json > out.sarif; exit 1'),
+    kind=Kind.SECURITY,
+    findings="out.sarif",
+)
+OLD, NEW = ("B101", "a.py", "assert used"), ("B602", "file://@/b.py", "shell=True")
+
+
+def test_a_scanners_findings_count_when_they_are_new(bare: Bare) -> None:
+    """As often as the base has one it is known; the scanner's own exit code says nothing."""
+    before = {"found.json": sarif(OLD), "a.py": b""}
+
+    green = judge(bare, SCANNER, before, {"found.json": sarif(OLD), "a.py": b"changed\n"})
+    red = judge(bare, SCANNER, before, {"found.json": sarif(OLD, OLD, NEW), "a.py": b"changed\n"})
+
+    assert green.passed
+    assert red.output.splitlines() == ["a.py: B101: assert used (new)", "b.py: B602: shell=True (new)"]
+
+
+def test_a_scanner_that_leaves_no_findings_is_red(bare: Bare) -> None:
+    """Broken is not clean; nor is a link to somewhere else followed."""
+    broken = Gate("security", ("sh", "-c", "echo oops; exit 2"), kind=Kind.SECURITY, findings="out.sarif")
+    linked = Gate(
+        "security", ("ln", "-s", "found.json", "out.sarif"), kind=Kind.SECURITY, findings="out.sarif"
+    )
+    before, after = {"found.json": sarif()}, {"found.json": sarif(), "a.py": b""}
+
+    said = judge(bare, broken, before, after)
+
+    assert not said.passed
+    assert said.output.startswith("the scanner ended with 2, and left no SARIF in out.sarif")
+    assert "oops" in said.output
+    assert not judge(bare, linked, before, after).passed
+
+
+@pytest.mark.parametrize("document", [b"", b"[]", b'{"runs": 3}', b'{"runs": [{"results": [3]}]}'])
+def test_what_is_no_sarif_is_an_error(document: bytes) -> None:
+    """It is told apart from a log without findings."""
+    with pytest.raises((ValueError, KeyError, TypeError, AttributeError)):
+        list(parse_sarif(document))
+    assert list(parse_sarif(b'{"runs": [{"results": null}, {}]}')) == []
+
+
+def test_affected_tests_run_first_and_red_ends_there(bare: Bare) -> None:
+    """Then all of them."""
+    gate = Gate(
+        "tests",
+        ("sh", "-c", "echo all"),
+        kind=Kind.TESTS,
+        affected=("sh", "-c", 'echo "$@"; exit $CODE', "-"),
+    )
+    tests = {f"tests/test_{name}.py": f"import {name}\n".encode() for name in "abc"}
+    before = {**tests, "a.py": b"", "b.py": b"", "c.py": b""}
+    after = {**before, "a.py": b"x = 1\n"}
+
+    def printed(code: str) -> tuple[int, list[str]]:
+        (bare.hub.home / "log").unlink(missing_ok=True)
+        result = judge(bare, Gate(**{**vars(gate), "env": {"CODE": code}}), before, after)
+        return result.exit_code, (bare.hub.home / "log").read_text().splitlines()
+
+    said = "tests: first the 1 files of tests that the changes can reach"
+    assert printed("0") == (0, [said, "tests/test_a.py", "all"])
+    assert printed("3") == (3, [said, "tests/test_a.py"])
+
+
+def test_where_most_tests_are_affected_all_run_at_once(bare: Bare) -> None:
+    """Two runs would only take longer."""
+    before = {"a.py": b"", "test_a.py": b"import a\n", "test_b.py": b"import a\n", "test_c.py": b""}
+    base = bare.commit(before)
+    tip = bare.commit({**before, "a.py": b"x = 1\n"}, base)
+
+    assert affected_tests(Ground(bare.hub, tip, base, SubprocessLauncher())) == []
+
+
+def test_what_has_passed_already_affects_nothing(bare: Bare) -> None:
+    """The tests of a train are those of its own changes, not of all that landed since the base."""
+    before = {"a.py": b"", **{f"test_{name}.py": f"import {name}\n".encode() for name in "abcd"}}
+    base = bare.commit(before)
+    passed = bare.commit({**before, "a.py": b"x = 1\n"}, base)
+    tip = bare.commit({**before, "a.py": b"x = 1\n", "b.py": b""}, passed)
+    ground = Ground(bare.hub, tip, base, SubprocessLauncher(), since=passed)
+
+    assert affected_tests(ground) == ["test_b.py"]
+
+
+SOURCES = {
+    "src/pkg/__init__.py": b"",
+    "src/pkg/core.py": b"import os\n",
+    "src/pkg/api.py": b"from . import core\n",
+    "src/pkg/deep/__init__.py": b"",
+    "src/pkg/deep/leaf.py": b"from ..api import serve\nfrom ...outside import x\n",
+    "src/pkg/alone.py": b"def broken(:\n",
+    "tests/conftest.py": b"import pkg.alone\n",
+    "tests/unit/test_leaf.py": b"def test():\n    import pkg.deep.leaf as leaf\n",
+    "tests/unit/test_api.py": b"from pkg import api\n",
+    "tests/unit/test_none.py": b"import os\n",
+    "other/test_far.py": b"",
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "tests"),
+    [
+        ("src/pkg/core.py", {"test_leaf", "test_api"}),  # through the api, by relative imports
+        ("src/pkg/deep/leaf.py", {"test_leaf"}),
+        ("src/pkg/gone.py", set()),
+        ("src/pkg/__init__.py", {"test_leaf", "test_api", "test_none"}),  # the conftest imports it
+        ("src/pkg/alone.py", {"test_leaf", "test_api", "test_none"}),
+        ("tests/conftest.py", {"test_leaf", "test_api", "test_none"}),
+        ("tests/unit/test_none.py", {"test_none"}),
+        ("README.md", set()),
+    ],
+)
+def test_what_a_change_can_reach(changed: str, tests: set[str]) -> None:
+    """By imports of any form; what cannot be parsed imports nothing."""
+    found = reachable_from([changed], SOURCES)
+
+    assert {Path(path).stem for path in found if Path(path).name.startswith("test_")} == tests
+
+
+def test_who_imports_what_is_gone_is_reached() -> None:
+    """Its name is still imported: that test is the first to know."""
+    assert reachable_from(["src/lost.py"], {"test_a.py": b"import lost\n"}) == {"test_a.py"}
+
+
+def test_slower_beyond_chance_and_threshold_is_red() -> None:
+    """The least ratio of seven pairs is a lower bound with more than 95 % confidence."""
+    slower = [(1.0, 1.2 + 0.01 * n) for n in range(7)]
+    one_lucky = [*slower[:6], (1.0, 1.05)]
+
+    assert judge_pairs(slower, 0.1)[1]
+    assert not judge_pairs(one_lucky, 0.1)[1]
+    assert not judge_pairs(slower, 0.25)[1]
+    assert "at least 1.200 with 95 % confidence, allowed 1.100" in judge_pairs(slower, 0.1)[0]
+
+
+@pytest.mark.parametrize("runs", [5, 7, 11, 20, 100])
+def test_noise_alone_is_seldom_red(runs: int) -> None:
+    """Of 2,000 comparisons of equally fast programs fewer than one in twenty, whatever the noise is like."""
+    chance = random.Random(7)
+
+    def noisy() -> float:
+        return 1 + chance.expovariate(2)
+
+    red = sum(judge_pairs([(noisy(), noisy()) for _ in range(runs)], 1e-9)[1] for _ in range(2000))
+
+    assert red <= 0.05 * 2000 * 1.2
+
+
+PERFORMANCE = Gate(
+    "performance", ("sh", "-c", "cat number"), kind=Kind.PERFORMANCE, runs=5, measure="output", threshold=0.1
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("100", "105", ""),
+        ("100", "50", ""),
+        ("100", "115", "at least 1.150"),
+        ("100", "none", "its last line is no number above 0: 'none'"),
+        ("100", "-1", "its last line is no number above 0"),
+        ("none", "7", ""),  # nothing to compare with
+    ],
+)
+def test_a_measure_is_compared_with_the_bases(bare: Bare, before: str, after: str, said: str) -> None:
+    """More is slower; what cannot be measured is red, where the base could be."""
+    result = judge(bare, PERFORMANCE, {"number": before.encode()}, {"number": after.encode()})
+
+    assert result.passed == (not said)
+    assert said in result.output
+
+
+def test_a_benchmark_that_fails_is_red(bare: Bare) -> None:
+    """With its own exit code; on the base itself only that is asked."""
+    gate = Gate("performance", ("sh", "-c", "exit $(cat code)"), kind=Kind.PERFORMANCE, runs=5)
+    base = bare.commit({"code": b"0"})
+    ground = Ground(bare.hub, base, base, SubprocessLauncher())
+
+    assert judge(bare, gate, {"code": b"0"}, {"code": b"4"}).exit_code == 4
+    assert run_gates([gate], ground).passed
+
+
+def test_a_share_of_trees_is_sampled_always_the_same() -> None:
+    """So that a tree that comes again is judged as before."""
+    gate = Gate("slow", ("true",), sample=0.25)
+    trees = [f"{number:040x}" for number in range(2000)]
+
+    drawn = [tree for tree in trees if is_sampled(gate, tree)]
+
+    assert 0.2 * 2000 < len(drawn) < 0.3 * 2000
+    assert all(is_sampled(gate, tree) for tree in drawn)
+    assert all(is_sampled(Gate("all", ("true",)), tree) for tree in trees)
+
+
+def test_a_table_says_what_its_kind_needs(bare: Bare) -> None:
+    """By its name, or by `kind`."""
+    text = b"""
+    [gate.conflicts]
+    [gate.security]
+    command = ["bandit"]
+    findings = "out.sarif"
+    allow = ["tests/"]
+    [gate.speed]
+    kind = "performance"
+    command = ["bench"]
+    threshold = 0.05
+    runs = 11
+    measure = "output"
+    [gate.tests]
+    command = ["pytest"]
+    affected = ["pytest"]
+    sample = 0.5
+    """
+    commit = bare.commit({"swarm.toml": text})
+
+    conflicts, security, speed, tests = load_gates(bare.hub, commit)
+
+    assert (conflicts.kind, conflicts.command) == (Kind.CONFLICTS, ())
+    assert (security.findings, security.allow) == ("out.sarif", ("tests",))
+    assert (speed.kind, speed.threshold, speed.runs, speed.measure) == (Kind.PERFORMANCE, 0.05, 11, "output")
+    assert (tests.affected, tests.sample) == (("pytest",), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("[gate.a]\ncommand = ['a']\nkind = 'b'", "gate.a.kind must be one of command, tests"),
+        ("[gate.conflicts]\ncommand = ['a']", "gate.conflicts.command must be left out"),
+        ("[gate.security]\ncommand = ['a']", "gate.security.findings must be given with a command"),
+        ("[gate.security]\nfindings = 'a'", "gate.security.findings must be given with a command"),
+        ("[gate.security]\nallow = ['../a']", "gate.security.allow must be a list of paths"),
+        ("[gate.performance]\nruns = 7", "gate.performance.command must be"),
+        ("[gate.performance]\ncommand = ['a']\nruns = 4", "runs must be a whole number from 5 to 100, got 4"),
+        ("[gate.performance]\ncommand = ['a']\nthreshold = -1", "threshold must be a share above 0"),
+        ("[gate.performance]\ncommand = ['a']\nmeasure = 'speed'", "measure must be 'time' or 'output'"),
+        ("[gate.tests]\ncommand = ['a']\naffected = 'a'", "gate.tests.affected must be a list of strings"),
+        ("[gate.a]\ncommand = ['a']\naffected = ['a']", "unknown key gate.a.affected"),
+        ("[gate.a]\ncommand = ['a']\nsample = 1.5", "gate.a.sample must be a share above 0 and up to 1"),
+    ],
+)
+def test_a_kinds_mistakes_are_named(bare: Bare, text: str, what: str) -> None:
+    """With the key, and what it must be."""
+    commit = bare.commit({"swarm.toml": text.encode()})
+
+    with pytest.raises(ConfigError, match=what):
+        load_gates(bare.hub, commit)
