@@ -33,6 +33,7 @@ POINTS = {
     "merge.before_tx": "F5: the slot was renewed; nothing has landed yet",
     "merge.after_tx": "F6: it has landed in git; Redis does not know",
     "merge.after_complete": "F7: Redis knows; the attempt's refs are still there",
+    "merge.after_sweep": "F8: the attempts' refs are gone; nothing is left to do",
     "archive.after_events": "events are in their files; the place in the stream is not noted",
     "archive.after_run": "a run is archived; it is still in Redis",
 }

@@ -175,6 +175,7 @@ class MergeQueue:
         completed = [self._complete(car, settled) for car in verdict.green]
         if done := [landing for landing in completed if landing.outcome != Outcome.STALE]:
             self._hub.sweep_attempts(done[0].run, *(landing.task for landing in done))
+            crashpoint("merge.after_sweep")
         landings += completed
         landings += [_verdict_on(ticket, Outcome.STALE, reason="it was cancelled") for ticket in settled.lost]
         landings += [self._send_back(ticket, refusal) for ticket, refusal in settled.refused]

@@ -1,86 +1,9 @@
 """What a killed merge queue leaves: the next one ends in the same history, or stops and says why."""
 
-import os
-import signal
-import subprocess
-import sys
+from merge_board import NOBODY, Board, task, write
 
-import pytest
-from merge_board import NOBODY, Board, gate_that, task, write
-
-from swarm.crashpoints import POINTS
 from swarm.repo.merge_queue import Landing, Outcome
 from swarm.repo.refs import task_ref
-
-CHILD = """
-import sys
-from pathlib import Path
-from swarm.crashpoints import arm
-from swarm.engine.engine import Engine
-from swarm.engine.wire import HiredisStore
-from swarm.repo.hub import Hub
-from swarm.repo.merge_queue import MergeQueue
-from swarm.testing.launcher import SubprocessLauncher
-url, hub, point, most = sys.argv[1:]
-arm(point)
-hub = Hub(Path(hub))
-engine, launcher = Engine(HiredisStore(url), "p"), SubprocessLauncher()
-queue = MergeQueue(engine, hub, launcher, merger_id="doomed", home=hub.home, most=int(most))
-queue.reconcile()
-while queue.land_train():
-    pass
-"""
-
-
-MERGE_POINTS = sorted(point for point in POINTS if point.startswith("merge."))
-
-
-@pytest.mark.parametrize("point", MERGE_POINTS)
-@pytest.mark.parametrize(("most", "nth"), [(1, 1), (1, 2), (2, 1), (64, 1)])
-def test_a_kill_at_any_step_ends_in_the_same_history(
-    board: Board, redis_url: str, point: str, most: int, nth: int
-) -> None:
-    """Whichever landing is cut short wherever, another merge queue ends with one trailer a task."""
-    gate_that(board, "true")
-    names = ["a", "b", "c"]
-    board.submit(*(task(name, f"src/{name}.py") for name in names))
-    for _ in names:
-        claim = board.claim()
-        workspace = board.workspace(claim)
-        (workspace.tree / f"src/{claim.task.id}.py").write_text("landed\n")
-        board.engine.hand_in(claim, commit=board.take(claim, workspace))
-    killed = subprocess.run(
-        [sys.executable, "-c", CHILD, redis_url, str(board.hub.path), f"{point}:{nth}:kill", str(most)],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)},
-        check=False,
-    )
-    assert killed.returncode == -signal.SIGKILL
-    board.engine.reclaim_worker("doomed")
-
-    queue = board.queue("merger-2")
-    frozen = queue.reconcile()
-    landings = []
-    while train := queue.land_train():
-        landings += [landing.outcome for landing in train]
-
-    assert frozen == ()
-    assert set(landings) <= {Outcome.LANDED}
-    assert sorted(board.done()) == names
-    assert board.violations() == []
-    tip = board.hub.tip(board.branch)
-    assert all(board.hub.read_blob(f"{tip}:src/{name}.py") == b"landed\n" for name in names)
-    assert board.hub.refs_under("refs/swarm/attempt/") == {}
-    assert list((board.hub.home / "gates").iterdir()) == []
-
-
-def test_every_step_has_a_crash_point() -> None:
-    """F0 to F7 are all there to be killed at."""
-    expected = {
-        "attempt.after_commit", "merge.after_begin", "merge.after_fence", "merge.after_commit",
-        "merge.after_gate", "merge.before_tx", "merge.after_tx", "merge.after_complete",
-    }  # fmt: skip
-
-    assert expected <= POINTS.keys()
 
 
 def landed_once(board: Board) -> Landing:

@@ -1,0 +1,188 @@
+"""Every step of a merge cut short: killed, stopped, broken. By itself or by another it ends well."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from doomed_merger import DEADLINE_S, Doomed, start_doomed
+from merge_board import WORKER, Board, gate_that, task
+
+from swarm.crashpoints import POINTS
+from swarm.repo.hub import Hub
+from swarm.repo.merge_queue import Outcome
+from swarm.repo.refs import RefsBusyError
+
+NAMES = ["a", "b", "c"]
+MERGE_POINTS = sorted(point for point in POINTS if point.startswith("merge."))
+WITH_THE_LOCK = "merge.after_tx"
+Start = Callable[..., Doomed]
+
+
+@pytest.fixture
+def start(board: Board, redis_url: str) -> Iterator[Start]:
+    """Starts processes that merge the board's run, and ends them with the test."""
+    started: list[Doomed] = []
+
+    def begin(point: str = "", *, most: int = 64, goes_on: bool = False) -> Doomed:
+        started.append(start_doomed(redis_url, board.hub.path, board.run, point, most=most, goes_on=goes_on))
+        return started[-1]
+
+    yield begin
+    for each in started:
+        each.end()
+
+
+@pytest.fixture
+def handed_in(board: Board) -> Board:
+    """A run of three attempts that wait for their merge."""
+    gate_that(board, "true")
+    board.submit(*(task(name, f"src/{name}.py") for name in NAMES))
+    for _ in NAMES:
+        claim = board.claim()
+        workspace = board.workspace(claim)
+        (workspace.tree / f"src/{claim.task.id}.py").write_text("landed\n")
+        board.engine.hand_in(claim, commit=board.take(claim, workspace))
+    return board
+
+
+def hand_in_again(board: Board) -> None:
+    """What workers do with tasks that came back: the attempt is durable, so no agent is run again."""
+    board.claims += 1
+    claim = board.engine.claim(WORKER, f"again-{board.claims}")
+    if claim:
+        found = board.hub.find_attempt(claim.run, claim.task.id)
+        assert found is not None, f"{claim.task.id} would have to be done again"
+        board.engine.start(claim)
+        board.engine.hand_in(claim, commit=found.commit)
+
+
+def see_through(board: Board, *, merges: bool) -> None:
+    """Work, and merge as well, until the run ends."""
+    queue = board.queue("merger-2")
+    deadline_s = time.monotonic() + DEADLINE_S
+    begun = False
+    while not board.engine.run(board.run).state.is_terminal:
+        assert time.monotonic() < deadline_s, board.engine.tasks(board.run)
+        hand_in_again(board)
+        if merges:
+            board.engine.reclaim_expired()
+            begun = begun or queue.reconcile() == ()
+            for landing in queue.land_train():
+                assert landing.outcome in {Outcome.LANDED, Outcome.STALE}
+        time.sleep(0.01)
+
+
+def check(board: Board) -> None:
+    """One trailer a task, strictly rising fences, all the work, and nothing left over."""
+    assert sorted(board.done()) == NAMES
+    assert board.violations() == []
+    tip = board.hub.tip(board.branch)
+    assert all(board.hub.read_blob(f"{tip}:src/{name}.py") == b"landed\n" for name in NAMES)
+    assert board.hub.refs_under("refs/swarm/attempt/") == {}
+    gates = Path(board.hub.home / "gates")
+    assert not gates.exists() or list(gates.iterdir()) == []
+
+
+@pytest.mark.parametrize("point", MERGE_POINTS)
+@pytest.mark.parametrize(("most", "nth"), [(1, 2), (2, 1), (64, 1)])
+def test_killed_there_another_takes_over(
+    handed_in: Board, start: Start, point: str, most: int, nth: int
+) -> None:
+    """Whichever landing of whatever train is cut short."""
+    killed = start(f"{point}:{nth}:kill", most=most)
+    killed.wait_until("kill")
+    assert killed.exit_code == -signal.SIGKILL
+    handed_in.engine.reclaim_worker("doomed")
+
+    see_through(handed_in, merges=True)
+
+    check(handed_in)
+
+
+@pytest.mark.parametrize("point", MERGE_POINTS)
+def test_killed_there_it_comes_back(handed_in: Board, start: Start, point: str) -> None:
+    """The same one is started again, and waits for what its former self still holds."""
+    killed = start(f"{point}:1:kill", most=2)
+    killed.wait_until("kill")
+
+    start(most=2)
+    see_through(handed_in, merges=False)
+
+    check(handed_in)
+
+
+@pytest.mark.parametrize("point", MERGE_POINTS)
+def test_stopped_there_it_goes_on(handed_in: Board, start: Start, point: str) -> None:
+    """Nobody else was there meanwhile."""
+    stopped = start(f"{point}:1:stop", most=2)
+    stopped.wait_until("stop")
+
+    stopped.wake()
+    see_through(handed_in, merges=False)
+
+    assert stopped.wait() == 0
+    check(handed_in)
+
+
+@pytest.mark.parametrize("point", [point for point in MERGE_POINTS if point != WITH_THE_LOCK])
+def test_stopped_there_another_takes_over_and_the_zombie_moves_nothing(
+    handed_in: Board, start: Start, point: str
+) -> None:
+    """It wakes up after its lease, in the middle of what it was doing."""
+    zombie = start(f"{point}:1:stop", most=2)
+    zombie.wait_until("stop")
+    see_through(handed_in, merges=True)
+    tip = handed_in.hub.tip(handed_in.branch)
+
+    zombie.wake()
+
+    assert zombie.wait() == 0
+    assert handed_in.hub.tip(handed_in.branch) == tip
+    check(handed_in)
+
+
+def test_stopped_with_the_lock_of_all_ref_writers_it_holds_the_others_up(
+    handed_in: Board, start: Start
+) -> None:
+    """Nobody can tell what it would still write: they say who has it, and go on when it wakes up or dies."""
+    stopped = start(f"{WITH_THE_LOCK}:1:stop", most=2)
+    stopped.wait_until("stop")
+    hub = Hub(handed_in.hub.path, patience_s=0.1)
+    other = replace(handed_in, hub=hub).queue("merger-2")
+
+    with pytest.raises(RefsBusyError, match=f"process {stopped.pid} has held the lock of all ref writers"):
+        other.reconcile()
+    stopped.wake()
+    see_through(handed_in, merges=True)
+
+    assert stopped.wait() == 0
+    check(handed_in)
+
+
+@pytest.mark.parametrize("point", MERGE_POINTS)
+@pytest.mark.parametrize("who", ["itself", "another"])
+def test_broken_there_it_ends_well(handed_in: Board, start: Start, point: str, who: str) -> None:
+    """An error that nobody foresaw charges nobody, and loses nothing."""
+    broken = start(f"{point}:1:raise", most=2, goes_on=who == "itself")
+
+    if who == "another":
+        broken.wait_until("raise")
+        handed_in.engine.reclaim_worker("doomed")
+    see_through(handed_in, merges=who == "another")
+
+    assert broken.wait() == 0
+    assert sum(record.failures for record in handed_in.engine.tasks(handed_in.run)) == 0
+    check(handed_in)
+
+
+def test_every_step_has_a_crash_point() -> None:
+    """F0 to F8 are all there to be cut short at."""
+    expected = {
+        "attempt.after_commit", "merge.after_begin", "merge.after_fence", "merge.after_commit",
+        "merge.after_gate", "merge.before_tx", "merge.after_tx", "merge.after_complete", "merge.after_sweep",
+    }  # fmt: skip
+
+    assert expected <= POINTS.keys()
