@@ -80,7 +80,7 @@ def deliver(
 
 
 def _merge(hub: Hub, branch: str, into: str, current: str, tip: str) -> str:
-    with Workbench(hub.git) as bench:
+    with Workbench(hub.path) as bench:
         merged = bench.merge(current, tip)
         if isinstance(merged, Conflict):
             raise RefusedError(

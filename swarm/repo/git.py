@@ -88,7 +88,9 @@ class Answer:
 class Git:
     """git, bound to one repository."""
 
-    def __init__(self, *location: str, cwd: Path | None = None) -> None:
+    def __init__(self, *location: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> None:
+        self._location = location
+        self._env = dict(env or {})
         self._prefix = ("git", *(part for option in OPTIONS for part in ("-c", option)), *location)
         self._cwd = cwd
 
@@ -103,6 +105,10 @@ class Git:
     def around(cls, folder: Path) -> "Git":
         """Address the repository that `folder` is in, as a person standing there would."""
         return cls("-C", str(folder))
+
+    def with_environment(self, env: Mapping[str, str]) -> "Git":
+        """The same, with these variables for whatever is run."""
+        return Git(*self._location, cwd=self._cwd, env={**self._env, **env})
 
     def run(
         self,
@@ -170,7 +176,7 @@ class Git:
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 cwd=self._cwd,
-                env=scrubbed_environment({**ENVIRONMENT, **(env or {})}),
+                env=scrubbed_environment({**ENVIRONMENT, **self._env, **(env or {})}),
                 pass_fds=tuple(keep_fds),
             )
         except FileNotFoundError as error:

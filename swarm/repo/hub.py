@@ -6,7 +6,7 @@ The user's repository is only ever read from (`import_base`), and written in one
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,10 @@ from swarm.repo.user_repository import Published, commit_of, publish_branch
 
 RAW_ATTRIBUTES = "* -text -eol -filter -ident -working-tree-encoding\n"
 """In `info/attributes`, which overrides every .gitattributes: files are the blobs' bytes."""
+
+
+MOST_PACKS = 40
+"""Long trains land as a pack each."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,13 @@ class Hub:
         """The guards of a run: name of the done-ref -> the commit it points to."""
         return self.refs_under(f"refs/swarm/done/{run}/")
 
+    def refs_named(self, *names: str) -> dict[str, str]:
+        """Those of these refs that there are -> their object ids; others are not even looked at."""
+        asked = "".join(f"{name}\n" for name in names).encode()
+        answers = self.git.run("cat-file", "--batch-check=%(objectname)", stdin=asked).decode().splitlines()
+        found = zip(names, answers, strict=True)
+        return {name: answer for name, answer in found if not answer.endswith(" missing")}
+
     def refs_under(self, *folders: str) -> dict[str, str]:
         """Every ref in folders such as `refs/swarm/base/` -> its object id."""
         lines = self.git.one_line("for-each-ref", "--format=%(refname) %(objectname)", *folders).splitlines()
@@ -199,6 +210,30 @@ class Hub:
                 for ref, commit in found.items()
             ]
             _check(writer, [*kept, *(RefChange("delete", ref, old=old) for ref, old in found.items())])
+
+    def tidy(self) -> None:
+        """Put small packs together once there are many: each is looked into for every object.
+
+        Nothing is ever dropped: what no ref needs any more is copied like the rest.
+
+        Raises:
+            GitError: the disk is full, say; all packs are as they were.
+        """
+        if sum(1 for _ in (self.path / "objects" / "pack").glob("*.pack")) > MOST_PACKS:
+            self.git.run("repack", "--geometric=2", "-d", "--quiet")
+
+    def sweep_landed(self, run: str, attempts: Mapping[str, int]) -> None:
+        """As `sweep_attempts`, of tasks (-> their last attempt) of which no other attempt can be there."""
+        names = [
+            f"{task_ref(kind, run, task)}/{number}"
+            for task, last in attempts.items()
+            for kind in ("attempt", "rejected")
+            for number in range(1, last + 1)
+        ]
+        names += [task_ref("approved", run, task) for task in attempts]
+        with self.writing_refs() as writer:
+            found = self.refs_named(*names)
+            _check(writer, [RefChange("delete", ref, old=old) for ref, old in found.items()])
 
     def sweep_attempts(self, run: str, *tasks: str) -> None:
         """Delete the attempts of these tasks, judged and unjudged, and what was approved. Safe to repeat."""

@@ -34,6 +34,7 @@ from swarm.repo.git import GitError
 from swarm.repo.hub import Hub
 from swarm.repo.landing import Landing, NotLandingError, Outcome, condemned, not_its_fault
 from swarm.repo.merging import Merging, Settled
+from swarm.repo.quarantine import sweep_quarantines
 from swarm.repo.reconcile import Frozen, Reconciler
 from swarm.repo.refs import RefsBusyError, task_ref
 from swarm.repo.train import Car, Verdict
@@ -78,6 +79,7 @@ class MergeQueue:
         Returns the branches that nothing may land on until a person has looked, each with the reason.
         """
         sweep_checkouts(self._hub)
+        sweep_quarantines()
         self._cache.prune()
         return self._reconciler.reconcile_all()
 
@@ -141,13 +143,13 @@ class MergeQueue:
     def _look_back(self, tickets: Sequence[MergeTicket], record: RunRecord) -> dict[str, str]:
         """Reconcile the branch first; tasks that turn out to have landed already -> their commits."""
         guards = {task_ref("done", ticket.run, ticket.task.id): ticket.task.id for ticket in tickets}
-        if self._hub.refs_under(*guards):
+        if self._hub.refs_named(*guards):
             self._reconciler.forget(record.branch)
         frozen = self._reconciler.reconcile_run(record)
         if frozen:
             failure = Failure(FailureKind.POLICY, frozen.reason, retryable=False)
             raise NotLandingError(Outcome.FROZEN, failure, keeps_attempt=True)
-        return {guards[ref]: commit for ref, commit in self._hub.refs_under(*guards).items()}
+        return {guards[ref]: commit for ref, commit in self._hub.refs_named(*guards).items()}
 
     def _raise_fence(self, ticket: MergeTicket) -> str:
         """F2: put our highest token into the fence ref; returns what the ref then points to.
@@ -174,8 +176,9 @@ class MergeQueue:
         ]
         completed = [self._complete(car, settled) for car in verdict.green]
         if done := [landing for landing in completed if landing.outcome != Outcome.STALE]:
-            self._hub.sweep_attempts(done[0].run, *(landing.task for landing in done))
+            self._hub.sweep_landed(done[0].run, {landing.task: landing.attempt for landing in done})
             crashpoint("merge.after_sweep")
+            self._tidy()
         landings += completed
         landings += [_verdict_on(ticket, Outcome.STALE, reason="it was cancelled") for ticket in settled.lost]
         landings += [self._send_back(ticket, refusal) for ticket, refusal in settled.refused]
@@ -184,6 +187,12 @@ class MergeQueue:
             refusal = condemned(verdict.failed, before)
             landings.append(self._send_back(verdict.culprit.ticket, refusal))
         return landings
+
+    def _tidy(self) -> None:
+        try:
+            self._hub.tidy()
+        except GitError as error:
+            self._log.warning("packs were not put together", error=error.message)
 
     def _complete(self, car: Car, settled: Settled) -> Landing:
         """F7. What has landed stays landed, whatever Redis has come to believe meanwhile.

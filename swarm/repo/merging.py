@@ -18,6 +18,7 @@ from swarm.repo.guarded import load_guarded
 from swarm.repo.hub import Hub
 from swarm.repo.judging import Judge
 from swarm.repo.landing import NotLandingError, not_its_fault
+from swarm.repo.quarantine import is_roomy
 from swarm.repo.reconcile import Reconciler
 from swarm.repo.refs import RefChange, branch_ref, fence_ref, task_ref
 from swarm.repo.slot import LeashedLauncher, kept_slot
@@ -27,6 +28,10 @@ from swarm.sandbox.protocol import Launcher
 
 REDOS = 5
 """How often a train starts over because somebody else moved the branch, or cancelled a part of it."""
+
+
+_LONG = 8
+"""Attempts in a train from which on its objects become one pack."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +76,11 @@ class Merging:
         waiting, lost = tuple(tickets), tuple[MergeTicket, ...]()
         judge = Judge(self._hub, base=record.base, leash=leash, home=self._home, cache=self._cache)
         guard = Guard(self._hub, load_guarded(self._hub, record.base))
-        with kept_slot(self._engine, tickets, leash.cut), Workbench(self._hub.git) as bench:
+        with kept_slot(self._engine, tickets, leash.cut), self._bench(tickets) as bench:
             for _ in range(REDOS):
                 tip = self._hub.git.one_line("rev-parse", "--verify", branch_ref(branch))
-                train = Coupler(self._hub.git, bench, guard).couple(waiting, tip)
+                train = Coupler(bench, guard).couple(waiting, tip)
+                bench.keep()
                 verdict = find_green(train.cars, partial(judge.judge, tip=tip))
                 crashpoint("merge.after_gate")
                 if gone := self._lost(verdict):
@@ -85,6 +91,10 @@ class Merging:
                     reports = {car.ticket.task.id: judge.report(car, *last) for car in verdict.green}
                     return Settled(verdict, train.refused, lost, reports)
         raise not_its_fault(f"branch {branch!r} changed {REDOS} times while this was merged")
+
+    def _bench(self, tickets: Sequence[MergeTicket]) -> Workbench:
+        """In memory, if the train is so long that one pack is less work than a file for each object."""
+        return Workbench(self._hub.path, in_memory=len(tickets) >= _LONG and is_roomy())
 
     def _lost(self, verdict: Verdict) -> tuple[MergeTicket, ...]:
         """F5: keep the slot for another term, and name those that were cancelled or taken away meanwhile."""

@@ -10,7 +10,6 @@ from swarm.repo.accounting import find_unaccounted
 from swarm.repo.approvals import Guard
 from swarm.repo.conflicts import read_sides
 from swarm.repo.gates.gate import GateReport
-from swarm.repo.git import Git
 from swarm.repo.landing import NotLandingError, Outcome, out_of_scope, unaccounted
 from swarm.repo.merge import Conflict, find_violations
 from swarm.repo.trailers import landing_message
@@ -46,8 +45,8 @@ class Train:
 class Coupler:
     """F3: merges attempts one upon another, in their order, and writes the commits that would land them."""
 
-    def __init__(self, git: Git, bench: Workbench, guard: Guard) -> None:
-        self._git = git
+    def __init__(self, bench: Workbench, guard: Guard) -> None:
+        self._git = bench.git
         self._bench = bench
         self._guard = guard
 

@@ -7,12 +7,14 @@ import shutil
 import tempfile
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from swarm.repo.conversation import Conversation
 from swarm.repo.git import Git, GitError
 from swarm.repo.merge import MERGE_OPTIONS, Conflict, Merged, merge_trees
+from swarm.repo.quarantine import MEMORY, Quarantine
 from swarm.repo.tree import DIFF_OPTIONS, TreeChange, decode_change
 
 _IDENTITY = "swarm <swarm@localhost>"
@@ -21,11 +23,17 @@ _END = b"end\n"
 
 
 class Workbench:
-    """What it takes to couple a train, over one repository. A context manager; not for several threads."""
+    """What it takes to couple a train, over one repository. A context manager; not for several threads.
 
-    def __init__(self, git: Git) -> None:
-        self._git = git
+    Args:
+        repository: the git folder.
+        in_memory: what is written is nobody else's before `keep`; for many objects that is far quicker.
+    """
+
+    def __init__(self, repository: Path, *, in_memory: bool = False) -> None:
         self._kept = ExitStack()
+        self._quarantine = self._kept.enter_context(Quarantine(repository)) if in_memory else None
+        self._git = self._quarantine.git if self._quarantine else Git.at(repository)
         self._talks: dict[str, Conversation] = {}
         self._trees: dict[str, str] = {}  # commit -> tree
         self._paper: tempfile._TemporaryFileWrapper[bytes] | None = None
@@ -37,6 +45,20 @@ class Workbench:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._kept.close()
+
+    @property
+    def git(self) -> Git:
+        """Git that sees what was written here."""
+        return self._git
+
+    def keep(self) -> None:
+        """See that the repository itself has all that was written.
+
+        Raises:
+            GitError: it could not be written.
+        """
+        if self._quarantine:
+            self._quarantine.keep()
 
     def merge(self, ours: str, theirs: str) -> Merged | Conflict:
         """Merge two commits; the base is found in their history.
@@ -103,7 +125,8 @@ class Workbench:
     def _sheet(self) -> "tempfile._TemporaryFileWrapper[bytes]":
         """The one file that every commit is written on: making a file takes longer than all else here."""
         if self._paper is None:
-            paper = tempfile.NamedTemporaryFile(prefix="commit.")  # noqa: SIM115  # closed with the rest
+            folder = MEMORY if self._quarantine else None
+            paper = tempfile.NamedTemporaryFile(prefix="commit.", dir=folder)  # noqa: SIM115  # closed with the rest
             self._paper = self._kept.enter_context(paper)
         return self._paper
 

@@ -27,7 +27,7 @@ def test_the_sides_of_a_conflict_are_shown(swarm: Swarm, bench: Any, task: Task,
     run = bench.submit(task("mine"), task("other"))
     base = bare.commit({"a.py": b"one\ntwo\nthree\n"})
     changed = bare.commit({"a.py": b"one\nTHEIRS\nthree\n"}, base)
-    with Workbench(bare.hub.git) as workbench:
+    with Workbench(bare.hub.path) as workbench:
         message = landing_message(run, task("other"), 1, 5).encode()
         tip = workbench.commit(workbench.tree_of(changed), base, message)
     bare.hub.create_refs({f"refs/heads/swarm/{run}": tip})

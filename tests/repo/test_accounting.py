@@ -68,7 +68,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Bare:
 
 def unaccounted(bare: Bare, attempt: str, ours: str, result: str) -> list[str]:
     """What is found in a merge of whole trees."""
-    with Workbench(bare.hub.git) as bench:
+    with Workbench(bare.hub.path) as bench:
         before, after = bench.tree_of(ours), bench.tree_of(result)
         return find_unaccounted(
             bare.hub.git,
@@ -92,7 +92,7 @@ def test_whatever_git_merges_adds_up_and_nothing_else_does(
     base = bare.commit(edited((), 0))
     tip = bare.commit(edited(ours, 1), base)
     attempt = bare.commit(edited(theirs, 2), base)
-    with Workbench(bare.hub.git) as bench:
+    with Workbench(bare.hub.path) as bench:
         merged = bench.merge(tip, attempt)
     if not isinstance(merged, Merged):
         return
@@ -120,7 +120,7 @@ def test_a_file_that_one_side_renames_and_the_other_edits_adds_up(bare: Bare, wh
     base = bare.commit(plain)
     sides = {"ours": (renamed, changed), "theirs": (changed, renamed)}[who]
     tip, attempt = (bare.commit(files, base) for files in sides)
-    with Workbench(bare.hub.git) as bench:
+    with Workbench(bare.hub.path) as bench:
         merged = bench.merge(tip, attempt)
 
     assert isinstance(merged, Merged)
@@ -136,7 +136,7 @@ def test_a_mode_that_is_lost_is_told(bare: Bare) -> None:
     tip = bare.commit({"run.sh": OURS}, base)
     blob = git.one_line("rev-parse", f"{base}:run.sh")
     tree = git.run("mktree", stdin=f"100755 blob {blob}\trun.sh\n".encode()).decode().strip()
-    with Workbench(git) as bench:
+    with Workbench(bare.hub.path) as bench:
         attempt = bench.commit(tree, base, b"executable\n")
 
     assert unaccounted(bare, attempt, tip, tip) == ["run.sh: its mode is 100644, and was to be 100755"]
@@ -215,7 +215,7 @@ def test_unusual_merges_that_git_gets_right_add_up(
     """A false alarm would keep good work off the branch until a person has looked."""
     root = bare.commit(base)
     tip, attempt = bare.commit(ours, root), bare.commit(theirs, root)
-    with Workbench(bare.hub.git) as bench:
+    with Workbench(bare.hub.path) as bench:
         merged = bench.merge(tip, attempt)
     if isinstance(merged, Merged):
         assert unaccounted(bare, attempt, tip, merged.tree) == []

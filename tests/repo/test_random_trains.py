@@ -29,7 +29,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Bare:
 @pytest.fixture(scope="module")
 def bench(bare: Bare) -> Iterator[Workbench]:
     """One workbench: starting its processes is most of what an example costs."""
-    with Workbench(bare.hub.git) as made:
+    with Workbench(bare.hub.path) as made:
         yield made
 
 
@@ -55,7 +55,7 @@ def test_random_trains_land_what_one_at_a_time_would(
     ]
     guard, tip, model_tip = Guard(bare.hub, Guarded()), base, base
     while waiting:
-        train = Coupler(bare.hub.git, bench, guard).couple(waiting[:most], tip)
+        train = Coupler(bench, guard).couple(waiting[:most], tip)
 
         def judge(cars: Sequence[Car]) -> GateReport:
             return RED if bare.is_bad(cars[-1].tree) else GateReport()

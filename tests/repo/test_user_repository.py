@@ -26,7 +26,7 @@ def land(hub: Hub, parent: str, content: str = "landed\n") -> str:
     task = TaskSpec(id="t", description="Land a file")
     tip = hub.tip(BRANCH)
     assert tip is not None
-    with Workbench(hub.git) as bench:
+    with Workbench(hub.path) as bench:
         commit = bench.commit(tree, tip, landing_message("run1", task, 1, 1).encode())
     hub.create_refs({f"refs/heads/{BRANCH}": commit})
     return commit

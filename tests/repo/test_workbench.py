@@ -32,7 +32,7 @@ def test_conflicts_and_clean_merges_take_turns(bare: Bare) -> None:
     clash = bare.commit({"a": b"1\ntheirs\n3\n", "b": b"1\n"}, base)
     clean = bare.commit({"a": b"1\n2\n3\n", "b": b"2\n"}, base)
 
-    with Workbench(bare.hub.git) as bench:
+    with Workbench(bare.hub.path) as bench:
         kinds = [type(bench.merge(ours, each)) for each in (clean, clash, clash, clean, clash, clean)]
 
     assert kinds == [Merged, Conflict, Conflict, Merged, Conflict, Merged]
@@ -41,7 +41,7 @@ def test_conflicts_and_clean_merges_take_turns(bare: Bare) -> None:
 def test_a_tree_that_is_not_there_is_an_error_and_no_wait(bare: Bare) -> None:
     """And what is asked next is answered."""
     commit = bare.commit({"a": b"1\n"})
-    with Workbench(bare.hub.git) as bench:
+    with Workbench(bare.hub.path) as bench:
         tree = bench.tree_of(commit)
 
         with pytest.raises(GitError, match="is not there"):
@@ -55,7 +55,7 @@ def test_a_kept_git_that_is_killed_says_so_and_leaves_nothing_open(bare: Bare) -
     """The error names the verb; pipes and files are closed."""
     before = open_files()
     commit = bare.commit({"a": b"1\n"})
-    with Workbench(bare.hub.git) as bench:
+    with Workbench(bare.hub.path) as bench:
         bench.merge(commit, commit)
         [talk] = bench._talks.values()
         os.kill(talk._process.pid, signal.SIGKILL)
