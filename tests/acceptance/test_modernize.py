@@ -1,4 +1,4 @@
-"""A real package, modernised by the checked-in plan of `examples/modernize`."""
+"""Real packages, modernised by the checked-in plans of `examples/modernize`; some of it sabotaged."""
 
 import json
 import os
@@ -6,16 +6,18 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
 from real_swarm import Swarm
+from sabotage import CONTESTED, CULPRITS, WHY, meddling, sabotaged
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "modernize"
-PLAN = EXAMPLE / "plan.json"
+Packages = Callable[[str], Path]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -29,6 +31,9 @@ class ByHand:
     changed: list[str]  # ids of the tasks that changed something
 
 
+Hands = Callable[[str], ByHand]
+
+
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Finds this interpreter's `python3` and `ruff` first, and holds nothing of the person's."""
@@ -39,34 +44,50 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def click_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The source of click 8.1.8 as `prepare.py` makes it; copied, never changed."""
-    target = tmp_path_factory.mktemp("prepared") / "click"
-    subprocess.run([sys.executable, str(EXAMPLE / "prepare.py"), str(target)], check=True)
-    return target
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
+    """Prepares the source of a package, once; it is copied, never changed."""
+
+    @cache
+    def prepare(package: str) -> Path:
+        target = tmp_path_factory.mktemp("prepared") / package
+        subprocess.run([sys.executable, str(EXAMPLE / "prepare.py"), str(target), package], check=True)
+        return target
+
+    return prepare
 
 
 @pytest.fixture(scope="module")
 def by_hand(
-    click_repository: Path, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> ByHand:
-    """The tasks in the order of the file, which is topological."""
-    checkout = tmp_path_factory.mktemp("by-hand") / "click"
-    shutil.copytree(click_repository, checkout)
-    changed = []
-    for task in json.loads(PLAN.read_text(encoding="utf-8"))["tasks"]:
-        run_in(checkout, task["command"], environment)
-        if run_in(checkout, ["git", "status", "--porcelain"], environment):
-            changed.append(task["id"])
-            commit_all(checkout, environment)
-    return ByHand(checkout, run_in(checkout, ["git", "rev-parse", "HEAD^{tree}"], environment), changed)
+    packages: Packages, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Hands:
+    """Does a package's tasks in the order of the file, which is topological; once."""
+
+    @cache
+    def do(package: str) -> ByHand:
+        checkout = tmp_path_factory.mktemp("by-hand") / package
+        shutil.copytree(packages(package), checkout)
+        changed = []
+        for task in json.loads(plan_of(package).read_text(encoding="utf-8"))["tasks"]:
+            run_in(checkout, task["command"], environment)
+            if run_in(checkout, ["git", "status", "--porcelain"], environment):
+                changed.append(task["id"])
+                commit_all(checkout, environment)
+        tree = run_in(checkout, ["git", "rev-parse", "HEAD^{tree}"], environment)
+        return ByHand(checkout, tree, changed)
+
+    return do
+
+
+def plan_of(package: str) -> Path:
+    """The checked-in plan."""
+    return EXAMPLE / f"plan-{package}.json"
 
 
 @contextmanager
-def click_with_swarm(click_repository: Path, environment: dict[str, str], folder: Path) -> Iterator[Swarm]:
-    """The `swarm` command on a repository of its own."""
-    root = folder / "click"
-    shutil.copytree(click_repository, root)
+def swarm_on(repository: Path, environment: dict[str, str], folder: Path) -> Iterator[Swarm]:
+    """The `swarm` command on a copy of a repository."""
+    root = folder / repository.name
+    shutil.copytree(repository, root)
     one = Swarm(root, environment)
     try:
         yield one
@@ -74,23 +95,61 @@ def click_with_swarm(click_repository: Path, environment: dict[str, str], folder
         one.call("down")
 
 
-def test_the_plan_lands_once_and_alike_whatever_the_number_of_workers(
-    click_repository: Path, environment: dict[str, str], by_hand: ByHand, tmp_path: Path
+def test_the_plan_lands_once_and_alike(
+    packages: Packages, environment: dict[str, str], by_hand: Hands, tmp_path: Path
 ) -> None:
-    """One commit per task that changed something, and the tree that the commands make by hand.
+    """One commit per task that changed something, and the tree that the commands make by hand."""
+    hand = by_hand("click")
+    with swarm_on(packages("click"), environment, tmp_path) as swarm:
+        before = snapshot(swarm)
 
-    One test for one worker and four: both are compared with what is made by hand once, and the tests of click
-    pass on the tree that all of them end in.
+        report = run_plan(swarm, plan_of("click"), workers=1)
+
+        assert_landed_once(swarm, report, hand)
+        assert snapshot(swarm, without=str(report["branch"])) == before
+
+
+@pytest.mark.parametrize(("package", "tests"), [("click", 628), ("mistune", 948)])
+def test_sabotage_is_found_out_and_keeps_nobody_else_from_landing(
+    packages: Packages,
+    environment: dict[str, str],
+    by_hand: Hands,
+    tmp_path: Path,
+    package: str,
+    tests: int,
+) -> None:
+    """Five tasks do harm among those of the plan; the branch holds what the good ones make by hand.
+
+    What one of the five conflicts with is committed to the branch by somebody else, each time it is tried.
     """
-    for workers in (1, 4):
-        with click_with_swarm(click_repository, environment, tmp_path / str(workers)) as swarm:
-            before = snapshot(swarm)
+    hand = by_hand(package)
+    with swarm_on(packages(package), environment, tmp_path) as swarm:
+        before = snapshot(swarm)
+        plan = sabotaged(plan_of(package), package, tmp_path / "plan.json")
 
-            report = run_plan(swarm, workers)
+        with meddling(swarm):
+            report = run_plan(swarm, plan, workers=4, expect=1)
 
-            assert_landed_once(swarm, report, by_hand)
-            assert snapshot(swarm, without=str(report["branch"])) == before
-    assert_tests_pass(by_hand.checkout, environment, tmp_path / "result")
+        branch = str(report["branch"])
+        rows = {row["id"]: row for row in rows_of(report)}
+        failed = {name: row["failure_kind"] for name, row in rows.items() if row["state"] != "done"}
+        assert failed == CULPRITS
+        assert sorted(value.split("/")[1] for value in swarm.trailers(branch)) == sorted(hand.changed)
+        swarm.git("fetch", "--quiet", str(hand.checkout))
+        differing = swarm.git("diff", "--name-only", "FETCH_HEAD", branch).splitlines()
+        assert differing == [CONTESTED]
+        assert snapshot(swarm, without=branch) == before
+        said = swarm.call("report", "--format", "md").stdout
+        for name, why in WHY.items():
+            assert f"- `{name}` ({CULPRITS[name]}): {why}" in said
+        assert_tests_pass(swarm.root, branch, environment, tmp_path / "result", package, tests)
+
+
+def rows_of(report: dict[str, object]) -> list[dict[str, object]]:
+    """The report's tasks."""
+    rows = report["tasks"]
+    assert isinstance(rows, list)
+    return rows
 
 
 def assert_landed_once(swarm: Swarm, report: dict[str, object], by_hand: ByHand) -> None:
@@ -109,10 +168,10 @@ def assert_landed_once(swarm: Swarm, report: dict[str, object], by_hand: ByHand)
     assert swarm.git("rev-parse", f"{branch}^{{tree}}") == by_hand.tree
 
 
-def run_plan(swarm: Swarm, workers: int) -> dict[str, object]:
+def run_plan(swarm: Swarm, plan: Path, *, workers: int, expect: int = 0) -> dict[str, object]:
     """`swarm run` to its end; the JSON report."""
-    done = swarm.call("run", str(PLAN), "-y", "--workers", str(workers), "--json", timeout_s=800)
-    assert done.returncode == 0, done.stderr + done.stdout
+    done = swarm.call("run", str(plan), "-y", "--workers", str(workers), "--json", timeout_s=800)
+    assert done.returncode == expect, done.stderr + done.stdout
     report = json.loads(done.stdout)
     assert isinstance(report, dict)
     return report
@@ -129,14 +188,18 @@ def snapshot(swarm: Swarm, *, without: str = "") -> tuple[str, str, str, list[st
     )
 
 
-def assert_tests_pass(repository: Path, environment: dict[str, str], checkout: Path) -> None:
-    """The tests of click itself are green in a clean checkout of the commit that the repository is on."""
-    gate = tomllib.loads((EXAMPLE / "swarm.toml").read_text(encoding="utf-8"))["gate"]["tests"]
-    run_in(repository, ["git", "clone", "--quiet", ".", str(checkout)], environment)
+def assert_tests_pass(
+    repository: Path, branch: str, environment: dict[str, str], checkout: Path, package: str, tests: int
+) -> None:
+    """The package's own tests are green in a clean checkout of the branch."""
+    definition = (EXAMPLE / f"swarm-{package}.toml").read_text(encoding="utf-8")
+    gate = tomllib.loads(definition)["gate"]["tests"]
+    clone = ["git", "clone", "--quiet", "--branch", branch, ".", str(checkout)]
+    run_in(repository, clone, environment)
 
     passed = run_in(checkout, gate["command"], {**environment, **gate["env"]})
 
-    assert "628 passed" in passed
+    assert f"{tests} passed" in passed
 
 
 def commit_all(checkout: Path, environment: dict[str, str]) -> None:

@@ -88,6 +88,7 @@ def test_a_secret_on_a_new_line_is_red_and_is_not_repeated(bare: Bare) -> None:
     )
 
     assert (red.exit_code, red.output) == (1, "a.py:2: looks like a secret (AWS Access Key)")
+    assert str(red) == f"security: {red.output}"
     assert AWS.split(b"'")[1].decode() not in (bare.hub.home / "log").read_text()
     assert moved.passed
     assert allowed.passed

@@ -49,6 +49,7 @@ class GateResult:
     timed_out: bool = False
     ran_out_of_memory: bool = False
     is_known: bool = False  # it was green on the same tree before, and was not run again
+    found: str = ""  # what is wrong, in a line, where the gate itself knows more than an exit code
 
     @property
     def passed(self) -> bool:
@@ -60,7 +61,7 @@ class GateResult:
             return f"{self.name}: timed out after {self.duration_s:.0f} s"
         if self.ran_out_of_memory:
             return f"{self.name}: ran out of memory"
-        return f"{self.name}: exit code {self.exit_code}"
+        return f"{self.name}: {self.found or f'exit code {self.exit_code}'}"
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,10 @@ class Ground:
         # What a person types to see the same.
         argv = gate.command or ("swarm", "gate", "run", gate.name)
         took_s = time.monotonic() - started
-        return GateResult(gate.name, argv, int(bool(red)), took_s, red or green, gate.required)
+        found = red.partition("\n")[0]
+        return GateResult(
+            gate.name, argv, int(bool(red)), took_s, red or green, required=gate.required, found=found
+        )
 
     def note(self, text: str) -> None:
         """Append a line to the log."""
