@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from merge_board import NOBODY
 from real_swarm import Swarm
 
 from swarm.engine.connect import open_store
@@ -31,11 +32,11 @@ CULPRITS = {
 WHY = {
     "sabotage-test": "tests: exit code 1",
     "sabotage-syntax": "tests: exit code",
-    "sabotage-scope": "it changed what it may not: .github/workflows/ci.yml",
+    "sabotage-scope": ".github/workflows/ci.yml",
     "sabotage-secret": "security: sabotage/keys.py:1: looks like a secret",
     "sabotage-conflict": f"conflicts with what has landed: {CONTESTED}, for the second time",
 }
-"""Task -> how the report begins to say why."""
+"""Task -> what the report says of it."""
 SLOW_S = 3
 """Of the attempt that is interfered with."""
 
@@ -78,7 +79,7 @@ def _task(name: str, path: str, content: str, *, also: str = "", slow: bool = Fa
 
 @contextmanager
 def meddling(swarm: Swarm) -> Iterator[None]:
-    """Meanwhile somebody commits to the branch, under every attempt of `sabotage-conflict`, what it writes too."""
+    """Meanwhile somebody commits to the branch what each attempt of `sabotage-conflict` writes too."""
     is_over = threading.Event()
     thread = threading.Thread(target=_meddle, args=(swarm, is_over), daemon=True)
     thread.start()
@@ -121,7 +122,7 @@ def _commit(hub: Hub, branch: str, content: str) -> None:
             git.run("read-tree", tip, env=index)
             git.run("update-index", "--add", "--cacheinfo", f"100644,{blob},{CONTESTED}", env=index)
             tree = git.run("write-tree", env=index).decode().strip()
-        commit = git.run("commit-tree", tree, "-p", tip, "-m", "Meddle", env=who).decode().strip()
+        commit = git.run("commit-tree", tree, "-p", tip, "-m", "Meddle", env=NOBODY).decode().strip()
         with hub.writing_refs() as writer:
             if writer.transact([RefChange("update", branch_ref(branch), new=commit, old=tip)]).succeeded:
                 return

@@ -28,12 +28,11 @@ class Package:
         return f"{self.name}-{self.version}.tar.gz"
 
 
-PACKAGES = {
-    "click": Package("click", "8.1.8", "ed53c9d8990d83c2a27deae68e4ee337473f6330c040a31d4225c9574d16096a"),
-    "mistune": Package(
-        "mistune", "3.1.3", "a7035c21782b2becb6be62f8f25d3df81ccb4d6fa477a6525b15af06539f02a0"
-    ),
-}
+PUBLISHED = (
+    Package("click", "8.1.8", "ed53c9d8990d83c2a27deae68e4ee337473f6330c040a31d4225c9574d16096a"),
+    Package("mistune", "3.1.3", "a7035c21782b2becb6be62f8f25d3df81ccb4d6fa477a6525b15af06539f02a0"),
+)
+PACKAGES = {package.name: package for package in PUBLISHED}
 HERE = Path(__file__).resolve().parent
 GIT = (
     *("env", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1"),

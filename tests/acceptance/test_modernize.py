@@ -17,6 +17,7 @@ from real_swarm import Swarm
 from sabotage import CONTESTED, CULPRITS, WHY, meddling, sabotaged
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "modernize"
+TESTS = {"click": 628, "mistune": 948}
 Packages = Callable[[str], Path]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -109,14 +110,13 @@ def test_the_plan_lands_once_and_alike(
         assert snapshot(swarm, without=str(report["branch"])) == before
 
 
-@pytest.mark.parametrize(("package", "tests"), [("click", 628), ("mistune", 948)])
+@pytest.mark.parametrize("package", ["click", "mistune"])
 def test_sabotage_is_found_out_and_keeps_nobody_else_from_landing(
     packages: Packages,
     environment: dict[str, str],
     by_hand: Hands,
     tmp_path: Path,
     package: str,
-    tests: int,
 ) -> None:
     """Five tasks do harm among those of the plan; the branch holds what the good ones make by hand.
 
@@ -141,8 +141,11 @@ def test_sabotage_is_found_out_and_keeps_nobody_else_from_landing(
         assert snapshot(swarm, without=branch) == before
         said = swarm.call("report", "--format", "md").stdout
         for name, why in WHY.items():
-            assert f"- `{name}` ({CULPRITS[name]}): {why}" in said
-        assert_tests_pass(swarm.root, branch, environment, tmp_path / "result", package, tests)
+            [line] = [
+                line for line in said.splitlines() if line.startswith(f"- `{name}` ({CULPRITS[name]}): ")
+            ]
+            assert why in line
+        assert_tests_pass(swarm.root, branch, environment, tmp_path / "result")
 
 
 def rows_of(report: dict[str, object]) -> list[dict[str, object]]:
@@ -188,18 +191,16 @@ def snapshot(swarm: Swarm, *, without: str = "") -> tuple[str, str, str, list[st
     )
 
 
-def assert_tests_pass(
-    repository: Path, branch: str, environment: dict[str, str], checkout: Path, package: str, tests: int
-) -> None:
+def assert_tests_pass(repository: Path, branch: str, environment: dict[str, str], checkout: Path) -> None:
     """The package's own tests are green in a clean checkout of the branch."""
-    definition = (EXAMPLE / f"swarm-{package}.toml").read_text(encoding="utf-8")
+    definition = (EXAMPLE / f"swarm-{repository.name}.toml").read_text(encoding="utf-8")
     gate = tomllib.loads(definition)["gate"]["tests"]
     clone = ["git", "clone", "--quiet", "--branch", branch, ".", str(checkout)]
     run_in(repository, clone, environment)
 
     passed = run_in(checkout, gate["command"], {**environment, **gate["env"]})
 
-    assert f"{tests} passed" in passed
+    assert f"{TESTS[repository.name]} passed" in passed
 
 
 def commit_all(checkout: Path, environment: dict[str, str]) -> None:
