@@ -109,10 +109,7 @@ def _meddle(swarm: Swarm, is_over: threading.Event) -> None:
 
 def _commit(hub: Hub, branch: str, content: str) -> None:
     """A commit of one file, as a person would make it in a clone and push it."""
-    git, who = (
-        hub.git,
-        {f"GIT_{role}_{what}": "x" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
-    )
+    git = hub.git
     while True:
         tip = hub.tip(branch)
         assert tip is not None

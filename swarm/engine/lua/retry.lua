@@ -26,7 +26,7 @@ if id ~= '' then
   if moved > 0 and how == 'fresh' then
     write_fields(key('task', task.member), {'fresh_after', task.attempt, 'evidence', '', 'attempt_commit', ''})
   end
-  if moved > 0 and evidence ~= '' then
+  if moved > 0 and (evidence or '') ~= '' then
     write_fields(key('task', task.member), {'evidence', evidence})
   end
 elseif how == 'failed' then
