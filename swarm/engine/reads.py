@@ -12,7 +12,7 @@ from swarm.engine.records import (
 )
 from swarm.engine.run_reads import PAGE, RunReads
 from swarm.engine.store import Reply
-from swarm.engine.stored import decode_agent, decode_controls, decode_event
+from swarm.engine.stored import claim_fields, decode_agent, decode_controls, decode_event
 from swarm.engine.words import hash_of, text_of, words_of
 from swarm.keys import split_member
 
@@ -62,13 +62,11 @@ class Reads(RunReads):
         """The newest dead letters: run, task, failed at (ms), kind of failure, reason, attempts."""
         words = words_of(self._one("ZREVRANGE", self.keys.of("dead"), 0, most - 1, "WITHSCORES"))
         names, times = words[::2], words[1::2]
-        fields = ("failure_kind", "failure_reason", "attempt")
+        fields = ("failure_kind", "failure_reason", "claim")
         replies = self._ask([["HMGET", self.keys.of("task", name), *fields] for name in names])
         return [
-            (*split_member(name), int(float(at_ms)), kind, reason, int(attempts or 0))
-            for name, at_ms, (kind, reason, attempts) in zip(
-                names, times, map(words_of, replies), strict=True
-            )
+            (*split_member(name), int(float(at_ms)), kind, reason, int(claim_fields(claim)["attempt"]))
+            for name, at_ms, (kind, reason, claim) in zip(names, times, map(words_of, replies), strict=True)
         ]
 
     def locks(self) -> list[LockRecord]:
@@ -79,15 +77,17 @@ class Reads(RunReads):
         ]
         if not holders:
             return []
-        fields = ("locks", "token", "claimed_ms", "worker", "state")
+        fields = ("locks", "claim", "state")
         replies = self._ask([["HMGET", self.keys.of("task", name), *fields] for name in holders])
         from swarm.engine.locks import read_locks  # noqa: PLC0415  # most commands that look need no locks
 
         found: list[LockRecord] = []
         for name, reply in zip(holders, replies, strict=True):
-            locks, token, since, worker, state = words_of(reply)
+            locks, claim, state = words_of(reply)
+            held = claim_fields(claim)
+            token, since_ms = int(held["token"]), int(held["claimed_ms"])
             found += [
-                LockRecord(lock.path, lock.mode, name, int(token or 0), int(since or 0), worker, state)
+                LockRecord(lock.path, lock.mode, name, token, since_ms, held["worker"], state)
                 for lock in read_locks(locks)
             ]
         return sorted(found, key=lambda lock: (lock.path, lock.holder))

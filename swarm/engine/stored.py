@@ -12,6 +12,11 @@ from swarm.keys import split_member
 from swarm.models.usage import Usage
 from swarm.states import RunState, TaskState
 
+CLAIM = ("token", "attempt", "claimed_ms", "base", "worker")
+"""What the field of the last claim of a task says, in this order."""
+
+_UNCLAIMED = "0 0 0  "
+
 PAUSED = "1"
 """What `paused` of a run says while nothing of it is given out."""
 
@@ -21,8 +26,19 @@ def decode_usage(text: str) -> Usage:
     return Usage(*map(int, text.split())) if text else Usage()
 
 
+def claim_fields(text: str) -> dict[str, str]:
+    """What the last claim of a task wrote, by name; zeros and nothing of one that was never claimed."""
+    return dict(zip(CLAIM, (text or _UNCLAIMED).split(" ", len(CLAIM) - 1), strict=True))
+
+
+def task_fields(reply: Reply) -> dict[str, str]:
+    """A task's hash, in which what its last claim wrote stands by name."""
+    stored = hash_of(reply)
+    return stored | claim_fields(stored.pop("claim", ""))
+
+
 def decode_task(member: str, stored: Mapping[str, str], lease_ends: Reply) -> TaskRecord:
-    """A task's record from its hash and its lease; what it waits for is not among them."""
+    """A task's record from its fields and its lease; what it waits for is not among them."""
 
     def number(name: str) -> int:
         return int(stored.get(name) or 0)

@@ -103,6 +103,7 @@ def contents(store: Store, engine: Engine) -> dict[str, object]:
             values = hash_of(store.call("HGETALL", name))
             # A field that holds nothing says what an absent one says.
             values["durations"] = re.sub(r"\t\d+$", "", values.get("durations", ""), flags=re.MULTILINE)
+            values["claim"] = re.sub(r"^(\d+ \d+) \d+", r"\1", values.get("claim", ""))
             values["history"] = re.sub(r'_ms":\d+', "", values.get("history", ""))
             told = {k: v for k, v in values.items() if v not in {"", "0"} and k not in SPANS}
             own = [k for k in told if k.startswith(("op:", "claim:"))]

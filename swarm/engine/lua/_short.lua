@@ -58,7 +58,7 @@ local function ready_dependents(run, ids, is_next)
     if left == '0' then
       local member = run .. '/' .. ids[i]
       local stored = is_next and call('HMGET', key('task', member), 'state', 'type', 'executor', 'score', 'join',
-        'locks', 'attempt', 'spec')
+        'locks', 'claim', 'spec')
         or call('HMGET', key('task', member), 'state', 'type', 'executor', 'score', 'join')
       if stored[1] == 'pending' then
         if (stored[5] or '') ~= '' or not (stored[2] and stored[3] and tonumber(stored[4])) then
@@ -72,10 +72,16 @@ local function ready_dependents(run, ids, is_next)
   return left_now, ready
 end
 
--- A first attempt that is held by this token, and has spent and shared nothing out of the ordinary.
-function short.is_plain(task, token, spent)
-  return task[2] == token and (task[1] == 'acked' or task[1] == 'running') and task[4] == '1' and not task[10]
-    and (task[5] or '') == '' and spent == NOTHING_SPENT and task[8] ~= MANY and tonumber(task[6])
+-- Since when a first attempt is held by this token, and by whom; nothing where it has spent or shared what is out of the
+-- ordinary.
+function short.read_hold(task, token, spent)
+  if (task[1] == 'acked' or task[1] == 'running') and (task[4] or '') == '' and spent == NOTHING_SPENT
+    and task[6] ~= MANY and not task[7] then
+    local current, claimed_ms, worker = string.match(task[2] or '', '^(%d+) 1 (%d+) %S* (.*)$')
+    if current == token then
+      return tonumber(claimed_ms), worker
+    end
+  end
 end
 
 -- One task of the run is done, and so many more are queued.
@@ -116,13 +122,12 @@ function short.finish(member, token, spent)
     return nil
   end
   local task_key = key('task', member)
-  local task = call('HMGET', task_key, 'state', 'token', 'locks', 'attempt', 'spent', 'claimed_ms', 'type',
-    'dependents', 'worker', 'skipped_ms')
-  local claimed_ms = short.is_plain(task, token, spent)
+  local task = call('HMGET', task_key, 'state', 'claim', 'locks', 'spent', 'type', 'dependents', 'skipped_ms')
+  local claimed_ms, worker = short.read_hold(task, token, spent)
   if not claimed_ms then
     return nil
   end
-  local state, locks, dependents = task[1], task[3] or '', task[8] or ''
+  local state, locks, dependents = task[1], task[3] or '', task[6] or ''
   local run, id = short.split_member(member)
   local counts = short.read_run(run, state == 'running' and AT.running or dependents ~= '' and AT.pending or AT.queued)
   local live = tonumber(counts[AT.live])
@@ -152,10 +157,10 @@ function short.finish(member, token, spent)
   -- Proves their types: see `probe_writes`.
   call('ZINTERCARD', number_text(#ready + 2), prefix, key('leases'), unpack(queues))
   local busy = now - claimed_ms
-  learn(ability.base_type(task[7]), busy)
+  learn(ability.base_type(task[5]), busy)
   short.owe(counts, state, #ready)
 
-  short.tell_done(run, id, task[9], told_queued)
+  short.tell_done(run, id, worker, told_queued)
   call('ZREM', key('leases'), member)
   call('HSET', task_key, 'state', 'done', 'ended_ms', now_text, 'busy_ms', number_text(busy))
   if ids then

@@ -184,7 +184,7 @@ local function revive_task(task)
       leave_work('join', task.member, '') -- its sinks may all be done
     end
     count_move(task.run, task.state, state)
-    write_fields(key('task', task.member), {'state', state, 'token', '0'})
+    write_fields(key('task', task.member), {'state', state})
   else
     queue_again(task, 0)
   end
