@@ -10,7 +10,7 @@
 --   handed       who was handed over
 --   is_through   the call before went the short way to its end
 -- and AT says where a count stands among the fields of a run that are read.
-local short = {AT = {live = 6, done = 7, queued = 8, pending = 9, acked = 10, running = 11}}
+local short = {AT = {done = 6, queued = 7, pending = 8, acked = 9, running = 10}}
 
 do
 local AT = short.AT
@@ -18,8 +18,7 @@ local AT = short.AT
 -- The first few of these fields, as the first half has left them; the counts are texts. Each costs the server as much as
 -- a quarter of a call: no more are read than the case at hand needs.
 do
-  local FIELDS_OF_RUN = {'state', 'tip', 'branch', 'paused', 'stopping', 'live', 'done', 'queued', 'pending', 'acked',
-    'running'}
+  local FIELDS_OF_RUN = {'state', 'tip', 'branch', 'paused', 'stopping', 'done', 'queued', 'pending', 'acked', 'running'}
 
   function short.read_run(run, last)
     if short.run ~= run then
@@ -84,11 +83,20 @@ function short.read_hold(task, token, spent)
   end
 end
 
+-- Whether something of the run is live beside the task that ends.
+function short.has_others(run, counts)
+  if (counts[AT.queued] or '0') ~= '0' or (counts[AT.pending] or '0') ~= '0' then
+    return true
+  end
+  local live = call('HMGET', key('run', run), 'pending', 'acked', 'running', 'merging')
+  return (live[1] or 0) + (live[2] or 0) + (live[3] or 0) + (live[4] or 0) > 1
+end
+
 -- One task of the run is done, and so many more are queued.
 function short.owe(counts, state, queued)
-  local owed = {'done', one_more(counts[AT.done] or '0'), 'live', number_text(counts[AT.live] - 1)}
+  local owed = {'done', one_more(counts[AT.done] or '0')}
   if state == 'running' then
-    owed[5], owed[6] = 'running', one_less(counts[AT.running] or '0')
+    owed[3], owed[4] = 'running', one_less(counts[AT.running] or '0')
   else
     short.acked_more = -1
   end
@@ -130,8 +138,7 @@ function short.finish(member, token, spent)
   local state, locks, dependents = task[1], task[3] or '', task[6] or ''
   local run, id = short.split_member(member)
   local counts = short.read_run(run, state == 'running' and AT.running or dependents ~= '' and AT.pending or AT.queued)
-  local live = tonumber(counts[AT.live])
-  if counts[1] ~= 'active' or not live or live <= 1 or (read_meta()[4] or '') ~= '' then
+  if counts[1] ~= 'active' or (read_meta()[4] or '') ~= '' or not short.has_others(run, counts) then
     return nil -- it would end the run, or there are limits to think of
   end
   local ids, left_now, ready, is_next = nil, nil, {}, false

@@ -291,7 +291,7 @@ local function activate_tasks(run, from)
   end
   write_run(run, 'state', 'active')
   emit('run_activated', run, '', {'state', 'active'})
-  if read_run(run).live == '0' then
+  if count_live(read_run(run)) == 0 then
     restate_run(run, 'active') -- nothing in it, or all of it was cancelled while it was stored: it ends at once
   end
   return queued
