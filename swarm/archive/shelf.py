@@ -128,11 +128,5 @@ def read_event(line: str) -> Event:
     return Event(data["id"], data["kind"], data["run"], data["task"], data["fields"])
 
 
-def id_parts(event_id: str) -> tuple[int, int]:
-    """An event's id as numbers that compare as the stream orders."""
-    ms, _, number = event_id.partition("-")
-    return int(ms), int(number or 0)
-
-
 def _json(data: object) -> str:
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))

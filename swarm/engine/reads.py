@@ -1,5 +1,8 @@
 """The read side of the engine: plain commands, no script, one or two round trips a question."""
 
+from collections.abc import Iterator
+from itertools import chain, dropwhile, islice
+
 from swarm.engine.records import (
     AgentRecord,
     Controls,
@@ -12,7 +15,14 @@ from swarm.engine.records import (
 )
 from swarm.engine.run_reads import PAGE, RunReads
 from swarm.engine.store import Reply
-from swarm.engine.stored import claim_fields, decode_agent, decode_controls, decode_event
+from swarm.engine.stored import (
+    claim_fields,
+    decode_agent,
+    decode_controls,
+    decode_entry,
+    entry_of,
+    id_parts,
+)
 from swarm.engine.words import hash_of, text_of, words_of
 from swarm.keys import split_member
 
@@ -146,14 +156,17 @@ class Reads(RunReads):
         return int(seconds) * 1000 + int(micros) // 1000
 
     def events(self, *, after: str = "0-0", limit: int = 1000) -> list[Event]:
-        """Up to `limit` events later than the entry id `after`."""
-        entries = self._one("XRANGE", self.keys.of("events"), f"({after}", "+", "COUNT", limit)
-        return [decode_event(entry) for entry in entries] if isinstance(entries, list) else []
+        """Up to `limit` events later than the event `after`."""
+        # Its own entry too: there may be more in it.
+        entries = self._one("XRANGE", self.keys.of("events"), entry_of(after), "+", "COUNT", limit + 1)
+        found = _events_of(entries)
+        reached = id_parts(after)
+        return list(islice(dropwhile(lambda event: id_parts(event.id) <= reached, found), limit))
 
     def newest_events(self, limit: int) -> list[Event]:
         """The last `limit` events, oldest first."""
         entries = self._one("XREVRANGE", self.keys.of("events"), "+", "-", "COUNT", limit)
-        return [decode_event(entry) for entry in reversed(entries)] if isinstance(entries, list) else []
+        return list(_events_of(entries[::-1] if isinstance(entries, list) else []))[-limit:]
 
     def last_event_id(self) -> str:
         """The id of the newest event, to ask for what comes after it; `0-0` before the first."""
@@ -173,6 +186,10 @@ class Reads(RunReads):
                 return True
             start += PAGE
         return False
+
+
+def _events_of(entries: Reply) -> Iterator[Event]:
+    return chain.from_iterable(map(decode_entry, entries)) if isinstance(entries, list) else iter(())
 
 
 def _int(reply: Reply) -> int:

@@ -1,13 +1,13 @@
 """Decodes what the hashes and the stream hold into records."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from urllib.parse import unquote
 
 from swarm.engine.records import AgentRecord, Controls, Event, FailedAttempt, RunRecord, TaskRecord
 from swarm.engine.specs import decode_spec
 from swarm.engine.store import Reply
-from swarm.engine.words import hash_of, text_of
+from swarm.engine.words import hash_of, text_of, words_of
 from swarm.keys import split_member
 from swarm.models.usage import Usage
 from swarm.states import RunState, TaskState
@@ -141,10 +141,27 @@ def decode_agent(worker_id: str, stored: Mapping[str, str], seen_ms: int) -> Age
     )
 
 
-def decode_event(entry: Reply) -> Event:
-    """One entry of the event stream: its kind, and `name=value` parted by spaces."""
+def decode_entry(entry: Reply) -> Iterator[Event]:
+    """The events of one entry of the stream: of each its kind, and `name=value` parted by spaces.
+
+    The id of the first is the entry's; those of the others count on from it: `5-0`, `5-0.1`.
+    """
     assert isinstance(entry, list)  # noqa: S101  # XRANGE answers pairs
-    [(kind, line)] = hash_of(entry[1]).items()
-    told = (word.partition("=") for word in line.split(" "))
-    fields = {name: unquote(value, errors="surrogateescape") for name, _, value in told}
-    return Event(text_of(entry[0]), kind, fields.pop("run", ""), fields.pop("task", ""), fields)
+    entry_id, words = text_of(entry[0]), words_of(entry[1])
+    for place, (kind, line) in enumerate(zip(words[::2], words[1::2], strict=True)):
+        told = (word.partition("=") for word in line.split(" "))
+        fields = {name: unquote(value, errors="surrogateescape") for name, _, value in told}
+        event_id = f"{entry_id}.{place}" if place else entry_id
+        yield Event(event_id, kind, fields.pop("run", ""), fields.pop("task", ""), fields)
+
+
+def entry_of(event_id: str) -> str:
+    """The id of the stream's entry that an event stands in."""
+    return event_id.partition(".")[0]
+
+
+def id_parts(event_id: str) -> tuple[int, int, int]:
+    """An event's id as numbers that compare as events were told."""
+    ms, _, rest = event_id.partition("-")
+    number, _, place = rest.partition(".")
+    return int(ms), int(number or 0), int(place or 0)

@@ -8,6 +8,7 @@
 --   owed         what the first half leaves for the second to write into the run's hash: one command for both
 --   acked_more   how many more are claimed: 0 for who ends one task and claims another
 --   handed       who was handed over
+--   ended        what is to be told of the attempt that ended: by one command with the claim
 --   is_through   the call before went the short way to its end
 -- and AT says where a count stands among the fields of a run that are read.
 local short = {AT = {done = 6, queued = 7, pending = 8, acked = 9, running = 10}}
@@ -107,9 +108,14 @@ function short.owe(counts, state, queued)
   short.owed = owed
 end
 
-function short.tell_done(run, id, worker, queued)
+function short.note_end(run, id, worker, queued)
   local told = 'run=' .. run .. ' task=' .. id .. ' state=done attempt=1 worker=' .. event.escape(worker)
-  call('XADD', key('events'), '*', 'task_done', queued == '' and told or told .. ' queued=' .. queued)
+  short.ended = queued == '' and told or told .. ' queued=' .. queued
+end
+
+-- By itself, when no claim comes with it the short way.
+function short.tell_end()
+  call('XADD', key('events'), '*', 'task_done', short.ended)
 end
 
 function short.queue(dependent)
@@ -161,13 +167,14 @@ function short.finish(member, token, spent)
     settle_lots()
     probe_writes()
   end
-  -- Proves their types: see `probe_writes`.
+  -- Proves their types, as `probe_writes` does; events come last here.
+  call('XLEN', key('events'))
   call('ZINTERCARD', number_text(#ready + 2), prefix, key('leases'), unpack(queues))
   local busy = now - claimed_ms
   learn(ability.base_type(task[5]), busy)
   short.owe(counts, state, #ready)
 
-  short.tell_done(run, id, worker, told_queued)
+  short.note_end(run, id, worker, told_queued)
   call('ZREM', key('leases'), member)
   call('HSET', task_key, 'state', 'done', 'ended_ms', now_text, 'busy_ms', number_text(busy))
   if ids then

@@ -48,8 +48,8 @@ end
 
 -- Nothing is written before the token is given out, and nothing fails after it.
 local function write_claim(member, run, id, task_key, type, worker, ends_ms, token, tip)
-  call('XADD', key('events'), '*', 'task_claimed', 'run=' .. run .. ' task=' .. id .. ' state=acked worker='
-    .. event.escape(worker) .. ' attempt=1 token=' .. token .. ' base=' .. tip)
+  call('XADD', key('events'), '*', 'task_done', short.ended, 'task_claimed', 'run=' .. run .. ' task=' .. id
+    .. ' state=acked worker=' .. event.escape(worker) .. ' attempt=1 token=' .. token .. ' base=' .. tip)
   call('ZADD', key('leases'), ends_ms, member)
   local claimed = claims.text(token, '1', now_text, tip, worker)
   if short.handed then
@@ -127,6 +127,7 @@ function short.claim_after(said, from)
   if is_sound and claimed then
     return claimed
   end
+  short.tell_end()
   short.queue_handed()
   local answer = split_lines(said)
   short.pay_owed()
