@@ -1,8 +1,8 @@
 """The archive as it lies in `.swarm/runs/<run>/`: what each file holds, and how to read it back.
 
 `events.ndjson` is what `swarm events` prints, appended to while the run goes on. `tasks.ndjson` and
-`run.json` are the hashes that Redis held when the run ended (what a task's last claim wrote, by name),
-`run.json` written last: a run is archived when it is there.
+`run.json` are the hashes that Redis held when the run ended (what a field of a task's says of several things,
+by name), `run.json` written last: a run is archived when it is there.
 """
 
 import json

@@ -10,7 +10,7 @@ from swarm.engine.records import (
 )
 from swarm.engine.specs import decode_spec
 from swarm.engine.store import Reply
-from swarm.engine.stored import PAUSED, claim_fields, decode_run, decode_task, task_fields
+from swarm.engine.stored import PAUSED, claim_fields, decode_run, decode_task, task_fields, took_fields
 from swarm.engine.words import hash_of, text_of, words_of
 from swarm.errors import UnknownRunError, UnknownTaskError
 from swarm.keys import Keys, member
@@ -131,13 +131,13 @@ class RunReads:
 
     def progress(self, run: str, ids: Sequence[str]) -> list[ProgressRecord]:
         """How far some tasks of a run have come, in the order asked for; one that is gone was done."""
-        fields = ("state", "claim", "busy_ms", "score")
+        fields = ("state", "claim", "took", "score")
         found: list[ProgressRecord] = []
         for start in range(0, len(ids), PAGE):
             names = [self.keys.of("task", member(run, task)) for task in ids[start : start + PAGE]]
             for reply in self._ask([["HMGET", name, *fields] for name in names]):
-                state, claim, busy_ms, score = words_of(reply)
-                numbers = (claim_fields(claim)["claimed_ms"], busy_ms, score)
+                state, claim, took, score = words_of(reply)
+                numbers = (claim_fields(claim)["claimed_ms"], took_fields(took)["busy_ms"], score)
                 found.append(
                     ProgressRecord(
                         TaskState(state or TaskState.DONE), *(int(number or 0) for number in numbers)

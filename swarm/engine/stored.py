@@ -12,10 +12,10 @@ from swarm.keys import split_member
 from swarm.models.usage import Usage
 from swarm.states import RunState, TaskState
 
-CLAIM = ("token", "attempt", "claimed_ms", "base", "worker")
-"""What the field of the last claim of a task says, in this order."""
-
+_CLAIM = ("token", "attempt", "claimed_ms", "base", "worker")
 _UNCLAIMED = "0 0 0  "
+_TOOK = ("busy_ms", "ended_ms")
+_NOTHING_TOOK = "0 0"
 
 PAUSED = "1"
 """What `paused` of a run says while nothing of it is given out."""
@@ -28,13 +28,19 @@ def decode_usage(text: str) -> Usage:
 
 def claim_fields(text: str) -> dict[str, str]:
     """What the last claim of a task wrote, by name; zeros and nothing of one that was never claimed."""
-    return dict(zip(CLAIM, (text or _UNCLAIMED).split(" ", len(CLAIM) - 1), strict=True))
+    return dict(zip(_CLAIM, (text or _UNCLAIMED).split(" ", len(_CLAIM) - 1), strict=True))
+
+
+def took_fields(text: str) -> dict[str, str]:
+    """For how long workers held a task, and when it ended, by name; zeros for not yet."""
+    return dict(zip(_TOOK, (text or _NOTHING_TOOK).split(" "), strict=True))
 
 
 def task_fields(reply: Reply) -> dict[str, str]:
-    """A task's hash, in which what its last claim wrote stands by name."""
+    """A task's hash, in which what one field says of several things stands by name."""
     stored = hash_of(reply)
-    return stored | claim_fields(stored.pop("claim", ""))
+    claim, took = stored.pop("claim", ""), stored.pop("took", "")
+    return stored | claim_fields(claim) | took_fields(took)
 
 
 def decode_task(member: str, stored: Mapping[str, str], lease_ends: Reply) -> TaskRecord:

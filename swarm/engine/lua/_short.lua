@@ -176,7 +176,7 @@ function short.finish(member, token, spent)
 
   short.note_end(run, id, worker, told_queued)
   call('ZREM', key('leases'), member)
-  call('HSET', task_key, 'state', 'done', 'ended_ms', now_text, 'busy_ms', number_text(busy))
+  call('HSET', task_key, 'state', 'done', 'took', number_text(busy) .. ' ' .. now_text)
   if ids then
     call('HSET', key('waiting', run), unpack(left_now))
   end

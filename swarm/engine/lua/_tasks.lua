@@ -1,7 +1,7 @@
 -- Tasks as values, and the parts of a move that several scripts share.
 local FIELDS = {
   'state', 'claim', 'type', 'executor', 'score', 'locks', 'parked_ms', 'lot', 'baton', 'spent', 'merge_token',
-  'busy_ms', 'dependents', 'skipped_ms', 'join', 'lock_wait_ms', 'spec', 'evidence', 'fresh_after', 'tried_by',
+  'took', 'dependents', 'skipped_ms', 'join', 'lock_wait_ms', 'spec', 'evidence', 'fresh_after', 'tried_by',
   'overtaken', 'queued_ms',
 }
 local TO_END = 15 -- so many of them say all that ending an attempt needs
@@ -39,7 +39,7 @@ local function read_task(member, count)
     member = member, run = run, id = id, state = values[1], token = token, attempt = attempt, claimed_ms = claimed_ms,
     base = base, worker = worker, type = values[3] or '', executor = values[4] or '', score = values[5] or '',
     locks = values[6] or '', parked_ms = values[7] or '0', lot = values[8] or '', baton = values[9] or '',
-    spent = values[10] or '', merge_token = values[11] or '', busy_ms = values[12] or '0',
+    spent = values[10] or '', merge_token = values[11] or '', busy_ms = string.match(values[12] or '0', '^%S+'),
     dependents = values[13] or '', skipped_ms = values[14] or '0', join = values[15] or '',
     lock_wait_ms = values[16] or '0', spec = values[17] or '', evidence = values[18] or '',
     fresh_after = values[19] or '0', tried_by = values[20] or '', overtaken = values[21] or '0',
@@ -161,6 +161,11 @@ local function busy_ms(task)
   return number_text(before)
 end
 
+-- For how long workers have held it so far, and when it ended (0: not yet), are one field as well.
+function claims.write_took(task, ended_ms)
+  write_fields(key('task', task.member), {'took', busy_ms(task) .. ' ' .. ended_ms})
+end
+
 -- Before a hold ends by another word than that of a worker at work: an outage, however long, is nobody's time either,
 -- or the ranks and forecasts of a whole project learn from it. A worker that vanished was seen last when its lease
 -- began; where it may be alive (no term given), it worked until the lease's end at most.
@@ -188,7 +193,8 @@ local function queue_again(task, delay_ms)
   write_fields(task_key, {'state', 'queued', 'queued_ms', now_text})
   if task.state ~= 'pending' then
     write_fields(task_key, {'parked_ms', '0', 'lot', '', 'parked_on', '', 'baton', '', 'not_before_ms',
-      delay_ms > 0 and number_text(now + delay_ms) or '0', 'busy_ms', busy_ms(task)})
+      delay_ms > 0 and number_text(now + delay_ms) or '0'})
+    claims.write_took(task, '0')
     if task.attempt ~= '0' then
       claims.void(task, task.claimed_ms, '')
     end
@@ -206,9 +212,9 @@ end
 local function end_task(task, state)
   count_move(task.run, task.state, state)
   local task_key = key('task', task.member)
-  write_fields(task_key, {'state', state, 'ended_ms', now_text})
+  write_fields(task_key, {'state', state})
+  claims.write_took(task, now_text)
   if is_held_state(task.state) then
-    write_fields(task_key, {'busy_ms', busy_ms(task)})
     if state ~= 'done' then
       claims.void(task, task.claimed_ms, task.worker)
     end

@@ -176,7 +176,8 @@ local function revive_task(task)
   reopen_run(task.run)
   write('ZREM', key('dead'), task.member)
   write_fields(key('task', task.member), {'failures', '0', 'setbacks', '0', 'crashes', '0', 'crashed_ms', '', 'needs_person', '0',
-    'failure_kind', '', 'failure_reason', '', 'called_off', '', 'ended_ms', '0', 'tried_by', '', 'overtaken', '0'})
+    'failure_kind', '', 'failure_reason', '', 'called_off', '', 'tried_by', '', 'overtaken', '0'})
+  claims.write_took(task, '0')
   local state = 'queued'
   if task.join ~= '' or not task.was_join and (is_waiting(task.member) or read_run(task.run).activated == '') then
     state = 'pending'
