@@ -43,7 +43,7 @@ MUTANTS = (
         "token check dropped",
         (
             (f"{LUA}/_held.lua", "if current ~= token then", "if field and current ~= token then"),
-            (f"{LUA}/_short.lua", "return task[2] == token and (task[1]", "return (task[1]"),
+            (f"{LUA}/_short.lua", "if current == token then", "if current then"),
         ),
         ("tests/engine/test_fencing.py", "tests/engine/test_end_and_claim.py"),
     ),

@@ -5,13 +5,15 @@ from collections.abc import Iterator
 
 from swarm.engine.locks import compile_locks
 from swarm.engine.store import Store
+from swarm.engine.stored import claim_fields
 from swarm.engine.words import hash_of, text_of, words_of
 from swarm.keys import Keys
 from swarm.states import TaskState
 from swarm.testing.model import HELD, LEASED, Model, Run, Task
 
+NUMBERS = ("attempt", "token", "failures", "setbacks", "crashes", "score")
 TASK_FIELDS = (
-    *("state", "attempt", "token", "failures", "setbacks", "crashes", "score", "worker", "base"),
+    *("state", "claim", "failures", "setbacks", "crashes", "score"),
     *(
         "merged_commit",
         "merge_token",
@@ -41,7 +43,7 @@ def differences(store: Store, keys: Keys, model: Model) -> list[str]:
     hashes = [dict(zip(TASK_FIELDS, words_of(next(replies)), strict=True)) for _ in tasks]
     found: list[str] = []
     for task, stored in zip(tasks, hashes, strict=True):
-        found += _of_task(task, stored | {"lease": text_of(next(replies))})
+        found += _of_task(task, stored | claim_fields(stored["claim"]) | {"lease": text_of(next(replies))})
     ends = [words_of(next(replies)) for _ in runs]
     for run, end in zip(runs, ends, strict=True):
         found += _unequal(run, _of_run(model.runs[run]), [*end, *words_of(next(replies))])
@@ -77,7 +79,7 @@ def _of_task(task: Task, stored: dict[str, str]) -> Iterator[str]:
         "base": task.base,
         "merged_commit": task.merged_commit,
     }
-    numbers = {name: getattr(task, name) for name in TASK_FIELDS[1:7]} | {"usage": task.usage}
+    numbers = {name: getattr(task, name) for name in NUMBERS} | {"usage": task.usage}
     if task.state in HELD:
         numbers["spent"] = task.spent
     if task.state is TaskState.MERGING:

@@ -18,13 +18,13 @@ from pathlib import Path
 import structlog
 
 from swarm.archive.files import append, mend, read_lines, write_whole
-from swarm.archive.shelf import EVENTS, Shelf, decode_tasks, event_line, id_parts
+from swarm.archive.shelf import EVENTS, Shelf, decode_tasks, event_line
 from swarm.base_check import red_on_base
 from swarm.crashpoints import crashpoint
 from swarm.engine.engine import Engine
 from swarm.engine.records import Event
 from swarm.engine.snapshot import Snapshot
-from swarm.engine.stored import decode_run
+from swarm.engine.stored import decode_run, id_parts
 from swarm.errors import UnknownRunError
 from swarm.observe.report import build_report, render_report
 from swarm.settings import Settings
@@ -54,7 +54,7 @@ class Archiver:
         self._keep_runs = settings.keep_runs
         self._log = structlog.get_logger()
         self._place = ""  # where this process has come to in the stream
-        self._newest: dict[str, tuple[int, int]] = {}  # run -> last event in its file
+        self._newest: dict[str, tuple[int, int, int]] = {}  # run -> last event in its file
         self._is_anew = False  # the stream began again, and has not been read to its end since
         self._lines: dict[str, set[str]] = {}  # run -> all of its file, where that has to be known
         self._ended: set[str] | None = None  # runs to archive
@@ -199,9 +199,9 @@ class Archiver:
         """A run's own log; what belongs to no run has one for the whole repository."""
         return self._shelf.folder(run) / EVENTS if run else self._home / "archive" / EVENTS
 
-    def _mended(self, run: str) -> tuple[int, int]:
+    def _mended(self, run: str) -> tuple[int, int, int]:
         line = mend(self._log_of(run))
-        return id_parts(json.loads(line)["id"]) if line else (0, 0)
+        return id_parts(json.loads(line)["id"]) if line else (0, 0, 0)
 
     def _lines_of(self, run: str) -> set[str]:
         if run not in self._lines:

@@ -5,10 +5,11 @@ Whoever asks need not know where a run is, nor wait until a heartbeat is old.
 
 from collections.abc import Iterator
 
-from swarm.archive.shelf import Shelf, id_parts
+from swarm.archive.shelf import Shelf
 from swarm.engine.reads import Reads
 from swarm.engine.records import AgentRecord, Event, RunRecord, TaskRecord
 from swarm.engine.run_reads import Ask
+from swarm.engine.stored import id_parts
 from swarm.errors import UnknownRunError, UnknownTaskError
 from swarm.fleet.liveness import judged_here
 from swarm.keys import Keys
@@ -64,7 +65,7 @@ class ArchivedReads(Reads):
         return judged_here(super().agents())
 
     def events_of(self, run: str, *, after: str) -> Iterator[Event]:
-        """A run's events later than the entry `after`: those in its file, then those in Redis."""
+        """A run's events later than the event `after`: those in its file, then those in Redis."""
         for event in self.shelf.events(run):
             if id_parts(event.id) > id_parts(after):
                 after = event.id

@@ -1,8 +1,8 @@
 """The archive as it lies in `.swarm/runs/<run>/`: what each file holds, and how to read it back.
 
 `events.ndjson` is what `swarm events` prints, appended to while the run goes on. `tasks.ndjson` and
-`run.json` are the hashes that Redis held when the run ended, `run.json` written last: a run is archived when
-it is there.
+`run.json` are the hashes that Redis held when the run ended (what a field of a task's says of several things,
+by name), `run.json` written last: a run is archived when it is there.
 """
 
 import json
@@ -126,12 +126,6 @@ def read_event(line: str) -> Event:
     """The event that `event_line` wrote."""
     data = json.loads(line)
     return Event(data["id"], data["kind"], data["run"], data["task"], data["fields"])
-
-
-def id_parts(event_id: str) -> tuple[int, int]:
-    """An event's id as numbers that compare as the stream orders."""
-    ms, _, number = event_id.partition("-")
-    return int(ms), int(number or 0)
 
 
 def _json(data: object) -> str:

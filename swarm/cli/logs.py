@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_S = 0.2
 EVENTS_A_CALL = 1000
-_EVENT_ID = re.compile(r"[0-9]+(-[0-9]+)?")
+_EVENT_ID = re.compile(r"[0-9]+(-[0-9]+(\.[0-9]+)?)?")
 
 
 @click.command()

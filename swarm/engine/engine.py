@@ -26,6 +26,7 @@ from swarm.engine.records import Event
 from swarm.engine.replies import decode_claim, refuse, usage_text
 from swarm.engine.server_check import check_server
 from swarm.engine.store import Reply, Store
+from swarm.engine.stored import entry_of
 from swarm.engine.submission import submit_plan
 from swarm.engine.supervision import WORK_A_TICK, Supervision
 from swarm.engine.words import text_of, words_of
@@ -258,13 +259,13 @@ class Engine(Supervision):
 
     # see ------------------------------------------------------------------------------------
     def events(self, *, after: str = "0-0", limit: int = 1000, block_ms: int = 0) -> list[Event]:
-        """Up to `limit` events later than the entry `after`; waits up to `block_ms` (2 s at most)."""
+        """Up to `limit` events later than the event `after`; waits up to `block_ms` (2 s at most)."""
         found = super().events(after=after, limit=limit)
         if found or block_ms <= 0:
             return found
         wait_ms = min(block_ms, int(LONGEST_WAIT_S * 1000))
-        stream = self.keys.of("events")
-        self._caller.block(wait_ms / 1000, "XREAD", "COUNT", 1, "BLOCK", wait_ms, "STREAMS", stream, after)
+        wait = ("XREAD", "COUNT", 1, "BLOCK", wait_ms, "STREAMS", self.keys.of("events"), entry_of(after))
+        self._caller.block(wait_ms / 1000, *wait)
         return super().events(after=after, limit=limit)
 
     # ----------------------------------------------------------------------------------------

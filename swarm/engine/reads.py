@@ -1,5 +1,8 @@
 """The read side of the engine: plain commands, no script, one or two round trips a question."""
 
+from collections.abc import Iterator
+from itertools import chain, dropwhile, islice
+
 from swarm.engine.records import (
     AgentRecord,
     Controls,
@@ -12,7 +15,14 @@ from swarm.engine.records import (
 )
 from swarm.engine.run_reads import PAGE, RunReads
 from swarm.engine.store import Reply
-from swarm.engine.stored import decode_agent, decode_controls, decode_event
+from swarm.engine.stored import (
+    claim_fields,
+    decode_agent,
+    decode_controls,
+    decode_entry,
+    entry_of,
+    id_parts,
+)
 from swarm.engine.words import hash_of, text_of, words_of
 from swarm.keys import split_member
 
@@ -62,13 +72,11 @@ class Reads(RunReads):
         """The newest dead letters: run, task, failed at (ms), kind of failure, reason, attempts."""
         words = words_of(self._one("ZREVRANGE", self.keys.of("dead"), 0, most - 1, "WITHSCORES"))
         names, times = words[::2], words[1::2]
-        fields = ("failure_kind", "failure_reason", "attempt")
+        fields = ("failure_kind", "failure_reason", "claim")
         replies = self._ask([["HMGET", self.keys.of("task", name), *fields] for name in names])
         return [
-            (*split_member(name), int(float(at_ms)), kind, reason, int(attempts or 0))
-            for name, at_ms, (kind, reason, attempts) in zip(
-                names, times, map(words_of, replies), strict=True
-            )
+            (*split_member(name), int(float(at_ms)), kind, reason, int(claim_fields(claim)["attempt"]))
+            for name, at_ms, (kind, reason, claim) in zip(names, times, map(words_of, replies), strict=True)
         ]
 
     def locks(self) -> list[LockRecord]:
@@ -79,15 +87,17 @@ class Reads(RunReads):
         ]
         if not holders:
             return []
-        fields = ("locks", "token", "claimed_ms", "worker", "state")
+        fields = ("locks", "claim", "state")
         replies = self._ask([["HMGET", self.keys.of("task", name), *fields] for name in holders])
         from swarm.engine.locks import read_locks  # noqa: PLC0415  # most commands that look need no locks
 
         found: list[LockRecord] = []
         for name, reply in zip(holders, replies, strict=True):
-            locks, token, since, worker, state = words_of(reply)
+            locks, claim, state = words_of(reply)
+            held = claim_fields(claim)
+            token, since_ms = int(held["token"]), int(held["claimed_ms"])
             found += [
-                LockRecord(lock.path, lock.mode, name, int(token or 0), int(since or 0), worker, state)
+                LockRecord(lock.path, lock.mode, name, token, since_ms, held["worker"], state)
                 for lock in read_locks(locks)
             ]
         return sorted(found, key=lambda lock: (lock.path, lock.holder))
@@ -146,14 +156,17 @@ class Reads(RunReads):
         return int(seconds) * 1000 + int(micros) // 1000
 
     def events(self, *, after: str = "0-0", limit: int = 1000) -> list[Event]:
-        """Up to `limit` events later than the entry id `after`."""
-        entries = self._one("XRANGE", self.keys.of("events"), f"({after}", "+", "COUNT", limit)
-        return [decode_event(entry) for entry in entries] if isinstance(entries, list) else []
+        """Up to `limit` events later than the event `after`."""
+        # Its own entry too: there may be more in it.
+        entries = self._one("XRANGE", self.keys.of("events"), entry_of(after), "+", "COUNT", limit + 1)
+        found = _events_of(entries)
+        reached = id_parts(after)
+        return list(islice(dropwhile(lambda event: id_parts(event.id) <= reached, found), limit))
 
     def newest_events(self, limit: int) -> list[Event]:
         """The last `limit` events, oldest first."""
         entries = self._one("XREVRANGE", self.keys.of("events"), "+", "-", "COUNT", limit)
-        return [decode_event(entry) for entry in reversed(entries)] if isinstance(entries, list) else []
+        return list(_events_of(entries[::-1] if isinstance(entries, list) else []))[-limit:]
 
     def last_event_id(self) -> str:
         """The id of the newest event, to ask for what comes after it; `0-0` before the first."""
@@ -173,6 +186,10 @@ class Reads(RunReads):
                 return True
             start += PAGE
         return False
+
+
+def _events_of(entries: Reply) -> Iterator[Event]:
+    return chain.from_iterable(map(decode_entry, entries)) if isinstance(entries, list) else iter(())
 
 
 def _int(reply: Reply) -> int:

@@ -124,9 +124,9 @@ class AgentRecord(NamedTuple):
 
 
 class Event(NamedTuple):
-    """One entry of the event stream."""
+    """One event of the stream."""
 
-    id: str  # stream entry id; begins with Redis' milliseconds
+    id: str  # its entry's, and its place there unless it is the first; begins with Redis' milliseconds
     kind: str
     run: str
     task: str

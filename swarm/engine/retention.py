@@ -1,6 +1,7 @@
 """What leaves Redis: events that an archive has, and runs that ended long ago."""
 
 from swarm.engine.steering import Steering
+from swarm.engine.stored import entry_of
 from swarm.engine.words import text_of, words_of
 from swarm.errors import UnknownRunError
 
@@ -12,11 +13,11 @@ class Retention(Steering):
     """Removes what is no longer needed from one project's keys."""
 
     def trim_events(self, archive: str, *, upto: str, keep: int = KEPT_EVENTS) -> bool:
-        """Drop events up to the entry `upto`, which `archive` has; False while another archive is in charge.
+        """Drop events up to the one `upto`, which `archive` has; False while another archive is in charge.
 
         Another one may take over when the first has not been heard of for an hour.
         """
-        return words_of(self._caller.call("trim", archive, upto, keep))[0] == "OK"
+        return words_of(self._caller.call("trim", archive, entry_of(upto), keep))[0] == "OK"
 
     def archived_to(self) -> str:
         """The last event that the archive in charge has said to have; empty before it said anything."""

@@ -10,7 +10,7 @@ from swarm.engine.records import (
 )
 from swarm.engine.specs import decode_spec
 from swarm.engine.store import Reply
-from swarm.engine.stored import PAUSED, decode_run, decode_task
+from swarm.engine.stored import PAUSED, claim_fields, decode_run, decode_task, task_fields, took_fields
 from swarm.engine.words import hash_of, text_of, words_of
 from swarm.errors import UnknownRunError, UnknownTaskError
 from swarm.keys import Keys, member
@@ -70,7 +70,7 @@ class RunReads:
         replies = self._ask(commands)
         records = []
         for name, stored, lease in zip(names, replies, replies[len(names) :], strict=False):
-            values = hash_of(stored)
+            values = task_fields(stored)
             if "state" in values:
                 records.append(decode_task(name, values, lease))
         return self._with_waiting(run, records)
@@ -109,13 +109,13 @@ class RunReads:
         return hash_of(self._one("HGETALL", self.keys.of("run", run)))
 
     def stored_tasks(self, run: str) -> Iterator[dict[str, str]]:
-        """The hashes of a run's tasks, each with its `id`, in the plan's order."""
+        """The fields of a run's tasks, each with its `id`, in the plan's order."""
         ids = self.task_ids(run)
         for start in range(0, len(ids), PAGE):
             page = ids[start : start + PAGE]
             replies = self._ask([["HGETALL", self.keys.of("task", member(run, task))] for task in page])
             for task, reply in zip(page, replies, strict=True):
-                yield {"id": task, **hash_of(reply)}
+                yield {"id": task, **task_fields(reply)}
 
     def specs(self, run: str) -> tuple[list[TaskSpec], dict[str, list[str]]]:
         """A run's tasks in the order of submission; and what those that were expanded wait for, by id."""
@@ -131,12 +131,13 @@ class RunReads:
 
     def progress(self, run: str, ids: Sequence[str]) -> list[ProgressRecord]:
         """How far some tasks of a run have come, in the order asked for; one that is gone was done."""
-        fields = ("state", "claimed_ms", "busy_ms", "score")
+        fields = ("state", "claim", "took", "score")
         found: list[ProgressRecord] = []
         for start in range(0, len(ids), PAGE):
             names = [self.keys.of("task", member(run, task)) for task in ids[start : start + PAGE]]
             for reply in self._ask([["HMGET", name, *fields] for name in names]):
-                state, *numbers = words_of(reply)
+                state, claim, took, score = words_of(reply)
+                numbers = (claim_fields(claim)["claimed_ms"], took_fields(took)["busy_ms"], score)
                 found.append(
                     ProgressRecord(
                         TaskState(state or TaskState.DONE), *(int(number or 0) for number in numbers)

@@ -1,16 +1,21 @@
 """Decodes what the hashes and the stream hold into records."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from urllib.parse import unquote
 
 from swarm.engine.records import AgentRecord, Controls, Event, FailedAttempt, RunRecord, TaskRecord
 from swarm.engine.specs import decode_spec
 from swarm.engine.store import Reply
-from swarm.engine.words import hash_of, text_of
+from swarm.engine.words import hash_of, text_of, words_of
 from swarm.keys import split_member
 from swarm.models.usage import Usage
 from swarm.states import RunState, TaskState
+
+_CLAIM = ("token", "attempt", "claimed_ms", "base", "worker")
+_UNCLAIMED = "0 0 0  "
+_TOOK = ("busy_ms", "ended_ms")
+_NOTHING_TOOK = "0 0"
 
 PAUSED = "1"
 """What `paused` of a run says while nothing of it is given out."""
@@ -21,8 +26,25 @@ def decode_usage(text: str) -> Usage:
     return Usage(*map(int, text.split())) if text else Usage()
 
 
+def claim_fields(text: str) -> dict[str, str]:
+    """What the last claim of a task wrote, by name; zeros and nothing of one that was never claimed."""
+    return dict(zip(_CLAIM, (text or _UNCLAIMED).split(" ", len(_CLAIM) - 1), strict=True))
+
+
+def took_fields(text: str) -> dict[str, str]:
+    """For how long workers held a task, and when it ended, by name; zeros for not yet."""
+    return dict(zip(_TOOK, (text or _NOTHING_TOOK).split(" "), strict=True))
+
+
+def task_fields(reply: Reply) -> dict[str, str]:
+    """A task's hash, in which what one field says of several things stands by name."""
+    stored = hash_of(reply)
+    claim, took = stored.pop("claim", ""), stored.pop("took", "")
+    return stored | claim_fields(claim) | took_fields(took)
+
+
 def decode_task(member: str, stored: Mapping[str, str], lease_ends: Reply) -> TaskRecord:
-    """A task's record from its hash and its lease; what it waits for is not among them."""
+    """A task's record from its fields and its lease; what it waits for is not among them."""
 
     def number(name: str) -> int:
         return int(stored.get(name) or 0)
@@ -125,10 +147,27 @@ def decode_agent(worker_id: str, stored: Mapping[str, str], seen_ms: int) -> Age
     )
 
 
-def decode_event(entry: Reply) -> Event:
-    """One entry of the event stream: its kind, and `name=value` parted by spaces."""
+def decode_entry(entry: Reply) -> Iterator[Event]:
+    """The events of one entry of the stream: of each its kind, and `name=value` parted by spaces.
+
+    The id of the first is the entry's; those of the others count on from it: `5-0`, `5-0.1`.
+    """
     assert isinstance(entry, list)  # noqa: S101  # XRANGE answers pairs
-    [(kind, line)] = hash_of(entry[1]).items()
-    told = (word.partition("=") for word in line.split(" "))
-    fields = {name: unquote(value, errors="surrogateescape") for name, _, value in told}
-    return Event(text_of(entry[0]), kind, fields.pop("run", ""), fields.pop("task", ""), fields)
+    entry_id, words = text_of(entry[0]), words_of(entry[1])
+    for place, (kind, line) in enumerate(zip(words[::2], words[1::2], strict=True)):
+        told = (word.partition("=") for word in line.split(" "))
+        fields = {name: unquote(value, errors="surrogateescape") for name, _, value in told}
+        event_id = f"{entry_id}.{place}" if place else entry_id
+        yield Event(event_id, kind, fields.pop("run", ""), fields.pop("task", ""), fields)
+
+
+def entry_of(event_id: str) -> str:
+    """The id of the stream's entry that an event stands in."""
+    return event_id.partition(".")[0]
+
+
+def id_parts(event_id: str) -> tuple[int, int, int]:
+    """An event's id as numbers that compare as events were told."""
+    ms, _, rest = event_id.partition("-")
+    number, _, place = rest.partition(".")
+    return int(ms), int(number or 0), int(place or 0)

@@ -28,7 +28,7 @@ LEAVING_LOOKS, LEAVING_PAUSE_S = 40, 0.05
 
 _NOTHING = [""] * 8
 _NOBODY: list[str] = []
-SCHEMA = "4"
+SCHEMA = "7"
 """Version of the data in Redis."""
 
 

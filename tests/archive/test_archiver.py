@@ -11,7 +11,8 @@ from structlog.testing import capture_logs
 from swarm.archive.archiver import LEAST_KEPT_MS, PAGE, Archiver
 from swarm.archive.files import mend
 from swarm.archive.shelf import EVENTS, Shelf
-from swarm.crashpoints import CrashPointError, arm
+from swarm.crashpoints import CrashPointError, arm, disarm
+from swarm.engine.claims import Finish
 from swarm.engine.engine import Engine
 from swarm.engine.records import Event
 from swarm.engine.store import Store
@@ -21,6 +22,7 @@ from swarm.settings import Settings
 from swarm.states import TaskState
 from swarm.testing.clock import SkewedClock
 from swarm.testing.plans import BASE, make_plan
+from swarm.testing.stages import WORKER
 
 DAY_MS = 86_400_000
 
@@ -41,6 +43,28 @@ def test_an_archived_run_is_what_redis_held(engine: Engine, archiver: Fresh, she
     assert shelf.tasks(run) == tasks
     assert shelf.run(run) == record._replace(is_archived=True)
     assert {"report.json", "report.md", "report.xml"} <= {path.name for path in shelf.folder(run).iterdir()}
+
+
+def test_an_entry_that_was_written_in_part_is_completed(
+    engine: Engine, archiver: Fresh, settings: Settings, shelf: Shelf
+) -> None:
+    """An end and the claim after it are one entry: a stop between the two loses and doubles none."""
+    run = engine.submit(make_plan("one", "two"), base=BASE)
+    claim = engine.claim(WORKER, "1")
+    assert claim is not None
+    engine.end_and_claim(claim, Finish(), WORKER, "2")
+    arm("archive.after_events:1:raise")
+    with pytest.raises(CrashPointError):
+        archiver().step()
+    disarm()
+    log = settings.runs / run / EVENTS
+    lines = log.read_text().splitlines(keepends=True)
+    log.write_text("".join(lines[:-1]) + lines[-1][:20])
+
+    archiver().step()
+
+    assert [event.kind for event in shelf.events(run)][-2:] == ["task_done", "task_claimed"]
+    assert list(shelf.events(run)) == events_of(engine, run)
 
 
 def test_events_of_a_run_that_goes_on_are_archived_as_they_come(

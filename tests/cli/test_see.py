@@ -117,10 +117,11 @@ def test_an_expanded_task_took_what_its_worker_held_it_for(
         bench.engine.finish(bench.claim())
     else:
         bench.engine.cancel(run)
-    claimed_ms = bench.engine.task(run, "exp").claimed_ms
+    held = bench.engine.task(run, "exp")
     store = open_store(redis_url)
     key = bench.engine.keys.of("task", f"{run}/exp")
-    store.call("HSET", key, "claimed_ms", claimed_ms - 60_000, "busy_ms", 600)
+    claim = f"{held.token} {held.attempt} {held.claimed_ms - 60_000} {held.base} {held.worker_id}"
+    store.call("HSET", key, "claim", claim, "took", f"600 {held.ended_ms}")
     store.close()
 
     rows = {line.split()[0]: line.split() for line in swarm("tasks").out.splitlines()[1:]}

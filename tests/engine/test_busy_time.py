@@ -7,6 +7,7 @@ from leased_tasks import claimed
 
 from swarm.engine.claims import Claim, WorkerProfile
 from swarm.engine.engine import Engine
+from swarm.states import TaskState
 from swarm.testing.clock import SkewedClock
 from swarm.testing.plans import BASE, make_plan
 
@@ -95,3 +96,21 @@ def test_what_git_proves_to_have_landed_meanwhile_is_not_learnt_as_slow(
     engine.reconcile(run, "t", attempt=1, merge_token=99, commit="landed")
 
     assert engine.lease_ms <= learnt_ms(engine) < engine.lease_ms + SLACK_MS
+
+
+def test_a_task_that_was_held_for_less_than_no_time_can_land(
+    engine: Engine, worker: WorkerProfile, clock: SkewedClock
+) -> None:
+    """The server's clock went back while a worker was at it: the time is wrong, the task goes on."""
+    run = engine.submit(make_plan("t"), base=BASE)
+    held = claimed(engine, worker)
+    engine.start(held)
+    clock.advance(ms=-60_000)
+    engine.hand_in(held, commit="c1")
+    [ticket] = engine.begin_merge("merger")
+
+    engine.complete(ticket, commit="c2")
+
+    task = engine.task(run, "t")
+    assert (task.state, task.busy_ms < 0, task.ended_ms < task.claimed_ms) == (TaskState.DONE, True, True)
+    assert learnt_ms(engine) == 0

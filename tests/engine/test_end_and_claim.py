@@ -7,7 +7,7 @@ from swarm.engine.engine import Engine
 from swarm.engine.store import Store
 from swarm.errors import StaleTokenError, StoreReplyError, UnknownTaskError
 from swarm.states import FailureKind, TaskState
-from swarm.testing.checker import check_everything
+from swarm.testing.checker import assert_sound, check_everything
 from swarm.testing.dumps import content, damage, dump, every_key, restore
 from swarm.testing.engines import make_engine
 from swarm.testing.faults import LossyStore
@@ -149,6 +149,39 @@ def test_a_claim_that_errs_takes_nothing_from_the_end(engine: Engine, store: Sto
     store.call("ZADD", queue, 1, f"{run}/b")
     assert following is None
     assert engine.task(run, "a").state is TaskState.FAILED
+    assert check_everything(engine, store) == []
+
+
+def test_an_end_that_cannot_be_told_changes_nothing(engine: Engine, store: Store) -> None:
+    """The stream is proved before the first write, though the end is told with the claim, after them."""
+    _run, claim = begun(engine)
+    name, sane = engine.keys.of("events"), dump(store)
+    damage(store, name, "wrong type", sane)
+    before = content(store)
+
+    with pytest.raises(StoreReplyError):
+        engine.end_and_claim(claim, Finish(), WORKER, "second")
+
+    assert content(store) == before
+    restore(store, sane)
+    assert_sound(engine, store)
+
+
+def test_an_end_is_told_once_though_the_claim_after_it_errs(engine: Engine, store: Store) -> None:
+    """The short way tells both by one command; without a claim the end is told by itself."""
+    run = engine.submit(make_plan("a", "b"), base=BASE)
+    claim = engine.claim(WORKER, "first")
+    assert claim is not None
+    queue = engine.keys.of("queue", "general")
+    store.call("RENAME", queue, "aside")
+    store.call("SADD", queue, "damaged")
+
+    following = engine.end_and_claim(claim, Finish(), WORKER, "second")
+
+    store.call("RENAME", "aside", queue)
+    assert following is None
+    assert [event.task for event in engine.events() if event.kind == "task_done"] == [claim.task.id]
+    assert engine.task(run, claim.task.id).state is TaskState.DONE
     assert check_everything(engine, store) == []
 
 

@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
-from swarm.engine.claims import Claim, Failure, MergeTicket, WorkerProfile
+from swarm.engine.claims import Claim, Failure, Finish, MergeTicket, WorkerProfile
 from swarm.engine.engine import Engine
 from swarm.engine.store import Store
 from swarm.engine.words import words_of
 from swarm.errors import StaleTokenError
 from swarm.states import FailureKind
+from swarm.testing.checker import assert_sound
 from swarm.testing.clock import SkewedClock
 from swarm.testing.plans import BASE, make_plan, make_task
 
@@ -99,3 +100,25 @@ def test_the_current_holder_is_not_disturbed(
     assert engine.task(run, "build").lease_ends_ms == lease_ends_ms
     engine.start(current)
     assert engine.finish(current) == []
+
+
+@pytest.mark.parametrize("worker_id", ["box-1", "a box 7 with spaces", "é\n"])
+def test_what_a_claim_wrote_is_read_as_it_was_written(engine: Engine, store: Store, worker_id: str) -> None:
+    """It is one field in Redis; whoever looks gets token, attempt, time, base and worker, of any name."""
+    run = engine.submit(make_plan("a"), base=BASE)
+    worker = WorkerProfile(worker_id)
+    first = engine.claim(worker, "1")
+    assert first is not None
+    engine.release(first, reason="drain")
+    released = engine.task(run, "a")
+
+    held = engine.claim(worker, "2")
+
+    assert held is not None
+    task = engine.task(run, "a")
+    assert (released.token, released.attempt, released.base, released.worker_id) == (0, 1, BASE, "")
+    assert (task.token, task.attempt, task.base) == (held.token, 2, BASE)
+    assert (task.worker_id, task.claimed_ms >= released.claimed_ms > 0) == (worker_id, True)
+    engine.end_and_claim(held, Finish(), worker, "3")
+    assert engine.task(run, "a").worker_id == worker_id
+    assert_sound(engine, store)

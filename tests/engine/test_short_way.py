@@ -21,7 +21,7 @@ GENERAL_ONLY = read_script("_short").replace(
     "function short.finish(member, token, spent)\n  if true then\n    return nil\n  end\n",
 )
 assert read_script("_short") != GENERAL_ONLY
-SPANS = ("busy_ms", "lock_wait_ms")
+SPANS = ("lock_wait_ms",)
 """Times that may be nothing or a millisecond; of other times it counts that they are there."""
 WORKER = WorkerProfile("worker-a")
 OF_ONE_TYPE = (WorkerProfile("worker-r", types=("red",)), WorkerProfile("worker-b", types=("blue",)))
@@ -103,10 +103,14 @@ def contents(store: Store, engine: Engine) -> dict[str, object]:
             values = hash_of(store.call("HGETALL", name))
             # A field that holds nothing says what an absent one says.
             values["durations"] = re.sub(r"\t\d+$", "", values.get("durations", ""), flags=re.MULTILINE)
+            values["claim"] = re.sub(r"^(\d+ \d+) \d+", r"\1", values.get("claim", ""))
+            values["took"] = re.sub(r"^\d+ ", "", values.get("took", ""))
             values["history"] = re.sub(r'_ms":\d+', "", values.get("history", ""))
             told = {k: v for k, v in values.items() if v not in {"", "0"} and k not in SPANS}
             own = [k for k in told if k.startswith(("op:", "claim:"))]
-            found[name] = {k: k if k.endswith("_ms") else v for k, v in told.items() if k not in own}
+            found[name] = {
+                k: k if k.endswith("_ms") or k == "took" else v for k, v in told.items() if k not in own
+            }
         elif kind == "zset":
             found[name] = (
                 words_of(store.call("ZRANGE", name, 0, -1)) if not name.endswith("leases") else "leases"

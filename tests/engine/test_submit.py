@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from swarm.engine.claims import WorkerProfile
+from swarm.engine.claims import Finish, WorkerProfile
 from swarm.engine.encoding import encode_spec
 from swarm.engine.engine import Engine
 from swarm.engine.ranks import AGES, rank_of
@@ -266,6 +266,31 @@ def test_events_are_read_in_pages_and_waited_for(engine: Engine) -> None:
         "run_activated",
     ]
     assert nothing == []
+
+
+def test_events_of_one_entry_are_told_apart(engine: Engine, store: Store) -> None:
+    """An end and the claim that came with it are one entry; each has an id to go on from."""
+    worker = WorkerProfile("w")
+    engine.submit(make_plan("a", "b"), base=BASE)
+    claim = engine.claim(worker, "1")
+    assert claim is not None
+    entries = store.call("XLEN", engine.keys.of("events"))
+    assert isinstance(entries, int)
+
+    engine.end_and_claim(claim, Finish(), worker, "2")
+
+    told = engine.events()
+    done, claimed = told[-2:]
+    assert store.call("XLEN", engine.keys.of("events")) == entries + 1
+    assert (done.kind, claimed.kind) == ("task_done", "task_claimed")
+    assert claimed.id == f"{done.id}.1"
+    assert engine.events(after=done.id) == engine.newest_events(1) == [claimed]
+    assert engine.events(after=engine.last_event_id(), block_ms=20) == []
+    paged = engine.events(limit=1)
+    while page := engine.events(after=paged[-1].id, limit=1):
+        paged += page
+    assert paged == told
+    assert engine.trim_events("archive", upto=claimed.id, keep=0)
 
 
 @pytest.mark.parametrize("goal", ["", "a b", "50%20 = half", "line\nof=two", "\u202e\t é 100% "])

@@ -12,7 +12,6 @@ end
 
 local function fail_for_good(task, reason)
   end_task(task, 'failed')
-  write_fields(key('task', task.member), {'token', '0'})
   bury(task)
   if task.skipped_ms == '0' then
     doom_dependents(task.member, 0, history.below('failed', task.id, reason))

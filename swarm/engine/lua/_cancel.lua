@@ -8,7 +8,6 @@ local function cancel_task(task, reason)
   detach(task)
   end_task(task, 'cancelled')
   local task_key = key('task', task.member)
-  write_fields(task_key, {'token', '0'})
   if task.attempt ~= '0' then
     write_fields(task_key, {'failure_kind', '', 'failure_reason', ''})
   end

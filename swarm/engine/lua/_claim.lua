@@ -55,14 +55,15 @@ function last_claim(request)
   if last_id ~= request.claim_id then
     return is_older(request.claim_id, last_id) and {'EMPTY'} or nil
   end
-  local task = read('HMGET', key('task', member), 'spec', 'attempt', 'base', 'evidence', 'token', 'state', 'fresh_after')
-  if task[5] ~= token or (task[6] ~= 'acked' and task[6] ~= 'running') then
+  local task = read('HMGET', key('task', member), 'state', 'claim', 'spec', 'evidence', 'fresh_after')
+  local current, attempt, _, base = claims.parts(task[2])
+  if current ~= token or (task[1] ~= 'acked' and task[1] ~= 'running') then
     return nil
   end
   local ends = redis.call('ZSCORE', key('leases'), member)
   local left = math.max((tonumber(ends) or now) - now, 0)
   local branch = read_run(string.match(member, '^[^/]*')).branch
-  return {granted(member, task[1], task[2], token, task[3], branch, number_text(left), task[7] or '0', task[4] or '')}
+  return {granted(member, task[3], attempt, token, base, branch, number_text(left), task[5] or '0', task[4] or '')}
 end
 
 function look_again(request)
@@ -97,8 +98,7 @@ local function grant(request, task, entries, run)
   local task_key = key('task', task.member)
   write('ZREM', key('queue', task.type), task.member)
   orders.begin_lease(task, number_text(now + tonumber(request.lease_ms)))
-  write_fields(task_key, {'state', 'acked', 'token', token, 'attempt', attempt, 'worker', request.worker,
-    'base', run.tip, 'claimed_ms', now_text})
+  write_fields(task_key, {'state', 'acked', 'claim', claims.text(token, attempt, now_text, run.tip, request.worker)})
   if task.parked_ms ~= '0' then
     local waited = tonumber(task.lock_wait_ms) + now - tonumber(task.parked_ms)
     write_fields(task_key, {'lock_wait_ms', number_text(waited), 'parked_ms', '0'})

@@ -1,7 +1,8 @@
 -- The outbox: every change is told in the same script that makes it. `state` is the state after it,
 -- so that replaying the stream rebuilds what is stored.
--- An entry of the stream is one field: the kind, and as its value `name=value` parted by spaces. As fields of their own they
--- would cost the server, and its append-only file, several times as much: both count words.
+-- An event is one field of an entry of the stream: the kind, and as its value `name=value` parted by spaces. As fields of
+-- their own they would cost the server, and its append-only file, several times as much: both count words, and commands
+-- more. So the short way tells an end and the claim that came with it as one entry.
 local event = {}
 
 do

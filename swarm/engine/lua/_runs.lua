@@ -2,11 +2,10 @@
 local runs_read, tallies, restated
 
 local RUN_FIELDS = {
-  'state', 'tip', 'branch', 'live', 'ended_ms', 'tip_token', 'pending', 'queued', 'acked', 'running', 'merging',
+  'state', 'tip', 'branch', 'ended_ms', 'tip_token', 'pending', 'queued', 'acked', 'running', 'merging',
   'done', 'failed', 'upstream_failed', 'cancelled', 'skipped', 'paused', 'fail_fast', 'stopping',
   'activated',
 }
-local IS_LIVE = {pending = true, queued = true, acked = true, running = true, merging = true}
 
 -- The fields of a run as this call has left them; empty of fields when there is no such run.
 local function read_run(run)
@@ -14,12 +13,11 @@ local function read_run(run)
   if not stored then
     local v = read('HMGET', key('run', run), unpack(RUN_FIELDS))
     stored = {
-      state = v[1] or nil, tip = v[2] or nil, branch = v[3] or nil, live = v[4] or '0', ended_ms = v[5] or nil,
-      tip_token = v[6] or '0', pending = v[7] or '0', queued = v[8] or '0', acked = v[9] or '0',
-      running = v[10] or '0', merging = v[11] or '0', done = v[12] or '0', failed = v[13] or '0',
-      upstream_failed = v[14] or '0', cancelled = v[15] or '0', skipped = v[16] or '0',
-      paused = v[17] or '', fail_fast = v[18] or '', stopping = v[19] or '0',
-      activated = v[20] or '',
+      state = v[1] or nil, tip = v[2] or nil, branch = v[3] or nil, ended_ms = v[4] or nil, tip_token = v[5] or '0',
+      pending = v[6] or '0', queued = v[7] or '0', acked = v[8] or '0', running = v[9] or '0', merging = v[10] or '0',
+      done = v[11] or '0', failed = v[12] or '0', upstream_failed = v[13] or '0', cancelled = v[14] or '0',
+      skipped = v[15] or '0', paused = v[16] or '', fail_fast = v[17] or '', stopping = v[18] or '0',
+      activated = v[19] or '',
     }
     runs_read[run] = stored
   end
@@ -43,14 +41,15 @@ local function count_move(run, from, to)
   tally[to] = (tally[to] or 0) + 1
 end
 
-local function live_change(tally)
-  local change = 0
-  for state, difference in pairs(tally) do
-    if IS_LIVE[state] then
-      change = change + difference
-    end
+local LIVE = {'pending', 'queued', 'acked', 'running', 'merging'}
+
+-- How many of a run's tasks have not ended, after these moves if any.
+local function count_live(stored, moves)
+  local live = 0
+  for i = 1, #LIVE do
+    live = live + stored[LIVE[i]] + (moves and moves[LIVE[i]] or 0)
   end
-  return change
+  return live
 end
 
 local function end_run(run)
@@ -84,12 +83,9 @@ local function settle_run(run, tally)
   if #changes == 0 and not restated[run] then
     return
   end
-  local live = tonumber(stored.live) + live_change(tally)
-  stored.live = number_text(live)
-  changes[#changes + 1], changes[#changes + 2] = 'live', stored.live
   write_fields(key('run', run), changes)
   -- While a plan is being stored, the rest of it is still to come.
-  if live == 0 and (stored.activated ~= '' or stored.state == 'cancelled') then
+  if count_live(stored) == 0 and (stored.activated ~= '' or stored.state == 'cancelled') then
     end_run(run)
   end
 end
@@ -121,7 +117,7 @@ local function can_counts_wait()
     return false
   end
   for run, tally in pairs(tallies) do
-    if tonumber(read_run(run).live) + live_change(tally) <= 0 then
+    if count_live(read_run(run), tally) == 0 then
       return false
     end
   end

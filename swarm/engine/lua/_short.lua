@@ -8,9 +8,10 @@
 --   owed         what the first half leaves for the second to write into the run's hash: one command for both
 --   acked_more   how many more are claimed: 0 for who ends one task and claims another
 --   handed       who was handed over
+--   ended        what is to be told of the attempt that ended: by one command with the claim
 --   is_through   the call before went the short way to its end
 -- and AT says where a count stands among the fields of a run that are read.
-local short = {AT = {live = 6, done = 7, queued = 8, pending = 9, acked = 10, running = 11}}
+local short = {AT = {done = 6, queued = 7, pending = 8, acked = 9, running = 10}}
 
 do
 local AT = short.AT
@@ -18,8 +19,7 @@ local AT = short.AT
 -- The first few of these fields, as the first half has left them; the counts are texts. Each costs the server as much as
 -- a quarter of a call: no more are read than the case at hand needs.
 do
-  local FIELDS_OF_RUN = {'state', 'tip', 'branch', 'paused', 'stopping', 'live', 'done', 'queued', 'pending', 'acked',
-    'running'}
+  local FIELDS_OF_RUN = {'state', 'tip', 'branch', 'paused', 'stopping', 'done', 'queued', 'pending', 'acked', 'running'}
 
   function short.read_run(run, last)
     if short.run ~= run then
@@ -58,7 +58,7 @@ local function ready_dependents(run, ids, is_next)
     if left == '0' then
       local member = run .. '/' .. ids[i]
       local stored = is_next and call('HMGET', key('task', member), 'state', 'type', 'executor', 'score', 'join',
-        'locks', 'attempt', 'spec')
+        'locks', 'claim', 'spec')
         or call('HMGET', key('task', member), 'state', 'type', 'executor', 'score', 'join')
       if stored[1] == 'pending' then
         if (stored[5] or '') ~= '' or not (stored[2] and stored[3] and tonumber(stored[4])) then
@@ -72,17 +72,32 @@ local function ready_dependents(run, ids, is_next)
   return left_now, ready
 end
 
--- A first attempt that is held by this token, and has spent and shared nothing out of the ordinary.
-function short.is_plain(task, token, spent)
-  return task[2] == token and (task[1] == 'acked' or task[1] == 'running') and task[4] == '1' and not task[10]
-    and (task[5] or '') == '' and spent == NOTHING_SPENT and task[8] ~= MANY and tonumber(task[6])
+-- Since when a first attempt is held by this token, and by whom; nothing where it has spent or shared what is out of the
+-- ordinary.
+function short.read_hold(task, token, spent)
+  if (task[1] == 'acked' or task[1] == 'running') and (task[4] or '') == '' and spent == NOTHING_SPENT
+    and task[6] ~= MANY and not task[7] then
+    local current, claimed_ms, worker = string.match(task[2] or '', '^(%d+) 1 (%d+) %S* (.*)$')
+    if current == token then
+      return tonumber(claimed_ms), worker
+    end
+  end
+end
+
+-- Whether something of the run is live beside the task that ends.
+function short.has_others(run, counts)
+  if (counts[AT.queued] or '0') ~= '0' or (counts[AT.pending] or '0') ~= '0' then
+    return true
+  end
+  local live = call('HMGET', key('run', run), 'pending', 'acked', 'running', 'merging')
+  return (live[1] or 0) + (live[2] or 0) + (live[3] or 0) + (live[4] or 0) > 1
 end
 
 -- One task of the run is done, and so many more are queued.
 function short.owe(counts, state, queued)
-  local owed = {'done', one_more(counts[AT.done] or '0'), 'live', number_text(counts[AT.live] - 1)}
+  local owed = {'done', one_more(counts[AT.done] or '0')}
   if state == 'running' then
-    owed[5], owed[6] = 'running', one_less(counts[AT.running] or '0')
+    owed[3], owed[4] = 'running', one_less(counts[AT.running] or '0')
   else
     short.acked_more = -1
   end
@@ -93,9 +108,14 @@ function short.owe(counts, state, queued)
   short.owed = owed
 end
 
-function short.tell_done(run, id, worker, queued)
+function short.note_end(run, id, worker, queued)
   local told = 'run=' .. run .. ' task=' .. id .. ' state=done attempt=1 worker=' .. event.escape(worker)
-  call('XADD', key('events'), '*', 'task_done', queued == '' and told or told .. ' queued=' .. queued)
+  short.ended = queued == '' and told or told .. ' queued=' .. queued
+end
+
+-- By itself, when no claim comes with it the short way.
+function short.tell_end()
+  call('XADD', key('events'), '*', 'task_done', short.ended)
 end
 
 function short.queue(dependent)
@@ -116,17 +136,15 @@ function short.finish(member, token, spent)
     return nil
   end
   local task_key = key('task', member)
-  local task = call('HMGET', task_key, 'state', 'token', 'locks', 'attempt', 'spent', 'claimed_ms', 'type',
-    'dependents', 'worker', 'skipped_ms')
-  local claimed_ms = short.is_plain(task, token, spent)
+  local task = call('HMGET', task_key, 'state', 'claim', 'locks', 'spent', 'type', 'dependents', 'skipped_ms')
+  local claimed_ms, worker = short.read_hold(task, token, spent)
   if not claimed_ms then
     return nil
   end
-  local state, locks, dependents = task[1], task[3] or '', task[8] or ''
+  local state, locks, dependents = task[1], task[3] or '', task[6] or ''
   local run, id = short.split_member(member)
   local counts = short.read_run(run, state == 'running' and AT.running or dependents ~= '' and AT.pending or AT.queued)
-  local live = tonumber(counts[AT.live])
-  if counts[1] ~= 'active' or not live or live <= 1 or (read_meta()[4] or '') ~= '' then
+  if counts[1] ~= 'active' or (read_meta()[4] or '') ~= '' or not short.has_others(run, counts) then
     return nil -- it would end the run, or there are limits to think of
   end
   local ids, left_now, ready, is_next = nil, nil, {}, false
@@ -149,15 +167,16 @@ function short.finish(member, token, spent)
     settle_lots()
     probe_writes()
   end
-  -- Proves their types: see `probe_writes`.
+  -- Proves their types, as `probe_writes` does; events come last here.
+  call('XLEN', key('events'))
   call('ZINTERCARD', number_text(#ready + 2), prefix, key('leases'), unpack(queues))
   local busy = now - claimed_ms
-  learn(ability.base_type(task[7]), busy)
+  learn(ability.base_type(task[5]), busy)
   short.owe(counts, state, #ready)
 
-  short.tell_done(run, id, task[9], told_queued)
+  short.note_end(run, id, worker, told_queued)
   call('ZREM', key('leases'), member)
-  call('HSET', task_key, 'state', 'done', 'ended_ms', now_text, 'busy_ms', number_text(busy))
+  call('HSET', task_key, 'state', 'done', 'took', number_text(busy) .. ' ' .. now_text)
   if ids then
     call('HSET', key('waiting', run), unpack(left_now))
   end

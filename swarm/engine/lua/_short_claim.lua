@@ -40,7 +40,7 @@ local function read_plain(task_key)
   if handed then
     return handed[3], handed[6], not handed[7] and handed[8]
   end
-  local task = call('HMGET', task_key, 'state', 'executor', 'locks', 'attempt', 'parked_ms', 'spec')
+  local task = call('HMGET', task_key, 'state', 'executor', 'locks', 'claim', 'parked_ms', 'spec')
   if task[1] == 'queued' and not task[4] and (task[5] or '0') == '0' then -- whoever has a baton was parked
     return task[2], task[3], task[6]
   end
@@ -48,17 +48,16 @@ end
 
 -- Nothing is written before the token is given out, and nothing fails after it.
 local function write_claim(member, run, id, task_key, type, worker, ends_ms, token, tip)
-  call('XADD', key('events'), '*', 'task_claimed', 'run=' .. run .. ' task=' .. id .. ' state=acked worker='
-    .. event.escape(worker) .. ' attempt=1 token=' .. token .. ' base=' .. tip)
+  call('XADD', key('events'), '*', 'task_done', short.ended, 'task_claimed', 'run=' .. run .. ' task=' .. id
+    .. ' state=acked worker=' .. event.escape(worker) .. ' attempt=1 token=' .. token .. ' base=' .. tip)
   call('ZADD', key('leases'), ends_ms, member)
+  local claimed = claims.text(token, '1', now_text, tip, worker)
   if short.handed then
-    call('HSET', task_key, 'queued_ms', now_text, 'state', 'acked', 'token', token, 'attempt', '1', 'worker', worker,
-      'base', tip, 'claimed_ms', now_text)
+    call('HSET', task_key, 'queued_ms', now_text, 'state', 'acked', 'claim', claimed)
     short.handed = nil
   else
     call('ZREM', key('queue', type), member)
-    call('HSET', task_key, 'state', 'acked', 'token', token, 'attempt', '1', 'worker', worker, 'base', tip,
-      'claimed_ms', now_text)
+    call('HSET', task_key, 'state', 'acked', 'claim', claimed)
   end
 end
 
@@ -128,6 +127,7 @@ function short.claim_after(said, from)
   if is_sound and claimed then
     return claimed
   end
+  short.tell_end()
   short.queue_handed()
   local answer = split_lines(said)
   short.pay_owed()

@@ -11,7 +11,7 @@ local function skip_task(task, interventions)
     queued = trigger_dependents(task.run, task.id, 0, task.dependents)
   end
   end_task(task, 'skipped')
-  write_fields(key('task', task.member), {'token', '0', 'needs_person', '0', 'skipped_ms', now_text, 'failure_kind', '',
+  write_fields(key('task', task.member), {'needs_person', '0', 'skipped_ms', now_text, 'failure_kind', '',
     'failure_reason', '', 'called_off', ''})
   if IS_TERMINAL[task.state] then
     write('ZREM', key('dead'), task.member)

@@ -1,10 +1,31 @@
 -- Tasks as values, and the parts of a move that several scripts share.
 local FIELDS = {
-  'state', 'token', 'type', 'executor', 'score', 'locks', 'attempt', 'worker', 'parked_ms', 'lot', 'baton',
-  'spent', 'merge_token', 'claimed_ms', 'busy_ms', 'dependents', 'skipped_ms', 'join', 'lock_wait_ms', 'spec', 'evidence',
-  'fresh_after', 'tried_by', 'overtaken', 'queued_ms',
+  'state', 'claim', 'type', 'executor', 'score', 'locks', 'parked_ms', 'lot', 'baton', 'spent', 'merge_token',
+  'took', 'dependents', 'skipped_ms', 'join', 'lock_wait_ms', 'spec', 'evidence', 'fresh_after', 'tried_by',
+  'overtaken', 'queued_ms',
 }
-local TO_END = 18 -- so many of them say all that ending an attempt needs
+local TO_END = 15 -- so many of them say all that ending an attempt needs
+
+-- What the last claim of a task wrote is one field, parted by spaces: each word of a command costs the server, and with
+-- an append-only file twice. The token is 0 once it is void; the worker, empty once the task is queued again.
+local claims = {}
+
+function claims.text(token, attempt, claimed_ms, base, worker)
+  return token .. ' ' .. attempt .. ' ' .. claimed_ms .. ' ' .. base .. ' ' .. worker
+end
+
+-- Token, attempt, since when, base, worker; zeros and nothing of a task that was never claimed.
+function claims.parts(text)
+  if text then
+    return string.match(text, '^(%d+) (%d+) (%d+) (%S*) (.*)$')
+  end
+  return '0', '0', '0', '', ''
+end
+
+-- Nobody holds it by this token any more.
+function claims.void(task, claimed_ms, worker)
+  write_fields(key('task', task.member), {'claim', claims.text('0', task.attempt, claimed_ms, task.base, worker)})
+end
 
 -- A task's hash holds only what is not nothing: an absent number is 0, an absent text is empty.
 local function read_task(member, count)
@@ -13,14 +34,16 @@ local function read_task(member, count)
     return nil
   end
   local run, id = string.match(member, '^([^/]*)/(.*)$')
+  local token, attempt, claimed_ms, base, worker = claims.parts(values[2])
   return {
-    member = member, run = run, id = id, state = values[1], token = values[2] or '0', type = values[3] or '',
-    executor = values[4] or '', score = values[5] or '', locks = values[6] or '', attempt = values[7] or '0',
-    worker = values[8] or '', parked_ms = values[9] or '0', lot = values[10] or '', baton = values[11] or '',
-    spent = values[12] or '', merge_token = values[13] or '', claimed_ms = values[14] or '0',
-    busy_ms = values[15] or '0', dependents = values[16] or '', skipped_ms = values[17] or '0',
-    join = values[18] or '', lock_wait_ms = values[19] or '0', spec = values[20] or '', evidence = values[21] or '',
-    fresh_after = values[22] or '0', tried_by = values[23] or '', overtaken = values[24] or '0', queued_ms = values[25] or '0',
+    member = member, run = run, id = id, state = values[1], token = token, attempt = attempt, claimed_ms = claimed_ms,
+    base = base, worker = worker, type = values[3] or '', executor = values[4] or '', score = values[5] or '',
+    locks = values[6] or '', parked_ms = values[7] or '0', lot = values[8] or '', baton = values[9] or '',
+    spent = values[10] or '', merge_token = values[11] or '', busy_ms = string.match(values[12] or '0', '^%S+'),
+    dependents = values[13] or '', skipped_ms = values[14] or '0', join = values[15] or '',
+    lock_wait_ms = values[16] or '0', spec = values[17] or '', evidence = values[18] or '',
+    fresh_after = values[19] or '0', tried_by = values[20] or '', overtaken = values[21] or '0',
+    queued_ms = values[22] or '0',
   }
 end
 
@@ -138,6 +161,11 @@ local function busy_ms(task)
   return number_text(before)
 end
 
+-- For how long workers have held it so far, and when it ended (0: not yet), are one field as well.
+function claims.write_took(task, ended_ms)
+  write_fields(key('task', task.member), {'took', busy_ms(task) .. ' ' .. ended_ms})
+end
+
 -- Before a hold ends by another word than that of a worker at work: an outage, however long, is nobody's time either,
 -- or the ranks and forecasts of a whole project learn from it. A worker that vanished was seen last when its lease
 -- began; where it may be alive (no term given), it worked until the lease's end at most.
@@ -164,8 +192,12 @@ local function queue_again(task, delay_ms)
   local task_key = key('task', task.member)
   write_fields(task_key, {'state', 'queued', 'queued_ms', now_text})
   if task.state ~= 'pending' then
-    write_fields(task_key, {'token', '0', 'worker', '', 'parked_ms', '0', 'lot', '', 'parked_on', '', 'baton', '',
-      'not_before_ms', delay_ms > 0 and number_text(now + delay_ms) or '0', 'busy_ms', busy_ms(task)})
+    write_fields(task_key, {'parked_ms', '0', 'lot', '', 'parked_on', '', 'baton', '', 'not_before_ms',
+      delay_ms > 0 and number_text(now + delay_ms) or '0'})
+    claims.write_took(task, '0')
+    if task.attempt ~= '0' then
+      claims.void(task, task.claimed_ms, '')
+    end
   end
   if delay_ms > 0 then
     write('ZADD', key('delayed'), number_text(now + delay_ms), task.member)
@@ -175,20 +207,25 @@ local function queue_again(task, delay_ms)
 end
 
 -- What ends while nobody holds it ends without an attempt: when an earlier one was, and whose, is in its history.
--- What has landed keeps the times of the attempt that did, and what was expanded those of the one that expanded it.
+-- What has landed keeps the times of the attempt that did, and its token; what was expanded, those of the one that
+-- expanded it.
 local function end_task(task, state)
   count_move(task.run, task.state, state)
   local task_key = key('task', task.member)
-  write_fields(task_key, {'state', state, 'ended_ms', now_text})
+  write_fields(task_key, {'state', state})
+  claims.write_took(task, now_text)
   if is_held_state(task.state) then
-    write_fields(task_key, {'busy_ms', busy_ms(task)})
+    if state ~= 'done' then
+      claims.void(task, task.claimed_ms, task.worker)
+    end
     return
   end
   if task.parked_ms ~= '0' then
     write_fields(task_key, {'lot', '', 'parked_on', '', 'parked_ms', '0', 'baton', ''})
   end
   if task.attempt ~= '0' and task.join == '' and state ~= 'done' then
-    write_fields(task_key, {'worker', '', 'claimed_ms', '0', 'started_ms', '0', 'handed_in_ms', '0', 'merge_begun_ms', '0'})
+    claims.void(task, '0', '')
+    write_fields(task_key, {'started_ms', '0', 'handed_in_ms', '0', 'merge_begun_ms', '0'})
   end
 end
 

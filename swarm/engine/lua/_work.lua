@@ -176,7 +176,8 @@ local function revive_task(task)
   reopen_run(task.run)
   write('ZREM', key('dead'), task.member)
   write_fields(key('task', task.member), {'failures', '0', 'setbacks', '0', 'crashes', '0', 'crashed_ms', '', 'needs_person', '0',
-    'failure_kind', '', 'failure_reason', '', 'called_off', '', 'ended_ms', '0', 'tried_by', '', 'overtaken', '0'})
+    'failure_kind', '', 'failure_reason', '', 'called_off', '', 'tried_by', '', 'overtaken', '0'})
+  claims.write_took(task, '0')
   local state = 'queued'
   if task.join ~= '' or not task.was_join and (is_waiting(task.member) or read_run(task.run).activated == '') then
     state = 'pending'
@@ -184,7 +185,7 @@ local function revive_task(task)
       leave_work('join', task.member, '') -- its sinks may all be done
     end
     count_move(task.run, task.state, state)
-    write_fields(key('task', task.member), {'state', state, 'token', '0'})
+    write_fields(key('task', task.member), {'state', state})
   else
     queue_again(task, 0)
   end
@@ -291,7 +292,7 @@ local function activate_tasks(run, from)
   end
   write_run(run, 'state', 'active')
   emit('run_activated', run, '', {'state', 'active'})
-  if read_run(run).live == '0' then
+  if count_live(read_run(run)) == 0 then
     restate_run(run, 'active') -- nothing in it, or all of it was cancelled while it was stored: it ends at once
   end
   return queued

@@ -13,8 +13,9 @@ local LOOKS = 300
 local function tickets(branch, slot_token, members)
   local answer = {'OK', branch, lease_ms, slot_token}
   for _, member in ipairs(members) do
-    local task = read('HMGET', key('task', member), 'spec', 'attempt', 'token', 'merge_token', 'attempt_commit', 'base')
-    for _, word in ipairs({member, task[1], task[2], task[3], task[4], task[5] or '', task[6]}) do
+    local task = read('HMGET', key('task', member), 'spec', 'claim', 'merge_token', 'attempt_commit')
+    local token, attempt, _, base = claims.parts(task[2])
+    for _, word in ipairs({member, task[1], attempt, token, task[3], task[4] or '', base}) do
       answer[#answer + 1] = word
     end
   end

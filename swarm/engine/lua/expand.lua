@@ -74,8 +74,9 @@ end
 void_token(task)
 settle_usage(task, spent, true)
 count_move(run, task.state, 'pending')
-write_fields(task_key, {'state', 'pending', 'token', '0', 'worker', '', 'busy_ms', busy_ms(task),
-  'join', sinks, 'parts', table.concat(ids, '\n')})
+write_fields(task_key, {'state', 'pending', 'join', sinks, 'parts', table.concat(ids, '\n')})
+claims.write_took(task, '0')
+claims.void(task, task.claimed_ms, '')
 write_many('ZADD', key('index', run), places)
 write_fields(key('waiting', run), waits)
 write_fields(run_key, {'tasks', number_text(place + #ids)})

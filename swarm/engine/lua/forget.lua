@@ -15,7 +15,7 @@ local stored = read_run(run)
 if not stored.state then
   return {'UNKNOWN'}
 end
-if stored.ended_ms == '0' or tonumber(stored.live) ~= 0 then
+if stored.ended_ms == '0' or count_live(stored) ~= 0 then
   return {'LIVE', stored.state}
 end
 if read('LLEN', key('work')) > 0 or string.match(turn.whose() or '', '^[^/]*') == run then

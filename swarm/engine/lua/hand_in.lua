@@ -18,7 +18,8 @@ count_move(task.run, 'running', 'merging')
 orders.end_lease(task)
 write('ZADD', key('merging'), task.score, member)
 write_fields(key('task', member), {'state', 'merging', 'attempt_commit', commit, 'handed_in_ms', now_text,
-  'busy_ms', busy_ms(task), 'merge_token', '', 'spent', spent == NOTHING_SPENT and task.spent or spent})
+  'merge_token', '', 'spent', spent == NOTHING_SPENT and task.spent or spent})
+claims.write_took(task, '0')
 show_locks(parse_locks(task.locks), member, token, display_ms)
 emit('task_handed_in', task.run, task.id, {'state', 'merging', 'worker', task.worker, 'attempt', task.attempt,
   'commit', commit})

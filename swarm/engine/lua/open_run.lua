@@ -31,7 +31,7 @@ end
 local age = known[8] or '0'
 write_fields(meta, {'schema', schema, 'repository', known[1] or repository, 'epoch', epoch.id(),
   'tasks', number_text(tonumber(age) + tonumber(tasks))})
-write_fields(run_key, {'state', 'loading', 'queued', '0', 'acked', '0', 'done', '0', 'live', '0', 'tip', base,
+write_fields(run_key, {'state', 'loading', 'queued', '0', 'acked', '0', 'done', '0', 'tip', base,
   'branch', branch, 'pending', '0', 'running', '0', 'paused', '', 'stopping', '0', 'goal', goal, 'base', base, 'tip_token', '0',
   'submitted_ms', now_text, 'ended_ms', '0', 'workers', number_text(workers), 'chunks', '0', 'tasks', '0', 'age', age,
   'conflicts', '0', 'gate_failures', '0', 'interventions', '0', 'usage', NOTHING_SPENT, 'wasted', NOTHING_SPENT})

@@ -15,7 +15,8 @@ end
 local members = read('ZRANGE', key('leases'), from, from + LOOKS - 1)
 local answer, reclaimed = {'OK', ' '}, 0
 for _, member in ipairs(members) do
-  if read('HGET', key('task', member), 'worker') == worker and reclaimed < 40 then
+  local _, _, _, _, holder = claims.parts(read('HGET', key('task', member), 'claim'))
+  if holder == worker and reclaimed < 40 then
     local task = read_task(member)
     answer[#answer + 1] = member
     answer[#answer + 1] = worker

@@ -24,7 +24,8 @@ if tonumber(merge_token) > tonumber(read_meta()[1] or 0) then
 end
 if tonumber(attempt) > tonumber(task.attempt) then
   task.attempt = attempt
-  write_fields(key('task', member), {'attempt', attempt})
+  local claim = claims.text(task.token, attempt, task.claimed_ms, task.base, task.worker)
+  write_fields(key('task', member), {'claim', claim})
 end
 if IS_TERMINAL[task.state] then
   write('ZREM', key('dead'), member)
