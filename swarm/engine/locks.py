@@ -7,7 +7,7 @@ its literal prefix; whatever might be a folder is wide; unsure means wide.
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -35,6 +35,15 @@ class LockEntry(NamedTuple):
     def path(self) -> str:
         """As people see it: with a trailing slash when it covers everything under it."""
         return (self.node if self.is_wide else self.node[:-1]) or "/"
+
+    def covered(self, patterns: Iterable[str]) -> tuple[str, ...]:
+        """Those of the patterns of a write scope that this lock is held for."""
+        if self.mode != "X":
+            return ()
+        return tuple(pattern for pattern in patterns if self._holds(_compile("X", pattern).node))
+
+    def _holds(self, node: str) -> bool:
+        return node == self.node or (self.is_wide and node.startswith(self.node))
 
 
 _NODE_OF = attrgetter("node")

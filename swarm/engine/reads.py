@@ -79,16 +79,16 @@ class Reads(RunReads):
         ]
         if not holders:
             return []
-        fields = ("locks", "token", "claimed_ms", "worker", "state")
+        fields = ("locks", "token", "claimed_ms", "worker", "state", "widened")
         replies = self._ask([["HMGET", self.keys.of("task", name), *fields] for name in holders])
         from swarm.engine.locks import read_locks  # noqa: PLC0415  # most commands that look need no locks
 
         found: list[LockRecord] = []
         for name, reply in zip(holders, replies, strict=True):
-            locks, token, since, worker, state = words_of(reply)
+            locks, token, since, worker, state, widened = words_of(reply)
+            held, widening = (name, int(token or 0), int(since or 0), worker, state), widened.splitlines()
             found += [
-                LockRecord(lock.path, lock.mode, name, int(token or 0), int(since or 0), worker, state)
-                for lock in read_locks(locks)
+                LockRecord(lock.path, lock.mode, *held, lock.covered(widening)) for lock in read_locks(locks)
             ]
         return sorted(found, key=lambda lock: (lock.path, lock.holder))
 
