@@ -101,11 +101,21 @@ def _compile(mode: str, pattern: str) -> LockEntry:
         return LockEntry(mode, "", is_wide=True)
     literal: list[str] = []
     for part in parts:
-        if _MAGIC.search(part):
+        name = _literal(part) if _MAGIC.search(part) else part
+        if not name:
             return LockEntry(mode, _node(literal), is_wide=True)
-        literal.append(part)
+        literal.append(name)
     is_wide = not literal or text.endswith(("/", "/.")) or may_be_folder(literal[-1])
     return LockEntry(mode, _node(literal), is_wide=is_wide)
+
+
+def _literal(part: str) -> str:
+    """The name that a part with escaped wildcards, and no others, stands for; empty when unsure."""
+    if "\\" not in part:
+        return ""
+    from swarm.plan.scope import is_glob, literal_prefix  # noqa: PLC0415  # few patterns have an escape
+
+    return "" if is_glob(part) else literal_prefix(part)
 
 
 def _node(parts: list[str]) -> str:
