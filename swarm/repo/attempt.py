@@ -31,7 +31,7 @@ class Changes:
     """The difference between a workspace and its base."""
 
     edits: list[Edit] = field(default_factory=list)
-    out_of_scope: list[bytes] = field(default_factory=list)
+    out_of_scope: list[bytes] = field(default_factory=list)  # all UTF-8: others are refused
     refused: dict[bytes, str] = field(default_factory=dict)
     has_escape: bool = False  # a link that leads out of the repository
     left_out: list[bytes] = field(default_factory=list)  # inside the scope, and ignored

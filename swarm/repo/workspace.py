@@ -39,7 +39,7 @@ class Taken:
 
     commit: str | None
     paths: tuple[str, ...] = ()
-    out_of_scope: tuple[str, ...] = ()
+    out_of_scope: tuple[str, ...] = ()  # as they are spelled: `shown` makes them fit for people
     refused: tuple[str, ...] = ()  # `path: reason`
     is_escape: bool = False  # one of these leads out of the repository: a person has to look
     left_out: tuple[str, ...] = ()  # ignored, inside the scope; named when nothing else changed
@@ -110,7 +110,7 @@ def take_attempt(
 def _refusal(changes: Changes) -> Taken:
     return Taken(
         None,
-        out_of_scope=tuple(sorted(map(shown, changes.out_of_scope))),
+        out_of_scope=tuple(sorted(path.decode() for path in changes.out_of_scope)),
         refused=tuple(f"{shown(path)}: {reason}" for path, reason in sorted(changes.refused.items())),
         is_escape=changes.has_escape,
     )
