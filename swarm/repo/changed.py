@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from swarm.engine.records import TaskRecord
-from swarm.repo.git import Git
+from swarm.repo.git import Git, GitError
 from swarm.repo.tree import DIFF_OPTIONS
 
 _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -36,13 +36,15 @@ def changed_paths(git: Git, commits: Iterable[str]) -> dict[str, tuple[str, ...]
 
 
 def landed_paths(hub: Path, tasks: Iterable[TaskRecord]) -> Mapping[str, tuple[str, ...]]:
-    """Task -> the paths that its landing changed, as the hub has it; without a hub nothing is known.
+    """Task -> the paths that its landing changed, as the hub has it; nothing without a hub that can be read.
 
-    Raises:
-        GitError: git could not even try.
+    Not the attempt's own commit: what counts is what became of it on the branch.
     """
     landed = {task.spec.id: task.merged_commit for task in tasks if task.merged_commit}
     if not landed or not (hub / "HEAD").exists():
         return {}
-    paths = changed_paths(Git.at(hub), landed.values())
+    try:
+        paths = changed_paths(Git.at(hub), landed.values())
+    except GitError:  # a report says that it is not known, rather than nothing at all
+        return {}
     return {task: paths[commit] for task, commit in landed.items() if commit in paths}
