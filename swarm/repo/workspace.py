@@ -6,6 +6,7 @@ No git ever runs in a workspace once an agent may have written to it.
 import os
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from swarm.repo.ignore import ignore_rules
 from swarm.repo.paths import quote_path, shown
 from swarm.repo.scan import Stamp, UnstableFileError, open_folder, read_file, snapshot_tree
 from swarm.repo.template import copy_template
-from swarm.repo.tree import read_tree
+from swarm.repo.tree import read_links, read_tree
 
 MAX_FILE_BYTES = 100 * 1024 * 1024
 
@@ -92,6 +93,7 @@ def take_attempt(
                 taken_ns=workspace.taken_ns,
                 scope=scope,
                 rules=rules,
+                read_base_links=partial(read_links, hub.git, base),
                 max_file_bytes=max_file_bytes,
             ).changes()
         if changes.out_of_scope or changes.refused:
