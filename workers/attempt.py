@@ -16,7 +16,7 @@ from swarm.repo.changed import changed_paths
 from swarm.repo.hub import Hub
 from swarm.repo.paths import shown
 from swarm.repo.refs import attempt_ref
-from swarm.repo.widening import why_not_widened
+from swarm.repo.widening import is_never_widened, why_not_widened
 from swarm.repo.workspace import Taken, Workspace, open_workspace, take_attempt
 from swarm.sandbox.protocol import Launcher, Sandbox, SandboxEndedError, ToolError
 from swarm.states import FailureKind
@@ -118,6 +118,8 @@ class Attempt:
             RefusedError: no task may have that.
             LeaseLostError: the task is back in its queue, and waits for all that it needs.
         """
+        for path in filter(is_never_widened, files):
+            raise RefusedError(f"only a plan puts {path!r} into a scope", hint="do without it")
         extension = self.engine.extend(self.claim, files=files, reads=reads, usage=self.lease.usage)
         if not extension.is_granted:
             raise LeaseLostError(f"it needs more files, and waits for {extension.waits_for}")

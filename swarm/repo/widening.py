@@ -6,24 +6,13 @@ Whether their locks are free is the engine's to say; here is what no attempt get
 from collections.abc import Sequence
 
 from swarm.plan.scope import PatternError, WriteScope, literal_pattern
-from swarm.settings import CONFIG_NAME
+from swarm.repo.guarded import GUARDED
 
 MOST_PATHS = 64
 """An attempt that strays further has misunderstood its task, and would lock out everybody else."""
 
-NEVER = (
-    CONFIG_NAME,
-    "**/.claude",
-    "**/.mcp.json",
-    "**/agents.md",
-    "**/claude.md",
-    "**/gemini.md",
-    "**/.codex",
-    "**/.cursor",
-    "**/.gemini",
-    ".github/copilot-instructions.md",
-)
-"""What judges attempts and what steers agents, in lower case: only a plan gives these to a task."""
+NEVER = ("defines gates", "is an agent's settings")
+"""Of what is guarded: who may not be asked afterwards. The rest is widened, and then waits for approval."""
 
 
 def why_not_widened(scope: Sequence[str], extra: Sequence[str]) -> str:
@@ -47,9 +36,10 @@ def why_not_widened(scope: Sequence[str], extra: Sequence[str]) -> str:
     return ""
 
 
-def is_never_widened(path: str) -> bool:
-    """Only a plan may give this path to a task, whatever its locks: the one place that decides so."""
-    return _never.covers(path.lower())
+def is_never_widened(pattern: str) -> bool:
+    """Only a plan may give this path, or a glob in such a folder, to a task; nothing else decides so."""
+    return _never.covers(pattern.lower().removeprefix("./").rstrip("/"))
 
 
-_never = WriteScope(NEVER)
+# A file or link in place of the folder stands for all below it.
+_never = WriteScope(pattern.removesuffix("/**") for kind in NEVER for pattern in GUARDED[kind])

@@ -10,6 +10,7 @@ from worker_rig import Doing, Rig, sh
 
 from swarm import crashpoints
 from swarm.engine.claims import Claim
+from swarm.errors import RefusedError
 from swarm.plan.model import TaskSpec
 from swarm.plan.scope import WriteScope
 from swarm.repo.merge_queue import Landing, MergeQueue, Outcome
@@ -175,6 +176,8 @@ def test_a_strict_scope_is_not_widened(rig: Rig) -> None:
         ("SWARM.toml", "only a plan puts 'SWARM.toml' into a scope"),
         ("deep/.claude/settings.json", "only a plan puts 'deep/.claude/settings.json' into a scope"),
         ("AGENTS.md", "only a plan puts 'AGENTS.md' into a scope"),
+        (".cursor", "only a plan puts '.cursor' into a scope"),
+        ("sub/.claude", "only a plan puts 'sub/.claude' into a scope"),
         (".swarm/x", "no pattern can name '.swarm/x': swarm's own folder in '.swarm/x'"),
         ("back\\slash", "no pattern can name 'back\\\\slash': backslash"),
     ],
@@ -190,6 +193,26 @@ def test_what_only_a_plan_gives_is_refused(rig: Rig, path: str, why: str) -> Non
     assert record.failure_reason.startswith(f"changed outside the write scope: {path} ({why}")
     assert rig.hub.find_attempt(run, "t") is None
     assert record.spec.files == ("ok.txt",)
+
+
+@pytest.mark.parametrize("path", ["swarm.toml", "./Swarm.toml", ".claude/", "deep/.claude/*.json"])
+def test_an_agent_that_asks_first_gets_no_more(rig: Rig, path: str) -> None:
+    """It is told so, and goes on; a glob above such a file is held to approval by the merge."""
+    said: list[str] = []
+
+    def ask(_task: TaskSpec, _sandbox: Sandbox, context: AgentContext) -> AgentResult:
+        try:
+            context.extend([path], [])
+        except RefusedError as error:
+            said.append(error.message)
+        return AgentResult()
+
+    run = rig.submit(sh("t", "true", files=("ok.txt",)))
+
+    rig.worker(Doing(ask)).work_once()
+
+    assert said == [f"only a plan puts {path!r} into a scope"]
+    assert rig.task(run, "t").state is TaskState.DONE
 
 
 def test_a_plan_may_give_what_no_attempt_gets(rig: Rig) -> None:
