@@ -309,3 +309,13 @@ def test_what_a_task_will_have_when_it_was_put_back_is_kept_too(engine: Engine) 
     claim = board.claim("task")
     assert [lock.widened for lock in engine.locks() if lock.path == "b/"] == [("b/*.py",)]
     engine.finish(claim)
+
+
+def test_a_wide_lock_is_held_for_what_widened_the_scope_below_it(engine: Engine) -> None:
+    """It was locked already, and is no lock of its own."""
+    board = board_of(engine, make_task("task", files=["src/*.py"]))
+    claim = engine.extend(board.claim("task"), files=["src/deep/x.c"]).claim
+
+    assert [(lock.path, lock.widened) for lock in engine.locks()] == [("src/", ("src/deep/x.c",))]
+
+    engine.finish(claim)

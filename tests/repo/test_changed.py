@@ -1,12 +1,14 @@
 """Which paths commits change, as git has them."""
 
+import json
 from pathlib import Path
 
 import pytest
 from merge_board import Board, task, write
 
+from swarm.archive.archiver import Archiver
 from swarm.repo.changed import changed_paths, landed_paths
-from swarm.repo.hub import Hub
+from swarm.settings import Settings
 
 
 def test_a_landings_paths_are_those_that_changed_on_the_branch(board: Board) -> None:
@@ -43,12 +45,25 @@ def test_what_the_branch_held_already_was_not_touched_again(board: Board) -> Non
 
 
 @pytest.mark.parametrize("commit", ["c" * 40, "landed", "HEAD", "--output=x", ""])
-def test_what_is_no_commit_here_is_passed_over(hub: Hub, commit: str) -> None:
+def test_what_is_no_commit_here_is_passed_over(board: Board, commit: str) -> None:
     """Another host's, or none at all: the others are told."""
-    base = hub.resolve("refs/swarm/base/" + next(iter(hub.refs_under("refs/swarm/base/").values())))
-    assert base is not None
+    board.submit(task("one"))
+    board.hand_in(write("src/a.py", "x\n"))
+    landed = board.land().commit
 
-    assert changed_paths(hub.git, [commit, base, commit]).keys() <= {base}
+    assert changed_paths(board.hub.git, [commit, landed, commit]) == {landed: ("src/a.py",)}
+
+
+def test_the_archive_has_what_git_says_of_scopes(board: Board) -> None:
+    """The report that outlives Redis, and the hub too."""
+    board.submit(task("one", "src/a.py", "docs/"))
+    board.hand_in(write("src/a.py", "x\n"))
+    board.land()
+
+    Archiver(board.engine, Settings(home=board.hub.home, project=board.engine.project)).step()
+
+    report = json.loads((board.hub.home / "runs" / board.run / "report.json").read_text(encoding="utf-8"))
+    assert (report["scope"]["recall"], report["scope"]["precision"]) == (1, 0.5)
 
 
 def test_without_a_hub_nothing_is_known(board: Board) -> None:

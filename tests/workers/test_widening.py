@@ -38,6 +38,11 @@ def names(rig: Rig, commit: str) -> list[str]:
     return [path.decode() for path in sorted(read_tree(rig.hub.git, commit))]
 
 
+def kept(rig: Rig) -> dict[str, str]:
+    """What is durable of attempts, judged or not."""
+    return rig.hub.refs_under("refs/swarm/attempt/", "refs/swarm/rejected/")
+
+
 def log(rig: Rig, run: str, attempt: int = 1) -> str:
     """What an attempt at `t` was told."""
     return (rig.home / f"logs/{run}/t.{attempt}.log").read_text()
@@ -151,7 +156,7 @@ def test_a_task_without_a_write_scope_gets_none(rig: Rig, scope: str) -> None:
     record = rig.task(run, "t")
     assert outcome(record) == (TaskState.QUEUED, "out_of_scope", 1)
     assert record.failure_reason.startswith("changed outside the write scope: new.txt")
-    assert rig.hub.find_attempt(run, "t") is None
+    assert kept(rig) == {}
 
 
 def test_a_strict_scope_is_not_widened(rig: Rig) -> None:
@@ -191,7 +196,7 @@ def test_what_only_a_plan_gives_is_refused(rig: Rig, path: str, why: str) -> Non
     record = rig.task(run, "t")
     assert outcome(record) == (TaskState.QUEUED, "out_of_scope", 1)
     assert record.failure_reason.startswith(f"changed outside the write scope: {path} ({why}")
-    assert rig.hub.find_attempt(run, "t") is None
+    assert kept(rig) == {}
     assert record.spec.files == ("ok.txt",)
 
 
@@ -317,13 +322,13 @@ def test_kept_work_is_held_to_the_scope_as_it_is_now(rig: Rig, scope: str, state
         lost.work_once()
     finally:
         crashpoints.disarm()
-    kept = rig.hub.find_attempt(run, "t")
+    found = rig.hub.find_attempt(run, "t")
     rig.scope = scope
 
     rig.worker(Doing(writing())).work_once()
 
     record = rig.task(run, "t")
-    assert kept is not None
+    assert found is not None
     assert (record.state, record.failures) == (state, failures)
-    assert record.attempt_commit == (kept.commit if scope == "widen" else "")
+    assert record.attempt_commit == (found.commit if scope == "widen" else "")
     assert (rig.hub.find_attempt(run, "t") is None) == (scope == "strict")
