@@ -32,6 +32,7 @@ from swarm.observe.report_data import Report
 from swarm.observe.watcher import open_watcher
 from swarm.plan.document import dump_plan
 from swarm.plan.model import Plan, TaskSpec
+from swarm.repo.changed import landed_paths
 from swarm.repo.gates.definitions import load_gates
 from swarm.repo.hub import Hub
 from swarm.repo.reconcile import Reconciler
@@ -185,7 +186,8 @@ class LocalRun:
         record = driven.snapshot.run
         unpublished = publish_here(self._settings, record.branch)
         folder = self._settings.run_folder(record.run)
-        report = build_report(driven.snapshot, red_on_base=red_on_base(folder))
+        touched = landed_paths(self._settings.hub, driven.snapshot.tasks)
+        report = build_report(driven.snapshot, red_on_base=red_on_base(folder), touched=touched)
         folder.mkdir(parents=True, exist_ok=True)
         for form, name in (("json", "report.json"), ("md", "report.md"), ("junit", "report.xml")):
             (folder / name).write_text(render_report(report, form), encoding="utf-8")

@@ -54,6 +54,12 @@ class Settings:
         default=7.0, metadata={"help": "how long Redis keeps a run that has ended and is archived"}
     )
     keep_runs: int = field(default=100, metadata={"help": "how many such runs Redis keeps at most"})
+    scope: str = field(
+        default="widen",
+        metadata={
+            "help": "widen: what an attempt changed beyond its files is locked if free; strict: refused"
+        },
+    )
     train: int = field(
         default=64,
         metadata={"help": "attempts that one run of the gates judges, at most; 1 is each by itself"},
@@ -113,7 +119,7 @@ SECRET = frozenset({"anthropic_api_key", "anthropic_auth_token"})
 """Settings whose value is never shown, and never read from a file in the repository."""
 
 _NOT_SETTABLE = frozenset({"root", "sources"})
-_CHOICES = {"isolation": ("process", "docker")}
+_CHOICES = {"isolation": ("process", "docker"), "scope": ("widen", "strict")}
 
 
 def load_settings(start: Path, flags: Mapping[str, object] | None = None) -> Settings:

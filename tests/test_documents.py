@@ -31,8 +31,9 @@ def test_the_documents_describe_every_event() -> None:
 
 
 def test_every_test_that_the_documents_name_exists() -> None:
-    """docs/reliability.md claims nothing that is not tested under the name it gives."""
-    text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    """docs/reliability.md and docs/files.md claim nothing that is not tested under the name they give."""
+    pages = [ROOT / "docs" / name for name in ("reliability.md", "files.md")]
+    text = "".join(page.read_text(encoding="utf-8") for page in pages)
     existing = {
         name
         for path in (ROOT / "tests").rglob("test_*.py")

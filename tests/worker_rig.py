@@ -65,6 +65,7 @@ class Rig:
     drain_s: float = 120.0
     patience_s: float = 2.0
     project: str = "rig"
+    scope: str = "widen"
     processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
     engines: list[Engine] = field(default_factory=list)
@@ -88,6 +89,7 @@ class Rig:
             redis_url=self.url,
             lease_s=self.lease_s,
             drain_s=self.drain_s,
+            scope=self.scope,
         )
 
     def make_engine(self) -> Engine:

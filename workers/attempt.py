@@ -7,12 +7,16 @@ from pathlib import Path
 from swarm.crashpoints import crashpoint
 from swarm.engine.claims import Claim, Ending, Expand, Fail, Failure, Finish, HandIn
 from swarm.engine.engine import Engine
+from swarm.errors import RefusedError
 from swarm.observe.wording import LEFT_OUT
 from swarm.plan.expansion import read_expansion
 from swarm.plan.model import Plan, TaskSpec
-from swarm.plan.scope import WriteScope
+from swarm.plan.scope import WriteScope, literal_pattern
+from swarm.repo.changed import changed_paths
 from swarm.repo.hub import Hub
+from swarm.repo.paths import shown
 from swarm.repo.refs import attempt_ref
+from swarm.repo.widening import is_never_widened, why_not_widened
 from swarm.repo.workspace import Taken, Workspace, open_workspace, take_attempt
 from swarm.sandbox.protocol import Launcher, Sandbox, SandboxEndedError, ToolError
 from swarm.states import FailureKind
@@ -43,6 +47,7 @@ class Attempt:
     log: Path
     check_stop: Callable[[], None]
     labels: Mapping[str, str] = field(default_factory=dict)
+    is_widening: bool = True  # what is changed beyond the write scope is asked for, instead of refused
 
     def __post_init__(self) -> None:
         self._expansion: Plan | None = None
@@ -57,7 +62,7 @@ class Attempt:
         """
         if commit := self._find_durable_attempt():
             self.engine.start(self.claim)
-            return HandIn(commit)
+            return self._hand_in(commit, self._beyond_scope(commit))
         workspace = open_workspace(self.hub, self.claim.base, self.folder)
         self._check()
         self.engine.start(self.claim)
@@ -113,6 +118,8 @@ class Attempt:
             RefusedError: no task may have that.
             LeaseLostError: the task is back in its queue, and waits for all that it needs.
         """
+        for path in filter(is_never_widened, files):
+            raise RefusedError(f"only a plan puts {path!r} into a scope", hint="do without it")
         extension = self.engine.extend(self.claim, files=files, reads=reads, usage=self.lease.usage)
         if not extension.is_granted:
             raise LeaseLostError(f"it needs more files, and waits for {extension.waits_for}")
@@ -124,14 +131,11 @@ class Attempt:
         """Take what changed and hold it to the write scope and the acceptance commands."""
         claim = self.claim
         self._check()
-        taken = take_attempt(
-            self.hub,
-            workspace,
-            scope=WriteScope(claim.task.files),
-            message=f"{claim.task.id}: attempt {claim.attempt}\n",
-            ref=attempt_ref(claim.run, claim.task.id, claim.attempt),
-        )
-        if failure := _unlandable(taken):
+        taken = self._take(workspace, claim.task.files)
+        extra = taken.out_of_scope
+        if extra and not taken.refused and self._refuse_widening(extra) is None:
+            taken = self._take(workspace, (*claim.task.files, *map(literal_pattern, extra)))
+        if failure := _refused(taken) or self._refuse_widening(taken.out_of_scope):
             return Fail(failure)
         if taken.left_out:
             self._note(LEFT_OUT + _some(taken.left_out))
@@ -142,7 +146,53 @@ class Attempt:
             if failure.kind.is_charged:
                 self.hub.reject_attempts(claim.run, claim.task.id, upto=claim.attempt)
             return Fail(failure)
-        return HandIn(taken.commit) if taken.commit else Finish()
+        return self._hand_in(taken.commit, extra) if taken.commit else Finish()
+
+    def _take(self, workspace: Workspace, scope: Sequence[str]) -> Taken:
+        claim = self.claim
+        return take_attempt(
+            self.hub,
+            workspace,
+            scope=WriteScope(scope),
+            message=f"{claim.task.id}: attempt {claim.attempt}\n",
+            ref=attempt_ref(claim.run, claim.task.id, claim.attempt),
+        )
+
+    def _hand_in(self, commit: str, extra: Sequence[str]) -> Ending:
+        """Hand a durable attempt in, with what it changed beyond its write scope if that can be had.
+
+        Raises:
+            LeaseLostError: somebody else has it. The task waits for all of it, and hands this commit in then.
+        """
+        failure = self._refuse_widening(extra)
+        if extra and not failure:
+            try:
+                self._extend([literal_pattern(path) for path in extra], [])
+            except RefusedError as error:
+                failure = _out_of_scope(extra, error.message)
+            except LeaseLostError as error:
+                self._note(f"[swarm: put back, with what it has done: {error}]")
+                raise
+        if failure:
+            self.hub.reject_attempts(self.claim.run, self.claim.task.id, upto=self.claim.attempt)
+            return Fail(failure)
+        return HandIn(commit)
+
+    def _beyond_scope(self, commit: str) -> list[str]:
+        """What a durable attempt changed outside the write scope as it is now."""
+        scope = WriteScope(self.claim.task.files)
+        return [
+            path for path in changed_paths(self.hub.git, [commit]).get(commit, ()) if not scope.covers(path)
+        ]
+
+    def _refuse_widening(self, extra: Sequence[str]) -> Failure | None:
+        """What is wrong with an attempt that changed these paths beyond its write scope; None if nothing."""
+        if not extra:
+            return None
+        if not self.is_widening:
+            return _out_of_scope(extra)
+        why = why_not_widened(self.claim.task.files, extra)
+        return _out_of_scope(extra, why) if why else None
 
     def _note(self, line: str) -> None:
         """Say something on a line of its own in the attempt's log."""
@@ -192,22 +242,28 @@ def _ended(sandbox: Sandbox, error: SandboxEndedError) -> Failure:
     return Failure(FailureKind.TASK_ERROR, f"the sandbox ended during the attempt: {error}")
 
 
-def _unlandable(taken: Taken) -> Failure | None:
-    if taken.out_of_scope:
-        return Failure(
-            FailureKind.OUT_OF_SCOPE,
-            f"changed outside the write scope: {_some(taken.out_of_scope)}",
-            "Changed outside the write scope:\n" + "\n".join(taken.out_of_scope),
-        )
-    if taken.refused:
-        return Failure(
-            FailureKind.POLICY if taken.is_escape else FailureKind.OUT_OF_SCOPE,
-            f"left what cannot land: {_some(taken.refused)}",
-            "Cannot land:\n" + "\n".join(taken.refused),
-        )
-    return None
+def _refused(taken: Taken) -> Failure | None:
+    """What can land in no scope; with it goes what is beyond this one."""
+    if not taken.refused:
+        return None
+    beyond = ["Changed outside the write scope:", *_shown(taken.out_of_scope)] if taken.out_of_scope else []
+    return Failure(
+        FailureKind.POLICY if taken.is_escape else FailureKind.OUT_OF_SCOPE,
+        f"left what cannot land: {_some(taken.refused)}",
+        "\n".join(["Cannot land:", *taken.refused, *beyond]),
+    )
 
 
-def _some(paths: tuple[str, ...]) -> str:
+def _out_of_scope(extra: Sequence[str], why: str = "") -> Failure:
+    paths = _shown(extra)
+    reason = f"changed outside the write scope: {_some(paths)}" + (f" ({why})" if why else "")
+    return Failure(FailureKind.OUT_OF_SCOPE, reason, "\n".join(["Changed outside the write scope:", *paths]))
+
+
+def _shown(paths: Sequence[str]) -> list[str]:
+    return [shown(path.encode()) for path in paths]
+
+
+def _some(paths: Sequence[str]) -> str:
     rest = len(paths) - SHOWN_PATHS
     return ", ".join(paths[:SHOWN_PATHS]) + (f" and {rest} more" if rest > 0 else "")

@@ -185,6 +185,7 @@ class Worker:
             folder=folder,
             log=attempt_log(self.settings.home, claim.run, claim.task.id, claim.attempt),
             check_stop=self._check_stop,
+            is_widening=self.settings.scope == "widen",
             labels={
                 "swarm.project": self.settings.project,
                 "swarm.run": claim.run,

@@ -12,7 +12,7 @@ from swarm.cli.see import queue_data
 from swarm.engine.addresses import MANY, REDIS_PORT, parse_address, scheme_of, socket_of, split_url
 from swarm.fleet.server_file import PASSWORD_FILE, STOPPED, is_stopped
 from swarm.keys import Keys
-from swarm.observe.wording import duration, one_line, plural
+from swarm.observe.wording import duration, first_few, one_line, plural
 
 if TYPE_CHECKING:
     from swarm.engine.views import Backlog, HeldLock
@@ -190,6 +190,7 @@ def _orders(kind: str, depths: "Backlog") -> str:
 def _locks_text(held: "list[HeldLock]", now_ms: int) -> str:
     if not held:
         return "no lock is held"
+    is_any_widened = any(lock.widened for lock in held)
     rows = [
         (
             one_line(lock.path, 50),
@@ -198,10 +199,12 @@ def _locks_text(held: "list[HeldLock]", now_ms: int) -> str:
             lock.worker_id,
             duration((now_ms - lock.since_ms) / 1000),
             _waiting(lock),
+            *([first_few(lock.widened)] if is_any_widened else []),
         )
         for lock in held
     ]
-    return table(("PATH", "MODE", "TASK", "WORKER", "FOR", "WAITING"), rows, right=(4,))
+    more = ("WIDENED BY",) if is_any_widened else ()
+    return table(("PATH", "MODE", "TASK", "WORKER", "FOR", "WAITING", *more), rows, right=(4,))
 
 
 def _waiting(lock: "HeldLock") -> str:

@@ -44,6 +44,11 @@ fail_fast_option = click.option(
 @click.option("--workers", type=click.IntRange(min=0), help="Local workers; 0 chooses by CPU and memory.")
 @click.option("--isolation", type=click.Choice(["process", "docker"]), help="Where agents run.")
 @click.option("--image", help="Image that agents run in under docker.")
+@click.option(
+    "--scope",
+    type=click.Choice(["widen", "strict"]),
+    help="What becomes of changes beyond a task's files: locked if free, or refused.",
+)
 @click.option("--key", default="", help="Makes the same plan on the same commit a new run.")
 @deadline_option
 @fail_fast_option
@@ -57,6 +62,7 @@ def run(
     workers: int | None,
     isolation: str | None,
     image: str | None,
+    scope: str | None,
     key: str,
     deadline_s: float | None,
     fail_fast: bool,
@@ -68,7 +74,7 @@ def run(
     """
     if (file is None) == (resume is None):
         raise UsageError("say what to run: a FILE, or --resume RUN", hint="for example `swarm run plan.json`")
-    settings = context.settings(workers=workers, isolation=isolation, image=image)
+    settings = context.settings(workers=workers, isolation=isolation, image=image, scope=scope)
     from swarm.cli.session import Session
 
     session = Session(settings, as_json=as_json)

@@ -248,7 +248,9 @@ class Engine(Supervision):
         spec = grown_spec(claim.task, files=files, reads=reads, bounds=bounds)
         if spec == claim.task:
             return Extension(claim)
-        told = (self._caller.new_op(), usage_text(usage), *stored_scope(spec), "\n".join([*files, *reads]))
+        asked = "\n".join([*files, *reads])
+        widening = "".join(f"{pattern}\n" for pattern in spec.files[len(claim.task.files) :])
+        told = (self._caller.new_op(), usage_text(usage), *stored_scope(spec), asked, widening)
         answer = self._held("extend", claim, *told)
         self._queued(answer)
         return Extension(replace(claim, task=spec), waits_for=answer[2] if answer[1] == "queued" else "")

@@ -7,7 +7,7 @@ its literal prefix; whatever might be a folder is wide; unsure means wide.
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -35,6 +35,15 @@ class LockEntry(NamedTuple):
     def path(self) -> str:
         """As people see it: with a trailing slash when it covers everything under it."""
         return (self.node if self.is_wide else self.node[:-1]) or "/"
+
+    def covered(self, patterns: Iterable[str]) -> tuple[str, ...]:
+        """Those of the patterns of a write scope that this lock is held for."""
+        if self.mode != "X":
+            return ()
+        return tuple(pattern for pattern in patterns if self._holds(_compile("X", pattern).node))
+
+    def _holds(self, node: str) -> bool:
+        return node == self.node or (self.is_wide and node.startswith(self.node))
 
 
 _NODE_OF = attrgetter("node")
@@ -92,11 +101,21 @@ def _compile(mode: str, pattern: str) -> LockEntry:
         return LockEntry(mode, "", is_wide=True)
     literal: list[str] = []
     for part in parts:
-        if _MAGIC.search(part):
+        name = _literal(part) if _MAGIC.search(part) else part
+        if not name:
             return LockEntry(mode, _node(literal), is_wide=True)
-        literal.append(part)
+        literal.append(name)
     is_wide = not literal or text.endswith(("/", "/.")) or may_be_folder(literal[-1])
     return LockEntry(mode, _node(literal), is_wide=is_wide)
+
+
+def _literal(part: str) -> str:
+    """The name that a part with escaped wildcards, and no others, stands for; empty when unsure."""
+    if "\\" not in part:
+        return ""
+    from swarm.plan.scope import is_glob, literal_prefix  # noqa: PLC0415  # few patterns have an escape
+
+    return "" if is_glob(part) else literal_prefix(part)
 
 
 def _node(parts: list[str]) -> str:

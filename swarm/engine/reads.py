@@ -87,17 +87,17 @@ class Reads(RunReads):
         ]
         if not holders:
             return []
-        fields = ("locks", "claim", "state")
+        fields = ("locks", "claim", "state", "widened")
         replies = self._ask([["HMGET", self.keys.of("task", name), *fields] for name in holders])
         from swarm.engine.locks import read_locks  # noqa: PLC0415  # most commands that look need no locks
 
         found: list[LockRecord] = []
         for name, reply in zip(holders, replies, strict=True):
-            locks, claim, state = words_of(reply)
-            held = claim_fields(claim)
-            token, since_ms = int(held["token"]), int(held["claimed_ms"])
+            locks, claim, state, widened = words_of(reply)
+            held, widening = claim_fields(claim), widened.splitlines()
+            holder = (name, int(held["token"]), int(held["claimed_ms"]), held["worker"], state)
             found += [
-                LockRecord(lock.path, lock.mode, name, token, since_ms, held["worker"], state)
+                LockRecord(lock.path, lock.mode, *holder, lock.covered(widening))
                 for lock in read_locks(locks)
             ]
         return sorted(found, key=lambda lock: (lock.path, lock.holder))

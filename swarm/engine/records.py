@@ -70,6 +70,12 @@ class TaskRecord(NamedTuple):
     parts: tuple[str, ...] = ()  # what it was expanded into
     join: tuple[str, ...] = ()  # those of them that it waits for: their sinks
     part_of: str = ""  # the task that was expanded into it and others
+    widened: tuple[str, ...] = ()  # what its write scope was widened by while it was worked on
+
+    @property
+    def planned_files(self) -> tuple[str, ...]:
+        """The write scope that its plan gave it."""
+        return tuple(pattern for pattern in self.spec.files if pattern not in self.widened)
 
 
 class StoredLink(NamedTuple):
@@ -191,6 +197,7 @@ class LockRecord(NamedTuple):
     since_ms: int
     worker_id: str = ""  # who works, or worked, on the holder
     state: str = ""  # the holder's
+    widened: tuple[str, ...] = ()  # what it covers of that by which the holder's scope was widened
 
 
 class SlotRecord(NamedTuple):

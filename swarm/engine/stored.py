@@ -88,6 +88,7 @@ def decode_task(member: str, stored: Mapping[str, str], lease_ends: Reply) -> Ta
         parts=tuple(stored.get("parts", "").split()),
         join=tuple(stored.get("join", "").split()),
         part_of=stored.get("part_of", ""),
+        widened=tuple(stored.get("widened", "").splitlines()),
     )
 
 

@@ -64,6 +64,7 @@ class HeldLock:
     since_ms: int
     waiters: tuple[str, ...] = ()  # <run>/<task> of those parked on it
     state: str = ""  # the holder's: its task's
+    widened: tuple[str, ...] = ()  # what it covers of that by which the task's write scope was widened
 
 
 @dataclass(frozen=True)
@@ -133,4 +134,5 @@ def _held(lock: LockRecord, waiting: Mapping[str, list[str]]) -> HeldLock:
         since_ms=lock.since_ms,
         waiters=tuple(waiting.get(lock.path.strip("/"), ())),
         state=lock.state,
+        widened=lock.widened,
     )

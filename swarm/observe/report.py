@@ -2,8 +2,9 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from types import MappingProxyType
 
 from swarm.engine.records import TaskRecord
 from swarm.engine.snapshot import Snapshot
@@ -15,6 +16,7 @@ from swarm.observe.report_data import Report, TaskRow, Tokens
 from swarm.observe.report_junit import render_junit
 from swarm.observe.report_md import render_md
 from swarm.observe.report_text import render_text
+from swarm.observe.scopes import fit_of, sum_of
 from swarm.plan.graph import critical_path
 from swarm.plan.model import Plan
 from swarm.states import RunState, TaskState
@@ -22,10 +24,13 @@ from swarm.states import RunState, TaskState
 FORMS = ("text", "md", "json", "junit")
 
 
-def build_report(snapshot: Snapshot, *, red_on_base: str = "") -> Report:
+def build_report(
+    snapshot: Snapshot, *, red_on_base: str = "", touched: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> Report:
     """Measure a run from one snapshot; a run that goes on is measured up to the snapshot.
 
-    `red_on_base` names the gate that was red before any work, and how it ended.
+    `red_on_base` names the gate that was red before any work, and how it ended. `touched` are the paths that
+    each task's landing changed, as git has them; of a task that is not among them that is not known.
     """
     run, tasks, now_ms = snapshot.run, snapshot.tasks, snapshot.taken_ms
     work_s = {task.spec.id: duration_s(task, now_ms) for task in tasks}
@@ -38,6 +43,7 @@ def build_report(snapshot: Snapshot, *, red_on_base: str = "") -> Report:
     shared_s = sum(held_ms(task, now_ms) for task in tasks) / 1000 / workers if workers else 0.0
     landing_s = all_landings_ms(tasks, now_ms) / 1000
     usage = sum((task.usage for task in tasks), Usage())
+    rows = tuple(_row(task, work_s[task.spec.id], touched.get(task.spec.id, ())) for task in tasks)
     return Report(
         run=run.run,
         state=run.state.value,
@@ -63,7 +69,8 @@ def build_report(snapshot: Snapshot, *, red_on_base: str = "") -> Report:
         cost_usd=usage.cost_microusd / 1e6,
         priced=all(task.usage.is_priced for task in tasks),
         wasted_cost_usd=sum(task.wasted.cost_microusd for task in tasks) / 1e6,
-        tasks=tuple(_row(task, work_s[task.spec.id]) for task in tasks),
+        scope=sum_of(row.scope for row in rows if row.scope),
+        tasks=rows,
     )
 
 
@@ -104,7 +111,7 @@ def _by_state(tasks: Iterable[TaskRecord]) -> dict[str, int]:
     return {state.value: count[state] for state in TaskState if count[state]}
 
 
-def _row(task: TaskRecord, work_s: float) -> TaskRow:
+def _row(task: TaskRecord, work_s: float, touched: Sequence[str]) -> TaskRow:
     return TaskRow(
         id=task.spec.id,
         type=task.spec.type,
@@ -125,6 +132,8 @@ def _row(task: TaskRecord, work_s: float) -> TaskRow:
         cost_usd=task.usage.cost_microusd / 1e6,
         priced=task.usage.is_priced,
         wasted_cost_usd=task.wasted.cost_microusd / 1e6,
+        widened=task.widened,
+        scope=fit_of(task.planned_files, touched) if touched else None,
     )
 
 

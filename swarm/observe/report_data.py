@@ -15,6 +15,18 @@ class Tokens:
 
 
 @dataclass(frozen=True)
+class ScopeFit:
+    """How what was declared fits what was touched; both shares are None where one of them is nothing."""
+
+    declared: int  # patterns that the plan gave as `files`
+    matched: int  # those of them that a touched path matches
+    touched: int  # paths that landings changed
+    inside: int  # those of them that the declared patterns cover
+    precision: float | None  # matched / declared
+    recall: float | None  # inside / touched
+
+
+@dataclass(frozen=True)
 class TaskRow:
     """One task of the report."""
 
@@ -37,6 +49,8 @@ class TaskRow:
     cost_usd: float
     priced: bool  # False: a model without a known price was used, and counts as 0
     wasted_cost_usd: float
+    widened: tuple[str, ...]  # what the write scope grew by while it was worked on; `files` holds it too
+    scope: ScopeFit | None  # None: nothing landed, or what did is not known here
 
 
 @dataclass(frozen=True)
@@ -67,4 +81,5 @@ class Report:
     cost_usd: float
     priced: bool  # every task is
     wasted_cost_usd: float
+    scope: ScopeFit  # of all tasks whose landing is known
     tasks: tuple[TaskRow, ...]

@@ -2,7 +2,7 @@
 
 from junitparser import Failure, JUnitXml, Properties, Property, Skipped, TestCase, TestSuite
 
-from swarm.observe.report_data import Report, TaskRow
+from swarm.observe.report_data import Report, ScopeFit, TaskRow
 from swarm.observe.wording import FAILURES, printable
 from swarm.states import TaskState
 
@@ -33,6 +33,8 @@ def _case(row: TaskRow, run: str) -> TestCase:
         "lock_wait_s": str(row.lock_wait_s),
         "commit": row.commit,
         "cost_usd": f"{row.cost_usd:.6f}",
+        **_scope_properties(row.scope),
+        **({"widened": ", ".join(row.widened)} if row.widened else {}),
     }.items():
         properties.add_property(Property(name, printable(value)))
     case.append(properties)
@@ -62,4 +64,12 @@ def _properties(report: Report) -> dict[str, str]:
         "human_interventions": str(report.human_interventions),
         "clean": str(report.clean).lower(),
         "cost_usd": f"{report.cost_usd:.6f}",
+        **_scope_properties(report.scope),
     }
+
+
+def _scope_properties(fit: ScopeFit | None) -> dict[str, str]:
+    """Recall and precision; neither where nothing was touched."""
+    if fit is None or fit.recall is None:
+        return {}
+    return {"scope_recall": str(fit.recall), "scope_precision": str(fit.precision)}

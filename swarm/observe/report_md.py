@@ -3,7 +3,8 @@
 import re
 
 from swarm.observe.report_data import Report, TaskRow
-from swarm.observe.wording import SHAPES, duration, money, one_line, plural, price
+from swarm.observe.scopes import PRECISION, RECALL
+from swarm.observe.wording import SHAPES, duration, first_few, money, one_line, plural, price
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~])")
 _REFERENCE = re.compile(r"([@#])(?=\w)")
@@ -23,10 +24,16 @@ def render_md(report: Report) -> str:
         "|---|---|",
         *(f"| {name} | {value} |" for name, value in measures(report)),
         "",
-        "| task | state | attempts | took | waited for locks | commit | cost |",
-        "|---|---|---:|---:|---:|---|---:|",
+        "| task | state | attempts | took | waited for locks | recall | precision | commit | cost |",
+        "|---|---|---:|---:|---:|---:|---:|---|---:|",
         *map(_row, report.tasks),
+        "",
+        f"Recall is {RECALL}; precision is {PRECISION}.",
     ]
+    widened = [row for row in report.tasks if row.widened]
+    if widened:
+        lines += ["", "## What widened a write scope", ""]
+        lines += [f"- `{row.id}`: {', '.join(map(escape, row.widened))}" for row in widened]
     failed = [row for row in report.tasks if row.failure_reason and row.state != "done"]
     if failed:
         lines += ["", "## What failed", ""]
@@ -60,11 +67,32 @@ def measures(report: Report) -> list[tuple[str, str]]:
                 )
             ),
         ),
+        *_scope_measures(report),
         *([("red before any work", one_line(report.red_on_base))] if report.red_on_base else []),
         ("human interventions", f"{report.human_interventions}{', clean' if report.clean else ''}"),
         ("tokens", f"{tokens.input} in, {tokens.output} out, {tokens.cache_read} from cache"),
         ("cost", _cost(report)),
     ]
+
+
+def _scope_measures(report: Report) -> list[tuple[str, str]]:
+    """How well scopes were declared, and whether any had to grow."""
+    fit, widened = report.scope, [row.id for row in report.tasks if row.widened]
+    touched, declared = plural(fit.touched, "touched path"), plural(fit.declared, "declared pattern")
+    shares = [
+        ("scope recall", f"{share(fit.recall)}: {fit.inside} of {touched} declared"),
+        ("scope precision", f"{share(fit.precision)}: {fit.matched} of {declared} touched"),
+    ]
+    if not fit.touched:
+        nothing = "what was touched is not known here" if report.merges else "nothing was touched"
+        shares = [("scope recall", nothing), ("scope precision", nothing)]
+    grown = f"{plural(len(widened), 'write scope')}: {first_few(widened)}"
+    return [*shares, *([("widened", one_line(grown, _WIDEST_CHAIN))] if widened else [])]
+
+
+def share(part: float | None) -> str:
+    """A share as a percentage, rounded down, or a dash where there is nothing to take it of."""
+    return "-" if part is None else f"{round(part * 10_000) // 100}%"
 
 
 def escape(text: str) -> str:
@@ -97,10 +125,12 @@ def _usd(dollars: float) -> str:
 
 
 def _row(row: TaskRow) -> str:
+    recall, precision = (row.scope.recall, row.scope.precision) if row.scope else (None, None)
     return (
         f"| `{row.id}` | {SHAPES.get(row.state, '')} {row.state} | {row.attempts}"
         f" | {duration(row.duration_s) if row.duration_s else '-'}"
         f" | {duration(row.lock_wait_s) if row.lock_wait_s else '-'}"
+        f" | {share(recall)} | {share(precision)}"
         f" | {f'`{row.commit[:12]}`' if row.commit else '-'}"
         f" | {price(round(row.cost_usd * 1e6), is_priced=row.priced)} |"
     )

@@ -2,7 +2,7 @@
 
 from swarm.observe.report_data import Report, TaskRow
 from swarm.observe.report_md import measures
-from swarm.observe.wording import SHAPES, cells, duration, one_line
+from swarm.observe.wording import SHAPES, cells, duration, first_few, one_line
 from swarm.states import FailureKind, RunState
 
 _WIDEST_ID = 32
@@ -66,6 +66,7 @@ def _row(row: TaskRow, width: int) -> str:
     took = duration(row.duration_s) if row.duration_s else "-"
     notes = [f"{row.attempts} attempts"] if row.attempts > 1 else []
     notes += [f"{duration(row.lock_wait_s)} behind locks"] if row.lock_wait_s >= 1 else []
+    notes += [f"widened by {first_few(row.widened, 2)}"] if row.widened else []
     notes += [row.commit[:12]] if row.commit else []
     notes += [one_line(row.failure_reason, 50)] if row.failure_reason and row.state != "done" else []
     state = f"{SHAPES.get(row.state, ' ')} {name}  {row.state.ljust(_STATE_WIDTH)}"

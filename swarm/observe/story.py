@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from swarm.engine.records import Event
 from swarm.observe.orders import equip_for, start_for
-from swarm.observe.wording import FAILURES, lock_name, one_line, plural, time_of_day
+from swarm.observe.wording import FAILURES, first_few, lock_name, one_line, plural, time_of_day
 from swarm.states import TaskState
 
 
@@ -64,6 +64,19 @@ def _unserved(event: Event) -> str:
     return f"no worker serves {queue!r} {since}: `{start_for(queue)}` starts one"
 
 
+def _extended(event: Event) -> str:
+    asked, widening = (event.fields[name].splitlines() for name in ("asked", "widened"))
+    if widening:
+        return f"{event.task}: its write scope was widened by {first_few(widening)}"
+    return f"{event.task} may rely on more: {first_few(asked)}"
+
+
+def _widened(event: Event) -> str:
+    """What an attempt that was put back for it will have the next time."""
+    widening = event.fields.get("widened", "").splitlines()
+    return f"; its write scope was widened by {first_few(widening)}" if widening else ""
+
+
 _TELLERS: dict[str, Callable[[Event], str]] = {
     "type_unserved": _unserved,
     "run_submitted": lambda _: "the plan is being stored",
@@ -79,9 +92,9 @@ _TELLERS: dict[str, Callable[[Event], str]] = {
     "task_sent_back": _sent_back,
     "task_failed": lambda e: f"{e.task} failed for good{_because(e)}",
     "task_reclaimed": _reclaimed,
-    "task_released": lambda e: f"{e.task} put back by {_worker(e)}{_because(e)}",
+    "task_released": lambda e: f"{e.task} put back by {_worker(e)}{_because(e)}{_widened(e)}",
     "task_expanded": lambda e: f"{e.task} became {plural(len(e.fields['parts'].split()), 'task')}",
-    "task_extended": lambda e: f"{e.task} may change more: {', '.join(e.fields['asked'].splitlines())}",
+    "task_extended": _extended,
     "task_upstream_failed": lambda e: (
         f"{e.task} will not run: {e.fields.get('cause', 'a dependency')} failed"
     ),

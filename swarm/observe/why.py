@@ -10,7 +10,7 @@ from swarm.engine.views import Surroundings
 from swarm.keys import member, split_member
 from swarm.observe.orders import pauses_of, reached_limits
 from swarm.observe.takers import takers
-from swarm.observe.wording import FAILURES, duration, lock_name, one_line, plural, time_of_day
+from swarm.observe.wording import FAILURES, duration, first_few, lock_name, one_line, plural, time_of_day
 from swarm.plan.model import queue_of
 from swarm.states import FailureKind, RunState, TaskState
 
@@ -84,7 +84,11 @@ class _Inquiry:
             return
         self._asked.add(name)
         if task := self._tasks.get(name):
+            at = len(self.links)
             self._explain[task.state](task, depth)
+            if task.widened:
+                widened = f"its write scope was widened by {first_few(task.widened)}"
+                self.links.insert(at + 1, Link(name, one_line(widened), depth + 1))
 
     def _ask_all(self, names: Sequence[str], depth: int) -> None:
         self._tasks.fetch(names[:MOST_LINKS])

@@ -6,6 +6,7 @@ Imported by `swarm status`, so it imports nothing heavy.
 import re
 import time
 import unicodedata
+from collections.abc import Sequence
 
 from swarm.states import FailureKind, RunState, TaskState
 
@@ -133,6 +134,12 @@ def price(microusd: int, *, is_priced: bool) -> str:
 def lock_name(node: str) -> str:
     """The path of a lock as the engine names it, without the slash that ends every node."""
     return printable(node).rstrip("/") or "the whole repository"
+
+
+def first_few(names: Sequence[str], most: int = 5) -> str:
+    """The first of many names on one line, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return one_line(", ".join(names[:most])) + more
 
 
 def plural(count: int, noun: str, many: str = "") -> str:

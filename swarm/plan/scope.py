@@ -25,6 +25,7 @@ MAX_PATH_BYTES = 4096
 MAX_NAME_BYTES = 255
 
 _GLOB = re.compile(r"(?<!\\)[*?\[]")
+_WILD = re.compile(r"[*?\[]")
 _SPECIAL = re.compile(r"[*?\[\\]")
 _ESCAPE = re.compile(r"\\(.)")
 _BAD_ESCAPE = re.compile(r"\\(?![*?\[\]!# ])")
@@ -66,6 +67,19 @@ def normalise_pattern(text: str) -> str:
         raise PatternError(f"{fault} in {text!r}")
     is_folder = text.endswith("/") and not is_glob(parts[-1]) and not may_be_folder(parts[-1])
     return "/".join([*parts, "**"] if is_folder else parts)
+
+
+def literal_pattern(path: str) -> str:
+    """The pattern that covers this path, as it is spelled, and what would be below it if it is a folder.
+
+    Raises:
+        PatternError: no pattern can name it.
+    """
+    escaped = _WILD.sub(r"\\\g<0>", path)
+    pattern = normalise_pattern(f"\\{escaped}" if escaped.startswith("!") else escaped)
+    if literal_prefix(pattern) != path:  # a backslash of its own, that reads as an escape
+        raise PatternError(f"backslash in {path!r}")
+    return pattern
 
 
 def name_fault(path: str) -> str:

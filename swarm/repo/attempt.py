@@ -3,12 +3,12 @@
 import hashlib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from swarm.plan.scope import WriteScope, is_glob, literal_prefix
 from swarm.repo.ignore import IgnoreRules
-from swarm.repo.paths import escaping_links, shown, spelling_fault
+from swarm.repo.paths import newly_escaping, shown, spelling_fault
 from swarm.repo.scan import Stamp, Survey, UnstableFileError, read_file, survey_tree
 from swarm.repo.tree import EXECUTABLE, GITLINK, REGULAR, SYMLINK, TreeEntry
 
@@ -31,7 +31,7 @@ class Changes:
     """The difference between a workspace and its base."""
 
     edits: list[Edit] = field(default_factory=list)
-    out_of_scope: list[bytes] = field(default_factory=list)
+    out_of_scope: list[bytes] = field(default_factory=list)  # all UTF-8: others are refused
     refused: dict[bytes, str] = field(default_factory=dict)
     has_escape: bool = False  # a link that leads out of the repository
     left_out: list[bytes] = field(default_factory=list)  # inside the scope, and ignored
@@ -49,6 +49,7 @@ class Comparison:
         taken_ns: int,
         scope: WriteScope,
         rules: IgnoreRules,
+        read_base_links: Callable[[], Mapping[bytes, bytes]],
         max_file_bytes: int,
     ) -> None:
         self._root_fd = root_fd
@@ -58,6 +59,7 @@ class Comparison:
         self._taken_ns = taken_ns
         self._scope = scope
         self._rules = rules
+        self._read_base_links = read_base_links
         self._max_file_bytes = max_file_bytes
         self._wanted = self._declared_artefacts()
         self._changes = Changes()
@@ -127,17 +129,19 @@ class Comparison:
         return False
 
     def _refuse_escaping_links(self, survey: Survey) -> None:
-        changed = [edit.path for edit in self._changes.edits if edit.mode == SYMLINK]
-        if not changed:
+        """Refuse what leads out of the tree as it would land: left-out files are no part of that."""
+        edited = {edit.path: edit.mode for edit in self._changes.edits}
+        is_link = {path for path, entry in self._base.items() if entry.mode == SYMLINK}
+        if not is_link & edited.keys() and SYMLINK not in edited.values():
             return
         links: dict[bytes, bytes] = {}
         for path, stamp in survey.found.items():
-            if stat.S_ISLNK(stamp.mode):
+            if stat.S_ISLNK(stamp.mode) and (path in edited or path in self._base):
                 try:
                     links[path] = read_file(self._root_fd, path)
                 except UnstableFileError:
                     self._changes.refused[path] = UNSTABLE
-        for path in escaping_links(links, [path for path in changed if path in links]):
+        for path in newly_escaping(self._read_base_links(), links):
             self._changes.refused[path] = f"links to '{shown(links[path])}', outside the repository"
             self._changes.has_escape = True
 

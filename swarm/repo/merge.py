@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from swarm.plan.scope import WriteScope
 from swarm.repo.git import Answer, Git, GitError
-from swarm.repo.paths import escaping_links, shown, spelling_fault
+from swarm.repo.paths import newly_escaping, shown, spelling_fault
 from swarm.repo.tree import ABSENT, GITLINK, SYMLINK, TreeChange, read_links, read_tree
 
 MAX_EVIDENCE = 60_000
@@ -81,15 +81,16 @@ def _read_conflict(git: Git, ours: str, answer: Answer, fields: list[str]) -> Co
     return Conflict(paths, evidence[:MAX_EVIDENCE])
 
 
-def find_violations(git: Git, changes: Sequence[TreeChange], new: str, scope: WriteScope) -> list[Violation]:
-    """Which changes to the tree `new` may not land: outside the scope, a submodule, a link outward."""
+def find_violations(
+    git: Git, changes: Sequence[TreeChange], old: str, new: str, scope: WriteScope
+) -> list[Violation]:
+    """Which changes from a tree to another may not land: outside the scope, a submodule, a link outward."""
     violations = [found for change in changes if (found := _judge(change, scope))]
-    changed_links = [change.path for change in changes if change.new_mode == SYMLINK]
-    if changed_links:
-        links = read_links(git, read_tree(git, new))
+    if any(SYMLINK in {change.old_mode, change.new_mode} for change in changes):
+        before, links = (read_links(git, read_tree(git, tree)) for tree in (old, new))
         violations += [
             Violation(shown(path), f"links to '{shown(links[path])}', outside the repository", is_policy=True)
-            for path in escaping_links(links, changed_links)
+            for path in newly_escaping(before, links)
         ]
     return violations
 

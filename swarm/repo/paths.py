@@ -9,14 +9,22 @@ from swarm.sandbox.git_names import is_git_name
 MAX_LINK_HOPS = 40  # as Linux resolves them
 
 
-def escaping_links(links: Mapping[bytes, bytes], changed: Collection[bytes]) -> list[bytes]:
-    """Those of the `changed` links whose target lies outside the tree, inside `.git`, or nowhere.
+def newly_escaping(before: Mapping[bytes, bytes], after: Mapping[bytes, bytes]) -> list[bytes]:
+    """The links whose target lies outside the tree, inside `.git`, or nowhere, and did not before.
+
+    A link that is the same may lead elsewhere when one on its way has changed, or become a folder.
 
     Args:
-        links: every symbolic link of the tree -> its target, so that a link through a link is followed.
-        changed: the links to judge.
+        before: every symbolic link that a tree had -> its target.
+        after: every one that it has.
     """
-    return sorted(path for path in changed if not _stays_inside(path, links))
+    outward = _escaping(after, after)
+    known = _escaping(before, [path for path in outward if before.get(path) == after[path]])
+    return [path for path in outward if path not in known]
+
+
+def _escaping(links: Mapping[bytes, bytes], some: Collection[bytes]) -> list[bytes]:
+    return sorted(path for path in some if not _stays_inside(path, links))
 
 
 def _stays_inside(link: bytes, links: Mapping[bytes, bytes]) -> bool:

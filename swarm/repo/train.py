@@ -90,8 +90,9 @@ class Coupler:
         merged = bench.merge(head, ticket.commit)
         if isinstance(merged, Conflict):
             raise self._conflicting(ticket, merged, head)
-        changes = bench.changes(bench.tree_of(head), merged.tree)
-        violations = find_violations(self._git, changes, merged.tree, WriteScope(ticket.task.files))
+        ours = bench.tree_of(head)
+        changes = bench.changes(ours, merged.tree)
+        violations = find_violations(self._git, changes, ours, merged.tree, WriteScope(ticket.task.files))
         if violations:
             raise out_of_scope(violations)
         # Who had nothing to do hands in what it began with, which may have no parent.
@@ -101,7 +102,7 @@ class Coupler:
             bench,
             base=bench.tree_of(began),
             theirs=bench.tree_of(ticket.commit),
-            ours=bench.tree_of(head),
+            ours=ours,
             result=merged.tree,
             merged=changes,
         )

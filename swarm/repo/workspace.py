@@ -6,6 +6,7 @@ No git ever runs in a workspace once an agent may have written to it.
 import os
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from swarm.repo.ignore import ignore_rules
 from swarm.repo.paths import quote_path, shown
 from swarm.repo.scan import Stamp, UnstableFileError, open_folder, read_file, snapshot_tree
 from swarm.repo.template import copy_template
-from swarm.repo.tree import read_tree
+from swarm.repo.tree import read_links, read_tree
 
 MAX_FILE_BYTES = 100 * 1024 * 1024
 
@@ -39,7 +40,7 @@ class Taken:
 
     commit: str | None
     paths: tuple[str, ...] = ()
-    out_of_scope: tuple[str, ...] = ()
+    out_of_scope: tuple[str, ...] = ()  # as they are spelled: `shown` makes them fit for people
     refused: tuple[str, ...] = ()  # `path: reason`
     is_escape: bool = False  # one of these leads out of the repository: a person has to look
     left_out: tuple[str, ...] = ()  # ignored, inside the scope; named when nothing else changed
@@ -92,6 +93,7 @@ def take_attempt(
                 taken_ns=workspace.taken_ns,
                 scope=scope,
                 rules=rules,
+                read_base_links=partial(read_links, hub.git, base),
                 max_file_bytes=max_file_bytes,
             ).changes()
         if changes.out_of_scope or changes.refused:
@@ -110,7 +112,7 @@ def take_attempt(
 def _refusal(changes: Changes) -> Taken:
     return Taken(
         None,
-        out_of_scope=tuple(sorted(map(shown, changes.out_of_scope))),
+        out_of_scope=tuple(sorted(path.decode() for path in changes.out_of_scope)),
         refused=tuple(f"{shown(path)}: {reason}" for path, reason in sorted(changes.refused.items())),
         is_escape=changes.has_escape,
     )

@@ -30,7 +30,8 @@ def test_a_run_becomes_a_pull_request(swarm: Swarm, tmp_path: Path, name: str) -
     swarm.git("init", "-q", "--bare", str(tmp_path / "origin.git"))
     swarm.git("remote", "add", "origin", str(tmp_path / "origin.git"))
     bad = write_task("bad", files=("elsewhere.txt",)) | {"max_attempts": 1}
-    run = str(swarm.json("run", swarm.plan([write_task("good"), bad]), "-y", expect=1)["run"])
+    plan = swarm.plan([write_task("good"), bad])
+    run = str(swarm.json("run", plan, "-y", "--scope", "strict", expect=1)["run"])
     env = forge(tmp_path, name)
 
     shown = swarm.json("pr", run)

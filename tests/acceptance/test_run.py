@@ -34,10 +34,11 @@ def test_the_users_checkout_is_untouched(swarm: Swarm) -> None:
 
 
 def test_a_task_that_writes_out_of_its_scope_does_not_land(swarm: Swarm) -> None:
-    """The diff is checked against the declared files, and the report names the path."""
+    """Where scopes are strict; the diff is checked against the declared files, and the path is named."""
     sneaky = write_task("sneaky", files=("out/other.txt",)) | {"max_attempts": 1}
+    plan = swarm.plan([sneaky, write_task("after", "sneaky")])
 
-    report = swarm.json("run", swarm.plan([sneaky, write_task("after", "sneaky")]), "-y", expect=1)
+    report = swarm.json("run", plan, "-y", "--scope", "strict", expect=1)
 
     assert report["state"] == "failed"
     assert swarm.trailers(str(report["branch"])) == []

@@ -255,6 +255,7 @@ def test_locks_show_holder_and_waiters(swarm: Swarm, run: str) -> None:
         "since_ms": 0,
         "waiters": [f"{run}/shared"],
         "state": "running",
+        "widened": [],
     }
     head, row = (line.split() for line in swarm("locks").out.splitlines())
     assert head == ["PATH", "MODE", "TASK", "WORKER", "FOR", "WAITING"]

@@ -200,7 +200,7 @@ def test_the_same_request_again_gets_the_first_answer(engine: Engine, store: Sto
     board = board_of(engine, make_task("task", files=["a.py"]), make_task("other", files=["b.py"]))
     claim, other = board.claim("task"), board.claim("other")
     spec, locks = stored_scope(grown_spec(claim.task, files=["b.py"], reads=[], bounds=[]))
-    words = (f"{board.run}/task", claim.token, "somebody:1", "0 0 0 0", spec, locks, "b.py")
+    words = (f"{board.run}/task", claim.token, "somebody:1", "0 0 0 0", spec, locks, "b.py", "b.py\n")
     first = engine._caller.call("extend", *words)
     before = content(store)
 
@@ -273,3 +273,49 @@ def test_a_part_stays_inside_the_scope_of_its_task(engine: Engine) -> None:
             engine.extend(claim, files=["docs/x.md"])
         assert engine.extend(claim, files=[f"src/{claim.task.id}.py"]).is_granted
         engine.finish(claim)
+
+
+def test_what_widened_the_write_scope_is_kept(engine: Engine) -> None:
+    """In order, beside the scope itself; what is only read, or covered already, is not among it."""
+    board = board_of(engine, make_task("task", files=["a.py"]))
+    claim = board.claim("task")
+
+    claim = engine.extend(claim, files=["b.py", "a.py"], reads=["c.py"]).claim
+    claim = engine.extend(claim, files=["lib/"], reads=["d.py"]).claim
+    engine.extend(claim, reads=["e.py"])
+
+    record = engine.task(board.run, "task")
+    assert record.widened == ("b.py", "lib")
+    assert record.planned_files == ("a.py",)
+    told = [event for event in engine.events() if event.kind == "task_extended"]
+    assert [event.fields["widened"].splitlines() for event in told] == [["b.py"], ["lib"], []]
+    assert {lock.path: lock.widened for lock in engine.locks()} == {
+        "a.py": (), "b.py": ("b.py",), "c.py": (), "d.py": (), "e.py": (), "lib/": ("lib",),
+    }  # fmt: skip
+    engine.finish(claim)
+
+
+def test_what_a_task_will_have_when_it_was_put_back_is_kept_too(engine: Engine) -> None:
+    """The event of its release says so, and a lock that covers more than it was asked for."""
+    board = board_of(engine, make_task("task", files=["a.py"]), make_task("other", files=["b/c.py"]))
+    claim, other = board.claim("task"), board.claim("other")
+
+    engine.extend(claim, files=["b/*.py"])
+
+    assert engine.task(board.run, "task").widened == ("b/*.py",)
+    [told] = [event for event in engine.events() if event.kind == "task_released"]
+    assert told.fields["widened"].splitlines() == ["b/*.py"]
+    engine.finish(other)
+    claim = board.claim("task")
+    assert [lock.widened for lock in engine.locks() if lock.path == "b/"] == [("b/*.py",)]
+    engine.finish(claim)
+
+
+def test_a_wide_lock_is_held_for_what_widened_the_scope_below_it(engine: Engine) -> None:
+    """It was locked already, and is no lock of its own."""
+    board = board_of(engine, make_task("task", files=["src/*.py"]))
+    claim = engine.extend(board.claim("task"), files=["src/deep/x.c"]).claim
+
+    assert [(lock.path, lock.widened) for lock in engine.locks()] == [("src/", ("src/deep/x.c",))]
+
+    engine.finish(claim)

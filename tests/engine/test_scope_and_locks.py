@@ -8,19 +8,24 @@ from swarm.plan.model import TaskSpec
 from swarm.plan.scope import WriteScope
 
 NAMES = st.sampled_from(["a", "b.d", "c.py", ".d", "Makefile", "e f"])
+ESCAPED = st.sampled_from([r"\[x]", r"a\*b", r"\[x].py", r"\!y"])
 GLOBS = st.sampled_from(["*", "**", "*.py", "b.*", "[a-c]"])
 PATTERNS = st.builds(
     lambda parts, end: "/".join(parts) + end,
-    st.lists(NAMES | GLOBS, min_size=1, max_size=3),
+    st.lists(NAMES | GLOBS | ESCAPED, min_size=1, max_size=3),
     st.sampled_from(["", "/"]),
 )
-PATHS = st.lists(NAMES, min_size=1, max_size=4).map("/".join)
+LITERALS = st.sampled_from(["[x]", "a*b", "[x].py", "!y"])
+PATHS = st.lists(NAMES | LITERALS, min_size=1, max_size=4).map("/".join)
 
 
 @given(PATTERNS, PATHS)
 @example("b.d", "b.d/c.py")
 @example("b.d/", "b.d/c.py")
 @example("a", "a/b.d/c.py")
+@example(r"a/\[x].py", "a/[x].py")
+@example(r"\[x]", "[x]/c.py")
+@example(r"a\*b/", "a*b")
 def test_every_path_that_a_scope_covers_is_locked(pattern: str, path: str) -> None:
     """Two tasks that may write the same path can never run at once."""
     task = TaskSpec(id="t", description="t", files=(pattern,))
@@ -39,3 +44,10 @@ def test_a_folder_with_an_extension_is_meant_by_its_slash() -> None:
     assert not WriteScope(["conf.d"]).covers("conf.d/site.conf")
     assert WriteScope(["conf.d/"]).covers("conf.d/site.conf")
     assert WriteScope(["conf"]).covers("conf/site.conf")
+
+
+def test_a_path_with_escaped_wildcards_locks_itself_alone() -> None:
+    """What widens a scope is spelled so, and must not lock out everybody else; a glob stays wide."""
+    task = TaskSpec(id="t", description="t", files=(r"\[id].tsx", r"pages/\[id]", r"lib/\[a]/*.py"))
+
+    assert [entry.path for entry in compile_locks(task)] == ["[id].tsx", "lib/[a]/", "pages/[id]/"]

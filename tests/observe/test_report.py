@@ -147,7 +147,7 @@ def test_the_json_has_every_documented_field(landed: Make, make_snapshot: MakeSn
     assert set(written) >= {
         "run", "state", "branch", "tasks_by_state", "attempts", "makespan_s", "lower_bound_s",
         "utilisation", "lock_wait_s", "merges", "conflicts", "gate_failures", "human_interventions",
-        "clean", "tokens", "cost_usd", "wasted_cost_usd",
+        "clean", "tokens", "cost_usd", "wasted_cost_usd", "scope",
     }  # fmt: skip
     assert set(written["tokens"]) == {"input", "output", "cache_read"}
     assert written["tasks_by_state"] == {"done": 1}

@@ -135,58 +135,6 @@ def test_the_agents_own_gitignore_hides_nothing_that_the_base_shows(hub: Hub, wo
     assert taken.out_of_scope == (".gitignore", "stray.txt")
 
 
-def test_modes_links_and_kinds_are_recorded(hub: Hub, workspace: Workspace) -> None:
-    """Execute bits, symbolic links, and files that became folders and back."""
-    tree = workspace.tree
-    (tree / "src/a.py").chmod(0o755)
-    (tree / "link").symlink_to("src/a.py")
-    (tree / "README.md").unlink()
-    (tree / "README.md").mkdir()
-    (tree / "README.md/inner").write_text("x\n")
-    (tree / "docs/guide.md").unlink()
-    (tree / "docs").rmdir()
-    (tree / "docs").write_text("a file now\n")
-
-    taken = take(hub, workspace, "**")
-
-    assert taken.commit is not None
-    entries = {path: entry.mode for path, entry in read_tree(hub.git, taken.commit).items()}
-    assert entries == {
-        b".gitignore": "100644",
-        b"README.md/inner": "100644",
-        b"docs": "100644",
-        b"link": "120000",
-        b"src/a.py": "100755",
-        b"src/b.py": "100644",
-    }
-    assert hub.read_blob(f"{taken.commit}:link") == b"src/a.py"
-
-
-@pytest.mark.parametrize(
-    "target", ["/etc/passwd", "../outside", "src/../../x", ".git/config", "via/../y", "loop"]
-)
-def test_a_link_out_of_the_tree_is_refused(hub: Hub, workspace: Workspace, target: str) -> None:
-    """Neither absolute, nor by dots, nor through another link, nor into git's data, nor in circles."""
-    (workspace.tree / "src/deep").mkdir()
-    (workspace.tree / "src/deep/via").symlink_to("../..")
-    (workspace.tree / "via").symlink_to("src/deep/via")
-    (workspace.tree / "loop").symlink_to("src/../loop")
-    (workspace.tree / "evil").symlink_to(target)
-
-    taken = take(hub, workspace, "**")
-
-    assert taken.commit is None
-    assert any(line.startswith("evil: links to") for line in taken.refused)
-
-
-def test_links_that_stay_inside_are_kept(hub: Hub, workspace: Workspace) -> None:
-    """Up and down again within the tree is fine, through another link too."""
-    (workspace.tree / "here").symlink_to("src")
-    (workspace.tree / "src/up").symlink_to("../here/../docs/guide.md")
-
-    assert take(hub, workspace, "**").paths == ("here", "src/up")
-
-
 @pytest.mark.parametrize("name", [".git", ".GIT", ".Git ", "git~1", ".g\u200cit", ".git::$INDEX_ALLOCATION"])
 def test_git_data_is_refused_at_any_depth_in_any_spelling(hub: Hub, workspace: Workspace, name: str) -> None:
     """Whatever some file system would take for .git may not land."""

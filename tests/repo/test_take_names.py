@@ -7,7 +7,7 @@ from taken_attempts import take
 
 from swarm.repo.hub import Hub
 from swarm.repo.tree import read_tree
-from swarm.repo.workspace import Taken, Workspace, open_workspace, remove_workspace
+from swarm.repo.workspace import Workspace, open_workspace, remove_workspace
 from swarm.testing.repository import UserRepository
 
 PLAIN_NAMES = [
@@ -28,26 +28,6 @@ def test_hostile_names_survive_the_round_trip(hub: Hub, workspace: Workspace) ->
     assert sorted(os.fsencode(path) for path in taken.paths) == sorted(b"src/" + name for name in PLAIN_NAMES)
     entries = read_tree(hub.git, taken.commit)
     assert all(hub.git.run("cat-file", "blob", entries[b"src/" + name].oid) == name for name in PLAIN_NAMES)
-
-
-def test_names_that_nobody_can_read_are_refused_with_why(hub: Hub, workspace: Workspace) -> None:
-    """Control characters and bytes that are not UTF-8 are shown escaped, and do not land."""
-    for name in UNPRINTABLE_NAMES:
-        Path(os.fsdecode(os.fsencode(workspace.tree) + b"/src/" + name)).write_bytes(name)
-
-    taken = take(hub, workspace, "**")
-
-    assert taken == Taken(
-        None,
-        refused=(
-            r"src/\x01: name with control character U+0001",
-            r"src/bidi\u202e: name with invisible character U+202E",
-            r"src/latin-\xe9: name is not UTF-8",
-            r"src/new\nline: name with control character U+000A",
-            r"src/tab\t: name with control character U+0009",
-            r"src/\xff\xfe: name is not UTF-8",
-        ),
-    )
 
 
 def test_unreadable_names_of_the_base_do_not_stop_an_attempt(

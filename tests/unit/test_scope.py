@@ -10,6 +10,7 @@ from swarm.plan.scope import (
     PatternError,
     WriteScope,
     is_glob,
+    literal_pattern,
     literal_prefix,
     normalise_pattern,
 )
@@ -186,3 +187,30 @@ def test_the_literal_prefix_is_what_gets_locked(pattern: str, prefix: str) -> No
     """A glob counts as the folder it begins in; a plain path as itself."""
     assert literal_prefix(pattern) == prefix
     assert is_glob(pattern) == (prefix != "src/a.py" and "id" not in prefix)
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern"),
+    [
+        ("src/a b.py", "src/a b.py"),
+        ("pages/[id].tsx", r"pages/\[id].tsx"),
+        ("what?.txt", r"what\?.txt"),
+        ("a*b/**", r"a\*b/\*\*"),
+        ("!x/!y", r"\!x/!y"),
+        ("#x", "#x"),
+        (":(top)x", ":(top)x"),
+        ("'q\"", "'q\""),
+    ],
+)
+def test_a_path_has_a_pattern_of_its_own(path: str, pattern: str) -> None:
+    """It covers the path as it is spelled, and nothing beside it."""
+    assert literal_pattern(path) == pattern
+    assert WriteScope([pattern]).covers(path)
+    assert literal_prefix(pattern) == path
+
+
+@pytest.mark.parametrize("path", ["a\\b", r"a\#b", " x", "x ", ".git/x", ".swarm", "x\ny", "C:/x"])
+def test_some_paths_have_no_pattern(path: str) -> None:
+    """No scope can name them, so none is widened by them."""
+    with pytest.raises(PatternError):
+        literal_pattern(path)

@@ -138,6 +138,7 @@ def test_secrets_may_stand_in_the_users_own_file_and_are_never_shown(machine: Ma
         ("lease_s = nan\n", "swarm.toml: lease_s must be a number from 0 up, got nan", ""),
         ("lease_s = inf\n", "swarm.toml: lease_s must be a number from 0 up, got inf", ""),
         ('isolation = "vm"\n', "swarm.toml: isolation must be one of process, docker, got 'vm'", ""),
+        ('scope = "loose"\n', "swarm.toml: scope must be one of widen, strict, got 'loose'", ""),
         ('project = "a b"\n', "swarm.toml: project must be letters", ""),
         ("workers = \n", "swarm.toml: cannot be read: ", ""),
     ],

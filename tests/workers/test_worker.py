@@ -92,18 +92,6 @@ def test_without_a_task_nothing_happens(rig: Rig) -> None:
     assert not rig.worker().work_once()
 
 
-def test_a_change_outside_the_write_scope_is_charged_and_named(rig: Rig) -> None:
-    """Nothing of the attempt becomes durable."""
-    run = rig.submit(sh("t", "echo x > ok.txt; echo x > sneaky.txt", files=("ok.txt",)))
-
-    rig.worker().work_once()
-
-    record = rig.task(run, "t")
-    assert outcome(record) == (TaskState.QUEUED, "out_of_scope", 1)
-    assert record.failure_reason == "changed outside the write scope: sneaky.txt"
-    assert rig.hub.find_attempt(run, "t") is None
-
-
 def test_a_file_name_that_is_not_utf_8_costs_an_attempt_and_no_worker(rig: Rig) -> None:
     """The failure names the file in characters that every transport and every terminal takes."""
     run = rig.submit(sh("t", r"mkdir -p d/w; touch d/w/$(printf '\377\376')", files=("d/w",)))

@@ -129,10 +129,11 @@ def points() -> Mapping[str, str]:
     return {name: what for name, what in crashpoints.POINTS.items() if name.startswith("worker.")}
 
 
+@pytest.mark.parametrize("files", ["f", "other"], ids=["in scope", "beyond it"])
 @pytest.mark.parametrize("point", sorted(points()))
-def test_an_error_at_any_crash_point_leaves_a_worker_that_goes_on(rig: Rig, point: str) -> None:
+def test_an_error_at_any_crash_point_leaves_a_worker_that_goes_on(rig: Rig, point: str, files: str) -> None:
     """Whatever fails, the next claims bring the task to its merge, uncharged."""
-    run = rig.submit(sh("t", "echo x > f", files=("f",)))
+    run = rig.submit(sh("t", "echo x > f", files=(files,)))
     worker = rig.worker()
     worker.stopping.is_draining.set()  # no pauses
     crashpoints.arm(f"{point}:1:raise")
@@ -150,6 +151,7 @@ def test_an_error_at_any_crash_point_leaves_a_worker_that_goes_on(rig: Rig, poin
 
     record = rig.task(run, "t")
     assert (record.state, record.failures) == (TaskState.MERGING, 0)
+    assert "f" in record.spec.files
 
 
 def test_the_worker_knows_its_crash_points() -> None:

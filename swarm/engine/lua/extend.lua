@@ -1,14 +1,15 @@
 -- Grow what a held task has locked to a larger set, if what that adds is free now; its token stays. If not, the task
 -- goes back, uncharged, and waits for all of the larger set at once: nobody waits for a lock while holding another.
 -- KEYS[1]  the project's key prefix
--- ARGV     member, token, op_id, usage, spec JSON with the larger scope, its locks, the paths asked for (one a line)
+-- ARGV     member, token, op_id, usage, spec JSON with the larger scope, its locks, the paths asked for (one a line),
+--          those that widen the write scope (a line each)
 -- Writes   task, locks, reading, readers, wide, lock, leases, held, lot, lots, parked, queue, bell, work, run, meta,
 --          events
 -- Returns  {'OK' or 'MORE', 'held'}, {'OK' or 'MORE', 'queued', the path whose lock it waits for}, {'STALE', current
 --          token},
 --          {'CANCELLED'} or {'UNKNOWN'}
 -- Moves: acked -> queued, running -> queued
-local member, token, op, spent, spec, text, asked = unpack(args)
+local member, token, op, spent, spec, text, asked, widening = unpack(args)
 local task, refusal = held_task(first_answer(op), member, token, {acked = true, running = true})
 if not task then
   return refusal
@@ -109,7 +110,8 @@ end
 
 local gained = {x = beyond(grown.x, own_x), s = beyond(grown.s, own_s), w = beyond(grown.w, own_w)}
 local hold = find_others() or turn.blocker(gained, member)
-write_fields(key('task', member), {'spec', spec, 'locks', text})
+write_fields(key('task', member), {'spec', spec, 'locks', text,
+  'widened', (read('HGET', key('task', member), 'widened') or '') .. widening})
 if hold then
   local path = string.sub(hold, 2)
   path = path == '' and '/' or path
@@ -118,7 +120,7 @@ if hold then
   queue_again(task, 0)
   ring(task.type, task.executor, -1)
   emit('task_released', task.run, task.id, {'state', 'queued', 'worker', task.worker, 'attempt', task.attempt,
-    'reason', 'it needs more than it had locked, and ' .. path .. ' is locked', 'asked', asked})
+    'reason', 'it needs more than it had locked, and ' .. path .. ' is locked', 'asked', asked, 'widened', widening})
   task.parked_ms = '0'
   park(task, hold)
   return settle({'OK', 'queued', path})
@@ -129,5 +131,6 @@ release_locks({x = beyond(own.x, names_of(grown.x)), s = beyond(own.s, names_of(
 if task.state == 'running' then
   show_grown(gained)
 end
-emit('task_extended', task.run, task.id, {'state', task.state, 'worker', task.worker, 'attempt', task.attempt, 'asked', asked})
+emit('task_extended', task.run, task.id, {'state', task.state, 'worker', task.worker, 'attempt', task.attempt, 'asked', asked,
+  'widened', widening})
 return settle({'OK', 'held'})

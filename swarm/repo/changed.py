@@ -1,0 +1,50 @@
+"""Which paths commits of the hub change, as against their first parents: what an attempt has touched."""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from swarm.engine.records import TaskRecord
+from swarm.repo.git import Git, GitError
+from swarm.repo.tree import DIFF_OPTIONS
+
+_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+"""What is none git would repeat among its answers."""
+
+
+def changed_paths(git: Git, commits: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Commit -> the paths that it changes, in git's order; a move is both of its names.
+
+    One git for all of them. A commit that is not there, or changes nothing, is not among them.
+
+    Raises:
+        GitError: git could not even try.
+    """
+    asked = "".join(f"{commit}\n" for commit in commits if _ID.fullmatch(commit))
+    if not asked:
+        return {}
+    said = git.run("diff-tree", "--stdin", *DIFF_OPTIONS, stdin=asked.encode()).split(b"\0")
+    found: dict[str, list[str]] = {}
+    fields, commit = iter(said[:-1]), ""
+    for field in fields:
+        if field.startswith(b":"):  # what the change is; its path comes next
+            found[commit].append(next(fields).decode("utf-8", "surrogateescape"))
+        else:
+            commit = field.decode()
+            found.setdefault(commit, [])
+    return {commit: tuple(paths) for commit, paths in found.items()}
+
+
+def landed_paths(hub: Path, tasks: Iterable[TaskRecord]) -> Mapping[str, tuple[str, ...]]:
+    """Task -> the paths that its landing changed, as the hub has it; nothing without a hub that can be read.
+
+    Not the attempt's own commit: what counts is what became of it on the branch.
+    """
+    landed = {task.spec.id: task.merged_commit for task in tasks if task.merged_commit}
+    if not landed or not (hub / "HEAD").exists():
+        return {}
+    try:
+        paths = changed_paths(Git.at(hub), landed.values())
+    except GitError:  # a report says that it is not known, rather than nothing at all
+        return {}
+    return {task: paths[commit] for task, commit in landed.items() if commit in paths}
