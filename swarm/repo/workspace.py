@@ -11,13 +11,13 @@ from pathlib import Path
 
 from swarm.crashpoints import crashpoint
 from swarm.plan.scope import WriteScope
-from swarm.removal import remove_tree
 from swarm.repo.attempt import UNSTABLE, Changes, Comparison, Edit
 from swarm.repo.hub import Hub
 from swarm.repo.ignore import ignore_rules
+from swarm.repo.overlay import remove_overlaid
 from swarm.repo.paths import quote_path, shown
 from swarm.repo.scan import Stamp, UnstableFileError, open_folder, read_file, snapshot_tree
-from swarm.repo.template import copy_template
+from swarm.repo.template import lay_out
 from swarm.repo.tree import read_tree
 
 MAX_FILE_BYTES = 100 * 1024 * 1024
@@ -45,23 +45,24 @@ class Taken:
     left_out: tuple[str, ...] = ()  # ignored, inside the scope; named when nothing else changed
 
 
-def open_workspace(hub: Hub, base: str, folder: Path) -> Workspace:
+def open_workspace(hub: Hub, base: str, folder: Path, *, may_mount: bool = True) -> Workspace:
     """Make `folder` a fresh checkout of `base`, replacing what an earlier attempt left there.
 
     Args:
         hub: where `base` is.
         base: the commit to start from.
-        folder: does not exist, or is a left-over; appears complete or not at all.
+        folder: does not exist, or is a left-over; does not afterwards, when this raises.
+        may_mount: False where an agent may not see what is mounted here: then it is a copy.
 
     Raises:
         GitError: the commit is not in the hub, or the copy failed (a full disk).
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    remove_tree(folder)
-    copy_template(hub, base, folder)
+    remove_overlaid(folder)
+    stamps = lay_out(hub, base, folder, with_git=True, may_mount=may_mount)
     os.utime(folder)  # the file system's own clock, which may differ from ours
     taken_ns = min(folder.stat().st_ctime_ns, time.time_ns())
-    return Workspace(folder, base, snapshot_tree(folder), taken_ns)
+    return Workspace(folder, base, stamps or snapshot_tree(folder), taken_ns)
 
 
 def take_attempt(
@@ -150,5 +151,9 @@ def _encoded(edit: Edit, root_fd: int) -> bytes:
 
 
 def remove_workspace(folder: Path) -> None:
-    """Delete a workspace, whatever the agent did to it; nothing happens when it is not there."""
-    remove_tree(folder)
+    """Delete a workspace, whatever the agent did to it; nothing happens when it is not there.
+
+    Raises:
+        OSError: see `remove_tree`.
+    """
+    remove_overlaid(folder)

@@ -51,14 +51,14 @@ def test_names_that_nobody_can_read_are_refused_with_why(hub: Hub, workspace: Wo
 
 
 def test_unreadable_names_of_the_base_do_not_stop_an_attempt(
-    hub: Hub, user: UserRepository, tmp_path: Path
+    hub: Hub, user: UserRepository, tmp_path: Path, way: str
 ) -> None:
     """A repository that holds such names already can still be worked on."""
     for name in UNPRINTABLE_NAMES:
         Path(os.fsdecode(os.fsencode(user.path) + b"/src/" + name)).write_bytes(name)
     base = user.commit({}, "hostile names")
     hub.import_base(user.path)
-    workspace = open_workspace(hub, base, tmp_path / "work" / "hostile")
+    workspace = open_workspace(hub, base, tmp_path / "work" / "hostile", may_mount=way == "overlay")
     (workspace.tree / "src/a.py").write_text("a = 2\n")
 
     taken = take(hub, workspace, "src")
@@ -67,14 +67,14 @@ def test_unreadable_names_of_the_base_do_not_stop_an_attempt(
     assert {b"src/" + name for name in UNPRINTABLE_NAMES} < read_tree(hub.git, str(taken.commit)).keys()
 
 
-def test_a_nested_repository_runs_nothing(hub: Hub, user: UserRepository, tmp_path: Path) -> None:
+def test_a_nested_repository_runs_nothing(hub: Hub, user: UserRepository, tmp_path: Path, way: str) -> None:
     """A submodule's folder with a hostile configuration is never looked into by git."""
     canary = tmp_path / "canary"
     (user.path / "sub").mkdir()
     user.git("update-index", "--add", "--cacheinfo", f"160000,{user.head()},sub")
     base = user.commit({"src/a.py": "a = 3\n"}, "with a submodule")
     hub.import_base(user.path)
-    workspace = open_workspace(hub, base, tmp_path / "work" / "evil")
+    workspace = open_workspace(hub, base, tmp_path / "work" / "evil", may_mount=way == "overlay")
     evil = UserRepository(workspace.tree / "sub")
     evil.path.mkdir(exist_ok=True)
     evil.git("init", "-q")
@@ -99,13 +99,13 @@ def test_a_nested_repository_runs_nothing(hub: Hub, user: UserRepository, tmp_pa
     assert read_tree(hub.git, str(taken.commit))[b"sub"].mode == "160000"
 
 
-def test_a_submodule_cannot_be_replaced(hub: Hub, user: UserRepository, tmp_path: Path) -> None:
+def test_a_submodule_cannot_be_replaced(hub: Hub, user: UserRepository, tmp_path: Path, way: str) -> None:
     """A file where the base has a submodule, or above it, is refused."""
     (user.path / "deep/sub").mkdir(parents=True)
     user.git("update-index", "--add", "--cacheinfo", f"160000,{user.head()},deep/sub")
     base = user.commit({}, "with a submodule")
     hub.import_base(user.path)
-    workspace = open_workspace(hub, base, tmp_path / "work" / "sub")
+    workspace = open_workspace(hub, base, tmp_path / "work" / "sub", may_mount=way == "overlay")
     remove_workspace(workspace.tree / "deep")
     (workspace.tree / "deep").write_text("x")
 

@@ -1,0 +1,85 @@
+"""Checkouts that are laid over a template: whether this machine can, and where their layers are.
+
+What is changed in a checkout at `<folder>` is kept in `<folder>.layers`, beside it.
+"""
+
+import logging
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from swarm.mounts import mount_overlay
+from swarm.removal import remove_tree
+from swarm.repo.scan import snapshot_tree
+
+
+def layers_of(folder: Path) -> Path:
+    """Where the changes to a checkout are kept, out of its reach."""
+    return folder.parent / f"{folder.name}.layers"
+
+
+def lay_over(folder: Path, lower: Sequence[Path]) -> None:
+    """Make `folder`, which must not exist, show all of `lower`, the first on top.
+
+    Raises:
+        OSError: see `mount_overlay`; nothing stays.
+    """
+    layers = layers_of(folder)
+    try:
+        for path in (layers, layers / "upper", layers / "work", folder):
+            path.mkdir(mode=0o700)
+        (layers / "upper").chmod(0o755)  # it gives the checkout's own folder its mode
+        mount_overlay(folder, lower=lower, upper=layers / "upper", work=layers / "work")
+    except BaseException:
+        remove_overlaid(folder)
+        raise
+
+
+def remove_overlaid(folder: Path) -> None:
+    """Delete a checkout and its layers, if it has any; nothing happens when it is not there.
+
+    Raises:
+        OSError: see `remove_tree`.
+    """
+    remove_tree(folder)
+    remove_tree(layers_of(folder))
+
+
+@cache
+def why_not(place: Path) -> str:
+    """Why nothing can be laid over what is in `place`, a folder; empty when it can. Tried once a process."""
+    with tempfile.TemporaryDirectory(prefix="probe.", dir=place) as made:
+        folder = Path(made, "tree")
+        try:
+            fault = _try(folder, Path(made, "lower"))
+        except OSError as error:
+            fault = error.strerror or str(error)
+        finally:
+            remove_overlaid(folder)
+    if fault:
+        # Not by structlog, which speaks on stdout in a command that has not told it where to.
+        logging.getLogger(__name__).debug("checkouts in %s are copies: %s", place, fault)
+    return fault
+
+
+def _try(folder: Path, lower: Path) -> str:
+    """Lay a folder over another and do what agents do; say what is wrong with what comes of it.
+
+    Raises:
+        OSError: something cannot be done at all.
+    """
+    (lower / "sub").mkdir(parents=True)
+    for name in ("kept", "changed", "gone", "sub/moved"):
+        (lower / name).write_text(name)
+    stamps = snapshot_tree(lower)
+    lay_over(folder, [lower])
+    if snapshot_tree(folder) != stamps:
+        return "files look different in an overlay"
+    (folder / "changed").write_text("CHANGED")
+    (folder / "gone").unlink()
+    (folder / "sub").rename(folder / "away")
+    found = snapshot_tree(folder)
+    if found.keys() != {b"kept", b"changed", b"away/moved"} or found[b"kept"] != stamps[b"kept"]:
+        return "an overlay does not show what was done in it"
+    return "" if snapshot_tree(lower) == stamps else "what is done in an overlay does not stay in it"
