@@ -48,7 +48,8 @@ def run_on(
     hub = Hub.open_or_create(settings.hub)
     log.parent.mkdir(parents=True, exist_ok=True)
     labels = {"swarm.attempt": f"base/{commit}"}
-    return run_gates(gates, {}, partial(clean_checkout, hub, commit), launcher, labels=labels, log=log)
+    checkout = partial(clean_checkout, hub, commit, base=commit, may_mount=launcher.sees_mounts)
+    return run_gates(gates, {}, checkout, launcher, labels=labels, log=log)
 
 
 def red_note(red: GateResult, commit: str) -> str:
@@ -127,6 +128,11 @@ class _OpenedWhenUsed:
     @cached_property
     def _launcher(self) -> Launcher:
         return open_launcher(self._settings)
+
+    @property
+    def sees_mounts(self) -> bool:
+        """As the launcher that is opened."""
+        return self._launcher.sees_mounts
 
     def open(self, tree: Path, *, labels: Mapping[str, str]) -> Sandbox:
         """Start a tool host."""

@@ -1,6 +1,7 @@
 """F4 for one train: what each task asks of itself, and the project's gates, on nothing but merged trees."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +28,7 @@ class Judge:
 
     def __init__(self, hub: Hub, *, base: str, leash: LeashedLauncher, home: Path, cache: GateCache) -> None:
         self._hub = hub
+        self._base = base
         self._gates = load_gates(hub, base)
         self._leash = leash
         self._home = home
@@ -59,10 +61,9 @@ class Judge:
             commands = {
                 f"acceptance {n}": tuple(argv) for n, argv in enumerate(car.ticket.task.acceptance, 1)
             }
-            checkout = partial(clean_checkout, self._hub, car.tree)
             log = self._log_of(car.ticket)
             self._own[key] = run_gates(
-                (), commands, checkout, self._leash, labels=_labels(car.ticket), log=log
+                (), commands, self._checkout(car.tree), self._leash, labels=_labels(car.ticket), log=log
             )
             self._see_that_it_counts(car.ticket)
         return self._own[key]
@@ -79,7 +80,7 @@ class Judge:
         report = run_gates(
             self._gates,
             {},
-            partial(clean_checkout, self._hub, tree),
+            self._checkout(tree),
             self._leash,
             labels=_labels(ticket),
             log=first,
@@ -97,6 +98,10 @@ class Judge:
             for log in others:
                 _append(log, said)
         return report
+
+    def _checkout(self, tree: str) -> Callable[[], AbstractContextManager[Path]]:
+        may_mount = self._leash.sees_mounts
+        return partial(clean_checkout, self._hub, tree, base=self._base, may_mount=may_mount)
 
     def _log_of(self, ticket: MergeTicket) -> Path:
         log = attempt_log(self._home, ticket.run, ticket.task.id, ticket.attempt, gate=True)

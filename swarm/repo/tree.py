@@ -66,6 +66,12 @@ def _decode_entries(listing: bytes) -> dict[bytes, TreeEntry]:
     return entries
 
 
+def read_changes(git: Git, old: str, new: str) -> list[TreeChange]:
+    """What has to change in one tree, or a commit's, to become another one."""
+    fields = git.run("diff-tree", *DIFF_OPTIONS, old, new).split(b"\0")[:-1]
+    return [decode_change(meta, path) for meta, path in zip(fields[::2], fields[1::2], strict=True)]
+
+
 def decode_change(meta: bytes, path: bytes) -> TreeChange:
     """One record of `diff-tree --raw -z`."""
     old_mode, new_mode, old_oid, new_oid, _ = meta.decode().lstrip(":").split(" ")
