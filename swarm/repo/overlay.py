@@ -4,14 +4,17 @@ What is changed in a checkout at `<folder>` is kept in `<folder>.layers`, beside
 """
 
 import logging
+import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from pathlib import Path
 
-from swarm.mounts import mount_overlay
+from swarm.mounts import mount_overlay, overlays
 from swarm.removal import remove_tree
 from swarm.repo.scan import snapshot_tree
+
+_HIDING = {"trusted.overlay.redirect", "trusted.overlay.opaque"}
 
 
 def layers_of(folder: Path) -> Path:
@@ -44,6 +47,39 @@ def remove_overlaid(folder: Path) -> None:
     """
     remove_tree(folder)
     remove_tree(layers_of(folder))
+
+
+def untouched_folders(folder: Path, tracked: Collection[bytes]) -> set[bytes]:
+    """Those of the template's folders in which a checkout still shows nothing but the template.
+
+    The upper layer has no entry for them, and on the way to them no folder that was moved there or made anew:
+    so the kernel itself looks nowhere else. What is in an untouched folder need not be among the answers.
+
+    Args:
+        folder: the checkout.
+        tracked: the folders of its base, as paths in it.
+
+    Returns:
+        Their paths; none of a checkout that is a copy.
+    """
+    if not any(overlay.folder == folder.resolve() for overlay in overlays()):
+        return set()
+    merged, touched, waiting = {b""}, set(), [b""]
+    while waiting:
+        at = waiting.pop()
+        with os.scandir(layers_of(folder) / "upper" / os.fsdecode(at)) as entries:
+            for entry in entries:
+                path = (at + b"/" if at else b"") + os.fsencode(entry.name)
+                touched.add(path)
+                if path in tracked and entry.is_dir(follow_symlinks=False) and not _hides_lower(entry.path):
+                    merged.add(path)
+                    waiting.append(path)
+    return {path for path in tracked if path not in touched and path.rpartition(b"/")[0] in merged}
+
+
+def _hides_lower(path: str) -> bool:
+    """The folder shows another one of the template than its own, or none."""
+    return not _HIDING.isdisjoint(os.listxattr(path, follow_symlinks=False))
 
 
 @cache

@@ -3,9 +3,11 @@
 No git ever runs in a workspace once an agent may have written to it.
 """
 
+import errno
 import os
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from swarm.plan.scope import WriteScope
 from swarm.repo.attempt import UNSTABLE, Changes, Comparison, Edit
 from swarm.repo.hub import Hub
 from swarm.repo.ignore import ignore_rules
-from swarm.repo.overlay import remove_overlaid
+from swarm.repo.overlay import remove_overlaid, untouched_folders
 from swarm.repo.paths import quote_path, shown
 from swarm.repo.scan import Stamp, UnstableFileError, open_folder, read_file, snapshot_tree
 from swarm.repo.template import lay_out
@@ -31,6 +33,7 @@ class Workspace:
     base: str
     snapshot: dict[bytes, Stamp] = field(repr=False)
     taken_ns: int  # when the snapshot was begun, by the file system's clock
+    device: int  # of its top folder
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,8 @@ def open_workspace(hub: Hub, base: str, folder: Path, *, may_mount: bool = True)
     stamps = lay_out(hub, base, folder, with_git=True, may_mount=may_mount)
     os.utime(folder)  # the file system's own clock, which may differ from ours
     taken_ns = min(folder.stat().st_ctime_ns, time.time_ns())
-    return Workspace(folder, base, stamps or snapshot_tree(folder), taken_ns)
+    device = folder.stat().st_dev
+    return Workspace(folder, base, stamps or snapshot_tree(folder), taken_ns, device)
 
 
 def take_attempt(
@@ -81,10 +85,13 @@ def take_attempt(
 
     Raises:
         GitError: the hub could not be written.
+        OSError: the workspace is gone, as when somebody has taken it for one of a dead worker.
     """
     base = read_tree(hub.git, workspace.base)
     root_fd = open_folder(workspace.tree)
     try:
+        if os.fstat(root_fd).st_dev != workspace.device:
+            raise OSError(errno.ESTALE, "the workspace is not mounted any more", str(workspace.tree))
         with ignore_rules(hub.path, base) as rules:
             changes = Comparison(
                 root_fd,
@@ -94,6 +101,7 @@ def take_attempt(
                 scope=scope,
                 rules=rules,
                 max_file_bytes=max_file_bytes,
+                find_untouched=partial(untouched_folders, workspace.tree),
             ).changes()
         if changes.out_of_scope or changes.refused:
             return _refusal(changes)
