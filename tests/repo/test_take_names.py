@@ -67,38 +67,6 @@ def test_unreadable_names_of_the_base_do_not_stop_an_attempt(
     assert {b"src/" + name for name in UNPRINTABLE_NAMES} < read_tree(hub.git, str(taken.commit)).keys()
 
 
-def test_a_nested_repository_runs_nothing(hub: Hub, user: UserRepository, tmp_path: Path, way: str) -> None:
-    """A submodule's folder with a hostile configuration is never looked into by git."""
-    canary = tmp_path / "canary"
-    (user.path / "sub").mkdir()
-    user.git("update-index", "--add", "--cacheinfo", f"160000,{user.head()},sub")
-    base = user.commit({"src/a.py": "a = 3\n"}, "with a submodule")
-    hub.import_base(user.path)
-    workspace = open_workspace(hub, base, tmp_path / "work" / "evil", may_mount=way == "overlay")
-    evil = UserRepository(workspace.tree / "sub")
-    evil.path.mkdir(exist_ok=True)
-    evil.git("init", "-q")
-    for repository in (evil, UserRepository(workspace.tree)):
-        for key in ("filter.x.clean", "filter.x.process", "core.fsmonitor", "diff.x.command"):
-            repository.git("config", key, f"touch {canary}")
-        (repository.path / ".git/info").mkdir(exist_ok=True)
-        (repository.path / ".git/info/attributes").write_text("* filter=x diff=x\n")
-        (repository.path / ".git/hooks").mkdir(exist_ok=True)
-        hook = repository.path / ".git/hooks/reference-transaction"
-        hook.write_text(f"#!/bin/sh\ntouch {canary}\n")
-        hook.chmod(0o755)
-    canary.unlink(missing_ok=True)
-    (evil.path / "file").write_text("x")
-    (workspace.tree / ".gitattributes").write_text("* filter=x\n")
-    (workspace.tree / "src/a.py").write_text("a = 4\n")
-
-    taken = take(hub, workspace, "**")
-
-    assert taken.paths == (".gitattributes", "src/a.py")
-    assert not canary.exists()
-    assert read_tree(hub.git, str(taken.commit))[b"sub"].mode == "160000"
-
-
 def test_a_submodule_cannot_be_replaced(hub: Hub, user: UserRepository, tmp_path: Path, way: str) -> None:
     """A file where the base has a submodule, or above it, is refused."""
     (user.path / "deep/sub").mkdir(parents=True)
