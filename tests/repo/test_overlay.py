@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from taken_attempts import take
 
+from swarm.fleet.confinement import open_confinement
 from swarm.fleet.leftovers import sweep_leftovers
+from swarm.fleet.process import ProcessLauncher
 from swarm.mounts import overlays, unmount_in
 from swarm.removal import remove_tree
 from swarm.repo.hub import Hub
@@ -18,6 +21,8 @@ from swarm.repo.scan import Stamp, snapshot_tree
 from swarm.repo.stamps import read_stamps
 from swarm.repo.template import TEMPLATES_KEPT, TEMPLATES_NAME, why_copied
 from swarm.repo.workspace import Workspace, open_workspace, remove_workspace
+from swarm.sandbox.landlock import describe_landlock
+from swarm.settings import load_settings
 from swarm.testing.repository import UserRepository
 
 
@@ -226,6 +231,7 @@ def test_a_template_of_a_former_layout_is_made_again(hub: Hub, user: UserReposit
 NOBODY = """
 import os, sys
 from pathlib import Path
+from swarm.fleet.process import ProcessLauncher
 from swarm.mounts import overlays
 from swarm.plan.scope import WriteScope
 from swarm.repo.checkout import clean_checkout
@@ -290,3 +296,44 @@ def test_ours_are_told_from_other_overlays(tmp_path: Path) -> None:
         assert (tmp_path / "tree").is_mount()
     finally:
         subprocess.run(["umount", str(tmp_path / "tree")], check=True)
+
+
+@pytest.mark.skipif(not describe_landlock()[0], reason="this kernel has no Landlock")
+def test_a_confined_agent_works_in_an_overlay_and_reaches_none_of_its_layers(
+    hub: Hub, user: UserRepository
+) -> None:
+    """Edits, renames of whole folders and git are as in a copy; what it is made of is closed to them."""
+    settings = load_settings(user.path)
+    workspace = open_workspace(hub, user.head(), settings.home / "workspaces" / "w" / "7")
+    layers, template = layers_of(workspace.tree), template_of(hub, user.head())
+    confinement = open_confinement(settings, home=None, environment={"PATH": os.environ["PATH"]})
+    sandbox = ProcessLauncher(confinement=confinement).open(workspace.tree, labels={})
+
+    worked = sandbox.run(["sh", "-ec", WORK], timeout_s=60)
+    reached = [
+        sandbox.run(["sh", "-c", command], timeout_s=60).exit_code
+        for command in (
+            f"ls {layers}/upper",
+            f"cat {template}/tree/README.md",
+            f"echo bad > {layers}/upper/README.md",
+            f"rm -r {layers}",
+            f"umount {workspace.tree}",
+            f"mount --bind {hub.home} {workspace.tree}/docs",
+        )
+    ]
+    sandbox.close()
+
+    assert worked.exit_code == 0, worked.output
+    assert 0 not in reached
+    assert take(hub, workspace, "**").paths == ("README.md", "lib/a.py", "lib/b.py", "src/a.py", "src/b.py")
+    remove_workspace(workspace.tree)
+    assert [path.name for path in workspace.tree.parent.iterdir()] == []
+
+
+WORK = f"""
+test -z "$(git status --porcelain)"
+echo more >> README.md
+{sys.executable} -c 'import os; os.rename("src", "lib")'
+git mv docs/guide.md docs/moved.md && git mv docs/moved.md docs/guide.md
+git add -A && git -c user.name=a -c user.email=b commit -qm mine && git log --oneline
+"""
