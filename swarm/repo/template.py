@@ -1,8 +1,9 @@
 """Templates: one finished checkout per base commit, shown or copied instead of checked out again.
 
 A template is a shallow clone that shares nothing with the hub and knows no remote: `tree`, its files;
-`git`, a folder that holds its `.git`; `stamps`, those of its files. It is never written to again. Its folder
-is guarded by a flock: exclusive while it is made or removed, shared while a checkout is made of it.
+`git`, a folder that holds its `.git`; `stamps`, those of its files. These are never written to again.
+Once a copy is wanted, both folders are packed as well. Each template is guarded by a flock: exclusive
+while it is made or removed, shared while a checkout is made of it.
 """
 
 import contextlib
@@ -27,6 +28,13 @@ TEMPLATES_NAME = "templates"
 TEMPLATES_KEPT = 4
 PROBE = "probe"
 _TREE, _GIT, _STAMPS = "tree", "git", "stamps"
+_PARTS = ("tree.0.tar", "tree.1.tar")
+"""Of the tree, half of it each: they are unpacked beside each other."""
+_PACKED_GIT = "git.tar"
+_TAR = ("tar", "--force-local")
+_NAMED = ("--no-recursion", "--null", "--files-from=-")
+_AS_NEW = ("--no-same-owner", "--no-same-permissions")
+"""What a new file has anyway, and what takes as long to set as the content to write."""
 
 _CONFIG = """\
 [core]
@@ -65,12 +73,12 @@ def lay_out(
     Raises:
         GitError: the commit is not in the hub, or the copy failed (a full disk).
     """
-    with _shared_template(hub, commit) as template:
-        layers = [template / _GIT] * with_git + [template / _TREE]
-        if may_mount and not why_copied(hub):
-            lay_over(folder, layers)
+    is_overlay = may_mount and not why_copied(hub)
+    with _shared_template(hub, commit, packed=not is_overlay) as template:
+        if is_overlay:
+            lay_over(folder, [*[template / _GIT] * with_git, template / _TREE])
             return read_stamps(template / _STAMPS)
-        _copy(layers, folder)
+        _unpack([template / name for name in (*_PARTS, *[_PACKED_GIT] * with_git)], folder)
     return None
 
 
@@ -82,22 +90,59 @@ def why_copied(hub: Hub) -> str:
         return why_not(folder)
 
 
-def _copy(layers: list[Path], folder: Path) -> None:
-    """Copy what is in the layers into a new folder, which appears complete or not at all."""
+def _unpack(archives: list[Path], folder: Path) -> None:
+    """Unpack all of them into a new folder, which appears complete or not at all."""
     made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    # No owners and no access lists: they are what a new file has anyway, and take as long as the content.
-    argv = ["cp", "-dR", "--preserve=mode,timestamps", "--reflink=auto", "--"]
     try:
-        argv += [*(f"{layer}/." for layer in layers), str(made)]
-        subprocess.run(argv, capture_output=True, check=True)
+        _run_all(
+            [[*_TAR, f"--file={each}", "--extract", f"--directory={made}", *_AS_NEW] for each in archives]
+        )
         made.chmod(0o755)
         made.rename(folder)
-    except subprocess.CalledProcessError as error:
-        shutil.rmtree(made, ignore_errors=True)
-        raise GitError(argv, error.returncode, error.stderr) from error
     except BaseException:
         shutil.rmtree(made, ignore_errors=True)
         raise
+
+
+def _pack(template: Path) -> None:
+    """Store what copies are unpacked from: `cp`, which opens each file besides, takes twice as long."""
+    names = _names_in(template / _TREE)
+    step = len(names) // len(_PARTS) + 1
+    for number, archive in enumerate(_PARTS):
+        _archive(template / _TREE, names[number * step :][:step], template / archive)
+    _archive(template / _GIT, _names_in(template / _GIT), template / _PACKED_GIT)
+
+
+def _names_in(tree: Path) -> list[bytes]:
+    """Every file and link below a folder, and every empty folder, as `./<path>`; neighbours stay together."""
+    found: list[str] = []
+    for folder, folders, files in os.walk(tree):
+        folders.sort()
+        at = "." + folder.removeprefix(str(tree))
+        links = [name for name in folders if Path(folder, name).is_symlink()]
+        found += [f"{at}/{name}" for name in (*files, *links)]
+        found += [] if files or folders else [at]
+    return [os.fsencode(name) for name in found]
+
+
+def _archive(folder: Path, names: list[bytes], archive: Path) -> None:
+    part = archive.with_suffix(".part")
+    argv = [*_TAR, f"--file={part}", "--create", f"--directory={folder}", *_NAMED]
+    answer = subprocess.run(
+        argv, input=b"".join(name + b"\0" for name in names), capture_output=True, check=False
+    )
+    if answer.returncode:
+        raise GitError(argv, answer.returncode, answer.stderr)
+    part.rename(archive)
+
+
+def _run_all(argvs: list[list[str]]) -> None:
+    """Run commands beside each other, to their ends."""
+    processes = [subprocess.Popen(argv, stderr=subprocess.PIPE) for argv in argvs]
+    said = [process.communicate()[1] for process in processes]
+    for argv, process, stderr in zip(argvs, processes, said, strict=True):
+        if process.returncode:
+            raise GitError(argv, process.returncode, stderr)
 
 
 def drop_old_templates(hub: Hub, *, keep: int = TEMPLATES_KEPT) -> None:
@@ -113,14 +158,14 @@ def drop_old_templates(hub: Hub, *, keep: int = TEMPLATES_KEPT) -> None:
 
 
 @contextlib.contextmanager
-def _shared_template(hub: Hub, commit: str) -> Iterator[Path]:
+def _shared_template(hub: Hub, commit: str, *, packed: bool) -> Iterator[Path]:
     """The template of a commit, made if missing, and kept from removal while in use."""
     folder = hub.home / TEMPLATES_NAME
     folder.mkdir(exist_ok=True)
     template = folder / commit
     while True:
         with _locked(folder, commit, fcntl.LOCK_SH):
-            if _is_finished(template):
+            if _is_finished(template, packed=packed):
                 os.utime(template)  # its own folder is shown by no overlay
                 yield template
                 return
@@ -128,6 +173,8 @@ def _shared_template(hub: Hub, commit: str) -> Iterator[Path]:
             if not _is_finished(template):
                 remove_tree(template)  # of a former layout
                 _make_template(hub, commit, template)
+            if packed:
+                _pack(template)
         drop_old_templates(hub)
 
 
@@ -166,8 +213,9 @@ def _make_template(hub: Hub, commit: str, template: Path) -> None:
         raise
 
 
-def _is_finished(template: Path) -> bool:
-    return (template / _STAMPS).exists()
+def _is_finished(template: Path, *, packed: bool = False) -> bool:
+    last = _PACKED_GIT if packed else _STAMPS
+    return (template / last).exists()
 
 
 def _write_config(path: Path, object_format: str) -> None:
