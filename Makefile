@@ -13,7 +13,7 @@ FLOOR = $(if $(filter tests,$(TESTS)),--fail-under=70)
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench bench-peers bench-scheduling bench-real bench-landing machine soak mutants clean
+.PHONY: help demo test lint format bench bench-peers bench-scheduling bench-real bench-landing bench-workspaces machine soak mutants clean
 
 help:
 	@echo "make demo    the whole way on an example: no key, no Docker, no Redis needed"
@@ -24,6 +24,7 @@ help:
 	@echo "make bench-peers  the same beside other queues, in an environment of its own"
 	@echo "make bench-scheduling  makespans of measured workflows, into docs/benchmarks.md"
 	@echo "make bench-landing  landings a second and runs of the gates, beside one at a time"
+	@echo "make bench-workspaces  workspaces beside git worktree add, attempts taken, gates' checkouts"
 	@echo "make machine the engine against its reference model: EXAMPLES=$(EXAMPLES) of 50 calls, SEED=$(SEED)"
 	@echo "make soak    kill processes at random for MINUTES=$(MINUTES)"
 	@echo "make mutants break the engine's rules one by one, and see the tests fail"
@@ -78,6 +79,10 @@ machine: $(VENV)/.ready-dev
 bench-landing: $(VENV)/.ready-dev
 	@mkdir -p benchmarks/results
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/landing.py --out benchmarks/results/landing.json
+
+bench-workspaces: $(VENV)/.ready-dev
+	@mkdir -p benchmarks/results
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/workspaces.py --out benchmarks/results/workspaces.json
 
 bench-real: $(VENV)/.ready-dev
 	@mkdir -p benchmarks/results

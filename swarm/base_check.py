@@ -138,6 +138,11 @@ class _OpenedWhenUsed:
     def _launcher(self) -> Launcher:
         return open_launcher(self._settings)
 
+    @property
+    def sees_mounts(self) -> bool:
+        """As the launcher that is opened."""
+        return self._launcher.sees_mounts
+
     def open(self, tree: Path, *, labels: Mapping[str, str]) -> Sandbox:
         """Start a tool host."""
         return self._launcher.open(tree, labels=labels)

@@ -16,12 +16,13 @@ from swarm.fleet.stopped import server_for_a_look
 from swarm.repo.gates.definitions import load_gates
 from swarm.repo.git import OLDEST_GIT, git_version
 from swarm.repo.hub import Hub
+from swarm.repo.template import why_copied
 from swarm.repo.user_repository import commit_of
 from swarm.sandbox.landlock import describe_landlock
 from swarm.settings import Settings
 
 LOW_DISK_MB = 1024
-_INSIDE = ("redis", "gates")
+_INSIDE = ("redis", "workspaces", "gates")
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ def examine(settings: Settings) -> list[Finding]:
         ("git", True, _git),
         ("repository", True, _repository),
         ("redis", True, _redis),
+        ("workspaces", False, _workspaces),
         ("gates", False, _gates),
         ("model", False, _model),
         ("docker", settings.isolation == "docker", _docker),
@@ -110,6 +112,14 @@ def _where(server: Server, settings: Settings) -> str:
         return "REDIS_URL answers"
     place = f"{STOPPED}, then at {server.socket}" if is_stopped(settings.home) else server.socket
     return f"embedded, {server.binary}, {place}"
+
+
+def _workspaces(settings: Settings) -> _Seen:
+    """Which way checkouts are made here; a copy is no fault, and takes longer."""
+    if settings.isolation == "docker":
+        return _Seen("copies of a template: containers may not see what is mounted here")
+    why = why_copied(Hub.open_or_create(settings.hub))
+    return _Seen(f"copies of a template, not overlays: {why}" if why else "overlays of a template")
 
 
 def _gates(settings: Settings) -> _Seen:

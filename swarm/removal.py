@@ -1,14 +1,17 @@
 """Deleting a tree that an untrusted process wrote: read-only folders, and nested without end.
 
 `shutil.rmtree` recurses, so a thousand nested folders stop it. Here every folder is moved to the top
-before it is emptied; nothing is ever more than two names deep.
+before it is emptied; nothing is ever more than two names deep. A mount of ours is taken off, not emptied.
 """
 
 import contextlib
+import errno
 import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+
+from swarm.mounts import unmount_in
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -17,12 +20,15 @@ def remove_tree(folder: Path) -> None:
     """Delete a folder and all that is in it, following no link; a missing one is fine.
 
     Raises:
-        OSError: something belongs to another user, or the disk failed.
+        OSError: something belongs to another user, or is mounted there by others, or the disk failed.
     """
     with contextlib.suppress(FileNotFoundError):
+        unmount_in(folder)
         if not folder.is_dir() or folder.is_symlink():
             folder.unlink()
             return
+        if folder.is_mount():
+            raise OSError(errno.EBUSY, "something is mounted here", str(folder))
         folder.chmod(0o700)
         with _opened(folder, None) as top_fd:
             waiting = _empty(top_fd, top_fd, [])

@@ -11,6 +11,7 @@ from swarm.engine.claims import WorkerProfile
 from swarm.engine.connect import open_store
 from swarm.engine.engine import Engine
 from swarm.engine.store import Store
+from swarm.mounts import unmount_in
 from swarm.testing.checker import assert_sound
 from swarm.testing.clock import SkewedClock
 from swarm.testing.engines import PROJECT, make_engine
@@ -46,6 +47,14 @@ def short_folder() -> Iterator[Path]:
     """A folder whose sockets have short paths, wherever pytest keeps its own: there are 107 bytes for one."""
     with tempfile.TemporaryDirectory(prefix="s-", dir="/tmp") as folder:
         yield Path(folder)
+        unmount_in(Path(folder))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _unmounted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No workspace of a killed worker stays mounted when the session has ended."""
+    yield
+    unmount_in(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="session")

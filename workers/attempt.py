@@ -63,7 +63,9 @@ class Attempt:
         if commit := self._find_durable_attempt():
             self.engine.start(self.claim)
             return self._hand_in(commit, self._beyond_scope(commit))
-        workspace = open_workspace(self.hub, self.claim.base, self.folder)
+        workspace = open_workspace(
+            self.hub, self.claim.base, self.folder, may_mount=self.launcher.sees_mounts
+        )
         self._check()
         self.engine.start(self.claim)
         crashpoint("worker.after_start")

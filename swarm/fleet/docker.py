@@ -77,6 +77,7 @@ class DockerLauncher:
         max_log_bytes: int = MAX_LOG_BYTES,
     ) -> None:
         self._max_log_bytes = max_log_bytes
+        self.sees_mounts = False  # the engine may have a namespace of its own, where the tree would be empty
         self._image = image
         self._memory_mb = memory_mb
         self._cpus = cpus

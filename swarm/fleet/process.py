@@ -44,6 +44,7 @@ class ProcessLauncher:
 
     def __init__(self, *, max_log_bytes: int = MAX_LOG_BYTES, confinement: Confinement | None = None) -> None:
         self._max_log_bytes = max_log_bytes
+        self.sees_mounts = True
         can_confine, how = describe_landlock()
         self._confinement = confinement if can_confine else None
         self._notice = how if confinement and not can_confine else ""

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from swarm.plan.scope import WriteScope, is_glob, literal_prefix
@@ -51,6 +51,7 @@ class Comparison:
         rules: IgnoreRules,
         read_base_links: Callable[[], Mapping[bytes, bytes]],
         max_file_bytes: int,
+        find_untouched: Callable[[Collection[bytes]], set[bytes]] = lambda _folders: set(),
     ) -> None:
         self._root_fd = root_fd
         self._base = {path: entry for path, entry in base.items() if entry.mode != GITLINK}
@@ -61,17 +62,13 @@ class Comparison:
         self._rules = rules
         self._read_base_links = read_base_links
         self._max_file_bytes = max_file_bytes
+        self._find_untouched = find_untouched
         self._wanted = self._declared_artefacts()
         self._changes = Changes()
 
     def changes(self) -> Changes:
         """Walk the workspace and name every path that differs."""
-        survey = survey_tree(
-            self._root_fd,
-            tracked_folders=_folders_of(self._base) | _folders_of(self._submodules),
-            submodules=self._submodules,
-            choose=self._choose_folders,
-        )
+        survey = self._survey()
         new = [path for path in (*survey.found, *survey.refused) if path not in self._base]
         artefacts = {path for path in self._rules.ignored(new) if not self._is_wanted(path)}
         self._changes.left_out += [path for path in sorted(artefacts) if self._is_covered(path)]
@@ -84,6 +81,30 @@ class Comparison:
                 self._compare(path, stamp)
         self._refuse_escaping_links(survey)
         return self._changes
+
+    def _survey(self) -> Survey:
+        """What is in the workspace; of folders that nobody has touched, what was there at first."""
+        tracked = _folders_of(self._base) | _folders_of(self._submodules)
+        untouched = self._find_untouched(tracked)
+        survey = survey_tree(
+            self._root_fd,
+            tracked_folders=tracked,
+            submodules=self._submodules,
+            choose=self._choose_folders,
+            untouched=untouched,
+        )
+        for folder in tracked:
+            if not untouched.isdisjoint(_parents(folder)):
+                untouched.add(folder)
+        if untouched:
+            survey.found.update(
+                {
+                    path: stamp
+                    for path, stamp in self._snapshot.items()
+                    if path.rpartition(b"/")[0] in untouched
+                }
+            )
+        return survey
 
     def _find_deletions(self, survey: Survey) -> None:
         for path in self._base.keys() - survey.found.keys() - survey.refused.keys():
@@ -209,7 +230,8 @@ def _blob_id(content: bytes, length: int) -> str:
 
 
 def _folders_of(paths: Iterable[bytes]) -> set[bytes]:
-    return {folder for path in paths for folder in _parents(path)}
+    nearest = {path.rpartition(b"/")[0] for path in paths} - {b""}
+    return nearest.union(*map(_parents, nearest))
 
 
 def _parents(path: bytes) -> list[bytes]:

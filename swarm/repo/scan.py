@@ -7,8 +7,10 @@ we look leads nowhere. No git runs here: with an agent's `.git/config` in reach 
 import contextlib
 import os
 import stat
+import sys
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +18,7 @@ from swarm.sandbox.git_names import is_git_name
 
 MAX_DEPTH = 256
 _READ_TRIES = 3
+_ENCODING = sys.getfilesystemencoding()
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -41,6 +44,7 @@ class Survey:
     found: dict[bytes, Stamp] = field(default_factory=dict)  # files and symbolic links
     refused: dict[bytes, str] = field(default_factory=dict)  # path -> why it may never land
     skipped: set[bytes] = field(default_factory=set)  # submodules that are still folders
+    untouched: Collection[bytes] = ()  # folders that were not looked into
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
@@ -54,6 +58,7 @@ def survey_tree(
     tracked_folders: Collection[bytes],
     submodules: Collection[bytes],
     choose: Callable[[list[bytes]], list[bytes]],
+    untouched: Collection[bytes] = (),
 ) -> Survey:
     """Walk a tree.
 
@@ -62,8 +67,9 @@ def survey_tree(
         tracked_folders: folders that are walked in any case.
         submodules: folders that are not looked into.
         choose: gets all other folders, level by level, and returns those worth walking.
+        untouched: folders that are not looked into either: what is there is known.
     """
-    survey = Survey()
+    survey = Survey(untouched=untouched)
     unknown = _scan(root_fd, b"", survey, tracked_folders, submodules)
     while unknown:
         chosen, unknown = choose(unknown), []
@@ -130,16 +136,17 @@ def _scan(
     """Record one folder and the tracked ones below it; return the folders that were not entered."""
     unknown: list[bytes] = []
     with os.scandir(folder_fd) as entries:
-        for entry in sorted(entries, key=lambda each: each.name):
-            name = os.fsencode(entry.name)
+        for entry in sorted(entries, key=attrgetter("name")):
+            name = entry.name.encode(_ENCODING, "surrogateescape")  # `os.fsencode`, thousands of times
             path = prefix + name
             if path == b".git":
                 continue  # the workspace's own; its content is never read
-            status = entry.stat(follow_symlinks=False)
             if is_git_name(entry.name):
                 survey.refused[path] = "git data may not be nested"
-            elif not stat.S_ISDIR(status.st_mode):
-                _record(path, status, survey, submodules)
+            elif not entry.is_dir(follow_symlinks=False):
+                _record(path, entry.stat(follow_symlinks=False), survey, submodules)
+            elif path in survey.untouched:
+                continue
             elif path in submodules:
                 survey.skipped.add(path)
             elif path not in tracked_folders:

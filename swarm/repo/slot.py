@@ -50,6 +50,11 @@ class LeashedLauncher:
         self._sandboxes: list[Sandbox] = []
         self.is_cut = False
 
+    @property
+    def sees_mounts(self) -> bool:
+        """As the launcher that it is around."""
+        return self._launcher.sees_mounts
+
     def open(self, tree: Path, *, labels: Mapping[str, str]) -> Sandbox:
         """Start a tool host, which `cut` ends."""
         sandbox = self._launcher.open(tree, labels=labels)

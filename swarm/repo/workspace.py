@@ -3,6 +3,7 @@
 No git ever runs in a workspace once an agent may have written to it.
 """
 
+import errno
 import os
 import time
 from dataclasses import dataclass, field
@@ -12,13 +13,13 @@ from pathlib import Path
 
 from swarm.crashpoints import crashpoint
 from swarm.plan.scope import WriteScope
-from swarm.removal import remove_tree
 from swarm.repo.attempt import UNSTABLE, Changes, Comparison, Edit
 from swarm.repo.hub import Hub
 from swarm.repo.ignore import ignore_rules
+from swarm.repo.overlay import remove_overlaid, untouched_folders
 from swarm.repo.paths import quote_path, shown
 from swarm.repo.scan import Stamp, UnstableFileError, open_folder, read_file, snapshot_tree
-from swarm.repo.template import copy_template
+from swarm.repo.template import lay_out
 from swarm.repo.tree import read_links, read_tree
 
 MAX_FILE_BYTES = 100 * 1024 * 1024
@@ -32,6 +33,7 @@ class Workspace:
     base: str
     snapshot: dict[bytes, Stamp] = field(repr=False)
     taken_ns: int  # when the snapshot was begun, by the file system's clock
+    device: int  # of its top folder
 
 
 @dataclass(frozen=True)
@@ -46,23 +48,25 @@ class Taken:
     left_out: tuple[str, ...] = ()  # ignored, inside the scope; named when nothing else changed
 
 
-def open_workspace(hub: Hub, base: str, folder: Path) -> Workspace:
+def open_workspace(hub: Hub, base: str, folder: Path, *, may_mount: bool = True) -> Workspace:
     """Make `folder` a fresh checkout of `base`, replacing what an earlier attempt left there.
 
     Args:
         hub: where `base` is.
         base: the commit to start from.
-        folder: does not exist, or is a left-over; appears complete or not at all.
+        folder: does not exist, or is a left-over; does not afterwards, when this raises.
+        may_mount: False where an agent may not see what is mounted here: then it is a copy.
 
     Raises:
         GitError: the commit is not in the hub, or the copy failed (a full disk).
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    remove_tree(folder)
-    copy_template(hub, base, folder)
+    remove_overlaid(folder)
+    stamps = lay_out(hub, base, folder, with_git=True, may_mount=may_mount)
     os.utime(folder)  # the file system's own clock, which may differ from ours
     taken_ns = min(folder.stat().st_ctime_ns, time.time_ns())
-    return Workspace(folder, base, snapshot_tree(folder), taken_ns)
+    device = folder.stat().st_dev
+    return Workspace(folder, base, stamps or snapshot_tree(folder), taken_ns, device)
 
 
 def take_attempt(
@@ -81,10 +85,13 @@ def take_attempt(
 
     Raises:
         GitError: the hub could not be written.
+        OSError: the workspace is gone, as when somebody has taken it for one of a dead worker.
     """
     base = read_tree(hub.git, workspace.base)
     root_fd = open_folder(workspace.tree)
     try:
+        if os.fstat(root_fd).st_dev != workspace.device:
+            raise OSError(errno.ESTALE, "the workspace is not mounted any more", str(workspace.tree))
         with ignore_rules(hub.path, base) as rules:
             changes = Comparison(
                 root_fd,
@@ -95,6 +102,7 @@ def take_attempt(
                 rules=rules,
                 read_base_links=partial(read_links, hub.git, base),
                 max_file_bytes=max_file_bytes,
+                find_untouched=partial(untouched_folders, workspace.tree),
             ).changes()
         if changes.out_of_scope or changes.refused:
             return _refusal(changes)
@@ -152,5 +160,9 @@ def _encoded(edit: Edit, root_fd: int) -> bytes:
 
 
 def remove_workspace(folder: Path) -> None:
-    """Delete a workspace, whatever the agent did to it; nothing happens when it is not there."""
-    remove_tree(folder)
+    """Delete a workspace, whatever the agent did to it; nothing happens when it is not there.
+
+    Raises:
+        OSError: see `remove_tree`.
+    """
+    remove_overlaid(folder)

@@ -85,6 +85,11 @@ class Sandbox(Protocol):
 class Launcher(Protocol):
     """Starts tool hosts under one kind of isolation."""
 
+    @property
+    def sees_mounts(self) -> bool:
+        """Whether what this process mounts is there for what is started, too."""
+        ...
+
     def open(self, tree: Path, *, labels: Mapping[str, str]) -> Sandbox:
         """Start a tool host on `tree`; `labels` (swarm.run, swarm.attempt …) mark what is started."""
         ...

@@ -82,6 +82,7 @@ class SubprocessLauncher:
 
     def __init__(self, before_open: Callable[[], object] = lambda: None) -> None:
         self._before_open = before_open
+        self.sees_mounts = True
         self.opened: list[SubprocessSandbox] = []
 
     def open(self, tree: Path, *, labels: Mapping[str, str]) -> SubprocessSandbox:

@@ -107,6 +107,8 @@ def test_doctor_names_what_is_there_and_what_is_missing(swarm: Swarm) -> None:
     checks = {check["name"]: check for check in found["checks"]}  # type: ignore[attr-defined]
     assert found["ok"] is True
     assert checks["gates"]["found"] == f"compiles: green on {swarm.git('rev-parse', 'HEAD')[:12]}"
+    assert checks["workspaces"]["found"].startswith(("overlays of a template", "copies of a template"))
+    assert checks["workspaces"]["is_ok"] is True
     assert checks["model"]["is_ok"] is False
     assert "ANTHROPIC_API_KEY" in checks["model"]["hint"]
 

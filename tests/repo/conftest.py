@@ -11,7 +11,9 @@ from merge_board import Board
 from swarm.engine.engine import Engine
 from swarm.engine.wire import HiredisStore
 from swarm.errors import StoreUnreachableError
+from swarm.mounts import unmount_in
 from swarm.repo.hub import Hub
+from swarm.repo.template import why_copied
 from swarm.repo.workspace import Workspace, open_workspace
 from swarm.testing.repository import UserRepository, make_repository
 
@@ -73,7 +75,16 @@ def board(engine: Engine, hub: Hub, user: UserRepository, tmp_path: Path) -> Boa
     return Board(engine, hub, user, tmp_path / "work")
 
 
+@pytest.fixture(params=["overlay", "copy"])
+def way(request: pytest.FixtureRequest, hub: Hub) -> str:
+    """Both ways to make a checkout; the first is left out where this machine cannot."""
+    if request.param == "overlay" and (why := why_copied(hub)):
+        pytest.skip(f"no overlay here: {why}")
+    return str(request.param)
+
+
 @pytest.fixture
-def workspace(hub: Hub, user: UserRepository, tmp_path: Path) -> Workspace:
+def workspace(hub: Hub, user: UserRepository, tmp_path: Path, way: str) -> Iterator[Workspace]:
     """A fresh workspace at the user's HEAD."""
-    return open_workspace(hub, user.head(), tmp_path / "work" / "one")
+    yield open_workspace(hub, user.head(), tmp_path / "work" / "one", may_mount=way == "overlay")
+    unmount_in(tmp_path)

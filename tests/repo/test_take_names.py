@@ -31,14 +31,14 @@ def test_hostile_names_survive_the_round_trip(hub: Hub, workspace: Workspace) ->
 
 
 def test_unreadable_names_of_the_base_do_not_stop_an_attempt(
-    hub: Hub, user: UserRepository, tmp_path: Path
+    hub: Hub, user: UserRepository, tmp_path: Path, way: str
 ) -> None:
     """A repository that holds such names already can still be worked on."""
     for name in UNPRINTABLE_NAMES:
         Path(os.fsdecode(os.fsencode(user.path) + b"/src/" + name)).write_bytes(name)
     base = user.commit({}, "hostile names")
     hub.import_base(user.path)
-    workspace = open_workspace(hub, base, tmp_path / "work" / "hostile")
+    workspace = open_workspace(hub, base, tmp_path / "work" / "hostile", may_mount=way == "overlay")
     (workspace.tree / "src/a.py").write_text("a = 2\n")
 
     taken = take(hub, workspace, "src")
@@ -47,45 +47,13 @@ def test_unreadable_names_of_the_base_do_not_stop_an_attempt(
     assert {b"src/" + name for name in UNPRINTABLE_NAMES} < read_tree(hub.git, str(taken.commit)).keys()
 
 
-def test_a_nested_repository_runs_nothing(hub: Hub, user: UserRepository, tmp_path: Path) -> None:
-    """A submodule's folder with a hostile configuration is never looked into by git."""
-    canary = tmp_path / "canary"
-    (user.path / "sub").mkdir()
-    user.git("update-index", "--add", "--cacheinfo", f"160000,{user.head()},sub")
-    base = user.commit({"src/a.py": "a = 3\n"}, "with a submodule")
-    hub.import_base(user.path)
-    workspace = open_workspace(hub, base, tmp_path / "work" / "evil")
-    evil = UserRepository(workspace.tree / "sub")
-    evil.path.mkdir(exist_ok=True)
-    evil.git("init", "-q")
-    for repository in (evil, UserRepository(workspace.tree)):
-        for key in ("filter.x.clean", "filter.x.process", "core.fsmonitor", "diff.x.command"):
-            repository.git("config", key, f"touch {canary}")
-        (repository.path / ".git/info").mkdir(exist_ok=True)
-        (repository.path / ".git/info/attributes").write_text("* filter=x diff=x\n")
-        (repository.path / ".git/hooks").mkdir(exist_ok=True)
-        hook = repository.path / ".git/hooks/reference-transaction"
-        hook.write_text(f"#!/bin/sh\ntouch {canary}\n")
-        hook.chmod(0o755)
-    canary.unlink(missing_ok=True)
-    (evil.path / "file").write_text("x")
-    (workspace.tree / ".gitattributes").write_text("* filter=x\n")
-    (workspace.tree / "src/a.py").write_text("a = 4\n")
-
-    taken = take(hub, workspace, "**")
-
-    assert taken.paths == (".gitattributes", "src/a.py")
-    assert not canary.exists()
-    assert read_tree(hub.git, str(taken.commit))[b"sub"].mode == "160000"
-
-
-def test_a_submodule_cannot_be_replaced(hub: Hub, user: UserRepository, tmp_path: Path) -> None:
+def test_a_submodule_cannot_be_replaced(hub: Hub, user: UserRepository, tmp_path: Path, way: str) -> None:
     """A file where the base has a submodule, or above it, is refused."""
     (user.path / "deep/sub").mkdir(parents=True)
     user.git("update-index", "--add", "--cacheinfo", f"160000,{user.head()},deep/sub")
     base = user.commit({}, "with a submodule")
     hub.import_base(user.path)
-    workspace = open_workspace(hub, base, tmp_path / "work" / "sub")
+    workspace = open_workspace(hub, base, tmp_path / "work" / "sub", may_mount=way == "overlay")
     remove_workspace(workspace.tree / "deep")
     (workspace.tree / "deep").write_text("x")
 

@@ -12,7 +12,7 @@ from swarm.repo.git import GitError
 from swarm.repo.hub import Hub
 from swarm.repo.template import TEMPLATES_KEPT, TEMPLATES_NAME
 from swarm.repo.tree import read_tree
-from swarm.repo.workspace import open_workspace, remove_workspace
+from swarm.repo.workspace import Workspace, open_workspace, remove_workspace
 from swarm.testing.repository import UserRepository
 
 
@@ -21,7 +21,7 @@ def templates(hub: Hub) -> list[str]:
     return sorted(path.name for path in (hub.home / TEMPLATES_NAME).iterdir() if path.is_dir())
 
 
-def test_files_are_the_blobs_bytes(user: UserRepository, hub: Hub, tmp_path: Path) -> None:
+def test_files_are_the_blobs_bytes(user: UserRepository, hub: Hub, tmp_path: Path, way: str) -> None:
     """No attribute of the repository converts line ends or keywords."""
     content = b"one\r\ntwo $Id$\n"
     user.write({"crlf.txt": content, "lf.txt": "a\nb\n"})
@@ -30,7 +30,7 @@ def test_files_are_the_blobs_bytes(user: UserRepository, hub: Hub, tmp_path: Pat
     base = user.commit({".gitattributes": "* text eol=crlf ident\n"})
     hub.import_base(user.path)
 
-    tree = open_workspace(hub, base, tmp_path / "work" / "one").tree
+    tree = open_workspace(hub, base, tmp_path / "work" / "one", may_mount=way == "overlay").tree
 
     assert (tree / "lf.txt").read_bytes() == b"a\nb\n"
     for path in read_tree(hub.git, base):
@@ -38,10 +38,10 @@ def test_files_are_the_blobs_bytes(user: UserRepository, hub: Hub, tmp_path: Pat
 
 
 def test_the_agent_has_a_clean_repository_without_a_remote(
-    user: UserRepository, hub: Hub, tmp_path: Path
+    user: UserRepository, workspace: Workspace
 ) -> None:
     """`git status` and `git diff` work for the agent; there is nowhere to push."""
-    work = UserRepository(open_workspace(hub, user.head(), tmp_path / "work" / "one").tree)
+    work = UserRepository(workspace.tree)
 
     assert work.head() == user.head()
     assert work.git("status", "--porcelain") == b""
@@ -51,11 +51,10 @@ def test_the_agent_has_a_clean_repository_without_a_remote(
 
 
 def test_a_workspace_shares_no_file_with_hub_or_template(
-    user: UserRepository, hub: Hub, tmp_path: Path
+    user: UserRepository, hub: Hub, tmp_path: Path, workspace: Workspace
 ) -> None:
     """Writing to everything in one workspace reaches neither the hub nor the next workspace."""
-    first = open_workspace(hub, user.head(), tmp_path / "work" / "one")
-    for folder, _, files in os.walk(first.tree):
+    for folder, _, files in os.walk(workspace.tree):
         for path in (Path(folder, name) for name in files):
             path.chmod(0o600)
             path.write_bytes(b"overwritten")
@@ -75,7 +74,8 @@ def test_many_workspaces_at_once_share_one_template(user: UserRepository, hub: H
 
     assert all((each.tree / "src/a.py").read_text() == "a = 1\n" for each in made)
     assert templates(hub) == [user.head()]
-    assert sorted(path.name for path in (tmp_path / "work").iterdir()) == [str(n) for n in range(6)]
+    names = {path.name for path in (tmp_path / "work").iterdir()}
+    assert {name.removesuffix(".layers") for name in names} == {str(n) for n in range(6)}
 
 
 def test_old_templates_go_and_what_killed_makers_left_goes_too(
@@ -96,15 +96,17 @@ def test_old_templates_go_and_what_killed_makers_left_goes_too(
     assert not any("." in name for name in templates(hub))
 
 
-def test_a_leftover_of_an_earlier_attempt_is_replaced(user: UserRepository, hub: Hub, tmp_path: Path) -> None:
+def test_a_leftover_of_an_earlier_attempt_is_replaced(
+    user: UserRepository, hub: Hub, workspace: Workspace, way: str
+) -> None:
     """A killed worker's folder does not stand in the way, and nothing of it is kept."""
-    folder = tmp_path / "work" / "one"
-    open_workspace(hub, user.head(), folder)
-    (folder / "left-over").write_text("x")
+    (workspace.tree / "left-over").write_text("x")
+    (workspace.tree / "README.md").unlink()
 
-    open_workspace(hub, user.head(), folder)
+    open_workspace(hub, user.head(), workspace.tree, may_mount=way == "overlay")
 
-    assert not (folder / "left-over").exists()
+    assert not (workspace.tree / "left-over").exists()
+    assert (workspace.tree / "README.md").read_text() == "hello\n"
 
 
 def test_an_unknown_base_leaves_nothing(hub: Hub, tmp_path: Path) -> None:

@@ -49,7 +49,8 @@ class Ground:
 
     def checkout(self, revision: str) -> AbstractContextManager[Path]:
         """A clean checkout of its own; gone after the block."""
-        return clean_checkout(self.hub, revision)
+        may_mount = self.launcher.sees_mounts
+        return clean_checkout(self.hub, revision, base=self.base, may_mount=may_mount)
 
     @property
     def compares(self) -> bool:

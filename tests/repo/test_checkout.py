@@ -1,0 +1,179 @@
+"""The checkouts that gates run in: the tree and nothing else, whatever it has of its base."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from bare_hub import Bare
+
+from swarm.mounts import overlays, unmount_in
+from swarm.repo.checkout import GATES_NAME, clean_checkout, sweep_checkouts
+from swarm.repo.git import Git
+from swarm.repo.hub import Hub
+from swarm.repo.scan import snapshot_tree
+from swarm.repo.template import TEMPLATES_NAME
+from swarm.testing.repository import UserRepository
+
+
+@pytest.fixture(autouse=True)
+def _unmounted(tmp_path: Path) -> Iterator[None]:
+    """No checkout stays mounted."""
+    yield
+    unmount_in(tmp_path)
+
+
+def laid_out(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Everything in a folder, empty folders too: path -> mode, and content or target."""
+    found = {}
+    for path in folder.rglob("*"):
+        mode = path.lstat().st_mode
+        content = bytes(path.readlink()) if path.is_symlink() else b"" if path.is_dir() else path.read_bytes()
+        found[str(path.relative_to(folder))] = (mode, content)
+    return found
+
+
+def checked_out(hub: Hub, tree: str, folder: Path) -> dict[str, tuple[int, bytes]]:
+    """The same of a checkout by git alone, from nothing."""
+    folder.mkdir()
+    index = {"GIT_INDEX_FILE": f"{folder}.index"}
+    git = Git.at(hub.path, work_tree=folder)
+    git.run("read-tree", tree, env=index)
+    git.run("checkout-index", "--all", env=index)
+    return laid_out(folder)
+
+
+@pytest.fixture
+def changed(user: UserRepository, hub: Hub) -> tuple[str, str]:
+    """A base, and a commit that differs from it in every way that there is."""
+    user.write(
+        {
+            "kept.txt": "kept\n",
+            "edited.txt": "one\n",
+            "run.sh": "#!/bin/sh\n",
+            "becomes": "a file\n",
+            "was/deep/folder.txt": "x\n",
+            "only/deep/gone.txt": "x\n",
+            "crlf.txt": b"a\r\n",
+        }
+    )
+    (user.path / "link").symlink_to("kept.txt")
+    (user.path / "real").symlink_to("src")
+    user.git("add", "-A")
+    for name in ("sub", "lost", "grown"):
+        user.git("update-index", "--add", "--cacheinfo", f"160000,{user.head()},{name}")
+    user.git("commit", "-qm", "base")
+    base = user.head()
+    for name in ("becomes", "only/deep/gone.txt", "was/deep/folder.txt", "link", "real"):
+        (user.path / name).unlink()
+    (user.path / "was/deep").rmdir()
+    (user.path / "was").rmdir()
+    (user.path / "run.sh").chmod(0o755)
+    (user.path / "real").mkdir()
+    (user.path / "link").symlink_to("edited.txt")
+    user.write({"edited.txt": "two\n", "becomes/a/folder": "x\n", "was": "a file\n", "real/new.txt": "x\n"})
+    user.write({".gitattributes": "* text eol=crlf\n", "über/neu\nline": "x\n", "crlf.txt": b"b\r\n"})
+    user.git("rm", "-q", "--cached", "lost", "grown")
+    user.write({"grown/file": "x\n"})
+    user.git("add", "-A", ":!sub")
+    user.git("update-index", "--cacheinfo", f"160000,{base},sub")
+    user.git("commit", "-qm", "changed")
+    hub.import_base(user.path)
+    return base, user.head()
+
+
+def test_a_checkout_is_what_git_would_lay_out(
+    hub: Hub, changed: tuple[str, str], tmp_path: Path, way: str
+) -> None:
+    """To the byte, the mode and the empty folder, in both directions and without any difference."""
+    for number, (base, tree) in enumerate((changed, changed[::-1], changed[:1] * 2)):
+        expected = checked_out(hub, tree, tmp_path / f"expected-{number}")
+
+        with clean_checkout(hub, tree, base=base, may_mount=way == "overlay") as checkout:
+            found = laid_out(checkout)
+
+        assert found == expected
+
+
+def test_there_is_no_git_in_a_checkout_nor_above_it(hub: Hub, changed: tuple[str, str], way: str) -> None:
+    """A gate that looks for a repository finds none in its tree, and none of the hub's objects."""
+    base, tree = changed
+
+    with clean_checkout(hub, tree, base=base, may_mount=way == "overlay") as checkout:
+        names = {path.name for path in checkout.rglob("*")}
+        asked = subprocess.run(
+            ["git", "rev-parse", "--git-dir"],
+            cwd=checkout,
+            env={"PATH": os.environ["PATH"], "GIT_CEILING_DIRECTORIES": str(checkout.parent)},
+            capture_output=True,
+            check=False,
+        )
+
+    assert not names & {".git", "git", "objects", "refs"}
+    assert asked.returncode == 128
+
+
+def test_every_checkout_is_clean(hub: Hub, changed: tuple[str, str], way: str) -> None:
+    """What a gate writes, deletes and renames is in no other checkout, before, beside or after it."""
+    base, tree = changed
+    lay_out = partial(clean_checkout, hub, tree, base=base, may_mount=way == "overlay")
+    with lay_out() as beside:
+        expected = laid_out(beside)
+        with lay_out() as checkout:
+            (checkout / "kept.txt").write_text("spoilt\n")
+            (checkout / "edited.txt").unlink()
+            (checkout / "src").rename(checkout / "moved")
+        assert laid_out(beside) == expected
+    with lay_out() as after:
+        assert laid_out(after) == expected
+
+    assert list((hub.home / GATES_NAME).iterdir()) == []
+    assert not any(overlay.folder.is_relative_to(hub.home) for overlay in overlays())
+
+
+DOOMED = """
+import os, signal, sys
+from pathlib import Path
+from swarm.repo.checkout import clean_checkout
+from swarm.repo.hub import Hub
+hub, base = sys.argv[1:]
+with clean_checkout(Hub(Path(hub)), base, base=base) as checkout:
+    (checkout / "README.md").unlink()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_the_checkout_of_a_killed_merge_queue_is_swept(hub: Hub, user: UserRepository) -> None:
+    """It is taken off and removed; the template that it showed stays whole."""
+    killed = subprocess.run(
+        [sys.executable, "-c", DOOMED, str(hub.path), user.head()],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=False,
+    )
+    template = hub.home / TEMPLATES_NAME / user.head()
+    before = snapshot_tree(template / "tree")
+    left = list((hub.home / GATES_NAME).iterdir())
+
+    sweep_checkouts(hub)
+
+    assert killed.returncode == -signal.SIGKILL
+    assert len(left) == 1
+    assert list((hub.home / GATES_NAME).iterdir()) == []
+    assert before
+    assert snapshot_tree(template / "tree") == before
+
+
+def test_a_checkout_of_a_bare_tree_needs_no_commit(tmp_path: Path) -> None:
+    """The tree of a merge is judged before there is a commit of it."""
+    bare = Bare(Hub.open_or_create(tmp_path / "home" / "repo.git"))
+    base = bare.commit({"a": b"1\n", "b/c": b"1\n"})
+    merged = bare.hub.git.one_line("rev-parse", bare.commit({"a": b"2\n"}, base) + "^{tree}")
+
+    with clean_checkout(bare.hub, merged, base=base) as checkout:
+        found = {path.name: path.read_bytes() for path in checkout.rglob("*")}
+
+    assert found == {"a": b"2\n"}
