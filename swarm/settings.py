@@ -64,6 +64,9 @@ class Settings:
         default=64,
         metadata={"help": "attempts that one run of the gates judges, at most; 1 is each by itself"},
     )
+    ahead: bool = field(
+        default=True, metadata={"help": "judge the next train while the gates of this one run"}
+    )
     max_output_kb: int = field(default=10_240, metadata={"help": "log kept of one attempt, KiB"})
     max_turns: int = field(default=50, metadata={"help": "model turns in one attempt"})
     max_attempt_tokens: int = field(default=400_000, metadata={"help": "model tokens in one attempt"})

@@ -9,12 +9,14 @@ from swarm.cli.output import emit, json_option
 from swarm.errors import RefusedError
 
 if TYPE_CHECKING:
+    from swarm.observe.report_data import Report
     from swarm.repo.gates.gate import GateReport
 
 _TOLD = {
     "created": "{into} now exists, at {commit}",
     "advanced": "{into} was fast-forwarded to {commit}",
     "merged": "{branch} was merged into {into}, at {commit}; the gates are green on both",
+    "squashed": "all of {branch} is one commit on {into}, at {commit}",
     "up_to_date": "{into} holds all of it already, at {commit}",
 }
 
@@ -22,9 +24,10 @@ _TOLD = {
 @click.command()
 @run_argument
 @click.option("--into", required=True, metavar="BRANCH", help="Yours; created where it does not exist.")
+@click.option("--squash", is_flag=True, help="As one commit, not one a task.")
 @json_option
 @pass_context
-def land(context: Context, run: str, into: str, as_json: bool) -> None:
+def land(context: Context, run: str, into: str, squash: bool, as_json: bool) -> None:
     """Bring what a run has landed into a branch of yours: fast-forwarded, else merged.
 
     A merge lands only if the gates are green on it. A branch that is checked out is left alone: no file,
@@ -38,18 +41,21 @@ def land(context: Context, run: str, into: str, as_json: bool) -> None:
             hint=f"`swarm wait {record.run}` blocks until it ends",
         )
     from swarm.base_check import run_on
+    from swarm.engine.snapshot import take_snapshot
     from swarm.fleet.launch import open_launcher
+    from swarm.observe.report import build_report
     from swarm.repo.delivery import deliver
     from swarm.repo.gates.definitions import load_gates
     from swarm.repo.hub import Hub
 
+    message = _message(build_report(take_snapshot(reads, record.run))) if squash else ""
     hub, log = Hub.open_or_create(settings.hub), settings.home / "logs" / "land.gate.log"
 
     def judge(commit: str, defined_in: str) -> "GateReport":
         gates = load_gates(hub, defined_in)
         return run_on(settings, commit, gates, open_launcher(settings), log=log, against=defined_in)
 
-    delivered = deliver(hub, settings.root, record.branch, into, judge=judge)
+    delivered = deliver(hub, settings.root, record.branch, into, judge=judge, squash=message)
     data = {
         "run": record.run,
         "branch": record.branch,
@@ -59,3 +65,13 @@ def land(context: Context, run: str, into: str, as_json: bool) -> None:
     }
     shown = {"branch": record.branch, "into": into, "commit": delivered.commit[:12]}
     emit(data, as_json, lambda: _TOLD[delivered.how].format(**shown))
+
+
+def _message(report: "Report") -> str:
+    """Of the one commit: what the run was for, and what each task that landed was."""
+    from swarm.observe.pull_request import title_of
+    from swarm.observe.wording import one_line
+
+    landed = [row for row in report.tasks if row.commit]
+    told = "\n".join(f"- {row.id}: {one_line(row.description)}" for row in landed)
+    return f"{title_of(report)}\n\n{told}\n\nSwarm-Run: {report.run}\n"

@@ -5,6 +5,7 @@ import re
 import signal
 import sys
 import threading
+from contextlib import closing
 from functools import partial
 
 import click
@@ -115,12 +116,14 @@ def supervisor(context: Context, lifeline: bool, as_json: bool) -> None:
         home=settings.home,
         most=settings.train,
         isolation=f"{settings.isolation} {settings.image}",
+        looks_ahead=settings.ahead,
     )
     publish_to = settings.root if (settings.root / ".git").exists() else None
     archiver = Archiver(engine, settings)
-    Supervisor(
-        engine, hub, merge_queue, worker_id=worker_id, publish_to=publish_to, archiver=archiver
-    ).run_until(lambda: stop.is_set() or is_gone())
+    with closing(merge_queue):
+        Supervisor(
+            engine, hub, merge_queue, worker_id=worker_id, publish_to=publish_to, archiver=archiver
+        ).run_until(lambda: stop.is_set() or is_gone())
 
 
 @click.command()

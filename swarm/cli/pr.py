@@ -37,7 +37,7 @@ def pr(context: Context, run: str, is_to_open: bool, into: str, remote: str, as_
             f"nothing of run {measured.run!r} has landed", hint=f"`swarm report {measured.run}` says why"
         )
     hub = Hub.open_or_create(settings.hub)
-    gates = [shlex.join(gate.command) for gate in load_gates(hub, reads.run(measured.run).base)]
+    gates = [shlex.join(gate.command) or gate.name for gate in load_gates(hub, reads.run(measured.run).base)]
     title, body, url = title_of(measured), body_of(measured, gates), ""
     if is_to_open:
         forge = find_forge()

@@ -1,18 +1,24 @@
 """What supervisors do: take back what nobody works on, rank what is left, and merge what was handed in."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from swarm.engine.caller import Caller
 from swarm.engine.claims import Failure, MergeTicket, Requeued, WorkerProfile
 from swarm.engine.endings import failure_call
 from swarm.engine.replies import decode_requeued, decode_train, refuse
 from swarm.engine.retention import Retention
+from swarm.engine.specs import decode_spec
+from swarm.engine.stored import claim_fields
 from swarm.engine.words import text_of, words_of
-from swarm.keys import Keys, member
+from swarm.keys import Keys, member, split_member
+from swarm.states import TaskState
 
 WORK_A_TICK = 100
 RERANKED = 150
 """So many scores one script changes at most."""
+LOOKED_AT = 300
+"""Attempts, of all runs, among which the next train is looked for."""
 
 
 class Supervision(Retention):
@@ -81,6 +87,25 @@ class Supervision(Retention):
             if word == "EMPTY":
                 return ()
             place = text_of(answer[1])
+
+    def next_attempts(self, train: Sequence[MergeTicket], *, most: int) -> tuple[MergeTicket, ...]:
+        """Who waits for its merge behind this train, in the same run, the best first; at most so many.
+
+        It is a look: nobody has the right to merge them yet, and their merge tokens are 0.
+        """
+        first, found = train[0], list[MergeTicket]()
+        taken = {member(first.run, ticket.task.id) for ticket in train}
+        waiting = words_of(self._one("ZRANGE", self.keys.of("merging"), 0, LOOKED_AT - 1))
+        names = [name for name in waiting if split_member(name)[0] == first.run and name not in taken][:most]
+        fields = ("spec", "claim", "attempt_commit", "state")
+        replies = self._ask([["HMGET", self.keys.of("task", name), *fields] for name in names])
+        for spec, claim, commit, state in map(words_of, replies):
+            if state == TaskState.MERGING:
+                held = claim_fields(claim)
+                look = replace(first, merge_token=0, train_token=0, token=int(held["token"]), commit=commit)
+                task, attempt = decode_spec(spec), int(held["attempt"])
+                found.append(replace(look, task=task, attempt=attempt, base=held["base"]))
+        return tuple(found)
 
     def renew_merge(self, train: Sequence[MergeTicket]) -> tuple[MergeTicket, ...]:
         """Extend the merge slot by a term; returns those of the train that still may land.

@@ -21,6 +21,7 @@ class How(StrEnum):
     CREATED = "created"
     ADVANCED = "advanced"
     MERGED = "merged"
+    SQUASHED = "squashed"
     UP_TO_DATE = "up_to_date"
 
 
@@ -34,7 +35,13 @@ class Delivered:
 
 
 def deliver(
-    hub: Hub, user_repository: Path, branch: str, into: str, *, judge: Callable[[str, str], GateReport]
+    hub: Hub,
+    user_repository: Path,
+    branch: str,
+    into: str,
+    *,
+    judge: Callable[[str, str], GateReport],
+    squash: str = "",
 ) -> Delivered:
     """Bring an integration branch into a branch of the user's, which is created where it does not exist.
 
@@ -45,6 +52,7 @@ def deliver(
         into: the user's.
         judge: runs on a commit of the hub, named first, the gates that another one defines: on a merge, which
             nothing has judged yet, those of the user's branch, which no task can have weakened.
+        squash: the message of one commit that is all of it; empty: a commit a task, as they landed.
 
     Raises:
         UsageError: `into` is no name for a branch, or nothing has landed.
@@ -62,24 +70,41 @@ def deliver(
         )
     known = user.ask("rev-parse", "--verify", "--quiet", branch_ref(into)).succeeded
     current = commit_of(user_repository, branch_ref(into)) if known else ""
-    if not current:
+    if not current and not squash:
         return _move(user, hub, into, tip, How.CREATED)
-    hub.import_base(user_repository, current)
-    if is_ancestor(hub.git, tip, current):
-        return Delivered(into, How.UP_TO_DATE, current)
-    if is_ancestor(hub.git, current, tip):
+    if current:
+        hub.import_base(user_repository, current)
+    onto = current or _start_of(hub, tip)
+    if is_ancestor(hub.git, tip, onto):
+        return Delivered(into, How.UP_TO_DATE, onto)
+    is_ahead = is_ancestor(hub.git, onto, tip)
+    if is_ahead and not squash:
         return _move(user, hub, into, tip, How.ADVANCED)
-    merged = _merge(hub, branch, into, current, tip)
-    report = judge(merged, current)
+    made = _merge(hub, branch, into, onto, tip, squash=squash)
+    if made is None:
+        return Delivered(into, How.UP_TO_DATE, onto)
+    # On what has only landed things behind it the gates have passed already.
+    report = GateReport() if is_ahead else judge(made, onto)
     if report.failure:
         raise RefusedError(
             f"merged into {into!r} the gates are red: {report.failure}",
             hint=f"rebase {into!r}, or run the plan again from it",
         )
-    return _move(user, hub, into, merged, How.MERGED)
+    return _move(user, hub, into, made, How.SQUASHED if squash else How.MERGED)
 
 
-def _merge(hub: Hub, branch: str, into: str, current: str, tip: str) -> str:
+def _start_of(hub: Hub, tip: str) -> str:
+    """The commit that the newest work on an integration branch began with."""
+    bases = {ref.rpartition("/")[2] for ref in hub.refs_under("refs/swarm/base/")}
+    history = hub.git.one_line("rev-list", "--first-parent", tip).splitlines()
+    return next(commit for commit in history if commit in bases)
+
+
+def _merge(hub: Hub, branch: str, into: str, current: str, tip: str, *, squash: str) -> str | None:
+    """The commit of both; with a message for it, one without the integration branch's history.
+
+    None when that would change nothing: it was squashed there before.
+    """
     with Workbench(hub.path) as bench:
         merged = bench.merge(current, tip)
         if isinstance(merged, Conflict):
@@ -87,6 +112,9 @@ def _merge(hub: Hub, branch: str, into: str, current: str, tip: str) -> str:
                 f"{branch!r} conflicts with {into!r} in {', '.join(merged.paths)}",
                 hint=f"`git merge {branch}` on {into}, and settle it there",
             )
+        if squash:
+            is_there = merged.tree == bench.tree_of(current)
+            return None if is_there else bench.commit(merged.tree, current, squash.encode("utf-8", "replace"))
         message = f"Merge branch '{branch}' into {into}\n"
         return bench.commit(merged.tree, current, message.encode(), and_of=tip)
 

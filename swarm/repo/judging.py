@@ -39,6 +39,15 @@ class Judge:
         self._own: dict[tuple[str, str], GateReport] = {}
         self._of_trees: dict[str, GateReport] = {}
 
+    @property
+    def has_gates(self) -> bool:
+        """There is more to ask than the tasks' own commands."""
+        return bool(self._gates)
+
+    def sampled(self, tree: str) -> tuple[Gate, ...]:
+        """The gates that judge a train which ends in this tree."""
+        return tuple(gate for gate in self._gates if is_sampled(gate, tree))
+
     def judge(self, cars: Sequence[Car], tip: str) -> GateReport:
         """The first acceptance that fails, else that of the last car, and what the gates say.
 
@@ -74,7 +83,7 @@ class Judge:
     def _chosen(self, tree: str) -> tuple[Gate, ...]:
         """Those that judge this train: all of its parts, or halving a red one would find nothing."""
         if self._sampled is None:
-            self._sampled = tuple(gate for gate in self._gates if is_sampled(gate, tree))
+            self._sampled = self.sampled(tree)
         return self._sampled
 
     def _run_gates(self, cars: Sequence[Car], tip: str) -> GateReport:

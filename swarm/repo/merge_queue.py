@@ -51,6 +51,7 @@ class MergeQueue:
     Args:
         most: attempts in a train at most; 1 judges each by itself.
         isolation: what `launcher` stands for: a gate that was green is not run again under the same.
+        looks_ahead: while gates run, those of the train that is likely to be next run beside them.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class MergeQueue:
         home: Path,
         most: int = MOST,
         isolation: str = "",
+        looks_ahead: bool = False,
     ) -> None:
         self._engine = engine
         self._hub = hub
@@ -70,7 +72,9 @@ class MergeQueue:
         self._size = TrainSize(most)
         self._reconciler = Reconciler(engine, hub)
         self._cache = GateCache(home, isolation)
-        self._merging = Merging(engine, hub, launcher, self._reconciler, home=home, cache=self._cache)
+        self._merging = Merging(
+            engine, hub, launcher, self._reconciler, home=home, cache=self._cache, looks_ahead=looks_ahead
+        )
         self._log = structlog.get_logger().bind(worker=merger_id)
 
     def reconcile(self) -> tuple[Frozen, ...]:
@@ -82,6 +86,10 @@ class MergeQueue:
         sweep_quarantines()
         self._cache.prune()
         return self._reconciler.reconcile_all()
+
+    def close(self) -> None:
+        """End what still runs ahead of its time."""
+        self._merging.stop_looking_ahead()
 
     def land_train(self) -> tuple[Landing, ...]:
         """Judge the best handed-in attempts of a run whose branch is free; none when there are none.
@@ -123,7 +131,8 @@ class MergeQueue:
             if not rest:
                 return Settled(Verdict(), landed_before=known)
             fence = self._raise_fence(rest[0])
-            return replace(self._merging.settle(rest, record, fence), landed_before=known)
+            settled = self._merging.settle(rest, record, fence, next_most=self._size.after(len(rest)))
+            return replace(settled, landed_before=known)
         except (NotLandingError, StaleTokenError, StoreUnreachableError, RefsBusyError):
             raise
         except ConfigError as error:

@@ -22,6 +22,7 @@ from swarm.repo.quarantine import is_roomy
 from swarm.repo.reconcile import Reconciler
 from swarm.repo.refs import RefChange, branch_ref, fence_ref, task_ref
 from swarm.repo.slot import LeashedLauncher, kept_slot
+from swarm.repo.speculation import Speculation
 from swarm.repo.train import Coupler, Train, Verdict, find_green
 from swarm.repo.workbench import Workbench
 from swarm.sandbox.protocol import Launcher
@@ -57,6 +58,7 @@ class Merging:
         *,
         home: Path,
         cache: GateCache,
+        looks_ahead: bool = False,
     ) -> None:
         self._engine = engine
         self._hub = hub
@@ -64,9 +66,15 @@ class Merging:
         self._reconciler = reconciler
         self._home = home
         self._cache = cache
+        self._looks_ahead = looks_ahead
+        self._ahead: Speculation | None = None
 
-    def settle(self, tickets: Sequence[MergeTicket], record: RunRecord, fence: str) -> Settled:
+    def settle(
+        self, tickets: Sequence[MergeTicket], record: RunRecord, fence: str, *, next_most: int = 1
+    ) -> Settled:
         """Couple on the tip, judge, move the branch; again when it, or the train, has changed meanwhile.
+
+        `next_most` is how long the train after this one may be, if this one is green.
 
         Raises:
             NotLandingError: the train could not be judged, which is the fault of none of them.
@@ -81,8 +89,11 @@ class Merging:
                 tip = self._hub.git.one_line("rev-parse", "--verify", branch_ref(branch))
                 train = Coupler(bench, guard).couple(waiting, tip)
                 bench.keep()
+                self._look_ahead(train, judge, guard, record, next_most)
                 verdict = find_green(train.cars, partial(judge.judge, tip=tip))
                 crashpoint("merge.after_gate")
+                if len(verdict.green) < len(train.cars):
+                    self.stop_looking_ahead()
                 if gone := self._lost(verdict):
                     lost += gone
                     waiting = tuple(ticket for ticket in waiting if ticket not in gone)
@@ -91,6 +102,30 @@ class Merging:
                     reports = {car.ticket.task.id: judge.report(car, *last) for car in verdict.green}
                     return Settled(verdict, train.refused, lost, reports)
         raise not_its_fault(f"branch {branch!r} changed {REDOS} times while this was merged")
+
+    def stop_looking_ahead(self) -> None:
+        """End the gates of what was expected to come next."""
+        if self._ahead:
+            self._ahead.drop()
+        self._ahead = None
+
+    def _look_ahead(self, train: Train, judge: Judge, guard: Guard, record: RunRecord, most: int) -> None:
+        """Take up what is known of this train, and judge the next one beside it."""
+        if self._ahead and train.cars:
+            self._ahead.await_verdict_on(train.cars[-1].tree)
+        self.stop_looking_ahead()
+        if self._looks_ahead and train.cars and judge.has_gates:
+            settled = [car.ticket for car in train.cars] + [ticket for ticket, _ in train.refused]
+            self._ahead = Speculation(
+                self._engine,
+                self._hub,
+                self._launcher,
+                self._cache,
+                guard,
+                choose=judge.sampled,
+                base=record.base,
+            )
+            self._ahead.begin(settled, train.head, most=most)
 
     def _bench(self, tickets: Sequence[MergeTicket]) -> Workbench:
         """In memory, if the train is so long that one pack is less work than a file for each object."""

@@ -21,6 +21,13 @@ class TrainSize:
         """How long the next train may be."""
         return max(1, min(self.most, int(_SHARE_OF_RED * self._judged / self._bad)))
 
+    def after(self, judged: int) -> int:
+        """How long the one after that may be, if so many are judged now and none is bad."""
+        other = TrainSize(self.most)
+        other._bad, other._judged = self._bad, self._judged
+        other.learn(judged, 0)
+        return other.now()
+
     def learn(self, judged: int, bad: int) -> None:
         """So many were judged, and so many of them turned their train red."""
         self._judged += judged

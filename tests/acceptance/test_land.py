@@ -19,6 +19,10 @@ def test_what_a_run_landed_is_taken_into_a_branch(swarm: Swarm) -> None:
     merged = swarm.json("land", "latest", "--into", "release")
     again = swarm.json("land", "latest", "--into", "release")
 
+    one = swarm.json("land", "latest", "--into", "single", "--squash")
+    assert one["how"] == "squashed"
+    said = swarm.git("log", "-1", "--format=%B", "single")
+    assert "- more: write more" in said.splitlines()
     assert (advanced["how"], merged["how"], again["how"]) == ("advanced", "merged", "up_to_date")
     assert "is checked out" in str(checked_out["error"])
     for name in ("out/join.txt", "out/more.txt", "mine.txt"):

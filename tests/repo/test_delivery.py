@@ -105,3 +105,61 @@ def test_what_cannot_land_leaves_the_branch_and_says_why(board: Board) -> None:
     with pytest.raises(RefusedError, match="the gates are red: tests: exit code 1"):
         into(board, "other", RED)
     assert board.user.git("rev-parse", "release").decode().strip() == own
+
+
+def squashed(board: Board, name: str, report: GateReport = GREEN) -> Delivered:
+    """Land the run's branch in one of the user's as one commit."""
+    return deliver(
+        board.hub, board.user.path, board.branch, name, judge=lambda *_commits: report, squash="All of it\n"
+    )
+
+
+def test_squashed_it_is_one_commit_with_the_same_files(board: Board) -> None:
+    """On a branch that is behind, which the gates have passed already; twice is once."""
+    board.user.git("branch", "release")
+    base = board.user.head()
+    board.submit(task("one", "src/a.py"), task("two", "src/b.py"))
+    board.hand_in(write("src/a.py", "a = 2\n"))
+    board.hand_in(write("src/b.py", "b = 2\n"))
+    tip = board.queue().land_train()[-1].commit
+
+    first, second = squashed(board, "release", RED), squashed(board, "release", RED)
+
+    def git(*words: str) -> str:
+        return board.user.git(*words).decode().strip()
+
+    assert (first.how, second.how) == (How.SQUASHED, How.UP_TO_DATE)
+    assert git("rev-parse", "release") == first.commit == second.commit
+    assert git("rev-list", "--count", f"{base}..release") == "1"
+    assert git("rev-parse", "release^") == base
+    assert git("rev-parse", "release^{tree}") == board.hub.resolve(f"{tip}^{{tree}}")
+    assert git("log", "-1", "--format=%B", "release") == "All of it"
+
+
+def test_squashed_into_a_new_branch_it_follows_the_runs_base(board: Board) -> None:
+    """As if that had been fast-forwarded."""
+    base = board.user.head()
+    landed(board)
+
+    delivered = squashed(board, "new", RED)
+
+    assert delivered.how == How.SQUASHED
+    assert board.user.git("rev-parse", "new^").decode().strip() == base
+
+
+def test_squashed_beside_what_a_person_did_it_is_judged(board: Board) -> None:
+    """Red changes nothing; green has both."""
+    board.user.git("branch", "release")
+    landed(board)
+    board.user.git("checkout", "-q", "release")
+    mine = board.user.commit({"src/b.py": "b = 3\n"})
+    board.user.git("checkout", "-q", "main")
+
+    with pytest.raises(RefusedError, match="the gates are red"):
+        squashed(board, "release", RED)
+    delivered = squashed(board, "release", GREEN)
+
+    assert delivered.how == How.SQUASHED
+    assert board.user.git("rev-parse", "release^").decode().strip() == mine
+    assert board.user.git("show", "release:src/a.py") == b"a = 2\n"
+    assert board.user.git("show", "release:src/b.py") == b"b = 3\n"
