@@ -13,8 +13,6 @@ from swarm.repo.scan import Stamp, Survey, UnstableFileError, read_file, survey_
 from swarm.repo.tree import EXECUTABLE, GITLINK, REGULAR, SYMLINK, TreeEntry
 
 UNSTABLE = "was being written while the attempt was taken"
-RACY_NS = 50_000_000
-"""A file touched this shortly before the snapshot may have been written again within one clock tick."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +113,7 @@ class Comparison:
 
     def _may_differ(self, path: bytes, stamp: Stamp) -> bool:
         before = self._snapshot.get(path)
-        return before != stamp or stamp.ctime_ns > self._taken_ns - RACY_NS
+        return before is None or not before.describes(stamp) or stamp.ctime_ns > self._taken_ns
 
     def _compare(self, path: bytes, stamp: Stamp) -> None:
         """Add an edit when content or mode differ from the base; a mere touch does not."""

@@ -55,9 +55,7 @@ _CONFIG = """\
 _AGE_S = 10  # files are made to look this old, so that git does not take them for racily clean
 
 
-def lay_out(
-    hub: Hub, commit: str, folder: Path, *, with_git: bool, may_mount: bool
-) -> dict[bytes, Stamp] | None:
+def lay_out(hub: Hub, commit: str, folder: Path, *, with_git: bool, may_mount: bool) -> dict[bytes, Stamp]:
     """Make `folder` a fresh checkout of `commit`: an overlay of its template, else a copy of that.
 
     Args:
@@ -68,7 +66,7 @@ def lay_out(
         may_mount: False where somebody uses the checkout who may not see what is mounted.
 
     Returns:
-        The stamps of its files, where they are known without looking: those of an overlay.
+        The stamps of its files as far as they are known without looking: of a copy's without ctime and inode.
 
     Raises:
         GitError: the commit is not in the hub, or the copy failed (a full disk).
@@ -79,7 +77,8 @@ def lay_out(
             lay_over(folder, [*[template / _GIT] * with_git, template / _TREE])
             return read_stamps(template / _STAMPS)
         _unpack([template / name for name in (*_PARTS, *[_PACKED_GIT] * with_git)], folder)
-    return None
+        stamps = read_stamps(template / _STAMPS)
+        return {path: stamp._replace(ctime_ns=0, inode=0) for path, stamp in stamps.items()}
 
 
 def why_copied(hub: Hub) -> str:
@@ -224,7 +223,7 @@ def _write_config(path: Path, object_format: str) -> None:
 
 
 def _age_files(tree: Path) -> None:
-    then = time.time() - _AGE_S
+    then = int(time.time()) - _AGE_S  # tar keeps whole seconds
     for folder, _, files in os.walk(tree):
         for name in files:
             os.utime(Path(folder, name), (then, then), follow_symlinks=False)

@@ -18,11 +18,12 @@ from swarm.repo.hub import Hub
 from swarm.repo.ignore import ignore_rules
 from swarm.repo.overlay import remove_overlaid, untouched_folders
 from swarm.repo.paths import quote_path, shown
-from swarm.repo.scan import Stamp, UnstableFileError, open_folder, read_file, snapshot_tree
+from swarm.repo.scan import Stamp, UnstableFileError, open_folder, read_file
 from swarm.repo.template import lay_out
 from swarm.repo.tree import read_links, read_tree
 
 MAX_FILE_BYTES = 100 * 1024 * 1024
+TICK_S = 0.001
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Workspace:
     tree: Path
     base: str
     snapshot: dict[bytes, Stamp] = field(repr=False)
-    taken_ns: int  # when the snapshot was begun, by the file system's clock
+    taken_ns: int  # nothing in it that is newer, by the file system's clock, is as it was laid out
     device: int  # of its top folder
 
 
@@ -63,10 +64,20 @@ def open_workspace(hub: Hub, base: str, folder: Path, *, may_mount: bool = True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     remove_overlaid(folder)
     stamps = lay_out(hub, base, folder, with_git=True, may_mount=may_mount)
-    os.utime(folder)  # the file system's own clock, which may differ from ours
-    taken_ns = min(folder.stat().st_ctime_ns, time.time_ns())
-    device = folder.stat().st_dev
-    return Workspace(folder, base, stamps or snapshot_tree(folder), taken_ns, device)
+    return Workspace(folder, base, stamps, _last_tick_of(folder), folder.stat().st_dev)
+
+
+def _last_tick_of(folder: Path) -> int:
+    """The time of all that has been written so far at the latest, and of nothing that will be.
+
+    By the file system's own clock, which may differ from ours, and goes on in steps of some milliseconds.
+    """
+    os.utime(folder)
+    last_ns = folder.stat().st_ctime_ns
+    while folder.stat().st_ctime_ns == last_ns:
+        time.sleep(TICK_S)
+        os.utime(folder)
+    return last_ns
 
 
 def take_attempt(

@@ -10,6 +10,7 @@ import pytest
 
 from swarm.repo.git import GitError
 from swarm.repo.hub import Hub
+from swarm.repo.scan import snapshot_tree
 from swarm.repo.template import TEMPLATES_KEPT, TEMPLATES_NAME
 from swarm.repo.tree import read_tree
 from swarm.repo.workspace import Workspace, open_workspace, remove_workspace
@@ -35,6 +36,18 @@ def test_files_are_the_blobs_bytes(user: UserRepository, hub: Hub, tmp_path: Pat
     assert (tree / "lf.txt").read_bytes() == b"a\nb\n"
     for path in read_tree(hub.git, base):
         assert (tree / os.fsdecode(path)).read_bytes() == hub.read_blob(f"{base}:{os.fsdecode(path)}")
+
+
+def test_what_nobody_has_touched_need_not_be_read(workspace: Workspace) -> None:
+    """All that was laid out is older than whatever comes later, by a tick of the file system's clock."""
+    laid_out = snapshot_tree(workspace.tree)
+
+    (workspace.tree / "README.md").chmod(0o644)  # as it was
+
+    assert laid_out.keys() == workspace.snapshot.keys()
+    assert all(workspace.snapshot[path].describes(stamp) for path, stamp in laid_out.items())
+    assert all(stamp.ctime_ns <= workspace.taken_ns for stamp in laid_out.values())
+    assert (workspace.tree / "README.md").stat().st_ctime_ns > workspace.taken_ns
 
 
 def test_the_agent_has_a_clean_repository_without_a_remote(
