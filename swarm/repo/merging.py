@@ -89,6 +89,8 @@ class Merging:
                 tip = self._hub.git.one_line("rev-parse", "--verify", branch_ref(branch))
                 train = Coupler(bench, guard).couple(waiting, tip)
                 bench.keep()
+                if self._ahead and train.cars:
+                    self._ahead.await_verdict_on(train.cars[-1].tree, counts=lambda: not leash.is_cut)
                 self._look_ahead(train, judge, guard, record, next_most)
                 verdict = find_green(train.cars, partial(judge.judge, tip=tip))
                 crashpoint("merge.after_gate")
@@ -110,9 +112,7 @@ class Merging:
         self._ahead = None
 
     def _look_ahead(self, train: Train, judge: Judge, guard: Guard, record: RunRecord, most: int) -> None:
-        """Take up what is known of this train, and judge the next one beside it."""
-        if self._ahead and train.cars:
-            self._ahead.await_verdict_on(train.cars[-1].tree)
+        """Judge the next train beside this one."""
         self.stop_looking_ahead()
         if self._looks_ahead and train.cars and judge.has_gates:
             settled = [car.ticket for car in train.cars] + [ticket for ticket, _ in train.refused]

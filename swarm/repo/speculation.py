@@ -24,6 +24,8 @@ from swarm.repo.train import Coupler
 from swarm.repo.workbench import Workbench
 from swarm.sandbox.protocol import Launcher, SandboxEndedError
 
+LOOK_EVERY_S = 0.1
+
 
 class Speculation:
     """One look ahead, in a thread of its own; each is begun once.
@@ -63,13 +65,12 @@ class Speculation:
         )
         self._thread.start()
 
-    def await_verdict_on(self, tree: str) -> None:
-        """Wait for the gates if it is this tree that they run on; end them if it is another."""
+    def await_verdict_on(self, tree: str, *, counts: Callable[[], bool]) -> None:
+        """Wait for the gates, if they run on this tree, for as long as that counts; else end them."""
         self._is_coupled.wait()
-        if self._tree == tree and self._thread is not None:
-            self._thread.join()
-        else:
-            self.drop()
+        while self._tree == tree and counts() and self._thread is not None and self._thread.is_alive():
+            self._thread.join(LOOK_EVERY_S)
+        self.drop()
 
     def drop(self) -> None:
         """End what still runs: the train before it did not pass."""
@@ -97,6 +98,7 @@ class Speculation:
         gates = self._choose(self._tree)
         log = self._hub.home / "logs" / "ahead.gate.log"
         log.parent.mkdir(exist_ok=True)
+        log.unlink(missing_ok=True)
         labels = {"swarm.run": cars[0].ticket.run, "swarm.attempt": f"{cars[0].ticket.run}/ahead"}
         ground = Ground(self._hub, self._tree, self._base, self._leash, labels, log, since=head)
         report = run_gates(gates, ground, find=lambda gate: self._cache.find(ground.tree, gate, self._base))
