@@ -32,7 +32,7 @@ CULPRITS = {
 WHY = {
     "sabotage-test": "tests: exit code 1",
     "sabotage-syntax": "tests: exit code",
-    "sabotage-scope": ".github/workflows/ci.yml",
+    "sabotage-scope": ".claude/settings.json",
     "sabotage-secret": "security: sabotage/keys.py:1: looks like a secret",
     "sabotage-conflict": f"conflicts with what has landed: {CONTESTED}, for the second time",
 }
@@ -48,7 +48,7 @@ def sabotaged(plan: Path, package: str, target: Path) -> Path:
         _task("test", "tests/test_sabotage.py", "def test_it():\n    assert not 'sabotage'\n"),
         _task("syntax", f"src/{package}/__init__.py", "def (\n"),
         _task("secret", "sabotage/keys.py", f"KEY = '{KEY}'\n"),
-        _task("scope", "sabotage/declared.txt", "declared\n", also=".github/workflows/ci.yml"),
+        _task("scope", "sabotage/declared.txt", "declared\n", also=".claude/settings.json"),
         _task("conflict", CONTESTED, "by the task\n", slow=True) | {"max_attempts": 3},
     ]
     # Among the others: in the middle of the plan.
