@@ -115,7 +115,7 @@ def work(rig: Rig, run: str, agent: Agent | None = None, *, until: Callable[[], 
     """Let one worker claim until something holds."""
     worker = rig.worker(agent)
     worker.stopping.is_draining.set()  # no pauses
-    for _ in range(50):
+    for _ in range(15):
         if until():
             return
         with suppress(CrashPointError):
