@@ -229,6 +229,22 @@ def test_the_order_before_the_judge_is_decided_by_the_seed_alone() -> None:
     assert sorted(one.number for one in shuffled(made, seed="run/t/1")) == [1, 2, 3]
 
 
+def test_the_judge_is_shown_the_candidates_in_that_order(rig: Rig) -> None:
+    """And what it names by its number there is what is handed in."""
+    run = rig.submit(task(best_of=5))
+    words = ["one", "two", "three", "four", "five"]
+
+    with models(rig, judge=[choosing(2)]) as model:
+        work(rig, run, Authors(words), until=is_handed_in(rig, run))
+
+    made = [Candidate(number, None) for number in range(1, 6)]
+    order = [words[one.number - 1] for one in shuffled(made, seed=f"{run}/t/1")]
+    (request,) = asked(model, "judge")
+    assert all(f"+{word}\n" in shown_as(request, number) for number, word in enumerate(order, 1))
+    assert order != words
+    assert content(rig, run) == order[1].encode()
+
+
 def test_a_provider_that_fails_in_between_ends_the_attempt_uncharged(rig: Rig) -> None:
     """The candidates that passed wait for the next claim; no further agent is run meanwhile."""
     run = rig.submit(task(best_of=2, review=True))
