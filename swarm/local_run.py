@@ -31,7 +31,7 @@ from swarm.observe.report import build_report, render_report
 from swarm.observe.report_data import Report
 from swarm.observe.watcher import open_watcher
 from swarm.plan.document import dump_plan
-from swarm.plan.model import Plan, TaskSpec
+from swarm.plan.model import Plan, TaskSpec, with_reviews
 from swarm.repo.changed import landed_paths
 from swarm.repo.gates.definitions import load_gates
 from swarm.repo.hub import Hub
@@ -93,6 +93,7 @@ class LocalRun:
         self, plan: Plan, *, key: str = "", deadline_s: float | None = None, fail_fast: bool = False
     ) -> str:
         """Submit a plan; return the run's id."""
+        plan = with_reviews(plan, by_default=self._settings.review)
         check_executors(plan.tasks, self._settings)
         self._connect()
         run = submit_plan(
@@ -240,12 +241,18 @@ def check_executors(tasks: Iterable[TaskSpec], settings: Settings) -> None:
     Raises:
         AuthenticationError: a task needs a model, and neither a credential nor an endpoint is set.
     """
-    needy = next((task.id for task in tasks if task.executor == "messages"), None)
+    needy = next((task for task in tasks if task.needs_model), None)
     if needy is not None and not settings.has_model_credential and not settings.anthropic_base_url:
         raise AuthenticationError(
-            f"task {needy!r} needs a model (executor 'messages'), and no credential is set",
+            f"task {needy.id!r} needs a model ({_what_for(needy)}), and no credential is set",
             hint="set ANTHROPIC_API_KEY; plans of `command` tasks and `swarm demo` need none",
         )
+
+
+def _what_for(task: TaskSpec) -> str:
+    if task.executor == "messages":
+        return "executor 'messages'"
+    return "its review" if task.review else f"the judge of `best_of` {task.best_of}"
 
 
 def submit_plan(
@@ -272,6 +279,7 @@ def submit_plan(
     load_gates(hub, base)
     limits = load_limits(settings.root)
     identity = repository_identity(settings.root)
+    plan = with_reviews(plan, by_default=settings.review)
     try:
         run = engine.submit(
             plan, base=base, key=key, repository=identity, deadline_s=deadline_s, fail_fast=fail_fast

@@ -60,6 +60,10 @@ class Settings:
             "help": "widen: what an attempt changed beyond its files is locked if free; strict: refused"
         },
     )
+    review: bool = field(
+        default=False,
+        metadata={"help": "true: a second model reviews attempts of every task that does not say otherwise"},
+    )
     train: int = field(
         default=64,
         metadata={"help": "attempts that one run of the gates judges, at most; 1 is each by itself"},
@@ -272,6 +276,8 @@ def _convert(name: str, kind: object, raw: object, source: str) -> object:
 
 def _as_type(kind: object, raw: object) -> str | int | float | Path | None:
     """The value as the field's type, or None when it is not one: text of a number is, true is not."""
+    if kind is bool:
+        return {"true": True, "false": False}.get(str(raw).lower())
     if isinstance(raw, bool) or (kind is int and isinstance(raw, float)):
         return None
     if kind is str:

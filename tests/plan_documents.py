@@ -27,6 +27,8 @@ FULL = {
     "deadline_s": None,
     "needs": [],
     "deadline": None,
+    "review": None,
+    "best_of": 1,
 }
 
 

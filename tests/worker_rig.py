@@ -66,6 +66,7 @@ class Rig:
     patience_s: float = 2.0
     project: str = "rig"
     scope: str = "widen"
+    model_url: str = ""
     processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
     engines: list[Engine] = field(default_factory=list)
@@ -90,6 +91,8 @@ class Rig:
             lease_s=self.lease_s,
             drain_s=self.drain_s,
             scope=self.scope,
+            anthropic_api_key="scripted" if self.model_url else "",
+            anthropic_base_url=self.model_url,
         )
 
     def make_engine(self) -> Engine:

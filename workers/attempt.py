@@ -8,13 +8,13 @@ from swarm.crashpoints import crashpoint
 from swarm.engine.claims import Claim, Ending, Expand, Fail, Failure, Finish, HandIn
 from swarm.engine.engine import Engine
 from swarm.errors import RefusedError
+from swarm.models.usage import Usage
 from swarm.observe.wording import LEFT_OUT
 from swarm.plan.expansion import read_expansion
 from swarm.plan.model import Plan, TaskSpec
 from swarm.plan.scope import WriteScope, literal_pattern
 from swarm.repo.changed import changed_paths
 from swarm.repo.hub import Hub
-from swarm.repo.paths import shown
 from swarm.repo.refs import attempt_ref
 from swarm.repo.widening import is_never_widened, why_not_widened
 from swarm.repo.workspace import Taken, Workspace, open_workspace, take_attempt
@@ -24,12 +24,19 @@ from workers.agents.agent import Agent, AgentContext
 from workers.agents.command import failure_of
 from workers.held import HeldSandbox
 from workers.lease import Lease, LeaseLostError
-
-SHOWN_PATHS = 10
+from workers.refusals import ended, out_of_scope, refused, some
 
 
 class StoppedError(Exception):
     """The worker was told to stop now."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What an agent left, durable in the hub; nothing was judged yet."""
+
+    commit: str | None  # None: it changed nothing
+    extra: tuple[str, ...]  # what it changed beyond the write scope
 
 
 @dataclass
@@ -51,6 +58,8 @@ class Attempt:
 
     def __post_init__(self) -> None:
         self._expansion: Plan | None = None
+        self._spent = Usage()
+        self._is_started = False
 
     def produce(self) -> Ending:
         """Do the work; return how it ended.
@@ -60,23 +69,53 @@ class Attempt:
             StoppedError: the worker was told to stop now.
             OSError, SwarmError: the infrastructure failed, not the task.
         """
+        if ending := self.take_up():
+            return ending
+        workspace = self.open(self.claim.base)
+        if ending := self.work(workspace):
+            return ending
+        made = self.take(workspace, attempt_ref(self.claim.run, self.claim.task.id, self.claim.attempt))
+        if isinstance(made, Fail):
+            return made
+        if failure := self.accept(workspace):
+            # Otherwise the next attempt would take this one up as unfinished business, which it is when
+            # nothing was found wrong with it.
+            if failure.kind.is_charged:
+                self.hub.reject_attempts(self.claim.run, self.claim.task.id, upto=self.claim.attempt)
+            return Fail(failure)
+        return self.hand_in(made.commit, made.extra) if made.commit else Finish()
+
+    def take_up(self) -> Ending | None:
+        """Hand in what an earlier worker made durable and did not hand in; None: there is no such thing."""
         if commit := self._find_durable_attempt():
+            self.start()
+            return self.hand_in(commit, self.beyond_scope(commit))
+        return None
+
+    def start(self) -> None:
+        """Tell the engine that the task is running, once."""
+        if not self._is_started:
             self.engine.start(self.claim)
-            return self._hand_in(commit, self._beyond_scope(commit))
-        workspace = open_workspace(
-            self.hub, self.claim.base, self.folder, may_mount=self.launcher.sees_mounts
-        )
-        self._check()
-        self.engine.start(self.claim)
+            self._is_started = True
+
+    def open(self, commit: str) -> Workspace:
+        """A fresh workspace at this commit; with the first one the task counts as running."""
+        workspace = open_workspace(self.hub, commit, self.folder, may_mount=self.launcher.sees_mounts)
+        self.check()
+        self.start()
         crashpoint("worker.after_start")
+        return workspace
+
+    def work(self, workspace: Workspace) -> Fail | Expand | None:
+        """Let an agent work; None when what it did is in the workspace."""
         if failure := self._in_sandbox(workspace, self._run_agent):
             return Fail(failure)
         crashpoint("worker.after_agent")
         if self._expansion:
             many = len(self._expansion.tasks)
-            self._note(f"[swarm: expanded into {many} tasks; what this attempt changed itself is dropped]")
+            self.note(f"[swarm: expanded into {many} tasks; what this attempt changed itself is dropped]")
             return Expand(self._expansion)
-        return self._judge(workspace)
+        return None
 
     def _find_durable_attempt(self) -> str | None:
         """An attempt that an earlier worker made durable but did not hand in, on a base that still holds."""
@@ -97,13 +136,13 @@ class Attempt:
             log=self.log,
             transcript=self.log.with_suffix(".jsonl"),
             evidence=self.claim.evidence,
-            report_usage=self.lease.report_usage,
-            check=self._check,
+            report_usage=lambda usage: self.lease.report_usage(self._spent + usage),
+            check=self.check,
             expand=self._read_expansion,
             extend=self._extend,
         )
         result = self.agents[task.executor]().run(task, sandbox, context)
-        self.lease.report_usage(result.usage)
+        self.spend(result.usage)
         self._expansion = result.expansion
         return result.failure
 
@@ -126,41 +165,44 @@ class Attempt:
         if not extension.is_granted:
             raise LeaseLostError(f"it needs more files, and waits for {extension.waits_for}")
         self.claim = extension.claim
-        self._note(f"[swarm: the write scope is now {', '.join(self.claim.task.files)}]")
+        self.note(f"[swarm: the write scope is now {', '.join(self.claim.task.files)}]")
         return self.claim.task
 
-    def _judge(self, workspace: Workspace) -> Ending:
-        """Take what changed and hold it to the write scope and the acceptance commands."""
+    def spend(self, usage: Usage) -> None:
+        """Add what an agent, a reviewer or a judge has used to what the attempt has."""
+        self._spent += usage
+        self.lease.report_usage(self._spent)
+
+    def take(self, workspace: Workspace, ref: str) -> Made | Fail:
+        """Take what changed, as `ref` in the hub, and hold it to the write scope."""
         claim = self.claim
-        self._check()
-        taken = self._take(workspace, claim.task.files)
+        self.check()
+        taken = self._take(workspace, claim.task.files, ref)
         extra = taken.out_of_scope
         if extra and not taken.refused and self._refuse_widening(extra) is None:
-            taken = self._take(workspace, (*claim.task.files, *map(literal_pattern, extra)))
-        if failure := _refused(taken) or self._refuse_widening(taken.out_of_scope):
+            taken = self._take(workspace, (*claim.task.files, *map(literal_pattern, extra)), ref)
+        if failure := refused(taken) or self._refuse_widening(taken.out_of_scope):
             return Fail(failure)
         if taken.left_out:
-            self._note(LEFT_OUT + _some(taken.left_out))
+            self.note(LEFT_OUT + some(taken.left_out))
         crashpoint("worker.after_attempt")
-        if claim.task.acceptance and (failure := self._in_sandbox(workspace, self._accept)):
-            # Otherwise the next attempt would take this one up as unfinished business, which it is when
-            # nothing was found wrong with it.
-            if failure.kind.is_charged:
-                self.hub.reject_attempts(claim.run, claim.task.id, upto=claim.attempt)
-            return Fail(failure)
-        return self._hand_in(taken.commit, extra) if taken.commit else Finish()
+        return Made(taken.commit, extra)
 
-    def _take(self, workspace: Workspace, scope: Sequence[str]) -> Taken:
+    def accept(self, workspace: Workspace) -> Failure | None:
+        """Run the task's acceptance commands where the work was done."""
+        return self._in_sandbox(workspace, self._accept) if self.claim.task.acceptance else None
+
+    def _take(self, workspace: Workspace, scope: Sequence[str], ref: str) -> Taken:
         claim = self.claim
         return take_attempt(
             self.hub,
             workspace,
             scope=WriteScope(scope),
             message=f"{claim.task.id}: attempt {claim.attempt}\n",
-            ref=attempt_ref(claim.run, claim.task.id, claim.attempt),
+            ref=ref,
         )
 
-    def _hand_in(self, commit: str, extra: Sequence[str]) -> Ending:
+    def hand_in(self, commit: str, extra: Sequence[str]) -> Ending:
         """Hand a durable attempt in, with what it changed beyond its write scope if that can be had.
 
         Raises:
@@ -171,16 +213,16 @@ class Attempt:
             try:
                 self._extend([literal_pattern(path) for path in extra], [])
             except RefusedError as error:
-                failure = _out_of_scope(extra, error.message)
+                failure = out_of_scope(extra, error.message)
             except LeaseLostError as error:
-                self._note(f"[swarm: put back, with what it has done: {error}]")
+                self.note(f"[swarm: put back, with what it has done: {error}]")
                 raise
         if failure:
             self.hub.reject_attempts(self.claim.run, self.claim.task.id, upto=self.claim.attempt)
             return Fail(failure)
         return HandIn(commit)
 
-    def _beyond_scope(self, commit: str) -> list[str]:
+    def beyond_scope(self, commit: str) -> list[str]:
         """What a durable attempt changed outside the write scope as it is now."""
         scope = WriteScope(self.claim.task.files)
         return [
@@ -192,11 +234,11 @@ class Attempt:
         if not extra:
             return None
         if not self.is_widening:
-            return _out_of_scope(extra)
+            return out_of_scope(extra)
         why = why_not_widened(self.claim.task.files, extra)
-        return _out_of_scope(extra, why) if why else None
+        return out_of_scope(extra, why) if why else None
 
-    def _note(self, line: str) -> None:
+    def note(self, line: str) -> None:
         """Say something on a line of its own in the attempt's log."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab+") as log:
@@ -220,52 +262,16 @@ class Attempt:
 
     def _in_sandbox(self, workspace: Workspace, use: Callable[[Sandbox], Failure | None]) -> Failure | None:
         """Use a fresh sandbox on the workspace; afterwards all that ran in it is dead."""
-        self._check()
+        self.check()
         sandbox = self.launcher.open(workspace.tree, labels=self.labels)
         with self.held.holding(sandbox):
             try:
                 return use(sandbox)
             except SandboxEndedError as error:
-                self._check()
-                return _ended(sandbox, error)
+                self.check()
+                return ended(sandbox, error)
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raise when the claim is lost, or the worker was told to stop now."""
         self.check_stop()
         self.lease.check()
-
-
-def _ended(sandbox: Sandbox, error: SandboxEndedError) -> Failure:
-    """A sandbox that neither we nor a lost lease ended: it was killed, or something in it is charged."""
-    ending = sandbox.ending()
-    if ending is not None and ending.ran_out_of_memory:
-        return Failure(FailureKind.OOM, ending.reason or "the sandbox ran out of memory")
-    if ending is not None and ending.was_killed:
-        return Failure(FailureKind.INFRASTRUCTURE, f"the sandbox was killed during the attempt: {error}")
-    return Failure(FailureKind.TASK_ERROR, f"the sandbox ended during the attempt: {error}")
-
-
-def _refused(taken: Taken) -> Failure | None:
-    """What can land in no scope; with it goes what is beyond this one."""
-    if not taken.refused:
-        return None
-    beyond = ["Changed outside the write scope:", *_shown(taken.out_of_scope)] if taken.out_of_scope else []
-    return Failure(
-        FailureKind.POLICY if taken.is_escape else FailureKind.OUT_OF_SCOPE,
-        f"left what cannot land: {_some(taken.refused)}",
-        "\n".join(["Cannot land:", *taken.refused, *beyond]),
-    )
-
-
-def _out_of_scope(extra: Sequence[str], why: str = "") -> Failure:
-    paths = _shown(extra)
-    reason = f"changed outside the write scope: {_some(paths)}" + (f" ({why})" if why else "")
-    return Failure(FailureKind.OUT_OF_SCOPE, reason, "\n".join(["Changed outside the write scope:", *paths]))
-
-
-def _shown(paths: Sequence[str]) -> list[str]:
-    return [shown(path.encode()) for path in paths]
-
-
-def _some(paths: Sequence[str]) -> str:
-    rest = len(paths) - SHOWN_PATHS
-    return ", ".join(paths[:SHOWN_PATHS]) + (f" and {rest} more" if rest > 0 else "")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 
 import structlog
@@ -21,9 +22,11 @@ from swarm.settings import Settings, attempt_log
 from swarm.states import FailureKind
 from workers.agents.agent import Agent
 from workers.attempt import Attempt, StoppedError
+from workers.choosing import Choosing, is_chosen
 from workers.held import HeldSandbox
 from workers.lease import Lease, LeaseLostError
 from workers.outcome import describe
+from workers.reviewer import open_reviewer
 from workers.stopping import Stopping
 from workers.ticking import Ticking
 
@@ -54,6 +57,7 @@ class Worker:
         self._done = self._failed = 0
         self._beat_at_s = float("-inf")
         self._pause_s = 0.0
+        self._reviewer = cache(partial(open_reviewer, self.settings))
         self._log = structlog.get_logger().bind(worker=self.profile.worker_id)
         self.stopping = Stopping(
             drain_s=self.settings.drain_s, on_stop=self._held.kill, on_stuck=self._let_go
@@ -149,7 +153,9 @@ class Worker:
             crashpoint("worker.after_claim")
             self._log.info("task claimed")
             self._show(self.engine, "busy")
-            outcome = self._attempt(claim, lease, folder).produce()
+            attempt = self._attempt(claim, lease, folder)
+            # Before anything is done: without a credential nobody could say what to make of it.
+            outcome = (Choosing(attempt, self._reviewer()) if is_chosen(claim.task) else attempt).produce()
             if isinstance(outcome, HandIn):
                 crashpoint("worker.before_hand_in")
         except (LeaseLostError, StaleTokenError) as error:

@@ -30,6 +30,11 @@ deadline_option = click.option(
 fail_fast_option = click.option(
     "--fail-fast", is_flag=True, help="Call off the rest when a task fails; else what can go on does."
 )
+review_option = click.option(
+    "--review/--no-review",
+    default=None,
+    help="Whether a second model must approve attempts of the tasks that do not say so themselves.",
+)
 
 
 @click.command()
@@ -49,6 +54,7 @@ fail_fast_option = click.option(
     type=click.Choice(["widen", "strict"]),
     help="What becomes of changes beyond a task's files: locked if free, or refused.",
 )
+@review_option
 @click.option("--key", default="", help="Makes the same plan on the same commit a new run.")
 @deadline_option
 @fail_fast_option
@@ -63,6 +69,7 @@ def run(
     isolation: str | None,
     image: str | None,
     scope: str | None,
+    review: bool | None,
     key: str,
     deadline_s: float | None,
     fail_fast: bool,
@@ -74,7 +81,7 @@ def run(
     """
     if (file is None) == (resume is None):
         raise UsageError("say what to run: a FILE, or --resume RUN", hint="for example `swarm run plan.json`")
-    settings = context.settings(workers=workers, isolation=isolation, image=image, scope=scope)
+    settings = context.settings(workers=workers, isolation=isolation, image=image, scope=scope, review=review)
     from swarm.cli.session import Session
 
     session = Session(settings, as_json=as_json)
@@ -92,6 +99,7 @@ def run(
 
 @click.command()
 @click.argument("file", type=FilePath())
+@review_option
 @click.option("--key", default="", help="Makes the same plan on the same commit a new run.")
 @deadline_option
 @fail_fast_option
@@ -101,6 +109,7 @@ def run(
 def submit(
     context: Context,
     file: Path,
+    review: bool | None,
     key: str,
     deadline_s: float | None,
     fail_fast: bool,
@@ -109,7 +118,7 @@ def submit(
 ) -> None:
     """Queue a plan and print the run's id; workers elsewhere do it."""
     del yes
-    settings = context.settings()
+    settings = context.settings(review=review)
     from swarm.local_run import ended_before, open_queue, submit_plan
 
     click.get_current_context().with_resource(waiting(f"submitting {file}"))

@@ -92,7 +92,17 @@ def _label(task: TaskSpec, under: str, states: Mapping[str, TaskState] | None) -
     others = [dep for dep in task.dependencies if dep != under]
     after = f"  (also after {_some(others)})" if others else ""
     files = f"  {_some(task.files)}" if task.files else ""
-    return f"{head}{one_line(task.id)}  {task.type} {duration(task.estimate_s)}{state}{files}{after}"
+    more = f"{state}{files}{_looked_at(task)}{after}"
+    return f"{head}{one_line(task.id)}  {task.type} {duration(task.estimate_s)}{more}"
+
+
+def _looked_at(task: TaskSpec) -> str:
+    """Who looks at its attempts before they are handed in; nothing where nobody does."""
+    words = [
+        *(["reviewed"] if task.review else []),
+        *([f"best of {task.best_of}"] if task.best_of > 1 else []),
+    ]
+    return f"  ({', '.join(words)})" if words else ""
 
 
 def _some(names: Sequence[str]) -> str:

@@ -14,7 +14,15 @@ from pydantic_core import ErrorDetails
 from swarm.errors import PlanError, Problem
 from swarm.plan.checks import MAX_TEXT_BYTES, find_problems
 from swarm.plan.graph import topological_order
-from swarm.plan.model import DEFAULT_ESTIMATE_S, DEFAULT_TYPE, MAX_SECONDS, MOST_PRIORITY, Plan, TaskSpec
+from swarm.plan.model import (
+    DEFAULT_ESTIMATE_S,
+    DEFAULT_TYPE,
+    MAX_SECONDS,
+    MOST_CANDIDATES,
+    MOST_PRIORITY,
+    Plan,
+    TaskSpec,
+)
 from swarm.plan.reading import path_of, problems_error, read_json, shown
 from swarm.plan.scope import normalise_pattern
 from swarm.plan.spelling import MEANT, nearest
@@ -72,6 +80,12 @@ class TaskDocument(BaseModel):
         default=None, description="Seconds after the run's submission; it fails if it has not ended by then."
     )
     deadline: Text | None = Field(default=None, description="ISO 8601 time by which it should be done.")
+    review: bool | None = Field(
+        default=None, description="Whether a second model must approve each attempt; else the run's default."
+    )
+    best_of: Annotated[int, Field(ge=1, le=MOST_CANDIDATES)] = Field(
+        default=1, description="Agents that try it, each by itself; a judge picks among what passes."
+    )
 
 
 class PlanDocument(BaseModel):

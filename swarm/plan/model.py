@@ -1,12 +1,14 @@
 """A plan and its tasks: the values that everything else passes on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 DEFAULT_TYPE = "general"
 DEFAULT_ESTIMATE_S = 300.0
 MAX_SECONDS = 30 * 24 * 3600.0
 """The longest estimate, timeout and deadline."""
+MOST_CANDIDATES = 5
+"""Agents that may try one task in one attempt."""
 SERVED_EXECUTORS = ("command", "messages")
 MOST_PRIORITY = 49
 """The dispatch score has room for priorities from -49 to 49 between two ranks."""
@@ -36,11 +38,29 @@ class TaskSpec:
     deadline: str | None = None  # ISO 8601
     needs: tuple[str, ...] = ()  # tags that its worker must have
     deadline_s: float | None = None  # from the run's submission; what has not ended by then fails
+    review: bool | None = None  # a reviewer's word on every attempt; None: as the run's submission says
+    best_of: int = 1  # agents that try it in one attempt, each by itself; a judge picks
+
+    @property
+    def needs_model(self) -> bool:
+        """Whoever works on it asks a model: the agent, its reviewer, or the judge of several."""
+        return self.executor == "messages" or bool(self.review) or self.best_of > 1
 
 
 def queue_of(task: TaskSpec) -> str:
     """The name of a task's queue: its type and the tags that it needs, such as `docs+gpu`."""
     return "+".join([task.type, *sorted(set(task.needs))]) if task.needs else task.type
+
+
+def with_reviews(plan: "Plan", *, by_default: bool) -> "Plan":
+    """The plan with a review of every task that does not say whether it wants one, if that is the default.
+
+    Decided when a run is submitted, and stored with its tasks: no worker's own settings can waive it.
+    """
+    if not by_default:
+        return plan
+    tasks = (replace(task, review=True) if task.review is None else task for task in plan.tasks)
+    return replace(plan, tasks=tuple(tasks))
 
 
 @dataclass(frozen=True)

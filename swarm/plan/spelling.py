@@ -26,6 +26,8 @@ MEANT = {
     "argv": "command",
     "run": "command",
     "checks": "acceptance",
+    "reviewed": "review",
+    "candidates": "best_of",
     "tests": "acceptance",
 }
 """Field names that other plan formats use, and ours."""

@@ -13,7 +13,7 @@ MOST_EDGES = 1_000
 """One script stores a sub-plan; a part of it may be expanded in its turn."""
 MOST_ID_CHARS = 200
 
-INHERITED = ("type", "needs", "tier", "timeout_s", "max_attempts", "priority")
+INHERITED = ("type", "needs", "tier", "timeout_s", "max_attempts", "priority", "review")
 """What a task of a sub-plan that does not say so itself has from the one it is a part of."""
 ACCEPT = "accept"
 """The id of the part that holds all others to the acceptance commands of the task they stand for."""

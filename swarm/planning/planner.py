@@ -4,7 +4,6 @@ What the model said is on disk before anyone judges it, so that no failure loses
 """
 
 import json
-import re
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Protocol
 
 from swarm.errors import PlanError, Problem
 from swarm.models.reply import Json, Reply
+from swarm.models.structured import json_in
 from swarm.models.usage import Usage
 from swarm.plan.document import parse_plan
 from swarm.plan.lint import lint
@@ -23,7 +23,6 @@ MAX_TOKENS = 32_000
 TIMEOUT_S = 1_200.0
 SOURCE = "the model's plan"
 _PROBLEMS_SENT = 50
-_FENCED = re.compile(r"```(?:json)?\s*\n(.*?)\n\s*```", re.DOTALL)
 
 
 class Asks(Protocol):
@@ -116,7 +115,7 @@ class _Conversation:
                 f"the model's plan is longer than {2 * MAX_TOKENS} tokens; plan a part of it at a time"
             )
         # Some models begin anew instead of going on.
-        return second.text if _is_json(_json_in(second.text)) else reply.text + second.text
+        return second.text if _is_json(json_in(second.text)) else reply.text + second.text
 
     def _ask(self, schema: Json | None) -> Reply:
         reply = self._client.create(
@@ -162,23 +161,11 @@ def _cached(text: str) -> Json:
 def _judged(answer: str) -> tuple[Plan | None, list[Problem]]:
     """The plan, or all that is wrong with it; what the linter calls an error counts as wrong."""
     try:
-        plan = parse_plan(_json_in(answer), source=SOURCE)
+        plan = parse_plan(json_in(answer), source=SOURCE)
     except PlanError as error:
         return None, list(error.problems) or [Problem("$", error.message)]
     errors = [Problem(f.path, f.message, f.hint) for f in lint(plan) if f.level == "error"]
     return (None, errors) if errors else (plan, [])
-
-
-def _json_in(answer: str) -> str:
-    """The JSON of an answer that wraps it in a fence or in words, as models without structured output do."""
-    text = answer.strip()
-    if text.startswith(("{", "[")):
-        return text
-    fenced = _FENCED.search(text)
-    if fenced:
-        return fenced[1]
-    start, end = text.find("{"), text.rfind("}")
-    return text[start : end + 1] if 0 <= start < end else text
 
 
 def _is_json(text: str) -> bool:

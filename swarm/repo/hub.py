@@ -6,7 +6,7 @@ The user's repository is only ever read from (`import_base`), and written in one
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,7 +96,7 @@ class Hub:
         with self.writing_refs() as writer:
             existing = self.tip(branch)
             if existing is None:
-                _check(writer, [RefChange("create", branch_ref(branch), new=commit)])
+                apply_all(writer, [RefChange("create", branch_ref(branch), new=commit)])
         return existing or commit
 
     def publish(self, user_repository: Path, branch: str) -> Published:
@@ -191,13 +191,13 @@ class Hub:
             new = self.git.run("hash-object", "-w", "--stdin", stdin=content).decode().strip()
             if new != blob:
                 verb = "update" if blob else "create"
-                _check(writer, [RefChange(verb, ref, new=new, old=blob or "")])
+                apply_all(writer, [RefChange(verb, ref, new=new, old=blob or "")])
         return new
 
     def create_refs(self, refs: dict[str, str]) -> None:
         """Create refs, or move existing ones: name -> object id."""
         with self.writing_refs() as writer:
-            _check(writer, [RefChange("update", ref, new=target) for ref, target in refs.items()])
+            apply_all(writer, [RefChange("update", ref, new=target) for ref, target in refs.items()])
 
     def reject_attempts(self, run: str, task: str, *, upto: int) -> None:
         """Keep attempts up to a number for people to look at; `find_attempt` finds them never again."""
@@ -209,7 +209,7 @@ class Hub:
                 RefChange("update", ref.replace(attempt, rejected, 1), new=commit)
                 for ref, commit in found.items()
             ]
-            _check(writer, [*kept, *(RefChange("delete", ref, old=old) for ref, old in found.items())])
+            apply_all(writer, [*kept, *(RefChange("delete", ref, old=old) for ref, old in found.items())])
 
     def tidy(self) -> None:
         """Put small packs together once there are many: each is looked into for every object.
@@ -233,15 +233,16 @@ class Hub:
         names += [task_ref("approved", run, task) for task in attempts]
         with self.writing_refs() as writer:
             found = self.refs_named(*names)
-            _check(writer, [RefChange("delete", ref, old=old) for ref, old in found.items()])
+            apply_all(writer, [RefChange("delete", ref, old=old) for ref, old in found.items()])
 
     def sweep_attempts(self, run: str, *tasks: str) -> None:
         """Delete the attempts of these tasks, judged and unjudged, and what was approved. Safe to repeat."""
-        folders = [task_ref(kind, run, task) + "/" for task in tasks for kind in ("attempt", "rejected")]
+        kinds = ("attempt", "rejected", "candidate", "passed")
+        folders = [task_ref(kind, run, task) + "/" for task in tasks for kind in kinds]
         approved = [task_ref("approved", run, task) for task in tasks]
         with self.writing_refs() as writer:
             found = self.refs_under(*folders, *approved)
-            _check(writer, [RefChange("delete", ref, old=old) for ref, old in found.items()])
+            apply_all(writer, [RefChange("delete", ref, old=old) for ref, old in found.items()])
 
 
 def find_attempt(hub: Hub, run: str, task: str) -> AttemptRef | None:
@@ -249,7 +250,12 @@ def find_attempt(hub: Hub, run: str, task: str) -> AttemptRef | None:
     return hub.find_attempt(run, task)
 
 
-def _check(writer: RefWriter, changes: list[RefChange]) -> None:
+def apply_all(writer: RefWriter, changes: Sequence[RefChange]) -> None:
+    """Make all of these changes, or none.
+
+    Raises:
+        GitError: git refused them.
+    """
     if not changes:
         return
     answer = writer.transact(changes)

@@ -6,6 +6,8 @@
     refs/swarm/base/<commit>                  keeps an imported commit
     refs/swarm/attempt/<run>/<task>/<n>       a durable attempt that waits for its merge
     refs/swarm/rejected/<run>/<task>/<n>      an attempt that was sent back
+    refs/swarm/candidate/<run>/<task>/<n>.<k> made by the k-th agent of attempt n, and not yet judged
+    refs/swarm/passed/<run>/<task>/<n>.<k>    the same when it has passed; none was chosen yet
     refs/swarm/approved/<run>/<task>          tag of the attempt that a person approved: who, when and why
     refs/swarm/fence/<branch>                 blob: the highest merge token that has begun
     refs/swarm/done/<run>/<task>              the landed commit; guards against a second landing
@@ -54,7 +56,7 @@ def fence_ref(branch: str) -> str:
 
 
 def task_ref(kind: str, run: str, task: str) -> str:
-    """A task's ref of one kind: `attempt`, `rejected` (folders), `approved`, `done` or `unchanged`."""
+    """A task's ref of one kind: `approved`, `done` or `unchanged`; the others are folders."""
     return f"refs/swarm/{kind}/{run}/{hash_task(task)}"
 
 

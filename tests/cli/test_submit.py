@@ -132,3 +132,14 @@ def test_a_submission_whose_server_is_put_down_is_to_be_repeated(folder: Path, p
 def processed(store: Store) -> int:
     """How many commands the server has had, this one included."""
     return int(text_of(store.call("INFO", "stats")).partition("total_commands_processed:")[2].split()[0])
+
+
+@pytest.mark.parametrize(("flags", "is_reviewed"), [((), None), (("--review",), True)])
+def test_review_is_stored_with_the_tasks_of_the_run(
+    swarm: Swarm, bench: Bench, plan: str, flags: tuple[str, ...], *, is_reviewed: bool | None
+) -> None:
+    """So that no worker's own settings decide it."""
+    run = swarm("submit", plan, "--json", *flags).json()["run"]
+
+    (task,) = bench.engine.tasks(run)
+    assert task.spec.review is is_reviewed

@@ -1,5 +1,7 @@
 """Drawings of plans and runs."""
 
+from dataclasses import replace
+
 from swarm.observe.drawing import MOST_LEVELS, draw_dot, draw_mermaid, draw_tree
 from swarm.plan.model import Plan, TaskSpec
 from swarm.states import TaskState
@@ -72,3 +74,15 @@ def test_names_cannot_break_out_of_a_dot_string() -> None:
     lines = draw_dot(Plan((task('q"; x\\'), task("b", 'q"; x\\')))).splitlines()
 
     assert '  "q\\"; x\\\\" -> "b";' in lines
+
+
+def test_a_tree_says_who_looks_at_attempts() -> None:
+    """A reviewer, a judge of several, or nobody."""
+    looked_at = replace(task("a", files=("a.py",)), review=True, best_of=3)
+    reviewed = replace(task("b"), review=True)
+
+    assert draw_tree(Plan((looked_at, reviewed, task("c")))).splitlines() == [
+        "a  general 1m00s  a.py  (reviewed, best of 3)",
+        "b  general 1m00s  (reviewed)",
+        "c  general 1m00s",
+    ]

@@ -22,6 +22,7 @@ WHOLE = TaskSpec(
     max_attempts=2,
     priority=4,
     files=("src/", "docs/*.md"),
+    review=True,
 )
 
 
@@ -33,7 +34,7 @@ def faults(rows: object, whole: TaskSpec = WHOLE) -> str:
 
 
 def test_what_a_part_does_not_say_it_inherits() -> None:
-    """Type, tags, tier, time limit, attempts and priority; not what it is to do or where."""
+    """Type, tags, tier, time limit, attempts, priority and review; not what it is to do or where."""
     plan = read_expansion('[{"id": "a", "description": "x"}]', WHOLE, bounds=WHOLE.files)
 
     (part,) = plan.tasks

@@ -9,19 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol  # content blocks are JSON from outside; each is checked before use
 
 from swarm.engine.claims import Failure
-from swarm.errors import (
-    AuthenticationError,
-    LimitReachedError,
-    ModelRequestError,
-    ModelUnreachableError,
-    SwarmError,
-)
 from swarm.models.usage import Usage
 from swarm.plan.model import Plan, TaskSpec
 from swarm.sandbox.protocol import Sandbox
 from swarm.states import FailureKind
 from workers.agents.agent import AgentContext, AgentResult
 from workers.agents.briefing import brief, system_prompt
+from workers.agents.provider import NO_ANSWER, provider_failure
 from workers.agents.transcript import Transcript
 from workers.asking import ASKING, EXPAND, EXTEND, ask_to_expand, ask_to_extend
 from workers.prompts import load_prompt
@@ -111,13 +105,8 @@ class MessagesAgent:
                     max_tokens=MAX_ANSWER_TOKENS,
                     timeout_s=min(conversation.left_s(), TURN_LIMIT_S),
                 )
-            except (
-                AuthenticationError,
-                ModelRequestError,
-                ModelUnreachableError,
-                LimitReachedError,
-            ) as error:
-                failure = conversation.limit_reached(self._limits.max_tokens) or _provider_failure(error)
+            except NO_ANSWER as error:
+                failure = conversation.limit_reached(self._limits.max_tokens) or provider_failure(error)
                 return conversation.result(failure)
             if (result := conversation.take(reply)) is not None:
                 return result
@@ -254,11 +243,3 @@ def _unusable(stop_reason: str, text: str) -> Failure:
     return Failure(
         FailureKind.PROVIDER, f"the model's turn ended with {stop_reason!r} and nothing usable", text
     )
-
-
-def _provider_failure(error: SwarmError) -> Failure:
-    """Not charged; a refused key, a wrong request or spent credit is not worth a second try."""
-    reason = f"{error.message} ({error.hint})" if error.hint else error.message
-    is_final = isinstance(error, AuthenticationError | ModelRequestError | LimitReachedError)
-    kind = FailureKind.LIMIT if isinstance(error, LimitReachedError) else FailureKind.PROVIDER
-    return Failure(kind, reason, retryable=not is_final)

@@ -19,10 +19,14 @@ class Transcript:
 
     def add(self, message: Mapping[str, Any], **facts: object) -> None:
         """Record a message of the conversation; `facts` (stop_reason, tokens) go beside it."""
-        with self._transcript.open("a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(json.dumps({**facts, **message}, ensure_ascii=False) + "\n")
+        self.keep(message, **facts)
         with self._log.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.writelines(f"{line}\n" for line in _readable(message))
+
+    def keep(self, message: Mapping[str, Any], **facts: object) -> None:
+        """Record a message for replay alone: it is too long to read, or is said elsewhere."""
+        with self._transcript.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(json.dumps({**facts, **message}, ensure_ascii=False) + "\n")
 
 
 def _readable(message: Mapping[str, Any]) -> list[str]:
