@@ -10,6 +10,7 @@ measured, for ext4 makes files slowly for a while after many were deleted.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -28,7 +29,7 @@ from pathlib import Path
 
 from swarm.plan.scope import WriteScope
 from swarm.repo.checkout import clean_checkout
-from swarm.repo.git import Git
+from swarm.repo.git import Git, GitError
 from swarm.repo.hub import Hub
 from swarm.repo.overlay import layers_of
 from swarm.repo.template import why_copied
@@ -38,6 +39,7 @@ from swarm.testing.repository import UserRepository
 CHANGES = 9
 WAYS = ("worktree", "overlay", "copy")
 IDENTITY = "x <x@x> 0 +0000"
+WORKTREE_TRIES = 5
 TIMES = {False: "one", True: "at_once"}
 
 
@@ -53,9 +55,19 @@ class Bench:
     def make(self, way: str, folder: Path) -> None:
         """One workspace, from nothing to where an agent could begin."""
         if way == "worktree":
-            self.user.git("worktree", "add", "-q", "--detach", str(folder), self.base)
+            self._add_worktree(folder)
         else:
             open_workspace(self.hub, self.base, folder, may_mount=way == "overlay")
+
+    def _add_worktree(self, folder: Path) -> None:
+        """As its users do where many start at once: again, when it met another's half-written record."""
+        add = partial(self.user.git, "worktree", "add", "-q", "--detach", str(folder), self.base)
+        for _ in range(WORKTREE_TRIES - 1):
+            with contextlib.suppress(GitError):
+                add()
+                return
+            shutil.rmtree(folder, ignore_errors=True)
+        add()
 
 
 def stream(files: int, rng: random.Random) -> Iterator[bytes]:
