@@ -24,12 +24,12 @@ from swarm.engine.claims import WorkerProfile
 from swarm.engine.connect import open_store
 from swarm.engine.engine import Engine
 from swarm.plan.model import Plan, TaskSpec
-from swarm.repo.git import Git
-from swarm.repo.hub import Hub
-from swarm.repo.landing import Outcome
-from swarm.repo.merge_queue import MergeQueue
-from swarm.repo.refs import attempt_ref, base_ref
-from swarm.repo.train_size import MOST
+from swarm.repo.git.command import Git
+from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.refs import attempt_ref, base_ref
+from swarm.repo.merging.landing import Outcome
+from swarm.repo.merging.merge_queue import MergeQueue
+from swarm.repo.merging.train_size import MOST
 from swarm.testing.launcher import SubprocessLauncher
 
 WORKER = WorkerProfile("bench", executors=("command",))

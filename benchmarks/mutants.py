@@ -127,7 +127,7 @@ MUTANTS = (
     ),
     Mutant(
         "git does not fence",
-        (("swarm/repo/hub.py", "if self.fence(branch) > merge_token:", "if False:"),),
+        (("swarm/repo/hub/hub.py", "if self.fence(branch) > merge_token:", "if False:"),),
         ("tests/repo/test_merge_races.py", "tests/repo/test_hub.py"),
         "there is no git there",
     ),

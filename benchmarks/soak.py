@@ -24,7 +24,7 @@ from soak_faults import Harm, Recovery, server_settings
 from swarm.engine.connect import open_store
 from swarm.engine.engine import Engine
 from swarm.errors import StoreUnreachableError
-from swarm.repo.hub import Hub
+from swarm.repo.hub.hub import Hub
 from swarm.settings import child_environment
 from swarm.testing.checker import check_everything
 from swarm.testing.checker_leftovers import check_leftovers

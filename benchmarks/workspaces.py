@@ -28,12 +28,12 @@ from functools import partial
 from pathlib import Path
 
 from swarm.plan.scope import WriteScope
-from swarm.repo.checkout import clean_checkout
-from swarm.repo.git import Git, GitError
-from swarm.repo.hub import Hub
-from swarm.repo.overlay import layers_of
-from swarm.repo.template import why_copied
-from swarm.repo.workspace import open_workspace, remove_workspace, take_attempt
+from swarm.repo.git.command import Git, GitError
+from swarm.repo.hub.hub import Hub
+from swarm.repo.workspaces.checkout import clean_checkout
+from swarm.repo.workspaces.overlay import layers_of
+from swarm.repo.workspaces.template import why_copied
+from swarm.repo.workspaces.workspace import open_workspace, remove_workspace, take_attempt
 from swarm.testing.repository import UserRepository
 
 CHANGES = 9

@@ -19,8 +19,8 @@ from swarm.repo.gates.definitions import load_gates
 from swarm.repo.gates.gate import Gate, GateReport, GateResult
 from swarm.repo.gates.ground import Ground
 from swarm.repo.gates.running import run_gates
-from swarm.repo.hub import Hub
-from swarm.repo.slot import LeashedLauncher
+from swarm.repo.hub.hub import Hub
+from swarm.repo.merging.slot import LeashedLauncher
 from swarm.sandbox.protocol import Launcher, Sandbox, SandboxEndedError
 from swarm.settings import Settings
 

@@ -14,10 +14,10 @@ from swarm.fleet.server import Server
 from swarm.fleet.server_file import STOPPED, is_stopped
 from swarm.fleet.stopped import server_for_a_look
 from swarm.repo.gates.definitions import load_gates
-from swarm.repo.git import OLDEST_GIT, git_version
-from swarm.repo.hub import Hub
-from swarm.repo.template import why_copied
-from swarm.repo.user_repository import commit_of
+from swarm.repo.git.command import OLDEST_GIT, git_version
+from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.user_repository import commit_of
+from swarm.repo.workspaces.template import why_copied
 from swarm.sandbox.landlock import describe_landlock
 from swarm.settings import Settings
 

@@ -24,7 +24,7 @@
     │   └── StoreMovedError     SW081           it is a node of a cluster, and another one serves our keys
     ├── StaleTokenError         SW070  exit 5   the caller's claim was voided; its work must stop
     │   └── RunCancelledError   SW071
-    └── GitError                SW090  exit 5   a git command failed; defined in swarm.repo.git
+    └── GitError                SW090  exit 5   a git command failed; defined in swarm.repo.git.command
 
 Expected outcomes (a conflict, a red gate, an empty queue) are values, not errors.
 """

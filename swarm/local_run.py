@@ -34,9 +34,9 @@ from swarm.plan.document import dump_plan
 from swarm.plan.model import Plan, TaskSpec, with_reviews
 from swarm.repo.changed import landed_paths
 from swarm.repo.gates.definitions import load_gates
-from swarm.repo.hub import Hub
-from swarm.repo.reconcile import Reconciler
-from swarm.repo.user_repository import commit_of, repository_identity
+from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.user_repository import commit_of, repository_identity
+from swarm.repo.merging.reconcile import Reconciler
 from swarm.settings import Settings
 from swarm.states import RunState
 from swarm.verdict import Verdict, publish_here, verdict_on

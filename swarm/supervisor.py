@@ -25,9 +25,9 @@ from swarm.engine.records import AgentRecord
 from swarm.engine.snapshot import is_alive
 from swarm.errors import StoreReplyError, StoreUnreachableError, SwarmError
 from swarm.fleet.liveness import is_dead_here
-from swarm.repo.hub import Hub
-from swarm.repo.merge_queue import Landing, MergeQueue, Outcome
-from swarm.repo.refs import RefsBusyError
+from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.refs import RefsBusyError
+from swarm.repo.merging.merge_queue import Landing, MergeQueue, Outcome
 
 _T = TypeVar("_T")
 

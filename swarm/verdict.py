@@ -65,8 +65,8 @@ def publish_here(settings: "Settings", branch: str) -> str:
     """
     if not settings.hub.exists() or not (settings.root / ".git").exists():
         return ""
-    from swarm.repo.git import GitError  # noqa: PLC0415  # `swarm wait` starts without them
-    from swarm.repo.hub import Hub  # noqa: PLC0415
+    from swarm.repo.git.command import GitError  # noqa: PLC0415  # `swarm wait` starts without them
+    from swarm.repo.hub.hub import Hub  # noqa: PLC0415
 
     hub = Hub.open_or_create(settings.hub)
     if hub.tip(branch) is None:

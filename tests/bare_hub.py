@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 from merge_board import NOBODY
 
-from swarm.repo.hub import Hub
-from swarm.repo.tree import read_blobs, read_tree
+from swarm.repo.git.tree import read_blobs, read_tree
+from swarm.repo.hub.hub import Hub
 
 FILES = tuple(f"src/{name}.txt" for name in "abcd")
 LINES = tuple(f"line {number}" for number in range(9))

@@ -12,8 +12,8 @@ from swarm.crashpoints import CrashPointError, arm
 from swarm.engine.engine import Engine
 from swarm.engine.wire import HiredisStore
 from swarm.errors import StoreUnreachableError
-from swarm.repo.hub import Hub
-from swarm.repo.merge_queue import MergeQueue
+from swarm.repo.hub.hub import Hub
+from swarm.repo.merging.merge_queue import MergeQueue
 from swarm.testing.launcher import SubprocessLauncher
 
 LEASE_MS = 1000

@@ -11,8 +11,8 @@ from swarm.crashpoints import CrashPointError
 from swarm.fleet.process import ProcessLauncher
 from swarm.models.usage import Usage
 from swarm.plan.model import TaskSpec
-from swarm.repo.merge_queue import MergeQueue
-from swarm.repo.refs import task_ref
+from swarm.repo.hub.refs import task_ref
+from swarm.repo.merging.merge_queue import MergeQueue
 from swarm.sandbox.protocol import Sandbox
 from swarm.states import TaskState
 from swarm.testing.script import ModelRequest, ScriptedReply, failing, saying

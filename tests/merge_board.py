@@ -8,11 +8,11 @@ from swarm.engine.claims import Claim, WorkerProfile
 from swarm.engine.engine import Engine
 from swarm.plan.model import Plan, TaskSpec
 from swarm.plan.scope import WriteScope
-from swarm.repo.hub import Hub
-from swarm.repo.merge_queue import Landing, MergeQueue
-from swarm.repo.refs import attempt_ref
-from swarm.repo.train_size import MOST
-from swarm.repo.workspace import Workspace, open_workspace, take_attempt
+from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.refs import attempt_ref
+from swarm.repo.merging.merge_queue import Landing, MergeQueue
+from swarm.repo.merging.train_size import MOST
+from swarm.repo.workspaces.workspace import Workspace, open_workspace, take_attempt
 from swarm.states import TaskState
 from swarm.testing.checker_git import check_history
 from swarm.testing.launcher import SubprocessLauncher

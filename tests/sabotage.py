@@ -15,8 +15,8 @@ from swarm.engine.connect import open_store
 from swarm.engine.engine import Engine
 from swarm.errors import SwarmError
 from swarm.fleet.server_file import running_url
-from swarm.repo.hub import Hub
-from swarm.repo.refs import RefChange, branch_ref
+from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.refs import RefChange, branch_ref
 from swarm.states import TaskState
 
 CONTESTED = "sabotage/contested.txt"

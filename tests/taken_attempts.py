@@ -1,9 +1,9 @@
 """Attempts taken from a workspace."""
 
 from swarm.plan.scope import WriteScope
-from swarm.repo.hub import Hub
-from swarm.repo.refs import attempt_ref
-from swarm.repo.workspace import Taken, Workspace, take_attempt
+from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.refs import attempt_ref
+from swarm.repo.workspaces.workspace import Taken, Workspace, take_attempt
 
 REF = attempt_ref("run1", "task", 1)
 

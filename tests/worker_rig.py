@@ -14,7 +14,7 @@ from swarm.engine.engine import Engine
 from swarm.engine.records import TaskRecord
 from swarm.fleet.process import ProcessLauncher
 from swarm.plan.model import Plan, TaskSpec
-from swarm.repo.hub import Hub
+from swarm.repo.hub.hub import Hub
 from swarm.sandbox.protocol import Sandbox
 from swarm.settings import Settings, scrubbed_environment
 from swarm.testing.repository import UserRepository

@@ -16,7 +16,7 @@ from swarm.fleet.process_id import ProcessId
 from swarm.fleet.server import ensure_server
 from swarm.fleet.startup import become_daemon
 from swarm.fleet.stopped import is_put_down
-from swarm.repo.hub import Hub
+from swarm.repo.hub.hub import Hub
 from swarm.settings import Settings, load_settings
 from workers.agents import known_agents
 from workers.worker import Worker

@@ -14,10 +14,10 @@ from swarm.plan.expansion import read_expansion
 from swarm.plan.model import Plan, TaskSpec
 from swarm.plan.scope import WriteScope, literal_pattern
 from swarm.repo.changed import changed_paths
-from swarm.repo.hub import Hub
-from swarm.repo.refs import attempt_ref
-from swarm.repo.widening import is_never_widened, why_not_widened
-from swarm.repo.workspace import Taken, Workspace, open_workspace, take_attempt
+from swarm.repo.gates.widening import is_never_widened, why_not_widened
+from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.refs import attempt_ref
+from swarm.repo.workspaces.workspace import Taken, Workspace, open_workspace, take_attempt
 from swarm.sandbox.protocol import Launcher, Sandbox, SandboxEndedError, ToolError
 from swarm.states import FailureKind
 from workers.agents.agent import Agent, AgentContext

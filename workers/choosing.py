@@ -13,8 +13,8 @@ from typing import Literal
 from swarm.engine.claims import Ending, Expand, Fail, Failure, Finish
 from swarm.observe.wording import one_line
 from swarm.plan.model import TaskSpec
-from swarm.repo.candidates import Candidate, candidate_ref, find_candidates, mark_passed, settle
-from swarm.repo.workspace import Workspace
+from swarm.repo.hub.candidates import Candidate, candidate_ref, find_candidates, mark_passed, settle
+from swarm.repo.workspaces.workspace import Workspace
 from swarm.states import FailureKind
 from workers.agents.transcript import Transcript
 from workers.attempt import Attempt

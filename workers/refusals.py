@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from swarm.engine.claims import Failure
-from swarm.repo.paths import shown
-from swarm.repo.workspace import Taken
+from swarm.repo.git.paths import shown
+from swarm.repo.workspaces.workspace import Taken
 from swarm.sandbox.protocol import Sandbox, SandboxEndedError
 from swarm.states import FailureKind
 

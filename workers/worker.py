@@ -15,8 +15,8 @@ from swarm.engine.engine import Engine
 from swarm.errors import StaleTokenError, StorePutDownError, StoreUnreachableError, SwarmError
 from swarm.fleet.stopped import is_put_down
 from swarm.models.usage import Usage
-from swarm.repo.hub import Hub
-from swarm.repo.workspace import remove_workspace
+from swarm.repo.hub.hub import Hub
+from swarm.repo.workspaces.workspace import remove_workspace
 from swarm.sandbox.protocol import Launcher
 from swarm.settings import Settings, attempt_log
 from swarm.states import FailureKind

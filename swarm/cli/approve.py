@@ -15,7 +15,7 @@ from swarm.states import FailureKind, TaskState
 
 if TYPE_CHECKING:
     from swarm.engine.engine import Engine
-    from swarm.repo.hub import AttemptRef, Hub
+    from swarm.repo.hub.hub import AttemptRef, Hub
 
 
 @click.command()
@@ -32,8 +32,8 @@ def approve(context: Context, words: tuple[str, ...], message: str, as_json: boo
     """
     engine = context.engine()
     run, task = resolve_words(engine, "approve", words, context.shelf())
-    from swarm.repo.approvals import approve as give_word
-    from swarm.repo.hub import Hub
+    from swarm.repo.hub.hub import Hub
+    from swarm.repo.merging.approvals import approve as give_word
 
     hub = Hub.open_or_create(context.settings().hub)
     waiting, by = _waiting(engine, hub, run, task), f"{getpass.getuser()}@{socket.gethostname()}"
@@ -57,7 +57,7 @@ def reject(context: Context, words: tuple[str, ...], message: str, as_json: bool
     """
     engine = context.engine()
     run, task = resolve_words(engine, "reject", words, context.shelf())
-    from swarm.repo.hub import Hub
+    from swarm.repo.hub.hub import Hub
 
     hub = Hub.open_or_create(context.settings().hub)
     waiting = _waiting(engine, hub, run, task)

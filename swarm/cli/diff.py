@@ -12,7 +12,7 @@ from swarm.states import TaskState
 
 if TYPE_CHECKING:
     from swarm.engine.records import TaskRecord
-    from swarm.repo.hub import Hub
+    from swarm.repo.hub.hub import Hub
 
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
@@ -35,7 +35,7 @@ def diff(context: Context, task: str, run: str, of_attempt: bool, sides: bool, a
     reads = context.reads()
     run = find_run(reads, run)
     record = reads.task(run, resolve_task(reads, run, task))
-    from swarm.repo.hub import Hub
+    from swarm.repo.hub.hub import Hub
 
     if sides:
         _print_sides(Hub(settings.hub), record, reads.run(run).branch, as_json)
@@ -60,8 +60,8 @@ def diff(context: Context, task: str, run: str, of_attempt: bool, sides: bool, a
 
 def _print_sides(hub: "Hub", record: "TaskRecord", branch: str, as_json: bool) -> None:
     """The three sides of a conflict, between the last attempt and the branch as it is now."""
-    from swarm.repo.conflicts import read_sides
-    from swarm.repo.merge import Conflict, merge_trees
+    from swarm.repo.git.merge import Conflict, merge_trees
+    from swarm.repo.merging.conflicts import read_sides
 
     attempt, tip, task = record.attempt_commit, hub.tip(branch), record.spec
     if not attempt or tip is None or hub.resolve(attempt) is None:

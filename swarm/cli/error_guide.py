@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-import swarm.repo.git  # noqa: F401  # its GitError is part of the tree that is walked here
+import swarm.repo.git.command  # noqa: F401  # its GitError is part of the tree that is walked here
 from swarm.errors import SwarmError, UsageError
 
 

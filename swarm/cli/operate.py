@@ -94,8 +94,8 @@ def supervisor(context: Context, lifeline: bool, as_json: bool) -> None:
     from swarm.fleet.server import ensure_server
     from swarm.fleet.startup import become_daemon
     from swarm.fleet.stopped import is_put_down
-    from swarm.repo.hub import Hub
-    from swarm.repo.merge_queue import MergeQueue
+    from swarm.repo.hub.hub import Hub
+    from swarm.repo.merging.merge_queue import MergeQueue
     from swarm.supervisor import Supervisor
 
     become_daemon(settings)

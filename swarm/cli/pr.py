@@ -29,7 +29,7 @@ def pr(context: Context, run: str, is_to_open: bool, into: str, remote: str, as_
     from swarm.observe.report import build_report
     from swarm.repo.forge import find_forge, open_request
     from swarm.repo.gates.definitions import load_gates
-    from swarm.repo.hub import Hub
+    from swarm.repo.hub.hub import Hub
 
     measured = build_report(take_snapshot(reads, find_run(reads, run)))
     if not measured.merges:

@@ -18,7 +18,7 @@ from swarm.errors import RefusedError
 def init(context: Context, force: bool, as_json: bool) -> None:
     """Write a swarm.toml with a gate that fits this repository."""
     settings = context.settings()
-    from swarm.repo.user_repository import commit_of
+    from swarm.repo.hub.user_repository import commit_of
     from swarm.starter import starter_config
 
     commit_of(settings.root)

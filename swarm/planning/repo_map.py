@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
 from swarm.errors import RepositoryError
-from swarm.repo.git import Git
+from swarm.repo.git.command import Git
 
 LIMIT_CHARACTERS = 30_000
 _PARSED_BYTES = 200_000

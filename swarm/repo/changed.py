@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from swarm.engine.records import TaskRecord
-from swarm.repo.git import Git, GitError
-from swarm.repo.tree import DIFF_OPTIONS
+from swarm.repo.git.command import Git, GitError
+from swarm.repo.git.tree import DIFF_OPTIONS
 
 _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 """What is none git would repeat among its answers."""

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from swarm.errors import RefusedError, UsageError
 from swarm.repo.gates.gate import GateReport
-from swarm.repo.git import Git, GitError
-from swarm.repo.hub import Hub
-from swarm.repo.merge import Conflict
-from swarm.repo.refs import branch_ref
-from swarm.repo.user_repository import commit_of, fetch_into, is_ancestor
-from swarm.repo.workbench import Workbench
+from swarm.repo.git.command import Git, GitError
+from swarm.repo.git.merge import Conflict
+from swarm.repo.git.workbench import Workbench
+from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.refs import branch_ref
+from swarm.repo.hub.user_repository import commit_of, fetch_into, is_ancestor
 
 
 class How(StrEnum):

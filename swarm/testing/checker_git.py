@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
-from swarm.repo.hub import Hub
-from swarm.repo.refs import fence_ref, hash_task
-from swarm.repo.trailers import Landed
+from swarm.repo.git.trailers import Landed
+from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.refs import fence_ref, hash_task
 
 
 def check_history(hub_path: Path, branch: str, done_tasks: Iterable[str]) -> list[str]:

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from swarm.repo.git import GitError
+from swarm.repo.git.command import GitError
 from swarm.settings import scrubbed_environment
 
 AUTHOR = {

@@ -12,7 +12,7 @@ import pytest
 from swarm.cli.error_guide import explain_error
 from swarm.errors import SwarmError
 from swarm.plan.model import TaskSpec
-from swarm.repo.git import GitError
+from swarm.repo.git.command import GitError
 
 ROOT = Path(__file__).parents[2]
 

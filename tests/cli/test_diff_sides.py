@@ -8,9 +8,9 @@ import pytest
 from bare_hub import Bare
 
 from swarm.plan.model import TaskSpec
-from swarm.repo.hub import Hub
-from swarm.repo.trailers import landing_message
-from swarm.repo.workbench import Workbench
+from swarm.repo.git.trailers import landing_message
+from swarm.repo.git.workbench import Workbench
+from swarm.repo.hub.hub import Hub
 
 Swarm = Callable[..., Any]
 Task = Callable[..., TaskSpec]

@@ -10,7 +10,7 @@ import pytest
 
 from swarm.engine.claims import Failure
 from swarm.plan.model import TaskSpec
-from swarm.repo.git import Git
+from swarm.repo.git.command import Git
 from swarm.states import FailureKind
 
 # Any: these are the fixtures' own types, and a test cannot import from its conftest.

@@ -12,9 +12,9 @@ from swarm.engine.engine import Engine
 from swarm.engine.wire import HiredisStore
 from swarm.errors import StoreUnreachableError
 from swarm.mounts import unmount_in
-from swarm.repo.hub import Hub
-from swarm.repo.template import why_copied
-from swarm.repo.workspace import Workspace, open_workspace
+from swarm.repo.hub.hub import Hub
+from swarm.repo.workspaces.template import why_copied
+from swarm.repo.workspaces.workspace import Workspace, open_workspace
 from swarm.testing.repository import UserRepository, make_repository
 
 

@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from merge_board import Board, task, write
 
-from swarm.repo.accounting import Versions, find_faults, find_unaccounted
-from swarm.repo.hub import Hub
-from swarm.repo.landing import Outcome
-from swarm.repo.merge import Merged
-from swarm.repo.workbench import Workbench
+from swarm.repo.git.accounting import Versions, find_faults, find_unaccounted
+from swarm.repo.git.merge import Merged
+from swarm.repo.git.workbench import Workbench
+from swarm.repo.hub.hub import Hub
+from swarm.repo.merging.landing import Outcome
 from swarm.states import TaskState
 
 BASE = b"".join(b"line %d\n" % number for number in range(12))

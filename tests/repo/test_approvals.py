@@ -7,9 +7,9 @@ from merge_board import Board, task, write
 
 from swarm.engine.claims import Claim
 from swarm.errors import ConfigError
-from swarm.repo.approvals import approve, find_approval
-from swarm.repo.guarded import GUARDED, Guarded, load_guarded
-from swarm.repo.landing import Outcome
+from swarm.repo.gates.guarded import GUARDED, Guarded, load_guarded
+from swarm.repo.merging.approvals import approve, find_approval
+from swarm.repo.merging.landing import Outcome
 from swarm.states import FailureKind, TaskState
 
 

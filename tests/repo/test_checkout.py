@@ -12,11 +12,11 @@ import pytest
 from bare_hub import Bare
 
 from swarm.mounts import overlays, unmount_in
-from swarm.repo.checkout import GATES_NAME, clean_checkout, sweep_checkouts
-from swarm.repo.git import Git
-from swarm.repo.hub import Hub
-from swarm.repo.scan import snapshot_tree
-from swarm.repo.template import TEMPLATES_NAME
+from swarm.repo.git.command import Git
+from swarm.repo.hub.hub import Hub
+from swarm.repo.workspaces.checkout import GATES_NAME, clean_checkout, sweep_checkouts
+from swarm.repo.workspaces.scan import snapshot_tree
+from swarm.repo.workspaces.template import TEMPLATES_NAME
 from swarm.testing.repository import UserRepository
 
 
@@ -138,8 +138,8 @@ def test_every_checkout_is_clean(hub: Hub, changed: tuple[str, str], way: str) -
 DOOMED = """
 import os, signal, sys
 from pathlib import Path
-from swarm.repo.checkout import clean_checkout
-from swarm.repo.hub import Hub
+from swarm.repo.workspaces.checkout import clean_checkout
+from swarm.repo.hub.hub import Hub
 hub, base = sys.argv[1:]
 with clean_checkout(Hub(Path(hub)), base, base=base) as checkout:
     (checkout / "README.md").unlink()

@@ -6,7 +6,7 @@ from pathlib import Path
 from merge_board import Board, task
 
 from swarm.engine.store import Store
-from swarm.repo.merge_queue import Outcome
+from swarm.repo.merging.merge_queue import Outcome
 from swarm.states import RunState, TaskState
 from swarm.testing.plans import make_plan
 

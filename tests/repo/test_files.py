@@ -12,10 +12,10 @@ import pytest
 from merge_board import Board, task
 
 from swarm.plan.scope import WriteScope
-from swarm.repo.merge_queue import Outcome
-from swarm.repo.refs import attempt_ref
-from swarm.repo.tree import EXECUTABLE, GITLINK, REGULAR, SYMLINK, read_blobs, read_tree
-from swarm.repo.workspace import MAX_FILE_BYTES, Taken, Workspace, take_attempt
+from swarm.repo.git.tree import EXECUTABLE, GITLINK, REGULAR, SYMLINK, read_blobs, read_tree
+from swarm.repo.hub.refs import attempt_ref
+from swarm.repo.merging.merge_queue import Outcome
+from swarm.repo.workspaces.workspace import MAX_FILE_BYTES, Taken, Workspace, take_attempt
 from swarm.testing.repository import UserRepository
 
 PAGE = Path(__file__).parents[2] / "docs" / "files.md"

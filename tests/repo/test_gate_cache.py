@@ -9,7 +9,7 @@ from merge_board import Board, gate_that, task, write
 
 from swarm.repo.gates.cache import FOLDER_NAME, MAX_AGE_S, GateCache
 from swarm.repo.gates.gate import Gate, GateResult
-from swarm.repo.landing import Outcome
+from swarm.repo.merging.landing import Outcome
 from swarm.settings import attempt_log
 
 GATE = Gate("tests", ("pytest",), 60.0, {"A": "b"})

@@ -18,8 +18,8 @@ from swarm.repo.gates.performance import judge_pairs
 from swarm.repo.gates.running import run_gates
 from swarm.repo.gates.secrets import kinds_of_secret
 from swarm.repo.gates.security import parse_sarif
-from swarm.repo.hub import Hub
-from swarm.repo.judging import is_sampled
+from swarm.repo.hub.hub import Hub
+from swarm.repo.merging.judging import is_sampled
 from swarm.testing.launcher import SubprocessLauncher
 
 AWS = b"key = 'AKIA" + b"Q3EGRZ7N2XWVT5LM'\n"  # in two parts: this file is looked at as well

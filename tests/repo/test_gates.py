@@ -12,7 +12,7 @@ from swarm.repo.gates.definitions import load_gates
 from swarm.repo.gates.gate import Gate, Kind
 from swarm.repo.gates.ground import Ground
 from swarm.repo.gates.running import run_acceptance, run_gates
-from swarm.repo.hub import Hub
+from swarm.repo.hub.hub import Hub
 from swarm.sandbox.landlock import Confinement, landlock_abi
 from swarm.sandbox.protocol import Launcher, SandboxEndedError
 from swarm.testing.launcher import SubprocessLauncher

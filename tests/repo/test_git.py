@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from swarm.repo.git import OLDEST_GIT, Git, GitError, git_version
+from swarm.repo.git.command import OLDEST_GIT, Git, GitError, git_version
 from swarm.testing.repository import UserRepository
 
 SHOW = """
 from pathlib import Path
 import sys
-from swarm.repo.git import Git
+from swarm.repo.git.command import Git
 git = Git.around(Path(sys.argv[1]))
 print(git.one_line("rev-parse", "--show-toplevel"))
 print(git.one_line("config", "--get", "core.hooksPath"))

@@ -12,9 +12,9 @@ import pytest
 
 from swarm.errors import RepositoryError
 from swarm.plan.model import TaskSpec
-from swarm.repo.hub import Hub
-from swarm.repo.refs import LOCK_NAME, RefsBusyError, attempt_ref, fence_ref
-from swarm.repo.trailers import Landed, landing_message, parse_landed
+from swarm.repo.git.trailers import Landed, landing_message, parse_landed
+from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.refs import LOCK_NAME, RefsBusyError, attempt_ref, fence_ref
 from swarm.testing.repository import UserRepository
 
 BRANCH = "swarm/run1"
@@ -94,7 +94,7 @@ def test_a_writer_waits_for_the_git_of_a_killed_one(hub: Hub) -> None:
     code = (
         "import os, subprocess, sys\n"
         "from pathlib import Path\n"
-        "from swarm.repo.hub import Hub\n"
+        "from swarm.repo.hub.hub import Hub\n"
         "with Hub(Path(sys.argv[1])).writing_refs() as writer:\n"
         "    fds = {'stdin': int(sys.argv[2]), 'stdout': -3, 'pass_fds': [writer.lock_fd]}\n"
         "    child = subprocess.Popen(['cat'], **fds)\n"
@@ -125,7 +125,7 @@ def test_a_writer_waits_for_the_git_of_a_killed_one(hub: Hub) -> None:
 
 HOLD = """
 import sys, pathlib
-from swarm.repo.hub import Hub
+from swarm.repo.hub.hub import Hub
 with Hub(pathlib.Path(sys.argv[1])).writing_refs():
     print("held", flush=True)
     sys.stdin.read()

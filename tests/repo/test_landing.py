@@ -4,9 +4,9 @@ import pytest
 from merge_board import NOBODY, Board, task, write
 
 from swarm.engine.claims import Claim
-from swarm.repo.hub import find_attempt
-from swarm.repo.merge_queue import Outcome
-from swarm.repo.refs import fence_ref
+from swarm.repo.hub.hub import find_attempt
+from swarm.repo.hub.refs import fence_ref
+from swarm.repo.merging.merge_queue import Outcome
 from swarm.states import TaskState
 
 

@@ -11,9 +11,9 @@ from doomed_merger import DEADLINE_S, Doomed, start_doomed
 from merge_board import WORKER, Board, gate_that, task
 
 from swarm.crashpoints import POINTS
-from swarm.repo.hub import Hub
-from swarm.repo.merge_queue import Outcome
-from swarm.repo.refs import RefsBusyError
+from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.refs import RefsBusyError
+from swarm.repo.merging.merge_queue import Outcome
 
 NAMES = ["a", "b", "c"]
 MERGE_POINTS = sorted(point for point in POINTS if point.startswith("merge."))

@@ -3,8 +3,8 @@
 from merge_board import Board, gate_that, task, write
 
 from swarm.fleet.process import ProcessLauncher
-from swarm.repo.hub import find_attempt
-from swarm.repo.merge_queue import MergeQueue, Outcome
+from swarm.repo.hub.hub import find_attempt
+from swarm.repo.merging.merge_queue import MergeQueue, Outcome
 from swarm.states import TaskState
 
 

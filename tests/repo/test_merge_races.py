@@ -9,9 +9,9 @@ from swarm.engine.connect import open_store
 from swarm.engine.engine import Engine
 from swarm.engine.store import Store
 from swarm.engine.words import words_of
-from swarm.repo.hub import find_attempt
-from swarm.repo.merge_queue import Outcome
-from swarm.repo.slot import kept_slot
+from swarm.repo.hub.hub import find_attempt
+from swarm.repo.merging.merge_queue import Outcome
+from swarm.repo.merging.slot import kept_slot
 from swarm.states import TaskState
 
 

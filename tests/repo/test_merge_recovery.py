@@ -2,8 +2,8 @@
 
 from merge_board import NOBODY, Board, task, write
 
-from swarm.repo.merge_queue import Landing, Outcome
-from swarm.repo.refs import task_ref
+from swarm.repo.hub.refs import task_ref
+from swarm.repo.merging.merge_queue import Landing, Outcome
 
 
 def landed_once(board: Board) -> Landing:

@@ -9,9 +9,9 @@ import pytest
 from taken_attempts import take
 
 from swarm.mounts import unmount_in
-from swarm.repo.hub import Hub
-from swarm.repo.tree import GITLINK, read_tree
-from swarm.repo.workspace import Workspace, open_workspace, remove_workspace
+from swarm.repo.git.tree import GITLINK, read_tree
+from swarm.repo.hub.hub import Hub
+from swarm.repo.workspaces.workspace import Workspace, open_workspace, remove_workspace
 from swarm.testing.repository import UserRepository
 
 LOGGING_GIT = """#!/bin/sh

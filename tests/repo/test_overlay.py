@@ -15,12 +15,12 @@ from swarm.fleet.leftovers import sweep_leftovers
 from swarm.fleet.process import ProcessLauncher
 from swarm.mounts import overlays, unmount_in
 from swarm.removal import remove_tree
-from swarm.repo.hub import Hub
-from swarm.repo.overlay import layers_of
-from swarm.repo.scan import Stamp, snapshot_tree
-from swarm.repo.stamps import read_stamps
-from swarm.repo.template import TEMPLATES_KEPT, TEMPLATES_NAME, why_copied
-from swarm.repo.workspace import Workspace, open_workspace, remove_workspace
+from swarm.repo.hub.hub import Hub
+from swarm.repo.workspaces.overlay import layers_of
+from swarm.repo.workspaces.scan import Stamp, snapshot_tree
+from swarm.repo.workspaces.stamps import read_stamps
+from swarm.repo.workspaces.template import TEMPLATES_KEPT, TEMPLATES_NAME, why_copied
+from swarm.repo.workspaces.workspace import Workspace, open_workspace, remove_workspace
 from swarm.sandbox.landlock import describe_landlock
 from swarm.settings import load_settings
 from swarm.testing.repository import UserRepository
@@ -96,8 +96,8 @@ DOOMED = """
 import os, signal, sys
 from pathlib import Path
 from swarm.fleet.process_id import ProcessId
-from swarm.repo.hub import Hub
-from swarm.repo.workspace import open_workspace
+from swarm.repo.hub.hub import Hub
+from swarm.repo.workspaces.workspace import open_workspace
 hub, base, workspaces = sys.argv[1:]
 tree = open_workspace(Hub(Path(hub)), base, Path(workspaces) / str(ProcessId.mine()) / "7").tree
 (tree / "README.md").unlink()
@@ -234,10 +234,10 @@ from pathlib import Path
 from swarm.fleet.process import ProcessLauncher
 from swarm.mounts import overlays
 from swarm.plan.scope import WriteScope
-from swarm.repo.checkout import clean_checkout
-from swarm.repo.hub import Hub
-from swarm.repo.template import why_copied
-from swarm.repo.workspace import open_workspace, remove_workspace, take_attempt
+from swarm.repo.workspaces.checkout import clean_checkout
+from swarm.repo.hub.hub import Hub
+from swarm.repo.workspaces.template import why_copied
+from swarm.repo.workspaces.workspace import open_workspace, remove_workspace, take_attempt
 user, place = map(Path, sys.argv[1:])
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 hub = Hub.open_or_create(place / "repo.git")

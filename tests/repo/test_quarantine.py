@@ -12,10 +12,10 @@ from merge_board import Board, task, write
 
 from swarm.repo import hub as hub_module
 from swarm.repo import merging, quarantine
-from swarm.repo.hub import Hub
-from swarm.repo.landing import Outcome
-from swarm.repo.quarantine import MEMORY, is_roomy, sweep_quarantines
-from swarm.repo.workbench import Workbench
+from swarm.repo.git.quarantine import MEMORY, is_roomy, sweep_quarantines
+from swarm.repo.git.workbench import Workbench
+from swarm.repo.hub.hub import Hub
+from swarm.repo.merging.landing import Outcome
 
 needs_memory = pytest.mark.skipif(not is_roomy(), reason="there is no room in memory for objects")
 
@@ -107,7 +107,7 @@ def test_without_room_in_memory_a_train_lands_as_files(
 def test_what_a_killed_process_left_in_memory_is_swept(bare: Bare) -> None:
     """That of a living one is not."""
     program = (
-        "import sys, time; from pathlib import Path; from swarm.repo.quarantine import Quarantine;"
+        "import sys, time; from pathlib import Path; from swarm.repo.git.quarantine import Quarantine;"
         "kept = Quarantine(Path(sys.argv[1])); print('made', flush=True); time.sleep(60)"
     )
     before = folders()

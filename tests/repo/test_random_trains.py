@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from swarm.engine.claims import MergeTicket
 from swarm.plan.model import TaskSpec
-from swarm.repo.approvals import Guard
 from swarm.repo.gates.gate import GateReport, GateResult
-from swarm.repo.guarded import Guarded
-from swarm.repo.hub import Hub
-from swarm.repo.landing import Outcome
-from swarm.repo.train import Car, Coupler, find_green
-from swarm.repo.workbench import Workbench
+from swarm.repo.gates.guarded import Guarded
+from swarm.repo.git.workbench import Workbench
+from swarm.repo.hub.hub import Hub
+from swarm.repo.merging.approvals import Guard
+from swarm.repo.merging.landing import Outcome
+from swarm.repo.merging.train import Car, Coupler, find_green
 
 RED = GateReport((GateResult("tests", ("grep",), 1, 0.1, ""),))
 

@@ -10,8 +10,8 @@ from merge_board import WORKER, Board, gate_that, task, write
 
 from swarm.engine.engine import Engine
 from swarm.engine.wire import HiredisStore
-from swarm.repo.hub import Hub
-from swarm.repo.merge_queue import Outcome
+from swarm.repo.hub.hub import Hub
+from swarm.repo.merging.merge_queue import Outcome
 from swarm.testing.repository import UserRepository, make_repository
 from swarm.testing.server import RedisServer
 

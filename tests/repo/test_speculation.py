@@ -3,9 +3,9 @@
 import pytest
 from merge_board import Board, gate_that, task, write
 
-from swarm.repo.landing import Outcome
-from swarm.repo.merge_queue import MergeQueue
-from swarm.repo.train_size import MOST, TrainSize
+from swarm.repo.merging.landing import Outcome
+from swarm.repo.merging.merge_queue import MergeQueue
+from swarm.repo.merging.train_size import MOST, TrainSize
 from swarm.testing.launcher import SubprocessLauncher
 
 GATE = "echo $(ls src) >> $0/runs; sleep 0.3; ! grep -rq BAD src"

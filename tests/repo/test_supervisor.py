@@ -13,10 +13,10 @@ from swarm.errors import StoreReplyError
 from swarm.fleet.process_id import ProcessId
 from swarm.plan.model import Plan, TaskSpec
 from swarm.plan.scope import WriteScope
-from swarm.repo.hub import Hub
-from swarm.repo.merge_queue import MergeQueue, Outcome
-from swarm.repo.refs import RefsBusyError, attempt_ref
-from swarm.repo.workspace import open_workspace, take_attempt
+from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.refs import RefsBusyError, attempt_ref
+from swarm.repo.merging.merge_queue import MergeQueue, Outcome
+from swarm.repo.workspaces.workspace import open_workspace, take_attempt
 from swarm.supervisor import Supervisor
 from swarm.testing.launcher import SubprocessLauncher
 from swarm.testing.repository import UserRepository

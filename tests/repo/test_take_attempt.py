@@ -12,10 +12,10 @@ import pytest
 from taken_attempts import REF, take
 
 from swarm.plan.scope import WriteScope
-from swarm.repo.hub import Hub, find_attempt
-from swarm.repo.refs import attempt_ref
-from swarm.repo.tree import read_tree
-from swarm.repo.workspace import Taken, Workspace, take_attempt
+from swarm.repo.git.tree import read_tree
+from swarm.repo.hub.hub import Hub, find_attempt
+from swarm.repo.hub.refs import attempt_ref
+from swarm.repo.workspaces.workspace import Taken, Workspace, take_attempt
 from swarm.testing.repository import UserRepository
 
 
@@ -175,8 +175,8 @@ import sys
 from pathlib import Path
 from swarm.crashpoints import arm
 from swarm.plan.scope import WriteScope
-from swarm.repo.hub import Hub
-from swarm.repo.workspace import open_workspace, take_attempt
+from swarm.repo.hub.hub import Hub
+from swarm.repo.workspaces.workspace import open_workspace, take_attempt
 hub, base, folder, ref = sys.argv[1:]
 arm("attempt.after_commit:1:kill")
 hub = Hub(Path(hub))

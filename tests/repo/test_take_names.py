@@ -5,9 +5,9 @@ from pathlib import Path
 
 from taken_attempts import take
 
-from swarm.repo.hub import Hub
-from swarm.repo.tree import read_tree
-from swarm.repo.workspace import Workspace, open_workspace, remove_workspace
+from swarm.repo.git.tree import read_tree
+from swarm.repo.hub.hub import Hub
+from swarm.repo.workspaces.workspace import Workspace, open_workspace, remove_workspace
 from swarm.testing.repository import UserRepository
 
 PLAIN_NAMES = [

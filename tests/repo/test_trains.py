@@ -13,10 +13,10 @@ from swarm.engine.claims import MergeTicket, WorkerProfile
 from swarm.fleet.process import ProcessLauncher
 from swarm.plan.model import TaskSpec
 from swarm.repo.gates.gate import GateReport, GateResult
-from swarm.repo.landing import Outcome
-from swarm.repo.merge_queue import Landing, MergeQueue
-from swarm.repo.train import Car, find_green
-from swarm.repo.train_size import MOST, TrainSize
+from swarm.repo.merging.landing import Outcome
+from swarm.repo.merging.merge_queue import Landing, MergeQueue
+from swarm.repo.merging.train import Car, find_green
+from swarm.repo.merging.train_size import MOST, TrainSize
 from swarm.settings import attempt_log
 from swarm.states import FailureKind, TaskState
 

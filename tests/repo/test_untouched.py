@@ -11,12 +11,12 @@ import pytest
 from taken_attempts import take
 
 from swarm.mounts import unmount_in
-from swarm.repo.hub import Hub
-from swarm.repo.overlay import layers_of, untouched_folders
-from swarm.repo.scan import snapshot_tree
-from swarm.repo.template import why_copied
-from swarm.repo.tree import EXECUTABLE, read_blobs, read_tree
-from swarm.repo.workspace import Workspace, open_workspace
+from swarm.repo.git.tree import EXECUTABLE, read_blobs, read_tree
+from swarm.repo.hub.hub import Hub
+from swarm.repo.workspaces.overlay import layers_of, untouched_folders
+from swarm.repo.workspaces.scan import snapshot_tree
+from swarm.repo.workspaces.template import why_copied
+from swarm.repo.workspaces.workspace import Workspace, open_workspace
 from swarm.testing.repository import UserRepository
 
 FOLDERS = ["a", "a/b", "a/b/c", "a/d", "e", "e/f"]

@@ -8,11 +8,11 @@ from user_states import STATES, fingerprint, shallow
 
 from swarm.errors import RepositoryError
 from swarm.plan.model import TaskSpec
-from swarm.repo.git import Git
-from swarm.repo.hub import Hub
-from swarm.repo.trailers import landing_message
-from swarm.repo.user_repository import Publication, repository_identity
-from swarm.repo.workbench import Workbench
+from swarm.repo.git.command import Git
+from swarm.repo.git.trailers import landing_message
+from swarm.repo.git.workbench import Workbench
+from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.user_repository import Publication, repository_identity
 from swarm.testing.repository import UserRepository, make_repository
 
 BRANCH = "swarm/run1"

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from bare_hub import Bare
 
-from swarm.repo.conversation import Conversation
-from swarm.repo.git import GitError
-from swarm.repo.hub import Hub
-from swarm.repo.merge import Conflict, Merged
-from swarm.repo.workbench import Workbench
+from swarm.repo.git.command import GitError
+from swarm.repo.git.conversation import Conversation
+from swarm.repo.git.merge import Conflict, Merged
+from swarm.repo.git.workbench import Workbench
+from swarm.repo.hub.hub import Hub
 
 
 @pytest.fixture

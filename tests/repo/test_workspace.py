@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from swarm.repo.git import GitError
-from swarm.repo.hub import Hub
-from swarm.repo.scan import snapshot_tree
-from swarm.repo.template import TEMPLATES_KEPT, TEMPLATES_NAME
-from swarm.repo.tree import read_tree
-from swarm.repo.workspace import Workspace, open_workspace, remove_workspace
+from swarm.repo.git.command import GitError
+from swarm.repo.git.tree import read_tree
+from swarm.repo.hub.hub import Hub
+from swarm.repo.workspaces.scan import snapshot_tree
+from swarm.repo.workspaces.template import TEMPLATES_KEPT, TEMPLATES_NAME
+from swarm.repo.workspaces.workspace import Workspace, open_workspace, remove_workspace
 from swarm.testing.repository import UserRepository
 
 
@@ -138,7 +138,7 @@ def test_read_only_folders_can_be_removed(tmp_path: Path) -> None:
     code = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from swarm.repo.workspace import remove_workspace\n"
+        "from swarm.repo.workspaces.workspace import remove_workspace\n"
         "os.setgid(65534); os.setuid(65534)\n"
         "top = Path(sys.argv[1])\n"
         "(top / 'a/b').mkdir(parents=True)\n"

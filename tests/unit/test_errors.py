@@ -7,7 +7,7 @@ import pytest
 
 from swarm import errors
 from swarm.errors import PlanError, Problem, SwarmError
-from swarm.repo.git import GitError
+from swarm.repo.git.command import GitError
 
 EXIT_CODES = {
     "SwarmError": 5,

@@ -26,7 +26,7 @@ from worker_rig import Doing, Rig
 
 from swarm.models.usage import Usage
 from swarm.plan.model import TaskSpec
-from swarm.repo.candidates import Candidate, candidate_ref
+from swarm.repo.hub.candidates import Candidate, candidate_ref
 from swarm.sandbox.protocol import Sandbox
 from swarm.states import TaskState
 from swarm.testing.repository import AUTHOR

@@ -15,7 +15,7 @@ from worker_rig import Rig, sh
 
 from swarm.fleet.process import ProcessLauncher
 from swarm.plan.model import TaskSpec
-from swarm.repo.merge_queue import MergeQueue
+from swarm.repo.merging.merge_queue import MergeQueue
 from swarm.states import RunState, TaskState
 from swarm.testing.repository import make_repository
 from swarm.testing.script import saying, using

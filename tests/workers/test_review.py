@@ -25,7 +25,7 @@ from worker_rig import Rig
 from swarm import crashpoints
 from swarm.models.usage import Usage
 from swarm.plan.model import TaskSpec
-from swarm.repo.refs import attempt_ref
+from swarm.repo.hub.refs import attempt_ref
 from swarm.states import TaskState
 from swarm.testing.script import ScriptedReply, failing, refusing, saying, using
 from workers.agents.briefing import system_prompt

@@ -13,11 +13,11 @@ from swarm.engine.claims import Claim
 from swarm.errors import RefusedError
 from swarm.plan.model import TaskSpec
 from swarm.plan.scope import WriteScope
-from swarm.repo.merge_queue import Landing, MergeQueue, Outcome
-from swarm.repo.refs import attempt_ref
-from swarm.repo.tree import read_tree
-from swarm.repo.widening import MOST_PATHS
-from swarm.repo.workspace import open_workspace, take_attempt
+from swarm.repo.gates.widening import MOST_PATHS
+from swarm.repo.git.tree import read_tree
+from swarm.repo.hub.refs import attempt_ref
+from swarm.repo.merging.merge_queue import Landing, MergeQueue, Outcome
+from swarm.repo.workspaces.workspace import open_workspace, take_attempt
 from swarm.sandbox.protocol import Sandbox
 from swarm.states import TaskState
 from swarm.testing.launcher import SubprocessLauncher

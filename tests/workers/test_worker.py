@@ -11,7 +11,7 @@ from worker_rig import Doing, Rig, sh
 from swarm.engine.claims import Failure
 from swarm.models.usage import Usage
 from swarm.plan.model import TaskSpec
-from swarm.repo.refs import attempt_ref
+from swarm.repo.hub.refs import attempt_ref
 from swarm.sandbox.protocol import Sandbox
 from swarm.states import FailureKind, TaskState
 from swarm.testing.proxy import Proxy

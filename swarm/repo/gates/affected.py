@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from swarm.repo.gates.gate import Gate, GateResult
 from swarm.repo.gates.ground import Ground
 from swarm.repo.gates.import_graph import reachable_from
-from swarm.repo.tree import read_blobs, read_changes, read_tree
+from swarm.repo.git.tree import read_blobs, read_changes, read_tree
 
 _PATTERNS = ("test_*.py", "*_test.py")
 """What pytest collects by default."""

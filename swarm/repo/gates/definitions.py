@@ -7,8 +7,8 @@ from typing import Any
 from swarm.errors import ConfigError
 from swarm.plan.scope import PatternError, normalise_pattern
 from swarm.repo.gates.gate import DEFAULT_TIMEOUT_S, Gate, Kind
-from swarm.repo.hub import Hub
-from swarm.repo.project_file import read_table, wrong
+from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.project_file import read_table, wrong
 from swarm.settings import CONFIG_NAME
 
 MOST_RUNS = 100

@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from swarm.repo.checkout import clean_checkout
 from swarm.repo.gates.gate import Gate, GateResult
-from swarm.repo.hub import Hub
-from swarm.repo.tree import EXECUTABLE, REGULAR, TreeChange, read_blobs, read_changes
+from swarm.repo.git.tree import EXECUTABLE, REGULAR, TreeChange, read_blobs, read_changes
+from swarm.repo.hub.hub import Hub
+from swarm.repo.workspaces.checkout import clean_checkout
 from swarm.sandbox.protocol import Finished, Launcher, Sandbox, SandboxEndedError, ToolError
 
 _NUL_WITHIN = 8000

@@ -4,7 +4,7 @@ import time
 
 from swarm.repo.gates.gate import Gate, GateResult
 from swarm.repo.gates.ground import Ground
-from swarm.repo.paths import shown
+from swarm.repo.git.paths import shown
 
 _BEGINS, _PARTS, _ENDS = b"<<<<<<< ", b"=======", b">>>>>>> "
 _NAMED = 20

@@ -13,7 +13,7 @@ from swarm.plan.scope import WriteScope
 from swarm.repo.gates.gate import Gate, GateResult
 from swarm.repo.gates.ground import Ground, Version
 from swarm.repo.gates.secrets import kinds_of_secret
-from swarm.repo.paths import shown
+from swarm.repo.git.paths import shown
 
 _NAMED = 20
 _LARGEST_FINDINGS = 50_000_000

@@ -1,0 +1,163 @@
+"""Paths whose change a person has to approve: what judges attempts, and what steers agents.
+
+The base's `swarm.toml` adds to them and takes from them::
+
+    [approval]
+    paths = ["deploy/**"]     # these too
+    trusted = ["uv.lock"]     # these need nobody's approval
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from swarm.plan.scope import PatternError, WriteScope, literal_prefix, normalise_pattern
+from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.project_file import read_table, wrong
+from swarm.settings import CONFIG_NAME
+
+GUARDED: Mapping[str, tuple[str, ...]] = {
+    "defines gates": (CONFIG_NAME,),
+    "is a CI file": (
+        ".github/workflows/**",
+        ".github/actions/**",
+        ".forgejo/workflows/**",
+        ".gitea/workflows/**",
+        ".gitlab-ci.yml",
+        ".gitlab/ci/**",
+        ".circleci/**",
+        ".buildkite/**",
+        ".woodpecker/**",
+        ".woodpecker.yml",
+        ".drone.yml",
+        ".travis.yml",
+        ".cirrus.yml",
+        ".appveyor.yml",
+        "appveyor.yml",
+        "azure-pipelines.yml",
+        "bitbucket-pipelines.yml",
+        "jenkinsfile",
+        ".pre-commit-config.yaml",
+    ),
+    "is a lockfile": tuple(
+        f"**/{name}"
+        for name in (
+            "package-lock.json",
+            "npm-shrinkwrap.json",
+            "yarn.lock",
+            "pnpm-lock.yaml",
+            "bun.lock",
+            "bun.lockb",
+            "deno.lock",
+            "poetry.lock",
+            "uv.lock",
+            "pdm.lock",
+            "pylock.toml",
+            "pipfile.lock",
+            "conda-lock.yml",
+            "pixi.lock",
+            "cargo.lock",
+            "go.sum",
+            "gemfile.lock",
+            "composer.lock",
+            "mix.lock",
+            "pubspec.lock",
+            "podfile.lock",
+            "package.resolved",
+            "packages.lock.json",
+            "gradle.lockfile",
+            "flake.lock",
+            ".terraform.lock.hcl",
+        )
+    ),
+    "is an agent's settings": (
+        "**/.claude/**",
+        "**/claude.md",
+        "**/claude.local.md",
+        "**/agents.md",
+        "**/gemini.md",
+        "**/.mcp.json",
+        "**/.cursorrules",
+        ".cursor/**",
+        ".codex/**",
+        ".gemini/**",
+        ".windsurf/**",
+        ".windsurfrules",
+        ".aider.conf.yml",
+        ".github/copilot-instructions.md",
+        ".github/instructions/**",
+    ),
+}
+"""What a path is -> patterns, in lower case: file systems that ignore case find these files by any."""
+
+
+@dataclass(frozen=True)
+class GuardedPath:
+    """A path that an attempt may not change by itself, and why."""
+
+    path: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.why}"
+
+
+class Guarded:
+    """What is guarded in one project.
+
+    Args:
+        paths: patterns that are guarded besides the usual ones.
+        trusted: patterns of paths that anybody may change.
+    """
+
+    def __init__(self, paths: tuple[str, ...] = (), trusted: tuple[str, ...] = ()) -> None:
+        self._usual = [(why, _Place(patterns)) for why, patterns in GUARDED.items()]
+        self._own = _Place(paths)
+        self._trusted = WriteScope(trusted)
+
+    def find(self, changed: Iterable[str]) -> list[GuardedPath]:
+        """Those of the changed paths that a person has to approve."""
+        return [
+            GuardedPath(path, why)
+            for path in changed
+            if (why := self._why(path)) and not self._trusted.covers(path)
+        ]
+
+    def _why(self, path: str) -> str:
+        usual = next((why for why, place in self._usual if place.holds(path.lower())), "")
+        return usual or ("is guarded by [approval]" if self._own.holds(path) else "")
+
+
+class _Place:
+    """What patterns cover, and the names of the folders above: a link there would stand for all below it."""
+
+    def __init__(self, patterns: tuple[str, ...]) -> None:
+        self._scope = WriteScope(patterns)
+        prefixes = [literal_prefix(pattern).split("/") for pattern in self._scope.patterns]
+        self._above = frozenset(
+            "/".join(parts[:depth]) for parts in prefixes for depth in range(1, len(parts) + 1) if parts[0]
+        )
+
+    def holds(self, path: str) -> bool:
+        return path in self._above or self._scope.covers(path)
+
+
+def load_guarded(hub: Hub, commit: str) -> Guarded:
+    """What is guarded by a commit's own word.
+
+    Raises:
+        ConfigError: `[approval]` is malformed; names the key.
+    """
+    table = read_table(hub, commit, "approval")
+    for unknown in table.keys() - {"paths", "trusted"}:
+        raise wrong(f"approval.{unknown}", "one of paths and trusted", table[unknown])
+    return Guarded(_patterns(table, "paths"), _patterns(table, "trusted"))
+
+
+def _patterns(table: Mapping[str, object], key: str) -> tuple[str, ...]:
+    found = table.get(key, [])
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise wrong(f"approval.{key}", "a list of paths or globs", found)
+    try:
+        return tuple(map(normalise_pattern, found))
+    except PatternError as error:
+        raise wrong(f"approval.{key}", "a list of paths or globs", found) from error

@@ -1,0 +1,1 @@
+"""Git itself: commands, trees, merges and their accounting. Nothing here knows a ref of swarm's."""

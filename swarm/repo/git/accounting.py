@@ -1,0 +1,239 @@
+"""Hunk accounting: what an accepted attempt added and removed is in the merged tree, and nothing else is.
+
+git's merge is not taken at its word: with Δ(a, b) as the lines of b less those of a, Δ(base → attempt) must
+be Δ(ours → result) in every file, but for what both sides had changed alike.
+"""
+
+import difflib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import NamedTuple
+
+from swarm.repo.git.command import Git
+from swarm.repo.git.paths import shown
+from swarm.repo.git.tree import GITLINK, TreeChange, TreeEntry, read_blobs, read_entries
+from swarm.repo.git.workbench import Workbench
+
+_NAMED = 5
+"""So many lines a refusal names."""
+_LONGEST = 120
+_NUL_WITHIN = 8000
+"""git takes a file for binary that has a NUL this early."""
+_COMPARABLE = 4_000_000
+"""Lines times lines, where two versions differ, that are compared by hunks: in a quarter of a second."""
+Lines = Counter[bytes]
+Hunk = tuple[int, int, tuple[bytes, ...]]
+"""Lines of the base from one place to another, and what stands there instead."""
+
+
+@dataclass(frozen=True)
+class Versions:
+    """A file's content in the base, in the attempt, in what it was merged onto, and in the result."""
+
+    base: bytes
+    attempt: bytes
+    ours: bytes
+    result: bytes
+
+    @property
+    def is_binary(self) -> bool:
+        """Some version is no text."""
+        return any(b"\0" in each[:_NUL_WITHIN] for each in (self.base, self.attempt, self.ours, self.result))
+
+    def adds_up_by_hunks(self) -> bool:
+        """The attempt's hunks that ours has not are what the merge did to ours, wherever both agree."""
+        theirs, before = _hunks(self.base, self.attempt), _hunks(self.base, self.ours)
+        if theirs is None or before is None:
+            return False
+        lines, missing = self.base.splitlines(keepends=True), Lines()
+        for start, end, instead in theirs:
+            if (start, end, instead) not in before:
+                missing.update(instead)
+                missing.subtract(lines[start:end])
+        missing.subtract(_delta(self.ours, self.result))
+        return not any(missing.values())
+
+    def is_in_order(self) -> bool:
+        """What each side added follows one another in the result as it does there."""
+        for side in (self.attempt, self.ours):
+            rest = iter(self.result.splitlines(keepends=True))
+            added = [line for _, _, instead in _hunks(self.base, side) or () for line in instead]
+            if not all(line in rest for line in added):
+                return False
+        return True
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What does not add up in a file."""
+
+    path: bytes
+    what: str
+    line: bytes = b""
+
+    def __str__(self) -> str:
+        return f"{shown(self.path)}: {self.what}"
+
+
+def find_faults(path: bytes, versions: Versions) -> list[Fault]:
+    """What does not add up in the lines of one file."""
+    if versions.is_binary:
+        wanted = versions.ours if versions.attempt == versions.base else versions.attempt
+        return [] if versions.result == wanted else [Fault(path, "a binary file was merged")]
+    left_over = unexplained([versions])
+    if left_over and not versions.adds_up_by_hunks():
+        return [_of_line(path, line, count) for line, count in sorted(left_over.items())]
+    return [] if versions.is_in_order() else [Fault(path, "what was added is in another order")]
+
+
+def unexplained(files: Iterable[Versions]) -> Lines:
+    """Line -> how often it should be there more than it is, in all of these files together.
+
+    Without what both sides had changed alike: that is there, or gone, only once.
+    """
+    wanted, before, got = Lines(), Lines(), Lines()
+    for one in files:
+        wanted.update(_delta(one.base, one.attempt))
+        before.update(_delta(one.base, one.ours))
+        got.update(_delta(one.ours, one.result))
+    left_over = Lines()
+    for line in wanted.keys() | got.keys():
+        count = wanted[line] - got[line]
+        both = min(abs(wanted[line]), abs(before[line])) if wanted[line] * before[line] > 0 else 0
+        if abs(count) > both or count * wanted[line] < 0:
+            left_over[line] = count
+    return left_over
+
+
+def find_unaccounted(
+    git: Git,
+    bench: Workbench,
+    *,
+    base: str,
+    theirs: str,
+    ours: str,
+    result: str,
+    merged: Sequence[TreeChange],
+) -> list[str]:
+    """What does not add up in a merge, in words; empty when all does.
+
+    Args:
+        git: the repository.
+        bench: compares trees.
+        base: the tree that the attempt began with.
+        theirs: the attempt's own.
+        ours: the tree that it was merged onto.
+        result: the merged tree.
+        merged: what differs between `ours` and `result`.
+    """
+    meant = {change.path: change for change in bench.changes(base, theirs)}
+    did = {change.path: change for change in merged}
+    # A file that went from the same content to the same content was touched by nobody else.
+    doubtful = sorted(path for path in meant | did if meant.get(path) != did.get(path))
+    if not doubtful:
+        return []
+    entries = [read_entries(git, tree, doubtful) for tree in (base, theirs, ours, result)]
+    stands = {path: Stands(*(each.get(path) for each in entries)) for path in doubtful}
+    moved = {path for path, one in stands.items() if (one.base is None) != (one.result is None)}
+    if {stands[path].base is None for path in moved} != {False, True}:
+        moved = set()  # nothing has vanished under one name and appeared under another
+    blobs = _Blobs(git, stands.values())
+    files = {path: Versions(*map(blobs.content, one)) for path, one in stands.items() if one.is_to_be_read}
+    faults = [fault for path, one in files.items() if path not in moved for fault in find_faults(path, one)]
+    faults += _faults_of_moves({path: files[path] for path in moved & files.keys()})
+    for path, one in stands.items():
+        faults += [Fault(path, what) for what in one.faults(is_moved=path in moved)]
+    more = [f"and {len(faults) - _NAMED} more"] if len(faults) > _NAMED else []
+    return [str(fault) for fault in faults[:_NAMED]] + more
+
+
+class Stands(NamedTuple):
+    """What stands at a path in the four trees; None where nothing does."""
+
+    base: TreeEntry | None
+    attempt: TreeEntry | None
+    ours: TreeEntry | None
+    result: TreeEntry | None
+
+    @property
+    def is_to_be_read(self) -> bool:
+        """Both sides have changed it, or the result is neither's: its lines have to add up."""
+        if None in self:
+            return True
+        changed_once = self.base in {self.attempt, self.ours} or self.attempt == self.ours
+        return not changed_once or self.result != self.wanted
+
+    @property
+    def wanted(self) -> TreeEntry | None:
+        """What the side says that changed it last."""
+        return self.ours if self.attempt == self.base else self.attempt
+
+    def faults(self, *, is_moved: bool) -> list[str]:
+        """Whether something stands there, and with which mode, is what the side that changed it says."""
+        wanted = self.wanted
+        if self.ours is None and self.base is not None and self.attempt not in {self.base, None}:
+            return []  # removed here and changed there: where git merges that, it was a move
+        found = []
+        if (wanted is None) != (self.result is None):
+            found.append("it is there, and was not to be" if wanted is None else "it is not there")
+        if wanted and self.result and not is_moved:
+            own = self.attempt.mode if self.attempt else ""
+            mode = own if own and (not self.base or own != self.base.mode) else (self.ours or wanted).mode
+            if self.result.mode != mode:
+                found.append(f"its mode is {self.result.mode}, and was to be {mode}")
+        return found
+
+
+class _Blobs:
+    """The contents of many blobs, read at once."""
+
+    def __init__(self, git: Git, stands: Iterable[Stands]) -> None:
+        oids = sorted({entry.oid for one in stands for entry in one if entry and entry.mode != GITLINK})
+        self._contents = dict(zip(oids, read_blobs(git, oids), strict=True))
+
+    def content(self, entry: TreeEntry | None) -> bytes:
+        """Of an entry; nothing where nothing stands."""
+        return self._contents.get(entry.oid, b"") if entry else b""
+
+
+def _faults_of_moves(moved: Mapping[bytes, Versions]) -> list[Fault]:
+    """Where one side has renamed a file, what is missing under one name is there under the other."""
+    if any(one.is_binary for one in moved.values()):
+        known = {content for one in moved.values() for content in (one.attempt, one.ours)}
+        return [
+            Fault(path, "a binary file was merged")
+            for path, one in moved.items()
+            if one.result and one.result not in known
+        ]
+    faults = []
+    for line, count in sorted(unexplained(moved.values()).items()):
+        path = next(path for path, one in moved.items() if line in unexplained([one]))
+        faults.append(_of_line(path, line, count))
+    return faults
+
+
+def _of_line(path: bytes, line: bytes, count: int) -> Fault:
+    text = line[:_LONGEST].decode("utf-8", "replace")
+    return Fault(path, f"{abs(count)} too {'few' if count > 0 else 'many'} of the line {text!r}", line)
+
+
+def _delta(old: bytes, new: bytes) -> Lines:
+    """The lines of `new` less those of `old`; counts below zero too."""
+    delta = Counter(new.splitlines(keepends=True))
+    delta.subtract(old.splitlines(keepends=True))
+    return delta
+
+
+def _hunks(old: bytes, new: bytes) -> list[Hunk] | None:
+    """Which lines of `old` are others in `new`; None when that takes too long to tell."""
+    before, after = old.splitlines(keepends=True), new.splitlines(keepends=True)
+    head = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False)))
+    rest = zip(reversed(before[head:]), reversed(after[head:]), strict=False)
+    tail = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], rest))
+    before, after = before[head : len(before) - tail], after[head : len(after) - tail]
+    if len(before) * len(after) > _COMPARABLE:
+        return None
+    found = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    return [(head + a, head + b, tuple(after[c:d])) for verb, a, b, c, d in found if verb != "equal"]

@@ -1,0 +1,100 @@
+"""Objects of a train in memory until it is coupled, then one pack in the hub: files are what landing costs.
+
+git calls it a quarantine when a push is received: a folder for new objects, with the repository behind it.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from swarm.repo.git.command import Git
+
+MEMORY = Path("/dev/shm")  # noqa: S108  # a folder of ours is made in it, with a name that nobody can guess
+_PREFIX = "swarm-objects."
+_ROOM = 1 << 30
+"""Bytes that must be free there: a container has 64 MB by default, and a merged file may be large."""
+
+
+class Quarantine:
+    """A folder in memory that new objects of a repository go to. A context manager.
+
+    A process that is killed leaves its folder, which `sweep_quarantines` finds unlocked.
+    """
+
+    def __init__(self, repository: Path) -> None:
+        self._objects = repository / "objects"
+        self._hub = Git.at(repository)
+        self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=MEMORY))
+        self._lock = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+        os.close(self._lock)
+
+    @property
+    def git(self) -> Git:
+        """Git on the repository, with what it writes going here."""
+        return self._hub.with_environment(
+            {
+                "GIT_OBJECT_DIRECTORY": str(self._folder),
+                "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(self._objects),
+            }
+        )
+
+    def keep(self) -> None:
+        """Bring into the repository, durably, what was written so far.
+
+        Raises:
+            GitError: it could not be written there.
+        """
+        found = list(self._loose())
+        if not found:
+            return
+        oids = "".join(f"{path.parent.name}{path.name}\n" for path in found)
+        # git makes the pack where it writes objects, and only moves it into place.
+        env = {
+            "GIT_OBJECT_DIRECTORY": str(self._objects),
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(self._folder),
+        }
+        self._hub.run(
+            "pack-objects", "--quiet", "--window=0", str(self._objects / "pack" / "pack"),
+            stdin=oids.encode(), env=env,
+        )  # fmt: skip
+        for path in found:
+            path.unlink()
+
+    def _loose(self) -> Iterator[Path]:
+        return (path for path in self._folder.glob("??/*") if not path.name.startswith("tmp_"))
+
+
+def is_roomy() -> bool:
+    """There is memory to write objects to; else they are written where they belong, one by one."""
+    try:
+        there = os.statvfs(MEMORY)
+    except OSError:
+        return False
+    return os.access(MEMORY, os.W_OK) and there.f_bavail * there.f_frsize >= _ROOM
+
+
+def sweep_quarantines() -> None:
+    """Remove the folders of processes that were killed; those in use are locked."""
+    for folder in MEMORY.glob(f"{_PREFIX}*") if MEMORY.is_dir() else ():
+        with contextlib.suppress(OSError):
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(lock)

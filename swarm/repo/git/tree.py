@@ -1,0 +1,100 @@
+"""What a commit's tree holds, and how two trees differ: read as bytes, by ids only."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from swarm.repo.git.command import Git
+
+SYMLINK = "120000"
+GITLINK = "160000"
+EXECUTABLE = "100755"
+REGULAR = "100644"
+ABSENT = "000000"
+
+PATHS_A_CALL = 400
+"""On a command line: what a system takes there is bounded."""
+
+DIFF_OPTIONS = (
+    "-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--no-ext-diff",
+    "--no-textconv", "--ignore-submodules=none",
+)  # fmt: skip
+"""Of `diff-tree`: every path by its bytes, and no program of the repository's choice."""
+
+_RECORD = re.compile(r"([0-7]+) ([a-z]+) ([0-9a-f]+)\t([^\0]+)\0")
+"""Of `ls-tree -z`."""
+
+
+class TreeEntry(NamedTuple):
+    """A file, symbolic link or submodule in a tree."""
+
+    mode: str
+    oid: str
+
+
+@dataclass(frozen=True, slots=True)
+class TreeChange:
+    """One path that two trees disagree about; a move is a deletion and an addition."""
+
+    path: bytes
+    old_mode: str
+    new_mode: str
+    old_oid: str
+    new_oid: str
+
+
+def read_tree(git: Git, revision: str) -> dict[bytes, TreeEntry]:
+    """Every entry of a tree, recursively: path -> entry."""
+    return _decode_entries(git.run("ls-tree", "-r", "-z", "--full-tree", revision))
+
+
+def read_entries(git: Git, revision: str, paths: Sequence[bytes]) -> dict[bytes, TreeEntry]:
+    """The files, links and submodules at these paths in a tree; other paths are left out."""
+    entries: dict[bytes, TreeEntry] = {}
+    for start in range(0, len(paths), PATHS_A_CALL):
+        some = paths[start : start + PATHS_A_CALL]
+        listing = git.run("--literal-pathspecs", "ls-tree", "-z", "--full-tree", revision, "--", *some)
+        entries |= _decode_entries(listing)
+    return entries
+
+
+def _decode_entries(listing: bytes) -> dict[bytes, TreeEntry]:
+    # As Latin-1 each byte is a character: one pass over thousands of lines, and paths come out as they were.
+    records = _RECORD.findall(listing.decode("latin-1"))
+    return {
+        path.encode("latin-1"): TreeEntry(mode, oid) for mode, kind, oid, path in records if kind != "tree"
+    }
+
+
+def read_changes(git: Git, old: str, new: str) -> list[TreeChange]:
+    """What has to change in one tree, or a commit's, to become another one."""
+    fields = git.run("diff-tree", *DIFF_OPTIONS, old, new).split(b"\0")[:-1]
+    return [decode_change(meta, path) for meta, path in zip(fields[::2], fields[1::2], strict=True)]
+
+
+def decode_change(meta: bytes, path: bytes) -> TreeChange:
+    """One record of `diff-tree --raw -z`."""
+    old_mode, new_mode, old_oid, new_oid, _ = meta.decode().lstrip(":").split(" ")
+    return TreeChange(path, old_mode, new_mode, old_oid, new_oid)
+
+
+def read_links(git: Git, entries: dict[bytes, TreeEntry]) -> dict[bytes, bytes]:
+    """The symbolic links among the entries -> their targets."""
+    links = [(path, entry.oid) for path, entry in entries.items() if entry.mode == SYMLINK]
+    targets = read_blobs(git, [oid for _, oid in links])
+    return {path: target for (path, _), target in zip(links, targets, strict=True)}
+
+
+def read_blobs(git: Git, oids: list[str]) -> list[bytes]:
+    """The contents of many small blobs, in order, by one git process."""
+    if not oids:
+        return []
+    rest = git.run("cat-file", "--batch", stdin="".join(f"{oid}\n" for oid in oids).encode())
+    contents = []
+    for _ in oids:
+        header, _, rest = rest.partition(b"\n")
+        size = int(header.rsplit(b" ", 1)[1])
+        contents.append(rest[:size])
+        rest = rest[size + 1 :]
+    return contents

@@ -1,0 +1,1 @@
+"""The hub: the one repository that attempts and landings live in, and its refs."""

@@ -1,0 +1,283 @@
+"""The hub: the bare repository under `.swarm/` in which attempts are kept and landed.
+
+The user's repository is only ever read from (`import_base`), and written in one way (`publish`).
+"""
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from swarm.errors import RepositoryError
+from swarm.repo.git.command import FETCH_ONLY, Git, GitError
+from swarm.repo.git.trailers import Landed, parse_landed
+from swarm.repo.hub.refs import (
+    PATIENCE_S,
+    RefChange,
+    RefWriter,
+    base_ref,
+    branch_ref,
+    fence_ref,
+    task_ref,
+    writing_refs,
+)
+from swarm.repo.hub.user_repository import Published, commit_of, publish_branch
+
+RAW_ATTRIBUTES = "* -text -eol -filter -ident -working-tree-encoding\n"
+"""In `info/attributes`, which overrides every .gitattributes: files are the blobs' bytes."""
+
+
+MOST_PACKS = 40
+"""Long trains land as a pack each."""
+
+
+@dataclass(frozen=True)
+class AttemptRef:
+    """A durable attempt in the hub."""
+
+    ref: str
+    commit: str
+    attempt: int
+
+
+class Hub:
+    """The bare repository `.swarm/repo.git`. Safe to use from several threads and processes."""
+
+    def __init__(self, path: Path, *, patience_s: float = PATIENCE_S) -> None:
+        self.path = path
+        self._patience_s = patience_s
+        self.git = Git.at(path)
+
+    @classmethod
+    def open_or_create(cls, path: Path) -> "Hub":
+        """Open the hub at `path`, complete or not at all; its folder hides from the user's git."""
+        path = path.absolute()
+        if not (path / "HEAD").exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _hide_from_git(path.parent)
+            made = Path(tempfile.mkdtemp(prefix=f"{path.name}.new-", dir=path.parent))
+            Git().run("init", "--quiet", "--bare", "--template=", str(made))
+            (made / "info").mkdir()
+            (made / "info" / "attributes").write_text(RAW_ATTRIBUTES)
+            git = Git.at(made)
+            git.run("config", "core.fsync", "committed")  # landings outlive a power cut
+            git.run("config", "core.logAllRefUpdates", "false")
+            _move_into_place(made, path)
+        return cls(path)
+
+    @property
+    def home(self) -> Path:
+        """The folder of everything that swarm keeps for this repository."""
+        return self.path.parent
+
+    # base and result ----------------------------------------------------------------------------
+
+    def import_base(self, user_repository: Path, revision: str = "HEAD") -> str:
+        """Copy a commit and its history here and keep it; return its id. The user's repository is only read.
+
+        Raises:
+            RepositoryError: not a repository, bare, without a commit, or no such revision.
+        """
+        commit = commit_of(user_repository, revision)
+        if self.resolve(base_ref(commit)) is None:
+            with self.writing_refs() as writer:
+                writer.clear_stale_locks([base_ref(commit)])
+                source = str(user_repository.absolute())
+                refspec = f"{commit}:{base_ref(commit)}"
+                self.git.run(
+                    *FETCH_ONLY, "--update-shallow", "--", source, refspec, keep_fds=[writer.lock_fd]
+                )
+        return commit
+
+    def start_branch(self, branch: str, commit: str) -> str:
+        """Make the integration branch begin at `commit`, unless it exists already; return its tip."""
+        with self.writing_refs() as writer:
+            existing = self.tip(branch)
+            if existing is None:
+                apply_all(writer, [RefChange("create", branch_ref(branch), new=commit)])
+        return existing or commit
+
+    def publish(self, user_repository: Path, branch: str) -> Published:
+        """Create or fast-forward the branch in the user's repository; never forced (see `publish_branch`)."""
+        return publish_branch(self.git, self.path, user_repository, branch)
+
+    # reading ------------------------------------------------------------------------------------
+
+    def resolve(self, revision: str) -> str | None:
+        """The object id of a ref or revision, or None."""
+        answer = self.git.ask("rev-parse", "--verify", "--quiet", revision)
+        return answer.stdout.decode().strip() if answer.succeeded else None
+
+    def tip(self, branch: str) -> str | None:
+        """The newest commit of an integration branch, or None when it does not exist."""
+        return self.resolve(branch_ref(branch))
+
+    def landings(self, branch: str, since: str) -> tuple[Landed, ...]:
+        """What has landed on the branch's first-parent history after `since`, oldest first."""
+        tip = self.tip(branch)
+        if tip is None:
+            return ()
+        log = self.git.run(
+            "log",
+            "--first-parent",
+            "--reverse",
+            "-z",
+            "--encoding=UTF-8",
+            "--format=%H%n%B",
+            f"{since}..{tip}",
+        )
+        records = (record.decode("utf-8", "replace") for record in log.split(b"\0") if record)
+        return tuple(landed for record in records if (landed := parse_landed(record)))
+
+    def done_refs(self, run: str) -> dict[str, str]:
+        """The guards of a run: name of the done-ref -> the commit it points to."""
+        return self.refs_under(f"refs/swarm/done/{run}/")
+
+    def refs_named(self, *names: str) -> dict[str, str]:
+        """Those of these refs that there are -> their object ids; others are not even looked at."""
+        asked = "".join(f"{name}\n" for name in names).encode()
+        answers = self.git.run("cat-file", "--batch-check=%(objectname)", stdin=asked).decode().splitlines()
+        found = zip(names, answers, strict=True)
+        return {name: answer for name, answer in found if not answer.endswith(" missing")}
+
+    def refs_under(self, *folders: str) -> dict[str, str]:
+        """Every ref in folders such as `refs/swarm/base/` -> its object id."""
+        lines = self.git.one_line("for-each-ref", "--format=%(refname) %(objectname)", *folders).splitlines()
+        return dict(line.split(" ") for line in lines)
+
+    def find_attempt(self, run: str, task: str) -> AttemptRef | None:
+        """The latest durable attempt that has not been judged yet: it needs merging, not doing again."""
+        refs = self.refs_under(task_ref("attempt", run, task) + "/")
+        attempts = [AttemptRef(ref, commit, int(ref.rsplit("/", 1)[1])) for ref, commit in refs.items()]
+        return max(attempts, key=lambda found: found.attempt, default=None)
+
+    def read_blob(self, revision: str) -> bytes | None:
+        """A file's content, such as `<commit>:swarm.toml`, or None when there is no such file."""
+        answer = self.git.ask("cat-file", "blob", revision)
+        return answer.stdout if answer.succeeded else None
+
+    def patch(self, old: str, new: str) -> str:
+        """The difference between two commits or trees, as a person reads it."""
+        raw = self.git.run("diff-tree", "-p", "-r", "-M", "--no-ext-diff", "--no-textconv", old, new)
+        return raw.decode("utf-8", "replace")
+
+    # writing ------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def writing_refs(self) -> Iterator[RefWriter]:
+        """Hold the one lock of all ref writers; every write below takes it.
+
+        Raises:
+            RefsBusyError: somebody else held it for all of the hub's patience.
+        """
+        with writing_refs(self.git, self.path, patience_s=self._patience_s) as writer:
+            yield writer
+
+    def fence(self, branch: str) -> int:
+        """The highest merge token that has begun on the branch; 0 before the first."""
+        blob = self.resolve(fence_ref(branch))
+        return int(self.git.run("cat-file", "blob", blob)) if blob else 0
+
+    def raise_fence(self, branch: str, merge_token: int) -> str | None:
+        """Write the token to the branch's fence and return its blob, or None: a higher one is there."""
+        ref = fence_ref(branch)
+        with self.writing_refs() as writer:
+            if self.fence(branch) > merge_token:
+                return None
+            blob = self.resolve(ref)
+            content = f"{merge_token}\n".encode()
+            new = self.git.run("hash-object", "-w", "--stdin", stdin=content).decode().strip()
+            if new != blob:
+                verb = "update" if blob else "create"
+                apply_all(writer, [RefChange(verb, ref, new=new, old=blob or "")])
+        return new
+
+    def create_refs(self, refs: dict[str, str]) -> None:
+        """Create refs, or move existing ones: name -> object id."""
+        with self.writing_refs() as writer:
+            apply_all(writer, [RefChange("update", ref, new=target) for ref, target in refs.items()])
+
+    def reject_attempts(self, run: str, task: str, *, upto: int) -> None:
+        """Keep attempts up to a number for people to look at; `find_attempt` finds them never again."""
+        attempt, rejected = task_ref("attempt", run, task), task_ref("rejected", run, task)
+        with self.writing_refs() as writer:
+            refs = self.refs_under(f"{attempt}/")
+            found = {ref: commit for ref, commit in refs.items() if int(ref.rpartition("/")[2]) <= upto}
+            kept = [
+                RefChange("update", ref.replace(attempt, rejected, 1), new=commit)
+                for ref, commit in found.items()
+            ]
+            apply_all(writer, [*kept, *(RefChange("delete", ref, old=old) for ref, old in found.items())])
+
+    def tidy(self) -> None:
+        """Put small packs together once there are many: each is looked into for every object.
+
+        Nothing is ever dropped: what no ref needs any more is copied like the rest.
+
+        Raises:
+            GitError: the disk is full, say; all packs are as they were.
+        """
+        if sum(1 for _ in (self.path / "objects" / "pack").glob("*.pack")) > MOST_PACKS:
+            self.git.run("repack", "--geometric=2", "-d", "--quiet")
+
+    def sweep_landed(self, run: str, attempts: Mapping[str, int]) -> None:
+        """As `sweep_attempts`, of tasks (-> their last attempt) of which no other attempt can be there."""
+        names = [
+            f"{task_ref(kind, run, task)}/{number}"
+            for task, last in attempts.items()
+            for kind in ("attempt", "rejected")
+            for number in range(1, last + 1)
+        ]
+        names += [task_ref("approved", run, task) for task in attempts]
+        with self.writing_refs() as writer:
+            found = self.refs_named(*names)
+            apply_all(writer, [RefChange("delete", ref, old=old) for ref, old in found.items()])
+
+    def sweep_attempts(self, run: str, *tasks: str) -> None:
+        """Delete the attempts of these tasks, judged and unjudged, and what was approved. Safe to repeat."""
+        kinds = ("attempt", "rejected", "candidate", "passed")
+        folders = [task_ref(kind, run, task) + "/" for task in tasks for kind in kinds]
+        approved = [task_ref("approved", run, task) for task in tasks]
+        with self.writing_refs() as writer:
+            found = self.refs_under(*folders, *approved)
+            apply_all(writer, [RefChange("delete", ref, old=old) for ref, old in found.items()])
+
+
+def find_attempt(hub: Hub, run: str, task: str) -> AttemptRef | None:
+    """The latest durable attempt of a task that waits for its merge, if there is one."""
+    return hub.find_attempt(run, task)
+
+
+def apply_all(writer: RefWriter, changes: Sequence[RefChange]) -> None:
+    """Make all of these changes, or none.
+
+    Raises:
+        GitError: git refused them.
+    """
+    if not changes:
+        return
+    answer = writer.transact(changes)
+    if not answer.succeeded:
+        raise GitError(["git", "update-ref", "--stdin"], answer.exit_code, answer.stderr)
+
+
+def _hide_from_git(home: Path) -> None:
+    """Keep swarm's folder out of the user's `git status`."""
+    ignore = home / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n")
+
+
+def _move_into_place(made: Path, path: Path) -> None:
+    """Publish a finished hub; another process may have been faster."""
+    try:
+        made.rename(path)
+    except OSError as error:
+        shutil.rmtree(made)
+        if not (path / "HEAD").exists():
+            raise RepositoryError(
+                f"{str(path)!r} is in the way: it is not a git repository",
+                hint="move it away and try again",
+            ) from error

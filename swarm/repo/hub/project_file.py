@@ -1,0 +1,33 @@
+"""The project's `swarm.toml` as a commit has it: what decides over attempts is read from the base."""
+
+import tomllib
+from typing import Any
+
+from swarm.errors import ConfigError
+from swarm.repo.hub.hub import Hub
+from swarm.settings import CONFIG_NAME
+
+
+def read_table(hub: Hub, commit: str, name: str) -> dict[str, Any]:  # Any: straight from TOML
+    """One table of the file, such as `gate`; empty when it, or the file, is not there.
+
+    Raises:
+        ConfigError: the file is not TOML, or this is no table.
+    """
+    content = hub.read_blob(f"{commit}:{CONFIG_NAME}")
+    if content is None:
+        return {}
+    try:
+        document = tomllib.loads(content.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{CONFIG_NAME} in {commit[:12]} cannot be read: {error}") from error
+    table = document.get(name, {})
+    if not isinstance(table, dict):
+        raise wrong(name, "a table", table)
+    return table
+
+
+def wrong(key: str, wanted: str, found: object) -> ConfigError:
+    """What is to be said of a value that is not what its key takes."""
+    shown = "nothing" if found is None else repr(found)
+    return ConfigError(f"{CONFIG_NAME}: {key} must be {wanted}, got {shown}")

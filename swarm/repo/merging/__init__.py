@@ -1,0 +1,1 @@
+"""The merge queue: trains, their verdicts, and the one transaction that lands them."""

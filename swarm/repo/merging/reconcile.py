@@ -1,0 +1,111 @@
+"""Holding Redis to what git proves: the trailers on a branch's first-parent history are the truth."""
+
+from dataclasses import dataclass
+
+from swarm.engine.engine import Engine
+from swarm.engine.records import RunRecord
+from swarm.repo.git.trailers import Landed
+from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.refs import hash_task, task_ref
+from swarm.states import RunState, TaskState
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A branch that nothing may land on until a person has looked: its records contradict each other."""
+
+    run: str
+    branch: str
+    reason: str
+
+
+class Reconciler:
+    """Compares branches with their done-refs and with Redis, and repairs what git proves."""
+
+    def __init__(self, engine: Engine, hub: Hub) -> None:
+        self._engine = engine
+        self._hub = hub
+        self._verified: dict[str, str] = {}  # branch -> the tip at which all was in order
+
+    def reconcile_all(self) -> tuple[Frozen, ...]:
+        """Reconcile every run that Redis does not hold for done; return the branches that are frozen."""
+        records = [self._engine.run(run) for run in self._engine.run_ids()]
+        found = [self.reconcile_run(record) for record in records if record.state != RunState.DONE]
+        return tuple(frozen for frozen in found if frozen)
+
+    def reconcile_run(self, record: RunRecord) -> Frozen | None:
+        """Create missing done-refs, complete in Redis what has landed, and sweep attempts of landed tasks.
+
+        Costs one `rev-parse` while the branch is where it was verified last.
+        """
+        tip = self._hub.tip(record.branch)
+        if tip is None or self._verified.get(record.branch) == tip:
+            return None
+        landings = self._hub.landings(record.branch, record.base)
+        guards = self._hub.done_refs(record.run)
+        reason = _contradiction(record, landings, guards)
+        if reason:
+            return Frozen(record.run, record.branch, reason)
+        expected = {task_ref("done", record.run, landed.task): landed.commit for landed in landings}
+        missing = {ref: commit for ref, commit in expected.items() if ref not in guards}
+        if missing:
+            self._hub.create_refs(missing)
+        self._complete_landed(record.run, landings)
+        self._sweep_landed(record.run, landings)
+        self._verified[record.branch] = tip
+        return None
+
+    def verified(self, branch: str, tip: str) -> None:
+        """The branch was in order, and the caller itself has just moved it to `tip`."""
+        self._verified[branch] = tip
+
+    def forget(self, branch: str) -> None:
+        """Look at everything again the next time."""
+        self._verified.pop(branch, None)
+
+    def _complete_landed(self, run: str, landings: tuple[Landed, ...]) -> None:
+        states = {record.spec.id: record.state for record in self._engine.tasks(run)}
+        for landed in landings:
+            # What a task was expanded into is not in its plan: a Redis that was emptied does not know it yet.
+            if states.get(landed.task, TaskState.DONE) != TaskState.DONE:
+                self._engine.reconcile(
+                    run,
+                    landed.task,
+                    attempt=landed.attempt,
+                    merge_token=landed.merge_token,
+                    commit=landed.commit,
+                    tip=(landings[-1].commit, landings[-1].merge_token),
+                )
+
+    def _sweep_landed(self, run: str, landings: tuple[Landed, ...]) -> None:
+        kept = {ref.split("/")[4] for ref in self._hub.refs_under(f"refs/swarm/attempt/{run}/")}
+        for landed in landings:
+            if hash_task(landed.task) in kept:
+                self._hub.sweep_attempts(run, landed.task)
+
+
+def _contradiction(record: RunRecord, landings: tuple[Landed, ...], guards: dict[str, str]) -> str:
+    """What cannot both be true, naming both sides; empty when all is in order."""
+    by_ref: dict[str, Landed] = {}
+    for landed in landings:
+        ref = task_ref("done", record.run, landed.task)
+        earlier = by_ref.setdefault(ref, landed)
+        if earlier is not landed:
+            return (
+                f"branch {record.branch!r}: task {landed.task!r} has landed twice,"
+                f" as {earlier.commit[:12]} and as {landed.commit[:12]}"
+            )
+        if landed.run != record.run:
+            return (
+                f"branch {record.branch!r} belongs to run {record.run!r},"
+                f" but {landed.commit[:12]} landed task {landed.task!r} of run {landed.run!r}"
+            )
+    for ref, commit in guards.items():
+        if ref not in by_ref:
+            return f"{ref} says that {commit[:12]} has landed, but branch {record.branch!r} does not have it"
+        if by_ref[ref].commit != commit:
+            return (
+                f"task {by_ref[ref].task!r} landed as {by_ref[ref].commit[:12]} on branch {record.branch!r},"
+                f" but {ref} says {commit[:12]}"
+            )
+    return ""

@@ -1,0 +1,1 @@
+"""Workspaces: checkouts to work in, and taking what was changed there."""

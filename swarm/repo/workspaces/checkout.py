@@ -1,0 +1,102 @@
+"""A clean checkout of one tree, for gates to run in: the blobs' bytes, no `.git`, no left-overs.
+
+Where it can be laid over a template, as a workspace is, it costs what differs from that, not all there is.
+"""
+
+import contextlib
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from swarm.removal import remove_tree
+from swarm.repo.git.command import Git
+from swarm.repo.git.tree import ABSENT, GITLINK, TreeChange, read_changes
+from swarm.repo.hub.hub import Hub
+from swarm.repo.workspaces.template import lay_out, why_copied
+
+GATES_NAME = "gates"
+
+
+@contextlib.contextmanager
+def clean_checkout(hub: Hub, tree: str, *, base: str, may_mount: bool = True) -> Iterator[Path]:
+    """Lay out a tree in a folder of its own, which is locked while in use and removed afterwards.
+
+    Args:
+        hub: where the tree is.
+        tree: id of a tree or commit.
+        base: a commit that is much the same: its template is shown, and only what differs is written.
+        may_mount: False where what runs in it may not see what is mounted here.
+    """
+    parent = hub.home / GATES_NAME
+    parent.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=parent))
+    with _flocked(folder):
+        try:
+            checkout = folder / "tree"
+            if may_mount and not why_copied(hub):
+                lay_out(hub, base, checkout, with_git=False, may_mount=True)
+                _turn_into(hub, checkout, base, tree, index=folder / "index")
+            else:
+                _write_out(hub, checkout, tree, index=folder / "index")
+            folder.chmod(0o755)
+            yield checkout
+        finally:
+            remove_tree(folder)
+
+
+def _write_out(hub: Hub, checkout: Path, tree: str, *, index: Path) -> None:
+    """Write every file. On a disk that is no slower than a copy of a template, and nothing is kept for it."""
+    checkout.mkdir()
+    git, env = Git.at(hub.path, work_tree=checkout), {"GIT_INDEX_FILE": str(index)}
+    git.run("read-tree", tree, env=env)
+    git.run("checkout-index", "--all", "--force", "--quiet", env=env)
+
+
+def _turn_into(hub: Hub, checkout: Path, base: str, tree: str, *, index: Path) -> None:
+    """Make a clean checkout of `base` one of `tree`; nobody else has written to it."""
+    changes = read_changes(hub.git, base, tree)
+    for change in changes:
+        if change.old_mode != ABSENT:
+            _take_away(checkout, change)
+    written = [each for each in changes if each.new_mode != ABSENT]
+    if not written:
+        return
+    entries = b"".join(f"{each.new_mode} {each.new_oid}\t".encode() + each.path + b"\0" for each in written)
+    env = {"GIT_INDEX_FILE": str(index)}
+    git = Git.at(hub.path, work_tree=checkout)
+    git.run("update-index", "-z", "--index-info", stdin=entries, env=env)
+    git.run("checkout-index", "--all", "--force", "--quiet", env=env)
+
+
+def _take_away(checkout: Path, change: TreeChange) -> None:
+    """Remove what the base has at a path, and the folders that this leaves empty: git knows none."""
+    path = checkout / os.fsdecode(change.path)
+    if change.old_mode == GITLINK:
+        path.rmdir()
+    else:
+        path.unlink()
+    with contextlib.suppress(OSError):  # not empty
+        for folder in path.parents:
+            if folder == checkout:
+                break
+            folder.rmdir()
+
+
+def sweep_checkouts(hub: Hub) -> None:
+    """Remove the checkouts of merge queues that were killed; those in use are locked."""
+    parent = hub.home / GATES_NAME
+    for folder in parent.iterdir() if parent.is_dir() else ():
+        with contextlib.suppress(BlockingIOError, FileNotFoundError), _flocked(folder):
+            remove_tree(folder)
+
+
+@contextlib.contextmanager
+def _flocked(folder: Path) -> Iterator[None]:
+    folder_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(folder_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(folder_fd)

@@ -1,0 +1,246 @@
+"""Templates: one finished checkout per base commit, shown or copied instead of checked out again.
+
+A template is a shallow clone that shares nothing with the hub and knows no remote: `tree`, its files;
+`git`, a folder that holds its `.git`; `stamps`, those of its files. These are never written to again.
+Once a copy is wanted, both folders are packed as well. Each template is guarded by a flock: exclusive
+while it is made or removed, shared while a checkout is made of it.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from swarm.mounts import overlays
+from swarm.removal import remove_tree
+from swarm.repo.git.command import FETCH_ONLY, Git, GitError
+from swarm.repo.hub.hub import RAW_ATTRIBUTES, Hub
+from swarm.repo.workspaces.overlay import lay_over, why_not
+from swarm.repo.workspaces.scan import Stamp, snapshot_tree
+from swarm.repo.workspaces.stamps import read_stamps, write_stamps
+
+TEMPLATES_NAME = "templates"
+TEMPLATES_KEPT = 4
+PROBE = "probe"
+_TREE, _GIT, _STAMPS = "tree", "git", "stamps"
+_PARTS = ("tree.0.tar", "tree.1.tar")
+"""Of the tree, half of it each: they are unpacked beside each other."""
+_PACKED_GIT = "git.tar"
+_TAR = ("tar", "--force-local")
+_NAMED = ("--no-recursion", "--null", "--files-from=-")
+_AS_NEW = ("--no-same-owner", "--no-same-permissions")
+"""What a new file has anyway, and what takes as long to set as the content to write."""
+
+_CONFIG = """\
+[core]
+\trepositoryformatversion = {format}
+\tfilemode = true
+\tbare = false
+\tlogallrefupdates = true
+\ttrustctime = false
+\tcheckStat = minimal
+[gc]
+\tauto = 0
+[user]
+\tname = agent
+\temail = agent@localhost
+"""
+"""`checkStat = minimal`: an agent's `git status` need not read every file again after the copy."""
+
+_AGE_S = 10  # files are made to look this old, so that git does not take them for racily clean
+
+
+def lay_out(hub: Hub, commit: str, folder: Path, *, with_git: bool, may_mount: bool) -> dict[bytes, Stamp]:
+    """Make `folder` a fresh checkout of `commit`: an overlay of its template, else a copy of that.
+
+    Args:
+        hub: where the commit is, and beside it the templates.
+        commit: its id.
+        folder: must not exist; does not afterwards, when this raises.
+        with_git: whether it is to be a repository.
+        may_mount: False where somebody uses the checkout who may not see what is mounted.
+
+    Returns:
+        The stamps of its files as far as they are known without looking: of a copy's without ctime and inode.
+
+    Raises:
+        GitError: the commit is not in the hub, or the copy failed (a full disk).
+    """
+    is_overlay = may_mount and not why_copied(hub)
+    with _shared_template(hub, commit, packed=not is_overlay) as template:
+        if is_overlay:
+            lay_over(folder, [*[template / _GIT] * with_git, template / _TREE])
+            return read_stamps(template / _STAMPS)
+        _unpack([template / name for name in (*_PARTS, *[_PACKED_GIT] * with_git)], folder)
+        stamps = read_stamps(template / _STAMPS)
+        return {path: stamp._replace(ctime_ns=0, inode=0) for path, stamp in stamps.items()}
+
+
+def why_copied(hub: Hub) -> str:
+    """Why checkouts in this hub's folder are copies; empty when they are overlays."""
+    folder = hub.home / TEMPLATES_NAME
+    folder.mkdir(exist_ok=True)
+    with _locked(folder, PROBE, fcntl.LOCK_SH):
+        return why_not(folder)
+
+
+def _unpack(archives: list[Path], folder: Path) -> None:
+    """Unpack all of them into a new folder, which appears complete or not at all."""
+    made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        _run_all(
+            [[*_TAR, f"--file={each}", "--extract", f"--directory={made}", *_AS_NEW] for each in archives]
+        )
+        made.chmod(0o755)
+        made.rename(folder)
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
+
+
+def _pack(template: Path) -> None:
+    """Store what copies are unpacked from: `cp`, which opens each file besides, takes twice as long."""
+    names = _names_in(template / _TREE)
+    step = len(names) // len(_PARTS) + 1
+    for number, archive in enumerate(_PARTS):
+        _archive(template / _TREE, names[number * step :][:step], template / archive)
+    _archive(template / _GIT, _names_in(template / _GIT), template / _PACKED_GIT)
+
+
+def _names_in(tree: Path) -> list[bytes]:
+    """Every file and link below a folder, and every empty folder, as `./<path>`; neighbours stay together."""
+    found: list[str] = []
+    for folder, folders, files in os.walk(tree):
+        folders.sort()
+        at = "." + folder.removeprefix(str(tree))
+        links = [name for name in folders if Path(folder, name).is_symlink()]
+        found += [f"{at}/{name}" for name in (*files, *links)]
+        found += [] if files or folders else [at]
+    return [os.fsencode(name) for name in found]
+
+
+def _archive(folder: Path, names: list[bytes], archive: Path) -> None:
+    part = archive.with_suffix(".part")
+    argv = [*_TAR, f"--file={part}", "--create", f"--directory={folder}", *_NAMED]
+    answer = subprocess.run(
+        argv, input=b"".join(name + b"\0" for name in names), capture_output=True, check=False
+    )
+    if answer.returncode:
+        raise GitError(argv, answer.returncode, answer.stderr)
+    part.rename(archive)
+
+
+def _run_all(argvs: list[list[str]]) -> None:
+    """Run commands beside each other, to their ends."""
+    processes = [subprocess.Popen(argv, stderr=subprocess.PIPE) for argv in argvs]
+    said = [process.communicate()[1] for process in processes]
+    for argv, process, stderr in zip(argvs, processes, said, strict=True):
+        if process.returncode:
+            raise GitError(argv, process.returncode, stderr)
+
+
+def drop_old_templates(hub: Hub, *, keep: int = TEMPLATES_KEPT) -> None:
+    """Remove all but the most recently used templates, and what killed makers left; skip those in use."""
+    folder = hub.home / TEMPLATES_NAME
+    found = [path for path in folder.iterdir() if path.is_dir()]
+    newest = sorted((path for path in found if "." not in path.name), key=_used_at, reverse=True)
+    for path in {*found} - {*newest[:keep]}:
+        with contextlib.suppress(BlockingIOError), _locked(folder, path.name, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            # Under the lock nobody can lay a checkout over it between this look and its end.
+            if path not in newest or not any(overlay.shows(path) for overlay in overlays()):
+                remove_tree(path)
+
+
+@contextlib.contextmanager
+def _shared_template(hub: Hub, commit: str, *, packed: bool) -> Iterator[Path]:
+    """The template of a commit, made if missing, and kept from removal while in use."""
+    folder = hub.home / TEMPLATES_NAME
+    folder.mkdir(exist_ok=True)
+    template = folder / commit
+    while True:
+        with _locked(folder, commit, fcntl.LOCK_SH):
+            if _is_finished(template, packed=packed):
+                os.utime(template)  # its own folder is shown by no overlay
+                yield template
+                return
+        with _locked(folder, commit, fcntl.LOCK_EX):
+            if not _is_finished(template):
+                remove_tree(template)  # of a former layout
+                _make_template(hub, commit, template)
+            if packed:
+                _pack(template)
+        drop_old_templates(hub)
+
+
+def _make_template(hub: Hub, commit: str, template: Path) -> None:
+    made = Path(tempfile.mkdtemp(prefix=f"{commit}.", dir=template.parent))
+    try:
+        tree, git_dir = made / _TREE, made / _GIT / ".git"
+        tree.mkdir()
+        git_dir.parent.mkdir()
+        object_format = hub.git.one_line("rev-parse", "--show-object-format")
+        Git().run(
+            "init",
+            "--quiet",
+            "--bare",
+            "--template=",
+            f"--object-format={object_format}",
+            "-b",
+            "work",
+            str(git_dir),
+        )
+        git = Git.at(git_dir, work_tree=tree)
+        git.run(*FETCH_ONLY, "--depth=1", "--", str(hub.path), commit)
+        (git_dir / "info").mkdir(exist_ok=True)
+        (git_dir / "info" / "attributes").write_text(RAW_ATTRIBUTES)
+        git.run("update-ref", "--no-deref", "HEAD", commit)
+        git.run("read-tree", "HEAD")
+        git.run("checkout-index", "--all", "--force")
+        _age_files(tree)
+        _write_config(git_dir / "config", object_format)
+        git.run("update-index", "-q", "--really-refresh")
+        write_stamps(made / _STAMPS, snapshot_tree(tree))
+        made.chmod(0o755)
+        made.rename(template)
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
+
+
+def _is_finished(template: Path, *, packed: bool = False) -> bool:
+    last = _PACKED_GIT if packed else _STAMPS
+    return (template / last).exists()
+
+
+def _write_config(path: Path, object_format: str) -> None:
+    extension = "" if object_format == "sha1" else f"[extensions]\n\tobjectFormat = {object_format}\n"
+    path.write_text(_CONFIG.format(format=1 if extension else 0) + extension)
+
+
+def _age_files(tree: Path) -> None:
+    then = int(time.time()) - _AGE_S  # tar keeps whole seconds
+    for folder, _, files in os.walk(tree):
+        for name in files:
+            os.utime(Path(folder, name), (then, then), follow_symlinks=False)
+
+
+def _used_at(path: Path) -> float:
+    with contextlib.suppress(FileNotFoundError):
+        return path.stat().st_mtime
+    return 0.0
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, name: str, operation: int) -> Iterator[None]:
+    """Hold the flock of the templates whose name begins like this one; 256 lock files, never removed."""
+    lock_fd = os.open(folder / f"lock-{name[:2]}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock_fd, operation)
+        yield
+    finally:
+        os.close(lock_fd)
