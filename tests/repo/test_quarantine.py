@@ -10,11 +10,12 @@ import pytest
 from bare_hub import Bare
 from merge_board import Board, task, write
 
-from swarm.repo import hub as hub_module
-from swarm.repo import merging, quarantine
+from swarm.repo.git import quarantine
 from swarm.repo.git.quarantine import MEMORY, is_roomy, sweep_quarantines
 from swarm.repo.git.workbench import Workbench
+from swarm.repo.hub import hub as hub_module
 from swarm.repo.hub.hub import Hub
+from swarm.repo.merging import settling
 from swarm.repo.merging.landing import Outcome
 
 needs_memory = pytest.mark.skipif(not is_roomy(), reason="there is no room in memory for objects")
@@ -68,7 +69,7 @@ def test_nothing_is_in_the_repository_before_it_is_kept(bare: Bare) -> None:
 @needs_memory
 def test_a_long_train_lands_as_one_pack(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     """A short one as files: a pack each would be more work than that."""
-    monkeypatch.setattr(merging, "_LONG", 3)
+    monkeypatch.setattr(settling, "_LONG", 3)
     names = [f"t{number}" for number in range(5)]
     board.submit(*(task(name, f"src/{name}.py") for name in names))
     for name in names:
@@ -93,7 +94,7 @@ def test_without_room_in_memory_a_train_lands_as_files(
 ) -> None:
     """In a container, say."""
     monkeypatch.setattr(quarantine, "MEMORY", tmp_path / "none")
-    monkeypatch.setattr(merging, "_LONG", 1)
+    monkeypatch.setattr(settling, "_LONG", 1)
     board.submit(task("a", "src/a.py"))
     board.hand_in(write("src/a.py", "a = 2\n"))
 
