@@ -19,7 +19,7 @@ from swarm.repo.gates.definitions import load_gates
 from swarm.repo.gates.gate import Gate, GateReport, GateResult
 from swarm.repo.gates.ground import Ground
 from swarm.repo.gates.running import run_gates
-from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.opening import open_hub
 from swarm.repo.merging.slot import LeashedLauncher
 from swarm.sandbox.protocol import Launcher, Sandbox, SandboxEndedError
 from swarm.settings import Settings
@@ -35,7 +35,7 @@ def gates_on(settings: Settings, commit: str, launcher: Launcher, *, log: Path) 
     Raises:
         SwarmError: a gate is malformed, or git or Docker cannot be used.
     """
-    gates = load_gates(Hub.open_or_create(settings.hub), commit)
+    gates = load_gates(open_hub(settings), commit)
     return run_on(settings, commit, gates, launcher, log=log)
 
 
@@ -55,7 +55,7 @@ def run_on(
     Raises:
         SwarmError: git or Docker cannot be used.
     """
-    hub = Hub.open_or_create(settings.hub)
+    hub = open_hub(settings)
     log.parent.mkdir(parents=True, exist_ok=True)
     labels = {"swarm.attempt": f"base/{commit}"}
     return run_gates(gates, Ground(hub, commit, against or commit, launcher, labels, log))

@@ -15,7 +15,7 @@ from swarm.fleet.server_file import STOPPED, is_stopped
 from swarm.fleet.stopped import server_for_a_look
 from swarm.repo.gates.definitions import load_gates
 from swarm.repo.git.command import OLDEST_GIT, git_version
-from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.opening import open_hub
 from swarm.repo.hub.user_repository import commit_of
 from swarm.repo.workspaces.template import why_copied
 from swarm.sandbox.landlock import describe_landlock
@@ -118,12 +118,12 @@ def _workspaces(settings: Settings) -> _Seen:
     """Which way checkouts are made here; a copy is no fault, and takes longer."""
     if settings.isolation == "docker":
         return _Seen("copies of a template: containers may not see what is mounted here")
-    why = why_copied(Hub.open_or_create(settings.hub))
+    why = why_copied(open_hub(settings))
     return _Seen(f"copies of a template, not overlays: {why}" if why else "overlays of a template")
 
 
 def _gates(settings: Settings) -> _Seen:
-    hub = Hub.open_or_create(settings.hub)
+    hub = open_hub(settings)
     commit = hub.import_base(settings.root)
     names = ", ".join(gate.name for gate in load_gates(hub, commit))
     if not names:

@@ -14,7 +14,9 @@
     │   ├── StoreUnreachableError SW011         Redis
     │   │   └── StorePutDownError SW014         a person has stopped it: waiting is no use
     │   ├── DockerUnreachableError SW012
-    │   └── ModelUnreachableError SW013
+    │   ├── ModelUnreachableError SW013
+    │   └── HubUnreachableError SW015         git refs cannot be read or written now
+    │       └── HubRefusedError SW016  exit 4
     ├── AuthenticationError     SW020  exit 4
     ├── RefusedError            SW030  exit 6   refused for safety
     ├── LimitReachedError       SW040  exit 7   a budget, a quota or a limit was reached
@@ -156,6 +158,29 @@ class DockerUnreachableError(UnreachableError):
 
     code = "SW012"
     next_step = "Start it, check DOCKER_HOST and your right to its socket, or use `--isolation process`."
+
+
+class HubUnreachableError(UnreachableError):
+    """The hub cannot be read or written now; whether what was asked for was done may be unknown.
+
+    Its git server did not answer or broke off, or somebody else on this host holds its lock.
+    """
+
+    code = "SW015"
+    next_step = (
+        "Check that `git ls-remote` of the hub's address works from here; work goes on by itself then."
+    )
+
+
+class HubRefusedError(HubUnreachableError):
+    """The git server of the hub does not let us in."""
+
+    code = "SW016"
+    exit_code = 4
+    next_step = (
+        "Let `git ls-remote` of the hub's address work here without a question: a key in the ssh agent,"
+        " or a credential helper of git's."
+    )
 
 
 class ModelUnreachableError(UnreachableError):

@@ -34,7 +34,7 @@ from swarm.plan.document import dump_plan
 from swarm.plan.model import Plan, TaskSpec, with_reviews
 from swarm.repo.changed import landed_paths
 from swarm.repo.gates.definitions import load_gates
-from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.opening import open_hub
 from swarm.repo.hub.user_repository import commit_of, repository_identity
 from swarm.repo.merging.reconcile import Reconciler
 from swarm.settings import Settings
@@ -133,7 +133,7 @@ class LocalRun:
             refuse_loading(run)
         open_tasks = [task.spec for task in self._engine.tasks(run) if not task.state.is_terminal]
         check_executors(open_tasks, self._settings)
-        Hub.open_or_create(self._settings.hub).start_branch(record.branch, record.base)
+        open_hub(self._settings).start_branch(record.branch, record.base)
         self._tell(f"resuming run {run}  branch {record.branch}")
         return run
 
@@ -187,7 +187,7 @@ class LocalRun:
         record = driven.snapshot.run
         unpublished = publish_here(self._settings, record.branch)
         folder = self._settings.run_folder(record.run)
-        touched = landed_paths(self._settings.hub, driven.snapshot.tasks)
+        touched = landed_paths(self._settings.mirror, driven.snapshot.tasks)
         report = build_report(driven.snapshot, red_on_base=red_on_base(folder), touched=touched)
         folder.mkdir(parents=True, exist_ok=True)
         for form, name in (("json", "report.json"), ("md", "report.md"), ("junit", "report.xml")):
@@ -274,7 +274,7 @@ def submit_plan(
         StorePutDownError: a person has stopped the embedded server meanwhile.
     """
     make_home(settings.home)
-    hub = Hub.open_or_create(settings.hub)
+    hub = open_hub(settings)
     base = hub.import_base(settings.root)
     load_gates(hub, base)
     limits = load_limits(settings.root)

@@ -31,6 +31,10 @@ class Settings:
     home: Path = field(default=Path(HOME_NAME), metadata={"help": "where swarm keeps its state"})
     project: str = field(default="", metadata={"help": "name of the project in Redis"})
     redis_url: str = field(default="", metadata={"help": "Redis to use; empty starts an embedded one"})
+    hub: str = field(
+        default="",
+        metadata={"help": "git server that hosts share: ssh://, https:// or a path; empty: one host"},
+    )
     workers: int = field(default=0, metadata={"help": "local workers; 0 chooses by CPU and memory"})
     tags: str = field(
         default="", metadata={"help": "what local workers have to offer, such as gpu; comma-separated"}
@@ -87,8 +91,8 @@ class Settings:
     sources: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @property
-    def hub(self) -> Path:
-        """The bare mirror that attempts and landings live in."""
+    def mirror(self) -> Path:
+        """The bare repository on this host that attempts and landings live in: the hub, or a mirror of it."""
         return self.home / "repo.git"
 
     @property
@@ -182,6 +186,12 @@ def scrubbed_environment(extra: Mapping[str, str] | None = None) -> dict[str, st
     return {**kept, "CI": "true", "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1", **(extra or {})}
 
 
+def online_environment() -> dict[str, str]:
+    """The environment of a program that speaks to a server as the user would: with the user's keys."""
+    kept = {name: os.environ[name] for name in _CONNECTING if name in os.environ}
+    return scrubbed_environment({**kept, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"})
+
+
 def has_other_model_credential() -> bool:
     """The Anthropic SDK may find a credential that is no setting of ours: a profile, or a federated login."""
     foreign = (name for name, value in os.environ.items() if name.startswith("ANTHROPIC_") and value)
@@ -199,6 +209,16 @@ def is_colour_refused() -> bool:
     """The NO_COLOR convention: set to anything but nothing."""
     return bool(os.environ.get("NO_COLOR"))
 
+
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+_CONNECTING = (
+    *("HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "USER", "LOGNAME"),
+    *("SSH_AUTH_SOCK", "SSH_ASKPASS", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_ASKPASS"),
+    *("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"),
+    *("GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+    *_PROXIES,
+    *(name.upper() for name in _PROXIES),
+)
 
 _HARMLESS = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "VIRTUAL_ENV", "SYSTEMROOT")
 

@@ -23,10 +23,9 @@ from swarm.engine.engine import Engine
 from swarm.engine.ranking import Ranking
 from swarm.engine.records import AgentRecord
 from swarm.engine.snapshot import is_alive
-from swarm.errors import StoreReplyError, StoreUnreachableError, SwarmError
+from swarm.errors import HubUnreachableError, StoreReplyError, StoreUnreachableError, SwarmError
 from swarm.fleet.liveness import is_dead_here
 from swarm.repo.hub.hub import Hub
-from swarm.repo.hub.refs import RefsBusyError
 from swarm.repo.merging.merge_queue import Landing, MergeQueue, Outcome
 
 _T = TypeVar("_T")
@@ -91,7 +90,7 @@ class Supervisor:
                         beat.wait(TICK_S)
                     elif not report.landings:
                         last_event = self._wait(last_event)
-                except (StoreUnreachableError, RefsBusyError) as error:
+                except (StoreUnreachableError, HubUnreachableError) as error:
                     self._log.warning("tick put off", error=error.message)
                     is_away = True
                     beat.wait(TICK_S)
@@ -140,7 +139,7 @@ class Supervisor:
                 for frozen in self._merge_queue.reconcile():
                     self._log.error("branch is frozen", branch=frozen.branch, reason=frozen.reason)
                 return self._engine.last_event_id()
-            except (StoreUnreachableError, RefsBusyError) as error:
+            except (StoreUnreachableError, HubUnreachableError) as error:
                 self._log.warning("beginning put off", error=error.message)
         return "0-0"
 

@@ -63,12 +63,12 @@ def publish_here(settings: "Settings", branch: str) -> str:
 
     A client of a queue elsewhere has no hub, and its supervisors publish.
     """
-    if not settings.hub.exists() or not (settings.root / ".git").exists():
+    if not settings.mirror.exists() or not (settings.root / ".git").exists():
         return ""
     from swarm.repo.git.command import GitError  # noqa: PLC0415  # `swarm wait` starts without them
-    from swarm.repo.hub.hub import Hub  # noqa: PLC0415
+    from swarm.repo.hub.opening import open_hub  # noqa: PLC0415
 
-    hub = Hub.open_or_create(settings.hub)
+    hub = open_hub(settings)
     if hub.tip(branch) is None:
         return ""
     deadline_s = time.monotonic() + PUBLISH_PATIENCE_S

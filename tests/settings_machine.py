@@ -22,7 +22,7 @@ except SwarmError as error:
     print(json.dumps({"error": error.message, "hint": error.hint, "code": error.code}))
 else:
     values = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
-    shown = {"repr": repr(settings), "hub": settings.hub, "scrubbed": scrubbed_environment()}
+    shown = {"repr": repr(settings), "hub": settings.mirror, "scrubbed": scrubbed_environment()}
     credential = {"has_model_credential": settings.has_model_credential}
     print(json.dumps({**values, **shown, **credential}, default=str))
 """

@@ -16,7 +16,7 @@ from swarm.fleet.process_id import ProcessId
 from swarm.fleet.server import ensure_server
 from swarm.fleet.startup import become_daemon
 from swarm.fleet.stopped import is_put_down
-from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.opening import open_hub
 from swarm.settings import Settings, load_settings
 from workers.agents import known_agents
 from workers.worker import Worker
@@ -55,7 +55,7 @@ def open_worker(settings: Settings, *, types: tuple[str, ...] = ("*",), tags: tu
     agents = known_agents(settings)
     return Worker(
         engine=engine_for(settings, ensure_server(settings).url, is_put_down=partial(is_put_down, settings)),
-        hub=Hub.open_or_create(settings.hub),
+        hub=open_hub(settings),
         launcher=open_launcher(settings),
         agents=agents,
         settings=settings,

@@ -50,7 +50,7 @@ class Archiver:
         self._engine = engine
         self._shelf = Shelf(settings.runs)
         self._home = settings.home
-        self._hub = settings.hub
+        self._hub = settings.mirror
         self._note = settings.home / "archive" / f"{settings.project}.json"
         self._keep_ms = settings.keep_days * 86_400_000
         self._keep_runs = settings.keep_runs

@@ -38,14 +38,14 @@ def diff(context: Context, task: str, run: str, of_attempt: bool, sides: bool, a
     from swarm.repo.hub.hub import Hub
 
     if sides:
-        _print_sides(Hub(settings.hub), record, reads.run(run).branch, as_json)
+        _print_sides(Hub(settings.mirror), record, reads.run(run).branch, as_json)
         return
     landed = record.merged_commit and not of_attempt
     commit = record.merged_commit if landed else record.attempt_commit
     if not commit:
         raise _nothing_to_show(record)
     before = f"{commit}^" if landed else record.base
-    patch = Hub(settings.hub).patch(before, commit)
+    patch = Hub(settings.mirror).patch(before, commit)
     data = {
         "run": run,
         "task": record.spec.id,

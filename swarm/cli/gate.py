@@ -84,23 +84,23 @@ def run_gates(context: Context, names: tuple[str, ...], revision: str, against: 
 def _gates_of(settings: "Settings", revision: str) -> "tuple[str, tuple[Gate, ...]]":
     """The commit, which is imported into the hub, and its gates."""
     from swarm.repo.gates.definitions import load_gates
-    from swarm.repo.hub.hub import Hub
+    from swarm.repo.hub.opening import open_hub
 
     commit = _imported(settings, revision)
-    return commit, load_gates(Hub.open_or_create(settings.hub), commit)
+    return commit, load_gates(open_hub(settings), commit)
 
 
 def _imported(settings: "Settings", revision: str) -> str:
-    from swarm.repo.hub.hub import Hub
+    from swarm.repo.hub.opening import open_hub
 
-    return Hub.open_or_create(settings.hub).import_base(settings.root, revision)
+    return open_hub(settings).import_base(settings.root, revision)
 
 
 def _parent_of(settings: "Settings", commit: str) -> str:
     """Of a first commit itself."""
-    from swarm.repo.hub.hub import Hub
+    from swarm.repo.hub.opening import open_hub
 
-    return Hub.open_or_create(settings.hub).resolve(f"{commit}^") or commit
+    return open_hub(settings).resolve(f"{commit}^") or commit
 
 
 def _choose(gates: "tuple[Gate, ...]", names: tuple[str, ...]) -> "list[Gate]":

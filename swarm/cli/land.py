@@ -46,10 +46,10 @@ def land(context: Context, run: str, into: str, squash: bool, as_json: bool) -> 
     from swarm.observe.report import build_report
     from swarm.repo.delivery import deliver
     from swarm.repo.gates.definitions import load_gates
-    from swarm.repo.hub.hub import Hub
+    from swarm.repo.hub.opening import open_hub
 
     message = _message(build_report(take_snapshot(reads, record.run))) if squash else ""
-    hub, log = Hub.open_or_create(settings.hub), settings.home / "logs" / "land.gate.log"
+    hub, log = open_hub(settings), settings.home / "logs" / "land.gate.log"
 
     def judge(commit: str, defined_in: str) -> "GateReport":
         gates = load_gates(hub, defined_in)

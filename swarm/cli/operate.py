@@ -94,7 +94,7 @@ def supervisor(context: Context, lifeline: bool, as_json: bool) -> None:
     from swarm.fleet.server import ensure_server
     from swarm.fleet.startup import become_daemon
     from swarm.fleet.stopped import is_put_down
-    from swarm.repo.hub.hub import Hub
+    from swarm.repo.hub.opening import open_hub
     from swarm.repo.merging.merge_queue import MergeQueue
     from swarm.supervisor import Supervisor
 
@@ -107,7 +107,7 @@ def supervisor(context: Context, lifeline: bool, as_json: bool) -> None:
     worker_id = supervisor_id()
     is_gone = partial(is_put_down, settings)
     engine = engine_for(settings, ensure_server(settings).url, is_put_down=is_gone)
-    hub = Hub.open_or_create(settings.hub)
+    hub = open_hub(settings)
     merge_queue = MergeQueue(
         engine,
         hub,

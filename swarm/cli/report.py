@@ -37,7 +37,7 @@ def report(context: Context, run: str, form: str, output: Path | None, as_json: 
     red = red_on_base(context.settings().run_folder(run))
     snapshot = take_snapshot(reads, run)
     anew = reads.shelf.begins_anew(run) if snapshot.run.is_archived else ""
-    touched = landed_paths(context.settings().hub, snapshot.tasks)
+    touched = landed_paths(context.settings().mirror, snapshot.tasks)
     measured = build_report(snapshot, red_on_base=red, touched=touched)
     text = render_report(measured, "json" if as_json else form, anew=anew)
     if output is None:

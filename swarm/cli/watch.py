@@ -37,7 +37,7 @@ def watch(context: Context, run: str, as_json: bool) -> int:
                 break
             time.sleep(LOOK_EVERY_S)
     red = red_on_base(context.settings().run_folder(run))
-    touched = landed_paths(context.settings().hub, snapshot.tasks)
+    touched = landed_paths(context.settings().mirror, snapshot.tasks)
     report = build_report(snapshot, red_on_base=red, touched=touched)
     click.echo(render_report(report, "json" if as_json else "text"))
     return tell_verdict(context, snapshot.run, snapshot.tasks)

@@ -14,7 +14,8 @@ from swarm.errors import RepositoryError
 from swarm.plan.model import TaskSpec
 from swarm.repo.git.trailers import Landed, landing_message, parse_landed
 from swarm.repo.hub.hub import Hub
-from swarm.repo.hub.refs import LOCK_NAME, RefsBusyError, attempt_ref, fence_ref
+from swarm.repo.hub.refs import attempt_ref, fence_ref
+from swarm.repo.hub.writing import LOCK_NAME, RefsBusyError
 from swarm.testing.repository import UserRepository
 
 BRANCH = "swarm/run1"

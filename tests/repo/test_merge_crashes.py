@@ -12,7 +12,7 @@ from merge_board import WORKER, Board, gate_that, task
 
 from swarm.crashpoints import POINTS
 from swarm.repo.hub.hub import Hub
-from swarm.repo.hub.refs import RefsBusyError
+from swarm.repo.hub.writing import RefsBusyError
 from swarm.repo.merging.merge_queue import Outcome
 
 NAMES = ["a", "b", "c"]

@@ -14,7 +14,8 @@ from swarm.fleet.process_id import ProcessId
 from swarm.plan.model import Plan, TaskSpec
 from swarm.plan.scope import WriteScope
 from swarm.repo.hub.hub import Hub
-from swarm.repo.hub.refs import RefsBusyError, attempt_ref
+from swarm.repo.hub.refs import attempt_ref
+from swarm.repo.hub.writing import RefsBusyError
 from swarm.repo.merging.merge_queue import MergeQueue, Outcome
 from swarm.repo.workspaces.workspace import open_workspace, take_attempt
 from swarm.supervisor import Supervisor

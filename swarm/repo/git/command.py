@@ -88,17 +88,30 @@ class Answer:
 class Git:
     """git, bound to one repository."""
 
-    def __init__(self, *location: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *location: str,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._location = location
         self._env = dict(env or {})
+        self._environment = environment
         self._prefix = ("git", *(part for option in OPTIONS for part in ("-c", option)), *location)
         self._cwd = cwd
 
     @classmethod
-    def at(cls, git_dir: Path, *, work_tree: Path | None = None) -> "Git":
+    def at(
+        cls,
+        git_dir: Path,
+        *,
+        work_tree: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> "Git":
         """Address a repository by its git folder; nothing is discovered."""
         if work_tree is None:
-            return cls(f"--git-dir={git_dir}", cwd=git_dir)
+            return cls(f"--git-dir={git_dir}", cwd=git_dir, environment=environment)
         return cls(f"--git-dir={git_dir}", f"--work-tree={work_tree}", cwd=work_tree)
 
     @classmethod
@@ -108,7 +121,8 @@ class Git:
 
     def with_environment(self, env: Mapping[str, str]) -> "Git":
         """The same, with these variables for whatever is run."""
-        return Git(*self._location, cwd=self._cwd, env={**self._env, **env})
+        more = {**self._env, **env}
+        return Git(*self._location, cwd=self._cwd, env=more, environment=self._environment)
 
     def run(
         self,
@@ -169,6 +183,7 @@ class Git:
     ) -> subprocess.Popen[bytes]:
         """Start a verb on pipes; whoever calls sees it end. `wrapper` is a command that execs the rest."""
         argv = (*wrapper, *self._prefix, *arguments)
+        environment = self._environment or scrubbed_environment(ENVIRONMENT)
         try:
             return subprocess.Popen(
                 argv,
@@ -176,7 +191,7 @@ class Git:
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 cwd=self._cwd,
-                env=scrubbed_environment({**ENVIRONMENT, **self._env, **(env or {})}),
+                env={**environment, **self._env, **(env or {})},
                 pass_fds=tuple(keep_fds),
             )
         except FileNotFoundError as error:

@@ -7,8 +7,9 @@ at has refs of other kinds therefore, and becomes an attempt in the transaction 
 from dataclasses import dataclass
 from typing import Literal
 
-from swarm.repo.hub.hub import Hub, apply_all
+from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.refs import RefChange, task_ref
+from swarm.repo.hub.writing import apply_all
 
 
 @dataclass(frozen=True)

@@ -1,29 +1,32 @@
 """The hub: the bare repository under `.swarm/` in which attempts are kept and landed.
 
-The user's repository is only ever read from (`import_base`), and written in one way (`publish`).
+The user's repository is only ever read from (`import_base`), and written in one way (`publish`). Where
+hosts share a git server, this is a host's mirror of it: refs move there first, and whoever is about to
+decide something by a ref that another host may have moved mirrors it anew (`mirror_run`, `mirror_task`).
 """
 
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from swarm.errors import RepositoryError
-from swarm.repo.git.command import FETCH_ONLY, Git, GitError
+from swarm.errors import HubUnreachableError, RepositoryError
+from swarm.repo.git.command import FETCH_ONLY, Git
 from swarm.repo.git.trailers import Landed, parse_landed
 from swarm.repo.hub.refs import (
-    PATIENCE_S,
     RefChange,
-    RefWriter,
     base_ref,
     branch_ref,
     fence_ref,
+    run_patterns,
+    task_patterns,
     task_ref,
-    writing_refs,
 )
+from swarm.repo.hub.remote import Remote
 from swarm.repo.hub.user_repository import Published, commit_of, publish_branch
+from swarm.repo.hub.writing import PATIENCE_S, RefWriter, apply_all, refused, writing_refs
 
 RAW_ATTRIBUTES = "* -text -eol -filter -ident -working-tree-encoding\n"
 """In `info/attributes`, which overrides every .gitattributes: files are the blobs' bytes."""
@@ -45,14 +48,20 @@ class AttemptRef:
 class Hub:
     """The bare repository `.swarm/repo.git`. Safe to use from several threads and processes."""
 
-    def __init__(self, path: Path, *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, path: Path, *, address: str = "", patience_s: float = PATIENCE_S) -> None:
         self.path = path
         self._patience_s = patience_s
         self.git = Git.at(path)
+        self.remote = Remote(address, path) if address else None
 
     @classmethod
-    def open_or_create(cls, path: Path) -> "Hub":
-        """Open the hub at `path`, complete or not at all; its folder hides from the user's git."""
+    def open_or_create(cls, path: Path, *, address: str = "") -> "Hub":
+        """Open the hub at `path`, complete or not at all; its folder hides from the user's git.
+
+        Args:
+            path: where it is, or will be, on this host.
+            address: of the git server that hosts share; empty: there is none.
+        """
         path = path.absolute()
         if not (path / "HEAD").exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +74,7 @@ class Hub:
             git.run("config", "core.fsync", "committed")  # landings outlive a power cut
             git.run("config", "core.logAllRefUpdates", "false")
             _move_into_place(made, path)
-        return cls(path)
+        return cls(path, address=address)
 
     @property
     def home(self) -> Path:
@@ -91,13 +100,59 @@ class Hub:
                 )
         return commit
 
+    def share_base(self, commit: str) -> None:
+        """See that other hosts can begin at an imported commit: they know no user's repository.
+
+        Raises:
+            GitError: the git server did not take it, as when the user's clone is a shallow one.
+            HubUnreachableError: it could not be asked.
+        """
+        with self.writing_refs() as writer:
+            writer.share(base_ref(commit))
+
     def start_branch(self, branch: str, commit: str) -> str:
         """Make the integration branch begin at `commit`, unless it exists already; return its tip."""
         with self.writing_refs() as writer:
             existing = self.tip(branch)
             if existing is None:
-                apply_all(writer, [RefChange("create", branch_ref(branch), new=commit)])
-        return existing or commit
+                create = RefChange("create", branch_ref(branch), new=commit)
+                answer = writer.transact([create])
+                existing = self.tip(branch)  # another host may have been faster
+                if existing is None:
+                    raise refused(answer)
+        return existing
+
+    # of other hosts -----------------------------------------------------------------------------
+
+    def mirror_run(self, run: str, branch: str) -> None:
+        """See what other hosts have done for a run, if there are any.
+
+        Raises:
+            HubUnreachableError: the git server could not be asked.
+        """
+        self._mirror(run_patterns(run, branch))
+
+    def mirror_task(self, run: str, task: str, *, base: str = "", branch: str = "") -> None:
+        """See what other hosts have left of a task, and that the commit to begin at is here.
+
+        Raises:
+            HubUnreachableError: the git server could not be asked, or does not have the commit.
+        """
+        if self.remote is None:
+            return
+        is_here = not base or self.git.ask("cat-file", "-e", f"{base}^{{commit}}").succeeded
+        missing = [] if is_here else [f"{branch_ref(branch)}*", f"{base_ref(base)}*"]
+        self._mirror([*task_patterns(run, task), *missing])
+        if base and self.resolve(f"{base}^{{commit}}") is None:
+            raise HubUnreachableError(
+                f"hub {self.remote} does not have commit {base[:12]}, where run {run} begins",
+                hint="whoever submits and all workers and supervisors must name the same hub",
+            )
+
+    def _mirror(self, patterns: list[str]) -> None:
+        if self.remote is not None:
+            with self.writing_refs() as writer:
+                writer.mirror(patterns)
 
     def publish(self, user_repository: Path, branch: str) -> Published:
         """Create or fast-forward the branch in the user's repository; never forced (see `publish_branch`)."""
@@ -172,27 +227,40 @@ class Hub:
         Raises:
             RefsBusyError: somebody else held it for all of the hub's patience.
         """
-        with writing_refs(self.git, self.path, patience_s=self._patience_s) as writer:
+        with writing_refs(self.git, self.path, remote=self.remote, patience_s=self._patience_s) as writer:
             yield writer
 
     def fence(self, branch: str) -> int:
         """The highest merge token that has begun on the branch; 0 before the first."""
         blob = self.resolve(fence_ref(branch))
-        return int(self.git.run("cat-file", "blob", blob)) if blob else 0
+        return int(self.git.run("cat-file", "blob", blob).split()[0]) if blob else 0
 
     def raise_fence(self, branch: str, merge_token: int) -> str | None:
         """Write the token to the branch's fence and return its blob, or None: a higher one is there."""
-        ref = fence_ref(branch)
+        ref, new = fence_ref(branch), self._write_blob(f"{merge_token}\n")
         with self.writing_refs() as writer:
-            if self.fence(branch) > merge_token:
-                return None
-            blob = self.resolve(ref)
-            content = f"{merge_token}\n".encode()
-            new = self.git.run("hash-object", "-w", "--stdin", stdin=content).decode().strip()
-            if new != blob:
-                verb = "update" if blob else "create"
-                apply_all(writer, [RefChange(verb, ref, new=new, old=blob or "")])
-        return new
+            while True:
+                if self.fence(branch) > merge_token:
+                    return None
+                blob = self.resolve(ref)
+                if new == blob:
+                    return new
+                answer = writer.transact([RefChange("update" if blob else "create", ref, new, blob or "")])
+                if answer.succeeded:
+                    return new
+                if self.resolve(ref) == blob:  # not even another host's doing
+                    raise refused(answer)
+
+    def seal_fence(self, merge_token: int, head: str) -> str:
+        """The blob that the fence holds once a train has landed: not what any other train has seen there.
+
+        It moves with the branch. A git server compares only refs that move: a fence that was left alone
+        could be raised by another host between its look and the landing.
+        """
+        return self._write_blob(f"{merge_token}\n{head}\n")
+
+    def _write_blob(self, text: str) -> str:
+        return self.git.run("hash-object", "-w", "--stdin", stdin=text.encode()).decode().strip()
 
     def create_refs(self, refs: dict[str, str]) -> None:
         """Create refs, or move existing ones: name -> object id."""
@@ -248,19 +316,6 @@ class Hub:
 def find_attempt(hub: Hub, run: str, task: str) -> AttemptRef | None:
     """The latest durable attempt of a task that waits for its merge, if there is one."""
     return hub.find_attempt(run, task)
-
-
-def apply_all(writer: RefWriter, changes: Sequence[RefChange]) -> None:
-    """Make all of these changes, or none.
-
-    Raises:
-        GitError: git refused them.
-    """
-    if not changes:
-        return
-    answer = writer.transact(changes)
-    if not answer.succeeded:
-        raise GitError(["git", "update-ref", "--stdin"], answer.exit_code, answer.stderr)
 
 
 def _hide_from_git(home: Path) -> None:

@@ -1,4 +1,4 @@
-"""The hub's refs: what each is called, and the one way they are written.
+"""The hub's refs: what each is called, and how they change.
 
 ::
 
@@ -13,31 +13,17 @@
     refs/swarm/done/<run>/<task>              the landed commit; guards against a second landing
     refs/swarm/unchanged/<run>/<task>         the tip that already held what the attempt wanted
 
-`<task>` is a hash: task ids never become file names. Every writer holds one flock and passes it to
-the git child, so that a git that outlives its killed starter still excludes the next writer; whoever
-holds it knows that any `.lock` file it meets is stale.
+`<task>` is a hash: task ids never become file names.
 """
 
-import contextlib
-import fcntl
 import hashlib
-import os
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from swarm.errors import UnreachableError
-from swarm.repo.git.command import Answer, Git
-
-LOCK_NAME = "swarm.lock"
-PATIENCE_S = 30.0
-"""How long to wait for the lock: a transaction takes milliseconds, a fetch of a large history seconds."""
-POLL_S = 0.01
-
-
-class RefsBusyError(UnreachableError):
-    """Somebody else, stopped perhaps, holds the right to write refs; trying again later is safe."""
+RUN_KINDS = ("attempt", "rejected", "candidate", "passed", "approved", "done", "unchanged")
+"""What a run has refs of, beside its branch and the fence of that."""
+TASK_KINDS = ("attempt", "candidate", "passed")
+"""Those of them that say what is left to do of a task."""
 
 
 def branch_ref(branch: str) -> str:
@@ -65,6 +51,17 @@ def attempt_ref(run: str, task: str, attempt: int) -> str:
     return f"{task_ref('attempt', run, task)}/{attempt}"
 
 
+def run_patterns(run: str, branch: str) -> list[str]:
+    """All refs of a run, each pattern a name whose end is `*`; others, of longer names, may match too."""
+    kinds = [f"refs/swarm/{kind}/{run}/*" for kind in RUN_KINDS]
+    return [f"{branch_ref(branch)}*", f"{fence_ref(branch)}*", *kinds]
+
+
+def task_patterns(run: str, task: str) -> list[str]:
+    """The refs that say what is left to do of a task."""
+    return [f"{task_ref(kind, run, task)}/*" for kind in TASK_KINDS]
+
+
 def hash_task(task: str) -> str:
     """A task id as a name that is safe in any ref."""
     return hashlib.sha256(task.encode()).hexdigest()[:24]
@@ -72,7 +69,7 @@ def hash_task(task: str) -> str:
 
 @dataclass(frozen=True)
 class RefChange:
-    """One line of a transaction. `old` None: any; "" in `create`: must not exist."""
+    """One line of a transaction. An empty `old` is any value; a `create` wants none to be there."""
 
     verb: str  # update, create, delete or verify
     ref: str
@@ -89,56 +86,28 @@ class RefChange:
         }[self.verb]
         return "\0".join([f"{self.verb} {self.ref}", *parts, ""]).encode()
 
+    def mirrored(self) -> "RefChange | None":
+        """What remains to do in a mirror, whatever that had, once the server has done it."""
+        if self.verb == "verify":
+            return None
+        return (
+            RefChange("delete", self.ref)
+            if self.verb == "delete"
+            else RefChange("update", self.ref, self.new)
+        )
 
-class RefWriter:
-    """The exclusive right to write refs; valid inside `writing_refs`."""
+    def lease(self) -> list[str]:
+        """The value that the server must have, as an option of `git push`."""
+        if self.verb == "create":
+            return [f"--force-with-lease={self.ref}:"]
+        return [f"--force-with-lease={self.ref}:{self.old}"] if self.old else []
 
-    def __init__(self, git: Git, git_dir: Path, lock_fd: int) -> None:
-        self.git = git
-        self.lock_fd = lock_fd
-        self._git_dir = git_dir
+    def refspec(self) -> str:
+        """What the server is to have, as an argument of `git push`."""
+        wanted = self.old if self.verb == "verify" else self.new
+        return f"{'' if self.lease() else '+'}{wanted}:{self.ref}"
 
-    def transact(self, changes: Sequence[RefChange]) -> Answer:
-        """Apply all changes or none. git renames in input order: put the one that is the truth first."""
-        self.clear_stale_locks(change.ref for change in changes)
-        stdin = b"".join(change.encoded() for change in changes)
-        return self.git.ask("update-ref", "-z", "--stdin", stdin=stdin, keep_fds=[self.lock_fd])
-
-    def clear_stale_locks(self, refs: Iterable[str]) -> None:
-        """Unlink what a killed git left beside these refs; we hold the flock, so nobody else is writing."""
-        for name in (*refs, "packed-refs", "shallow"):
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                (self._git_dir / f"{name}.lock").unlink()
-
-
-@contextlib.contextmanager
-def writing_refs(git: Git, git_dir: Path, *, patience_s: float = PATIENCE_S) -> Iterator[RefWriter]:
-    """Hold the flock of all ref writers.
-
-    Raises:
-        RefsBusyError: somebody else held it for all of `patience_s`.
-    """
-    path = git_dir / LOCK_NAME
-    lock_fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        _lock(lock_fd, path, patience_s=patience_s)
-        os.pwrite(lock_fd, f"{os.getpid():<10}\n".encode(), 0)  # for people, and for the error below
-        yield RefWriter(git, git_dir, lock_fd)
-    finally:
-        os.close(lock_fd)
-
-
-def _lock(lock_fd: int, path: Path, *, patience_s: float) -> None:
-    deadline_s = time.monotonic() + patience_s
-    while True:
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        if time.monotonic() > deadline_s:
-            holder = os.pread(lock_fd, 10, 0).decode("ascii", "replace").strip()
-            raise RefsBusyError(
-                f"{path}: process {holder or 'unknown'} has held the lock of all ref writers"
-                f" for {patience_s:g} s",
-                hint=f"if it is stopped, `kill -CONT {holder}` lets it go on; work goes on by itself then",
-            )
-        time.sleep(POLL_S)
+    def holds_in(self, refs: Mapping[str, str]) -> bool:
+        """What it asks for is so already."""
+        wanted = self.old if self.verb == "verify" else self.new
+        return refs.get(self.ref, "") == wanted

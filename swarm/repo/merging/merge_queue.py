@@ -26,13 +26,19 @@ from swarm.crashpoints import crashpoint
 from swarm.engine.claims import Failure, MergeTicket
 from swarm.engine.engine import Engine
 from swarm.engine.records import RunRecord
-from swarm.errors import ConfigError, StaleTokenError, StoreUnreachableError, UnreachableError
+from swarm.errors import (
+    ConfigError,
+    HubUnreachableError,
+    StaleTokenError,
+    StoreUnreachableError,
+    UnreachableError,
+)
 from swarm.repo.gates.cache import GateCache
 from swarm.repo.gates.gate import GateReport
 from swarm.repo.git.command import GitError
 from swarm.repo.git.quarantine import sweep_quarantines
 from swarm.repo.hub.hub import Hub
-from swarm.repo.hub.refs import RefsBusyError, task_ref
+from swarm.repo.hub.refs import task_ref
 from swarm.repo.merging.landing import Landing, NotLandingError, Outcome, condemned, not_its_fault
 from swarm.repo.merging.reconcile import Frozen, Reconciler
 from swarm.repo.merging.settling import Merging, Settled
@@ -97,7 +103,7 @@ class MergeQueue:
         Those of the train that could not be judged yet are not among the answers: they wait for the next.
 
         Raises:
-            StoreUnreachableError, RefsBusyError: Redis did not answer, or no ref can be written now;
+            StoreUnreachableError, HubUnreachableError: Redis, or the hub, cannot be written now;
                 whatever was begun is taken up again later.
         """
         started = time.monotonic()
@@ -124,7 +130,8 @@ class MergeQueue:
         """F2 to F6: judge the train, and move the branch as far as it is green."""
         try:
             record = self._engine.run(tickets[0].run)
-            self._hub.start_branch(tickets[0].branch, record.base)
+            self._hub.mirror_run(record.run, record.branch)
+            self._hub.start_branch(record.branch, record.base)
             landed = self._look_back(tickets, record)
             known = [(ticket, landed[ticket.task.id]) for ticket in tickets if ticket.task.id in landed]
             rest = [ticket for ticket in tickets if ticket.task.id not in landed]
@@ -133,7 +140,7 @@ class MergeQueue:
             fence = self._raise_fence(rest[0])
             settled = self._merging.settle(rest, record, fence, next_most=self._size.after(len(rest)))
             return replace(settled, landed_before=known)
-        except (NotLandingError, StaleTokenError, StoreUnreachableError, RefsBusyError):
+        except (NotLandingError, StaleTokenError, StoreUnreachableError, HubUnreachableError):
             raise
         except ConfigError as error:
             raise NotLandingError(
@@ -185,7 +192,7 @@ class MergeQueue:
         ]
         completed = [self._complete(car, settled) for car in verdict.green]
         if done := [landing for landing in completed if landing.outcome != Outcome.STALE]:
-            self._hub.sweep_landed(done[0].run, {landing.task: landing.attempt for landing in done})
+            self._sweep(done)
             crashpoint("merge.after_sweep")
             self._tidy()
         landings += completed
@@ -196,6 +203,14 @@ class MergeQueue:
             refusal = condemned(verdict.failed, before)
             landings.append(self._send_back(verdict.culprit.ticket, refusal))
         return landings
+
+    def _sweep(self, done: Sequence[Landing]) -> None:
+        """F8. What is left over when the hub goes away at this moment, the next reconciliation sweeps."""
+        try:
+            self._hub.sweep_landed(done[0].run, {landing.task: landing.attempt for landing in done})
+        except HubUnreachableError as error:
+            self._reconciler.forget(done[0].branch)
+            self._log.warning("attempts not swept yet", run=done[0].run, error=error.message)
 
     def _tidy(self) -> None:
         try:

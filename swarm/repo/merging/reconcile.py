@@ -29,14 +29,18 @@ class Reconciler:
 
     def reconcile_all(self) -> tuple[Frozen, ...]:
         """Reconcile every run that Redis does not hold for done; return the branches that are frozen."""
-        records = [self._engine.run(run) for run in self._engine.run_ids()]
-        found = [self.reconcile_run(record) for record in records if record.state != RunState.DONE]
+        found = []
+        for record in map(self._engine.run, self._engine.run_ids()):
+            if record.state != RunState.DONE:
+                self._hub.mirror_run(record.run, record.branch)
+                found.append(self.reconcile_run(record))
         return tuple(frozen for frozen in found if frozen)
 
     def reconcile_run(self, record: RunRecord) -> Frozen | None:
         """Create missing done-refs, complete in Redis what has landed, and sweep attempts of landed tasks.
 
-        Costs one `rev-parse` while the branch is where it was verified last.
+        Costs one `rev-parse` while the branch is where it was verified last. Whoever shares the hub with
+        other hosts has mirrored the run.
         """
         tip = self._hub.tip(record.branch)
         if tip is None or self._verified.get(record.branch) == tip:

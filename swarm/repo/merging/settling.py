@@ -13,11 +13,11 @@ from swarm.errors import StaleTokenError
 from swarm.repo.gates.cache import GateCache
 from swarm.repo.gates.gate import GateReport
 from swarm.repo.gates.guarded import load_guarded
-from swarm.repo.git.command import GitError
 from swarm.repo.git.quarantine import is_roomy
 from swarm.repo.git.workbench import Workbench
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.refs import RefChange, branch_ref, fence_ref, task_ref
+from swarm.repo.hub.writing import refused
 from swarm.repo.merging.approvals import Guard
 from swarm.repo.merging.judging import Judge
 from swarm.repo.merging.landing import NotLandingError, not_its_fault
@@ -150,7 +150,8 @@ class Merging:
         first = RefChange("verify", ref, old=train.tip)
         if head != train.tip:
             first = RefChange("update", ref, new=head, old=train.tip)
-        move = [first, RefChange("verify", guard, old=fence)]
+        sealed = self._hub.seal_fence(verdict.green[-1].ticket.train_token, head)
+        move = [first, RefChange("update", guard, new=sealed, old=fence)]
         for car in verdict.green:
             verb, kind = ("create", "done") if car.changes_something else ("update", "unchanged")
             move.append(RefChange(verb, task_ref(kind, car.ticket.run, car.ticket.task.id), new=car.commit))
@@ -165,4 +166,4 @@ class Merging:
                 raise StaleTokenError(f"a newer merge of branch {branch!r} has raised its fence")
             if self._hub.tip(branch) != train.tip:
                 return False
-        raise GitError(["git", "update-ref", "--stdin"], answer.exit_code, answer.stderr)
+        raise refused(answer)

@@ -156,6 +156,7 @@ def _commit(hub: Hub, base: str, edits: list[Edit], root_fd: int, *, message: st
             ),
             keep_fds=[writer.lock_fd],
         )  # fmt: skip
+        writer.share(ref)
     return answer.decode().strip()
 
 

@@ -1,0 +1,149 @@
+"""The git server that the hosts of a project share: where each ref is moved first, and read from anew.
+
+A host's own hub is a mirror of it. One push moves all refs of a transaction or none, each with the value
+that it must have had as its lease; what `verify` asks for is compared with what the server says in the
+same push. Nothing here waits or tries again: whoever calls knows what it holds meanwhile.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from swarm.errors import ConfigError, HubRefusedError, HubUnreachableError
+from swarm.repo.git.command import Answer, Git
+from swarm.repo.hub.refs import RefChange
+from swarm.settings import online_environment
+
+NAME = "hub"
+FORMS = "ssh://host/path, user@host:path, https://host/path, or the path of a bare repository"
+SCHEMES = frozenset({"ssh", "https", "http", "file", "git+ssh"})
+
+PATIENT_SSH = "ssh -oBatchMode=yes -oConnectTimeout=30 -oServerAliveInterval=15 -oServerAliveCountMax=4"
+"""Asks nobody anything, and gives a server up that says nothing for a minute."""
+_OPTIONS = {
+    "http.lowSpeedLimit": "1",  # bytes a second
+    "http.lowSpeedTime": "60",
+    "push.gpgSign": "false",
+    "protocol.version": "2",
+}
+
+_FETCH = ("fetch", "--quiet", "--no-tags", "--prune", "--no-write-fetch-head", "--no-auto-maintenance")
+_PUSH = ("push", "--atomic", "--porcelain", "--no-verify", "--no-follow-tags")
+_REJECTED = 1
+"""How `git push` ends when the server answered, and took nothing."""
+
+_HELPER = re.compile(r"\w+::")
+"""`ext::` and the like: git would run a program of that name."""
+
+_REFUSALS = (
+    "permission denied",
+    "authentication failed",
+    "could not read username",
+    "could not read password",
+    "host key verification failed",
+    "access denied",
+    "returned error: 401",
+    "returned error: 403",
+)
+
+
+class Remote:
+    """A git server, as seen from the mirror of one host.
+
+    Args:
+        address: in one of the `FORMS`.
+        mirror: the git folder of this host's hub.
+
+    Raises:
+        ConfigError: the address has none of the forms.
+    """
+
+    def __init__(self, address: str, mirror: Path) -> None:
+        self.address = _checked(address)
+        self._secret = urlsplit(self.address).password if "://" in self.address else None
+        git = Git.at(mirror, environment=online_environment())
+        # By the environment: what is on a command line, or in a file, more people can read.
+        settings = {**_OPTIONS, f"remote.{NAME}.url": self.address}
+        if not git.ask("config", "core.sshCommand").succeeded:
+            settings["core.sshCommand"] = PATIENT_SSH
+        self._git = git.with_environment(_as_environment(settings))
+
+    def __str__(self) -> str:
+        return self._masked(self.address)
+
+    def list(self, patterns: Sequence[str] = ()) -> dict[str, str]:
+        """The refs there that match -> their object ids.
+
+        Raises:
+            HubUnreachableError: it could not be asked.
+        """
+        answer = self._git.ask("ls-remote", "--quiet", "--refs", NAME, *patterns)
+        if not answer.succeeded:
+            raise self._away(answer)
+        lines = answer.stdout.decode().splitlines()
+        return {ref: oid for oid, _, ref in (line.partition("\t") for line in lines)}
+
+    def fetch(self, patterns: Iterable[str], *, keep_fds: Sequence[int] = ()) -> None:
+        """Make the mirror's refs that match what they are there, with their objects; others vanish.
+
+        A pattern is a ref's name whose end may be `*`. The caller holds the lock of the mirror's refs.
+
+        Raises:
+            HubUnreachableError: it could not be asked, or broke off.
+        """
+        specs = [f"+{pattern}:{pattern}" for pattern in patterns]
+        answer = self._git.ask(*_FETCH, "--no-recurse-submodules", NAME, *specs, keep_fds=keep_fds)
+        if not answer.succeeded:
+            raise self._away(answer)
+
+    def push(self, changes: Sequence[RefChange], *, keep_fds: Sequence[int] = ()) -> Answer:
+        """Make all of these changes there, or none. An answer that was lost is found out about.
+
+        Raises:
+            HubUnreachableError: it did not answer; everything or nothing may have been done.
+        """
+        leases = [option for change in changes for option in change.lease()]
+        argv = [*_PUSH, "--no-recurse-submodules", *leases, NAME, *(change.refspec() for change in changes)]
+        answer = self._git.ask(*argv, keep_fds=keep_fds)
+        if answer.succeeded:
+            return answer
+        there = self.list([change.ref for change in changes])
+        if all(change.holds_in(there) for change in changes):
+            return Answer(0, answer.stdout, answer.stderr)
+        rest = [change for change in changes if not (change.verb == "delete" and change.ref not in there)]
+        if len(rest) < len(changes):
+            # Somebody else has deleted some of them already; git takes that for an error.
+            return self.push(rest, keep_fds=keep_fds)
+        if answer.exit_code != _REJECTED:
+            raise self._away(answer)
+        return Answer(answer.exit_code, answer.stdout, self._masked_bytes(answer))
+
+    def _away(self, answer: Answer) -> HubUnreachableError:
+        said = self._masked(answer.stderr.decode("utf-8", "replace")).strip()
+        kind = HubRefusedError if any(words in said.lower() for words in _REFUSALS) else HubUnreachableError
+        return kind(f"hub {self}: {said or f'git ended with exit code {answer.exit_code}'}")
+
+    def _masked_bytes(self, answer: Answer) -> bytes:
+        """What git said to programs, which has the reasons, before what it said to people."""
+        rejected = [line for line in answer.stdout.splitlines() if line.startswith(b"!")]
+        said = b"\n".join([*rejected, answer.stderr])
+        return self._masked(said.decode("utf-8", "replace")).encode()
+
+    def _masked(self, text: str) -> str:
+        return text.replace(self._secret, "***") if self._secret else text
+
+
+def _checked(address: str) -> str:
+    scheme = address.partition("://")[0] if "://" in address else ""
+    if address.startswith("-") or _HELPER.match(address) or (scheme and scheme not in SCHEMES):
+        raise ConfigError(f"hub: {address!r} is no address of a git server", hint=f"the forms: {FORMS}")
+    return address
+
+
+def _as_environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """Settings of git's, as it reads them from its environment."""
+    made = {"GIT_CONFIG_COUNT": str(len(settings))}
+    for number, (name, value) in enumerate(settings.items()):
+        made |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+    return made
