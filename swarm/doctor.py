@@ -22,7 +22,7 @@ from swarm.sandbox.landlock import describe_landlock
 from swarm.settings import Settings
 
 LOW_DISK_MB = 1024
-_INSIDE = ("redis", "workspaces", "gates")
+_INSIDE = ("redis", "hub", "workspaces", "gates")
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ def examine(settings: Settings) -> list[Finding]:
         ("git", True, _git),
         ("repository", True, _repository),
         ("redis", True, _redis),
+        ("hub", bool(settings.hub), _hub),
         ("workspaces", False, _workspaces),
         ("gates", False, _gates),
         ("model", False, _model),
@@ -112,6 +113,15 @@ def _where(server: Server, settings: Settings) -> str:
         return "REDIS_URL answers"
     place = f"{STOPPED}, then at {server.socket}" if is_stopped(settings.home) else server.socket
     return f"embedded, {server.binary}, {place}"
+
+
+def _hub(settings: Settings) -> _Seen:
+    """Whether the git server that hosts share can be asked."""
+    remote = open_hub(settings).remote
+    if remote is None:
+        return _Seen("on this host alone")
+    remote.list(["HEAD"])
+    return _Seen(f"{remote} answers")
 
 
 def _workspaces(settings: Settings) -> _Seen:

@@ -32,9 +32,9 @@ from swarm.observe.report_data import Report
 from swarm.observe.watcher import open_watcher
 from swarm.plan.document import dump_plan
 from swarm.plan.model import Plan, TaskSpec, with_reviews
-from swarm.repo.changed import landed_paths
+from swarm.repo.changed import touched_paths
 from swarm.repo.gates.definitions import load_gates
-from swarm.repo.hub.opening import open_hub
+from swarm.repo.hub.opening import open_hub, open_hub_for
 from swarm.repo.hub.user_repository import commit_of, repository_identity
 from swarm.repo.merging.reconcile import Reconciler
 from swarm.settings import Settings
@@ -133,7 +133,8 @@ class LocalRun:
             refuse_loading(run)
         open_tasks = [task.spec for task in self._engine.tasks(run) if not task.state.is_terminal]
         check_executors(open_tasks, self._settings)
-        open_hub(self._settings).start_branch(record.branch, record.base)
+        hub = open_hub_for(self._settings, record.run, record.branch)
+        hub.start_branch(record.branch, record.base)
         self._tell(f"resuming run {run}  branch {record.branch}")
         return run
 
@@ -185,9 +186,9 @@ class LocalRun:
 
     def _finish(self, driven: Driven) -> Ended:
         record = driven.snapshot.run
-        unpublished = publish_here(self._settings, record.branch)
+        unpublished = publish_here(self._settings, record)
         folder = self._settings.run_folder(record.run)
-        touched = landed_paths(self._settings.mirror, driven.snapshot.tasks)
+        touched = touched_paths(self._settings, record, driven.snapshot.tasks)
         report = build_report(driven.snapshot, red_on_base=red_on_base(folder), touched=touched)
         folder.mkdir(parents=True, exist_ok=True)
         for form, name in (("json", "report.json"), ("md", "report.md"), ("junit", "report.xml")):
@@ -271,12 +272,14 @@ def submit_plan(
     Raises:
         RepositoryError: there is no commit to start from.
         ConfigError: a gate in its swarm.toml, or the limits in this one, are malformed.
+        HubUnreachableError: the git server that hosts share could not be asked.
         StorePutDownError: a person has stopped the embedded server meanwhile.
     """
     make_home(settings.home)
     hub = open_hub(settings)
     base = hub.import_base(settings.root)
     load_gates(hub, base)
+    hub.share_base(base)
     limits = load_limits(settings.root)
     identity = repository_identity(settings.root)
     plan = with_reviews(plan, by_default=settings.review)
@@ -289,6 +292,7 @@ def submit_plan(
     for kind, most in limits.items():
         engine.limit(kind, most)
     record = engine.run(run)
+    hub.mirror_run(run, record.branch)
     if hub.start_branch(record.branch, base) != base:
         # It was run before, and Redis has forgotten it: what landed then is not done again.
         Reconciler(engine, hub).reconcile_run(record)

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from swarm.errors import LimitReachedError, WaitingForPersonError
+from swarm.errors import HubUnreachableError, LimitReachedError, WaitingForPersonError
 from swarm.states import FailureKind, RunState, TaskState
 
 if TYPE_CHECKING:
@@ -58,23 +58,27 @@ def verdict_on(record: "RunRecord", tasks: "Iterable[TaskRecord]", *, unpublishe
     return Verdict(EXIT_WAITING_FOR_PERSON, "\n".join(filter(None, (waits, remark))))
 
 
-def publish_here(settings: "Settings", branch: str) -> str:
-    """Bring the branch into this checkout if the run's hub is here; why not, or empty.
+def publish_here(settings: "Settings", record: "RunRecord") -> str:
+    """Bring a run's branch into this checkout if its hub can be had here; why not, or empty.
 
-    A client of a queue elsewhere has no hub, and its supervisors publish.
+    A client of a queue elsewhere has none, and its supervisors publish.
     """
-    if not settings.mirror.exists() or not (settings.root / ".git").exists():
+    is_here = settings.hub or settings.mirror.exists()
+    if not is_here or not (settings.root / ".git").exists():
         return ""
     from swarm.repo.git.command import GitError  # noqa: PLC0415  # `swarm wait` starts without them
-    from swarm.repo.hub.opening import open_hub  # noqa: PLC0415
+    from swarm.repo.hub.opening import open_hub_for  # noqa: PLC0415
 
-    hub = open_hub(settings)
-    if hub.tip(branch) is None:
+    try:
+        hub = open_hub_for(settings, record.run, record.branch)
+    except HubUnreachableError as error:
+        return error.message
+    if hub.tip(record.branch) is None:
         return ""
     deadline_s = time.monotonic() + PUBLISH_PATIENCE_S
     while True:
         try:
-            return hub.publish(settings.root, branch).reason
+            return hub.publish(settings.root, record.branch).reason
         except GitError:
             # A supervisor that publishes at this moment holds the ref's lock.
             if time.monotonic() > deadline_s:

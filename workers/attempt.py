@@ -1,5 +1,6 @@
 """One attempt at one task, from a claim to its outcome: workspace, agent, what changed, acceptance."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 from swarm.crashpoints import crashpoint
 from swarm.engine.claims import Claim, Ending, Expand, Fail, Failure, Finish, HandIn
 from swarm.engine.engine import Engine
-from swarm.errors import RefusedError
+from swarm.errors import HubUnreachableError, RefusedError
 from swarm.models.usage import Usage
 from swarm.observe.wording import LEFT_OUT
 from swarm.plan.expansion import read_expansion
@@ -25,6 +26,8 @@ from workers.agents.command import failure_of
 from workers.held import HeldSandbox
 from workers.lease import Lease, LeaseLostError
 from workers.refusals import ended, out_of_scope, refused, some
+
+HUB_RETRY_S = 1.0
 
 
 class StoppedError(Exception):
@@ -119,7 +122,9 @@ class Attempt:
 
     def _find_durable_attempt(self) -> str | None:
         """An attempt that an earlier worker made durable but did not hand in, on a base that still holds."""
-        found = self.hub.find_attempt(self.claim.run, self.claim.task.id)
+        claim = self.claim
+        self.hub.mirror_task(claim.run, claim.task.id, base=claim.base, branch=claim.branch)
+        found = self.hub.find_attempt(claim.run, claim.task.id)
         if found is None or found.attempt <= self.claim.fresh_after:
             return None
         made_from = self.hub.resolve(f"{found.commit}^")
@@ -193,14 +198,17 @@ class Attempt:
         return self._in_sandbox(workspace, self._accept) if self.claim.task.acceptance else None
 
     def _take(self, workspace: Workspace, scope: Sequence[str], ref: str) -> Taken:
-        claim = self.claim
-        return take_attempt(
-            self.hub,
-            workspace,
-            scope=WriteScope(scope),
-            message=f"{claim.task.id}: attempt {claim.attempt}\n",
-            ref=ref,
-        )
+        """Take it; while the hub is away the work is in the workspace and nowhere else, and waits there."""
+        message, is_told = f"{self.claim.task.id}: attempt {self.claim.attempt}\n", False
+        while True:
+            try:
+                return take_attempt(self.hub, workspace, scope=WriteScope(scope), message=message, ref=ref)
+            except HubUnreachableError as error:
+                if not is_told:
+                    self.note(f"[swarm: what it has done waits for the hub: {error.message}]")
+                is_told = True
+            self.check()
+            time.sleep(HUB_RETRY_S)
 
     def hand_in(self, commit: str, extra: Sequence[str]) -> Ending:
         """Hand a durable attempt in, with what it changed beyond its write scope if that can be had.

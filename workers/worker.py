@@ -12,7 +12,13 @@ from swarm.clock import Clock, SystemClock
 from swarm.crashpoints import crashpoint
 from swarm.engine.claims import Claim, Ending, Fail, Failure, HandIn, Release, WorkerProfile
 from swarm.engine.engine import Engine
-from swarm.errors import StaleTokenError, StorePutDownError, StoreUnreachableError, SwarmError
+from swarm.errors import (
+    HubUnreachableError,
+    StaleTokenError,
+    StorePutDownError,
+    StoreUnreachableError,
+    SwarmError,
+)
 from swarm.fleet.stopped import is_put_down
 from swarm.models.usage import Usage
 from swarm.repo.hub.hub import Hub
@@ -163,6 +169,10 @@ class Worker:
             return None
         except StoppedError:
             return Release("the worker was told to stop")
+        except HubUnreachableError as error:
+            self._log.warning("the hub is away", error=error.message)
+            self._pause_longer()
+            return Release(f"the hub could not be reached: {error.message}")
         except (SwarmError, OSError) as error:
             self._log.warning("infrastructure failed", error=str(error))
             return self._infrastructure(error)
@@ -175,9 +185,12 @@ class Worker:
 
     def _infrastructure(self, error: Exception) -> Ending:
         """Not the task's fault, so not charged; and not at once again, here or elsewhere."""
-        self._pause_s = min(MAX_PAUSE_S, max(RETRY_S, self._pause_s * 2))
+        self._pause_longer()
         reason = f"{type(error).__name__}: {error}"
         return Fail(Failure(FailureKind.INFRASTRUCTURE, reason))
+
+    def _pause_longer(self) -> None:
+        self._pause_s = min(MAX_PAUSE_S, max(RETRY_S, self._pause_s * 2))
 
     def _attempt(self, claim: Claim, lease: Lease, folder: Path) -> Attempt:
         return Attempt(

@@ -27,7 +27,7 @@ from swarm.engine.snapshot import Snapshot
 from swarm.engine.stored import decode_run, id_parts
 from swarm.errors import UnknownRunError
 from swarm.observe.report import build_report, render_report
-from swarm.repo.changed import landed_paths
+from swarm.repo.changed import touched_paths
 from swarm.settings import Settings
 
 PAGE, PAGES_A_STEP = 2_000, 10
@@ -50,7 +50,7 @@ class Archiver:
         self._engine = engine
         self._shelf = Shelf(settings.runs)
         self._home = settings.home
-        self._hub = settings.mirror
+        self._settings = settings
         self._note = settings.home / "archive" / f"{settings.project}.json"
         self._keep_ms = settings.keep_days * 86_400_000
         self._keep_runs = settings.keep_runs
@@ -163,7 +163,7 @@ class Archiver:
         now_ms, folder = self._engine.now_ms(), self._shelf.folder(run)
         records = tuple(decode_tasks(run, tasks))
         snapshot = Snapshot(decode_run(run, stored), records, (), (), (), now_ms)
-        touched = landed_paths(self._hub, records)
+        touched = touched_paths(self._settings, snapshot.run, records)
         report = build_report(snapshot, red_on_base=red_on_base(folder), touched=touched)
         for form, name in REPORTS.items():
             write_whole(folder / name, [render_report(report, form), "\n"])

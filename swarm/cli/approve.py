@@ -32,10 +32,10 @@ def approve(context: Context, words: tuple[str, ...], message: str, as_json: boo
     """
     engine = context.engine()
     run, task = resolve_words(engine, "approve", words, context.shelf())
-    from swarm.repo.hub.opening import open_hub
+    from swarm.repo.hub.opening import open_hub_for
     from swarm.repo.merging.approvals import approve as give_word
 
-    hub = open_hub(context.settings())
+    hub = open_hub_for(context.settings(), run, engine.run(run).branch)
     waiting, by = _waiting(engine, hub, run, task), f"{getpass.getuser()}@{socket.gethostname()}"
     give_word(hub, run, task, commit=waiting.commit, by=by, message=message)
     engine.retry(run, task)
@@ -57,9 +57,9 @@ def reject(context: Context, words: tuple[str, ...], message: str, as_json: bool
     """
     engine = context.engine()
     run, task = resolve_words(engine, "reject", words, context.shelf())
-    from swarm.repo.hub.opening import open_hub
+    from swarm.repo.hub.opening import open_hub_for
 
-    hub = open_hub(context.settings())
+    hub = open_hub_for(context.settings(), run, engine.run(run).branch)
     waiting = _waiting(engine, hub, run, task)
     hub.reject_attempts(run, task, upto=waiting.attempt)
     engine.retry(run, task, evidence=f"a person has rejected the last attempt: {message}")

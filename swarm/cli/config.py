@@ -91,7 +91,7 @@ def _rows(settings: Settings) -> list[tuple[str, object, str, str]]:
 def _shown(name: str, value: object) -> object:
     if name in SECRET:
         return "set" if value else "not set"
-    if name.endswith("_url"):
+    if name.endswith("_url") or name == "hub":
         return without_password(str(value))
     return value if isinstance(value, bool | int | float) else str(value)
 

@@ -81,6 +81,11 @@ class Context(NamedTuple):
 
 pass_context = click.make_pass_decorator(Context, ensure=True)
 run_argument = click.argument("run", required=False, default=LATEST, shell_complete=complete_run)
+hub_option = click.option(
+    "--hub",
+    metavar="URL",
+    help="Git server that hosts share attempts and landings by: ssh://, https:// or a path.",
+)
 run_option = click.option(
     "--run",
     default=LATEST,

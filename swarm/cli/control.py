@@ -184,7 +184,7 @@ def tell_verdict(context: Context, record: "RunRecord", tasks: "Iterable[TaskRec
     """Publish the branch if that is left to do here, say what is left to a person; return the exit code."""
     from swarm.verdict import publish_here, verdict_on
 
-    verdict = verdict_on(record, tasks, unpublished=publish_here(context.settings(), record.branch))
+    verdict = verdict_on(record, tasks, unpublished=publish_here(context.settings(), record))
     if verdict.remark:
         say(verdict.remark)
     return verdict.exit_code

@@ -35,17 +35,19 @@ def diff(context: Context, task: str, run: str, of_attempt: bool, sides: bool, a
     reads = context.reads()
     run = find_run(reads, run)
     record = reads.task(run, resolve_task(reads, run, task))
-    from swarm.repo.hub.hub import Hub
+    from swarm.repo.hub.opening import open_hub_for
 
+    branch = reads.run(run).branch
+    hub = open_hub_for(settings, run, branch)
     if sides:
-        _print_sides(Hub(settings.mirror), record, reads.run(run).branch, as_json)
+        _print_sides(hub, record, branch, as_json)
         return
     landed = record.merged_commit and not of_attempt
     commit = record.merged_commit if landed else record.attempt_commit
     if not commit:
         raise _nothing_to_show(record)
     before = f"{commit}^" if landed else record.base
-    patch = Hub(settings.mirror).patch(before, commit)
+    patch = hub.patch(before, commit)
     data = {
         "run": run,
         "task": record.spec.id,

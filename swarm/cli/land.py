@@ -46,10 +46,11 @@ def land(context: Context, run: str, into: str, squash: bool, as_json: bool) -> 
     from swarm.observe.report import build_report
     from swarm.repo.delivery import deliver
     from swarm.repo.gates.definitions import load_gates
-    from swarm.repo.hub.opening import open_hub
+    from swarm.repo.hub.opening import open_hub_for
 
     message = _message(build_report(take_snapshot(reads, record.run))) if squash else ""
-    hub, log = open_hub(settings), settings.home / "logs" / "land.gate.log"
+    hub = open_hub_for(settings, record.run, record.branch)
+    log = settings.home / "logs" / "land.gate.log"
 
     def judge(commit: str, defined_in: str) -> "GateReport":
         gates = load_gates(hub, defined_in)

@@ -10,7 +10,7 @@ from functools import partial
 
 import click
 
-from swarm.cli.context import Context, pass_context
+from swarm.cli.context import Context, hub_option, pass_context
 from swarm.cli.output import emit, say
 from swarm.errors import UsageError
 
@@ -22,13 +22,14 @@ _TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 @click.option(
     "--tags", help="What it has to offer (`needs` of a task), comma-separated; default: the setting."
 )
+@hub_option
 @click.option("--json", "as_json", is_flag=True, help="Accepted everywhere; a worker always logs JSON lines.")
 @pass_context
-def worker(context: Context, types: str, tags: str | None, as_json: bool) -> None:
+def worker(context: Context, types: str, tags: str | None, hub: str | None, as_json: bool) -> None:
     """Run one worker in the foreground until it is told to stop."""
     del as_json
     wanted = check_types(types)
-    settings = context.settings(tags=tags)
+    settings = context.settings(tags=tags, hub=hub)
     if settings.tags:
         check_types(settings.tags, "tag")
     from swarm.engine.connect import engine_for
@@ -46,7 +47,7 @@ def worker(context: Context, types: str, tags: str | None, as_json: bool) -> Non
     argv += ["--tags", settings.tags]
     # Become the worker: one process, one set of signals. `swarm` itself never imports `workers`.
     os.execve(  # noqa: S606  # an argv of our own, and no shell is what we want
-        sys.executable, argv, child_environment({"REDIS_URL": url})
+        sys.executable, argv, child_environment({"REDIS_URL": url, **settings.flags_as_environment()})
     )
 
 
@@ -78,13 +79,14 @@ def check_name(name: str, what: str = "type", *, hint: str, option: str = "") ->
 
 @click.command()
 @click.option("--lifeline", is_flag=True, help="Stop when stdin closes: the parent is gone.")
+@hub_option
 @click.option(
     "--json", "as_json", is_flag=True, help="Accepted everywhere; a supervisor always logs JSON lines."
 )
 @pass_context
-def supervisor(context: Context, lifeline: bool, as_json: bool) -> None:
+def supervisor(context: Context, lifeline: bool, hub: str | None, as_json: bool) -> None:
     """Run one supervisor in the foreground: reclaim, merge, publish."""
-    settings = context.settings()
+    settings = context.settings(hub=hub)
     del as_json
     from swarm.archive.archiver import Archiver
     from swarm.engine.connect import engine_for
@@ -107,10 +109,9 @@ def supervisor(context: Context, lifeline: bool, as_json: bool) -> None:
     worker_id = supervisor_id()
     is_gone = partial(is_put_down, settings)
     engine = engine_for(settings, ensure_server(settings).url, is_put_down=is_gone)
-    hub = open_hub(settings)
     merge_queue = MergeQueue(
         engine,
-        hub,
+        mirror := open_hub(settings),
         open_launcher(settings),
         merger_id=worker_id,
         home=settings.home,
@@ -122,7 +123,7 @@ def supervisor(context: Context, lifeline: bool, as_json: bool) -> None:
     archiver = Archiver(engine, settings)
     with closing(merge_queue):
         Supervisor(
-            engine, hub, merge_queue, worker_id=worker_id, publish_to=publish_to, archiver=archiver
+            engine, mirror, merge_queue, worker_id=worker_id, publish_to=publish_to, archiver=archiver
         ).run_until(lambda: stop.is_set() or is_gone())
 
 

@@ -29,14 +29,14 @@ def pr(context: Context, run: str, is_to_open: bool, into: str, remote: str, as_
     from swarm.observe.report import build_report
     from swarm.repo.forge import find_forge, open_request
     from swarm.repo.gates.definitions import load_gates
-    from swarm.repo.hub.opening import open_hub
+    from swarm.repo.hub.opening import open_hub_for
 
     measured = build_report(take_snapshot(reads, find_run(reads, run)))
     if not measured.merges:
         raise UsageError(
             f"nothing of run {measured.run!r} has landed", hint=f"`swarm report {measured.run}` says why"
         )
-    hub = open_hub(settings)
+    hub = open_hub_for(settings, measured.run, measured.branch)
     gates = [shlex.join(gate.command) or gate.name for gate in load_gates(hub, reads.run(measured.run).base)]
     title, body, url = title_of(measured), body_of(measured, gates), ""
     if is_to_open:

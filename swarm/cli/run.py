@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from swarm.cli.complete import complete_run
-from swarm.cli.context import Context, FilePath, pass_context
+from swarm.cli.context import Context, FilePath, hub_option, pass_context
 from swarm.cli.output import emit, say
 from swarm.cli.seconds import Seconds
 from swarm.cli.waiting import waiting
@@ -55,6 +55,7 @@ review_option = click.option(
     help="What becomes of changes beyond a task's files: locked if free, or refused.",
 )
 @review_option
+@hub_option
 @click.option("--key", default="", help="Makes the same plan on the same commit a new run.")
 @deadline_option
 @fail_fast_option
@@ -70,6 +71,7 @@ def run(
     image: str | None,
     scope: str | None,
     review: bool | None,
+    hub: str | None,
     key: str,
     deadline_s: float | None,
     fail_fast: bool,
@@ -81,7 +83,9 @@ def run(
     """
     if (file is None) == (resume is None):
         raise UsageError("say what to run: a FILE, or --resume RUN", hint="for example `swarm run plan.json`")
-    settings = context.settings(workers=workers, isolation=isolation, image=image, scope=scope, review=review)
+    settings = context.settings(
+        workers=workers, isolation=isolation, image=image, scope=scope, review=review, hub=hub
+    )
     from swarm.cli.session import Session
 
     session = Session(settings, as_json=as_json)
@@ -100,6 +104,7 @@ def run(
 @click.command()
 @click.argument("file", type=FilePath())
 @review_option
+@hub_option
 @click.option("--key", default="", help="Makes the same plan on the same commit a new run.")
 @deadline_option
 @fail_fast_option
@@ -110,6 +115,7 @@ def submit(
     context: Context,
     file: Path,
     review: bool | None,
+    hub: str | None,
     key: str,
     deadline_s: float | None,
     fail_fast: bool,
@@ -118,7 +124,7 @@ def submit(
 ) -> None:
     """Queue a plan and print the run's id; workers elsewhere do it."""
     del yes
-    settings = context.settings(review=review)
+    settings = context.settings(review=review, hub=hub)
     from swarm.local_run import ended_before, open_queue, submit_plan
 
     click.get_current_context().with_resource(waiting(f"submitting {file}"))

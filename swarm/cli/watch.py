@@ -27,7 +27,7 @@ def watch(context: Context, run: str, as_json: bool) -> int:
     from swarm.engine.snapshot import take_snapshot
     from swarm.observe.report import build_report, render_report
     from swarm.observe.watcher import open_watcher
-    from swarm.repo.changed import landed_paths
+    from swarm.repo.changed import touched_paths
 
     with open_watcher(reads, run, quiet=as_json) as watcher:
         while True:
@@ -37,7 +37,7 @@ def watch(context: Context, run: str, as_json: bool) -> int:
                 break
             time.sleep(LOOK_EVERY_S)
     red = red_on_base(context.settings().run_folder(run))
-    touched = landed_paths(context.settings().mirror, snapshot.tasks)
+    touched = touched_paths(context.settings(), snapshot.run, snapshot.tasks)
     report = build_report(snapshot, red_on_base=red, touched=touched)
     click.echo(render_report(report, "json" if as_json else "text"))
     return tell_verdict(context, snapshot.run, snapshot.tasks)

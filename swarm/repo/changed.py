@@ -2,11 +2,15 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from swarm.engine.records import TaskRecord
+from swarm.engine.records import RunRecord, TaskRecord
+from swarm.errors import HubUnreachableError
 from swarm.repo.git.command import Git, GitError
 from swarm.repo.git.tree import DIFF_OPTIONS
+from swarm.repo.hub.opening import open_hub_for
+from swarm.settings import Settings
 
 _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 """What is none git would repeat among its answers."""
@@ -33,6 +37,16 @@ def changed_paths(git: Git, commits: Iterable[str]) -> dict[str, tuple[str, ...]
             commit = field.decode()
             found.setdefault(commit, [])
     return {commit: tuple(paths) for commit, paths in found.items()}
+
+
+def touched_paths(
+    settings: Settings, record: RunRecord, tasks: Iterable[TaskRecord]
+) -> Mapping[str, tuple[str, ...]]:
+    """As `landed_paths` of a run, whichever host landed its tasks; without those if the hub is away."""
+    if settings.hub:
+        with suppress(HubUnreachableError, GitError):
+            open_hub_for(settings, record.run, record.branch)
+    return landed_paths(settings.mirror, tasks)
 
 
 def landed_paths(hub: Path, tasks: Iterable[TaskRecord]) -> Mapping[str, tuple[str, ...]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from swarm.repo.git.trailers import Landed
 from swarm.repo.hub.hub import Hub
-from swarm.repo.hub.refs import fence_ref, hash_task
+from swarm.repo.hub.refs import hash_task
 
 
 def check_history(hub_path: Path, branch: str, done_tasks: Iterable[str]) -> list[str]:
@@ -63,7 +63,7 @@ def _check_guards(hub: Hub, run: str, landings: tuple[Landed, ...]) -> list[str]
 
 def _check_fences(hub: Hub, branch: str, landings: tuple[Landed, ...]) -> list[str]:
     tokens = [landed.merge_token for landed in landings]
-    fence = int(hub.read_blob(fence_ref(branch)) or 0)
+    fence = hub.fence(branch)
     wrong = [
         f"I5: the fence of {later.commit} is {later.merge_token}, after {earlier.merge_token}"
         for earlier, later in pairwise(landings)

@@ -25,7 +25,7 @@ def test_an_attempt_lands_as_one_commit_with_its_trailers(board: Board) -> None:
     )
     (landed,) = board.hub.landings(board.branch, claim.base)
     assert (landed.run, landed.task, landed.attempt) == (board.run, "one", 1)
-    assert board.hub.read_blob(fence_ref(board.branch)) == f"{landed.merge_token}\n".encode()
+    assert board.hub.read_blob(fence_ref(board.branch)) == f"{landed.merge_token}\n{landed.commit}\n".encode()
     assert board.hub.refs_under("refs/swarm/attempt/") == {}
     assert board.state("one") == TaskState.DONE
     assert board.engine.task(board.run, "one").merged_commit == landing.commit

@@ -84,8 +84,8 @@ def test_a_long_train_lands_as_one_pack(board: Board, monkeypatch: pytest.Monkey
     assert {landing.outcome for landing in (*short, *long)} == {Outcome.LANDED}
     assert between[0] > before[0]
     assert between[1] == before[1]
-    # The fence's token is a file in either case.
-    assert (loose(board.hub), len(packs(board.hub))) == (between[0] + 1, between[1] + 1)
+    # What the fence holds, before the train and after it, is a file each in either case.
+    assert (loose(board.hub), len(packs(board.hub))) == (between[0] + 2, between[1] + 1)
     assert board.violations() == []
 
 

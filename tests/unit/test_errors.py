@@ -66,6 +66,8 @@ def test_what_cannot_be_reached_may_be_tried_again() -> None:
         "StoreUnreachableError",
         "DockerUnreachableError",
         "ModelUnreachableError",
+        "HubUnreachableError",
+        "HubRefusedError",
         "NotFinishedError",
     }
 

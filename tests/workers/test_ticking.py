@@ -29,7 +29,7 @@ def test_a_busy_worker_takes_back_what_a_dead_one_held(rig: Rig, work: list[Task
 
     wait_for(lambda: rig.task(lost, "lost").crashes == 1, "the dead worker's task to be taken back", 20)
 
-    assert rig.task(run, work[-1].id).state in {TaskState.RUNNING, TaskState.QUEUED}
+    assert rig.task(run, work[-1].id).state in {TaskState.ACKED, TaskState.RUNNING, TaskState.QUEUED}
 
 
 def test_a_busy_worker_enforces_the_deadline_of_a_run(rig: Rig) -> None:

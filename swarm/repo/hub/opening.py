@@ -15,6 +15,17 @@ def open_hub(settings: Settings) -> Hub:
     return Hub.open_or_create(settings.mirror, address=_address(settings))
 
 
+def open_hub_for(settings: Settings, run: str, branch: str) -> Hub:
+    """Open it as it is for a run now, whichever host has done what.
+
+    Raises:
+        HubUnreachableError: the git server could not be asked.
+    """
+    hub = open_hub(settings)
+    hub.mirror_run(run, branch)
+    return hub
+
+
 def _address(settings: Settings) -> str:
     """As git needs it: a path counts from the repository's top, wherever the command was given."""
     is_path = ":" not in settings.hub.partition("/")[0]
