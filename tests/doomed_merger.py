@@ -27,10 +27,12 @@ def _context() -> ForkServerContext:
     return context
 
 
-def merge_to_the_end(url: str, hub_path: Path, run: str, point: str, most: int, *, goes_on: bool) -> None:
+def merge_to_the_end(
+    url: str, hub_path: Path, run: str, point: str, most: int, *, goes_on: bool, address: str
+) -> None:
     """What a supervisor does until the run ends; an armed point that raises ends it unless it `goes_on`."""
     arm(point)
-    hub = Hub(hub_path)
+    hub = Hub(hub_path, address=address)
     engine = Engine(HiredisStore(url), "p", lease_ms=LEASE_MS, retry_base_ms=1, retry_cap_ms=1)
     queue = MergeQueue(engine, hub, SubprocessLauncher(), merger_id="doomed", home=hub.home, most=most)
     deadline_s = time.monotonic() + DEADLINE_S
@@ -96,8 +98,16 @@ class Doomed:
 
 
 def start_doomed(
-    url: str, hub_path: Path, run: str, point: str, *, most: int = 64, goes_on: bool = False
+    url: str,
+    hub_path: Path,
+    run: str,
+    point: str,
+    *,
+    most: int = 64,
+    goes_on: bool = False,
+    address: str = "",
 ) -> Doomed:
-    """Start one that merges the run; `point` is what `arm` takes."""
+    """Start one that merges the run; `point` is what `arm` takes, `address` a git server's."""
     arguments = (url, hub_path, run, point, most)
-    return Doomed(_context().Process(target=merge_to_the_end, args=arguments, kwargs={"goes_on": goes_on}))
+    more = {"goes_on": goes_on, "address": address}
+    return Doomed(_context().Process(target=merge_to_the_end, args=arguments, kwargs=more))

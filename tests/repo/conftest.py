@@ -42,6 +42,14 @@ def hub(user: UserRepository) -> Hub:
 
 
 @pytest.fixture
+def server(tmp_path: Path) -> Path:
+    """A bare repository, as a git server has it."""
+    path = tmp_path / "server" / "shared.git"
+    subprocess.run(["git", "init", "-q", "--bare", str(path)], check=True)
+    return path
+
+
+@pytest.fixture
 def redis_url(tmp_path: Path) -> Iterator[str]:
     """A Redis on a unix socket."""
     socket = tmp_path / "r.sock"

@@ -1,22 +1,19 @@
 """Every step of a merge cut short: killed, stopped, broken. By itself or by another it ends well."""
 
 import signal
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from doomed_merger import DEADLINE_S, Doomed, start_doomed
-from merge_board import WORKER, Board, gate_that, task
+from doomed_merger import Doomed, start_doomed
+from merge_board import Board
+from merge_crashes import MERGE_POINTS, NAMES, hand_in_all, see_through
 
 from swarm.crashpoints import POINTS
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.writing import RefsBusyError
-from swarm.repo.merging.merge_queue import Outcome
 
-NAMES = ["a", "b", "c"]
-MERGE_POINTS = sorted(point for point in POINTS if point.startswith("merge."))
 WITH_THE_LOCK = "merge.after_tx"
 Start = Callable[..., Doomed]
 
@@ -38,41 +35,8 @@ def start(board: Board, redis_url: str) -> Iterator[Start]:
 @pytest.fixture
 def handed_in(board: Board) -> Board:
     """A run of three attempts that wait for their merge."""
-    gate_that(board, "true")
-    board.submit(*(task(name, f"src/{name}.py") for name in NAMES))
-    for _ in NAMES:
-        claim = board.claim()
-        workspace = board.workspace(claim)
-        (workspace.tree / f"src/{claim.task.id}.py").write_text("landed\n")
-        board.engine.hand_in(claim, commit=board.take(claim, workspace))
+    hand_in_all(board)
     return board
-
-
-def hand_in_again(board: Board) -> None:
-    """What workers do with tasks that came back: the attempt is durable, so no agent is run again."""
-    board.claims += 1
-    claim = board.engine.claim(WORKER, f"again-{board.claims}")
-    if claim:
-        found = board.hub.find_attempt(claim.run, claim.task.id)
-        assert found is not None, f"{claim.task.id} would have to be done again"
-        board.engine.start(claim)
-        board.engine.hand_in(claim, commit=found.commit)
-
-
-def see_through(board: Board, *, merges: bool) -> None:
-    """Work, and merge as well, until the run ends."""
-    queue = board.queue("merger-2")
-    deadline_s = time.monotonic() + DEADLINE_S
-    begun = False
-    while not board.engine.run(board.run).state.is_terminal:
-        assert time.monotonic() < deadline_s, board.engine.tasks(board.run)
-        hand_in_again(board)
-        if merges:
-            board.engine.reclaim_expired()
-            begun = begun or queue.reconcile() == ()
-            for landing in queue.land_train():
-                assert landing.outcome in {Outcome.LANDED, Outcome.STALE}
-        time.sleep(0.01)
 
 
 def check(board: Board) -> None:

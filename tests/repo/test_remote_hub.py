@@ -1,7 +1,6 @@
 """Hosts that share a git server: each has a mirror, and the server alone says what has happened."""
 
 import os
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,14 +16,6 @@ from swarm.repo.hub.writing import LOCK_NAME
 from swarm.repo.merging.landing import Outcome
 from swarm.testing.checker_git import check_history
 from swarm.testing.repository import UserRepository
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Path:
-    """A bare repository, as a git server has it."""
-    path = tmp_path / "server" / "shared.git"
-    subprocess.run(["git", "init", "-q", "--bare", str(path)], check=True)
-    return path
 
 
 @pytest.fixture
