@@ -101,7 +101,7 @@ class Swarm:
 
     @property
     def _told(self) -> Path:
-        return self.root.parent / "told.txt"
+        return self.root.parent / f"{self.root.name}.told.txt"
 
     def told(self) -> str:
         """What the commands that were started have written to stderr."""

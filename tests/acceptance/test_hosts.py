@@ -1,0 +1,204 @@
+"""Several hosts on one queue and one git server: one submits, others work and merge."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from git_servers import PASSWORD, SERVERS, GitServer, by_path
+from real_swarm import DIAMOND, LEASE_S, Swarm, wait_for, write_task
+
+from swarm.repo.hub.hub import Hub
+from swarm.testing.checker_git import check_history
+from swarm.testing.repository import UserRepository
+from swarm.testing.server import RedisServer
+
+pytestmark = pytest.mark.usefixtures("uncounted")
+
+MakeHost = Callable[..., Swarm]
+
+
+@pytest.fixture
+def redis(short_folder: Path) -> Iterator[RedisServer]:
+    """The queue that all hosts reach."""
+    server = RedisServer(short_folder)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=[*SERVERS])
+def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[GitServer]:
+    """The git server that they share, by each of the ways to reach one."""
+    folder = tmp_path / "server"
+    folder.mkdir()
+    with SERVERS[request.param](folder) as server:
+        yield server
+
+
+@pytest.fixture
+def path_shared(tmp_path: Path) -> Iterator[GitServer]:
+    """The simplest of them."""
+    folder = tmp_path / "server"
+    folder.mkdir()
+    with by_path(folder) as server:
+        yield server
+
+
+def at_home(swarm: Swarm, redis: RedisServer, server: GitServer) -> Swarm:
+    """The host where the repository is, told of the queue and the git server."""
+    swarm.environment |= {
+        "REDIS_URL": redis.url,
+        "SWARM_HUB": server.address,
+        "SWARM_PROJECT": "shop",
+        **server.environment,
+    }
+    return swarm
+
+
+@pytest.fixture
+def elsewhere(swarm: Swarm, tmp_path: Path) -> Iterator[MakeHost]:
+    """Makes hosts that have nothing but an empty folder, and the environment of the first."""
+    made: list[Swarm] = []
+
+    def make() -> Swarm:
+        root = tmp_path / f"host-{len(made)}"
+        root.mkdir()
+        made.append(Swarm(root, swarm.environment))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.stop_started()
+
+
+def run_of(swarm: Swarm, tasks: list[dict[str, object]]) -> tuple[str, str]:
+    """Submit tasks; the run's id and its branch."""
+    told = swarm.json("submit", swarm.plan(tasks))
+    return str(told["run"]), str(told["branch"])
+
+
+def texts_below(*folders: Path) -> Iterator[tuple[Path, bytes]]:
+    """Every file that swarm keeps there."""
+    for folder in folders:
+        for path in folder.rglob("*"):
+            if path.is_file():
+                yield path, path.read_bytes()
+
+
+def test_one_host_submits_and_others_work_and_merge(
+    swarm: Swarm, redis: RedisServer, shared: GitServer, elsewhere: MakeHost
+) -> None:
+    """Two hosts that have never seen the repository do everything; the first gets its branch."""
+    home, one, other = at_home(swarm, redis, shared), elsewhere(), elsewhere()
+    run, branch = run_of(home, DIAMOND)
+
+    one.start("worker")
+    other.start("worker")
+    other.start("supervisor")
+    done = home.call("wait", run)
+
+    assert done.returncode == 0, done.stderr + one.told() + other.told()
+    tasks = sorted(value.split("/")[1] for value in home.trailers(branch))
+    assert tasks == sorted(str(task["id"]) for task in DIAMOND)
+    assert home.git("show", f"{branch}:out/join.txt") == "join left middle right"
+    assert check_history(shared.repository, branch, tasks) == []
+    assert Hub(shared.repository).tip(branch) == home.git("rev-parse", branch)
+    seen = [
+        path
+        for path, text in texts_below(*(host.root / ".swarm" for host in (home, one, other)))
+        if PASSWORD.encode() in text
+    ]
+    assert seen == []
+
+
+def test_looking_back_works_from_any_host_with_a_clone(
+    swarm: Swarm, redis: RedisServer, path_shared: GitServer, elsewhere: MakeHost, tmp_path: Path
+) -> None:
+    """Whoever asks has not merged, worked or submitted."""
+    home, one = at_home(swarm, redis, path_shared), elsewhere()
+    run, branch = run_of(home, [write_task("root")])
+    one.start("worker")
+    one.start("supervisor")
+    assert home.call("wait", run).returncode == 0
+    clone = tmp_path / "clone"
+    UserRepository(home.root).git("clone", "-q", str(home.root), str(clone))
+    third = Swarm(clone, home.environment)
+
+    diff = third.json("diff", "root", "--run", run)
+    report = third.json("report", run)
+    landed = third.json("land", run, "--into", "taken")
+
+    assert "+root" in str(diff["patch"])
+    assert report["state"] == "done"
+    assert third.git("rev-parse", "taken") == landed["commit"] == home.git("rev-parse", branch)
+    assert third.json("pr", run)["branch"] == branch
+
+
+def test_what_a_killed_worker_made_durable_another_host_hands_in(
+    swarm: Swarm, redis: RedisServer, path_shared: GitServer, elsewhere: MakeHost
+) -> None:
+    """Its agent is not run again: the attempt is on the git server."""
+    home, killed, heir = at_home(swarm, redis, path_shared), elsewhere(), elsewhere()
+    run, branch = run_of(home, [write_task("root")])
+
+    killed.start("worker", env={"SWARM_CRASH": "attempt.after_commit:1:kill"}).wait(60)
+    heir.start("worker")
+    heir.start("supervisor")
+    done = home.call("wait", run, timeout_s=90 + LEASE_S)
+
+    assert done.returncode == 0, done.stderr + heir.told()
+    assert home.git("show", f"{branch}:out/root.txt") == "root"
+    logs = [path.name for path in (heir.root / ".swarm" / "logs").rglob("root.*.log")]
+    assert [name for name in logs if "gate" not in name] == []
+
+
+def test_work_waits_for_a_hub_that_is_away(
+    swarm: Swarm, redis: RedisServer, path_shared: GitServer, elsewhere: MakeHost
+) -> None:
+    """It is neither lost nor charged: the agent is run once, and hands in when the hub is back."""
+    home, one = at_home(swarm, redis, path_shared), elsewhere()
+    slow = write_task("root")
+    slow["command"] = ["sh", "-c", "sleep 2; mkdir -p out; echo root >out/root.txt"]
+    run, branch = run_of(home, [slow])
+    away = path_shared.repository.with_suffix(".away")
+    one.start("worker")
+    one.start("supervisor")
+
+    log = one.root / ".swarm" / "logs" / run / "root.1.log"
+    wait_for(log.exists, "the agent to begin")
+    path_shared.repository.rename(away)
+    wait_for(lambda: "waits for the hub" in log.read_text(), "the hub to be missed")
+    away.rename(path_shared.repository)
+    done = home.call("wait", run)
+
+    assert done.returncode == 0, done.stderr + one.told()
+    assert [task["attempt"] for task in home.json("status", run)["tasks"]] == [1]  # type: ignore[attr-defined]
+    assert home.git("show", f"{branch}:out/root.txt") == "root"
+
+
+def test_a_hub_that_cannot_be_reached_is_said_before_anything_is_submitted(
+    swarm: Swarm, redis: RedisServer, path_shared: GitServer
+) -> None:
+    """With the next step; nothing is left behind in the queue."""
+    home = at_home(swarm, redis, path_shared)
+
+    refused = home.call("submit", home.plan(DIAMOND), "--hub", str(path_shared.repository) + "-of-nobody")
+    doctor = home.call("doctor")
+
+    assert refused.returncode == 3
+    assert "SW015" in refused.stderr
+    assert "git ls-remote" in refused.stderr
+    assert home.call("status").returncode == 2  # there is no run
+    assert "hub" in doctor.stdout
+    assert os.fspath(path_shared.repository) in doctor.stdout
+
+
+def test_a_run_on_one_machine_may_share_its_hub(swarm: Swarm, path_shared: GitServer) -> None:
+    """`swarm run --hub` as without it, and its branch is on the server."""
+    done = swarm.json("run", swarm.plan(DIAMOND), "-y", "--workers", "2", "--hub", path_shared.address)
+
+    assert done["state"] == "done"
+    branch = str(done["branch"])
+    assert Hub(path_shared.repository).tip(branch) == swarm.git("rev-parse", branch)
+    assert check_history(path_shared.repository, branch, [str(task["id"]) for task in DIAMOND]) == []
