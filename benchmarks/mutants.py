@@ -23,6 +23,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LUA = "swarm/engine/lua"
+HUB = "swarm/repo/hub"
 MACHINE = "tests/engine/test_state_machine.py"
 SHOWN = "key('lock', string.sub(nodes[i], 1, -2))"
 COPIED = ("swarm", "workers", "tests", "examples", "pyproject.toml", "README.md", "docs")
@@ -127,8 +128,32 @@ MUTANTS = (
     ),
     Mutant(
         "git does not fence",
-        (("swarm/repo/hub/hub.py", "if self.fence(branch) > merge_token:", "if False:"),),
+        ((f"{HUB}/hub.py", "if self.fence(branch) > merge_token:", "if False:"),),
         ("tests/repo/test_merge_races.py", "tests/repo/test_hub.py"),
+        "there is no git there",
+    ),
+    Mutant(
+        "hosts push without leases",
+        (
+            (
+                f"{HUB}/refs.py",
+                'f"--force-with-lease={self.ref}:{self.old}"',
+                'f"--force-with-lease={self.ref}"',
+            ),
+        ),
+        ("tests/repo/test_remote_hub.py",),
+        "there is no git there",
+    ),
+    Mutant(
+        "the fence stays behind when the branch moves",
+        (
+            (
+                "swarm/repo/merging/settling.py",
+                'RefChange("update", guard, new=sealed, old=fence)',
+                'RefChange("verify", guard, old=fence)',
+            ),
+        ),
+        ("tests/repo/test_remote_hub.py",),
         "there is no git there",
     ),
 )

@@ -4,7 +4,6 @@ import pytest
 from merge_board import NOBODY, Board, task, write
 
 from swarm.engine.claims import Claim
-from swarm.repo.hub.hub import find_attempt
 from swarm.repo.hub.refs import fence_ref
 from swarm.repo.merging.merge_queue import Outcome
 from swarm.states import TaskState
@@ -103,7 +102,7 @@ def test_a_conflict_goes_back_with_the_hunks(board: Board) -> None:
     assert "a = 'ours'" in record.evidence
     assert "a = 'theirs'" in record.evidence
     assert board.hub.tip(board.branch) == tip
-    assert find_attempt(board.hub, board.run, second.task.id) is None
+    assert board.hub.find_attempt(board.run, second.task.id) is None
     assert len(board.hub.refs_under("refs/swarm/rejected/")) == 1
     assert board.violations() == []
 

@@ -3,7 +3,6 @@
 from merge_board import Board, gate_that, task, write
 
 from swarm.fleet.process import ProcessLauncher
-from swarm.repo.hub.hub import find_attempt
 from swarm.repo.merging.merge_queue import MergeQueue, Outcome
 from swarm.states import TaskState
 
@@ -125,4 +124,4 @@ def test_a_gate_whose_sandbox_is_killed_charges_nobody(board: Board) -> None:
     record = board.engine.task(board.run, "one")
     assert (killed.outcome, killed.requeued) == (Outcome.INFRASTRUCTURE, True)
     assert (record.failures, record.setbacks) == (0, 1)
-    assert find_attempt(board.hub, board.run, "one") is not None
+    assert board.hub.find_attempt(board.run, "one") is not None

@@ -9,7 +9,6 @@ from swarm.engine.connect import open_store
 from swarm.engine.engine import Engine
 from swarm.engine.store import Store
 from swarm.engine.words import words_of
-from swarm.repo.hub.hub import find_attempt
 from swarm.repo.merging.merge_queue import Outcome
 from swarm.repo.merging.slot import kept_slot
 from swarm.states import TaskState
@@ -80,7 +79,7 @@ def test_a_branch_that_never_rests_is_given_up_uncharged(board: Board) -> None:
     assert (landing.outcome, landing.requeued) == (Outcome.INFRASTRUCTURE, True)
     record = board.engine.task(board.run, "one")
     assert (record.state, record.failures) == (TaskState.QUEUED, 0)
-    assert find_attempt(board.hub, board.run, "one") is not None
+    assert board.hub.find_attempt(board.run, "one") is not None
 
 
 def test_a_landing_that_breaks_gives_its_slot_back(board: Board) -> None:
@@ -99,7 +98,7 @@ def test_a_landing_that_breaks_gives_its_slot_back(board: Board) -> None:
     assert landing.reason == "could not merge: ZeroDivisionError: nobody foresaw this"
     record = board.engine.task(board.run, landing.task)
     assert (record.state, record.failures) == (TaskState.QUEUED, 0)
-    assert find_attempt(board.hub, board.run, landing.task) is not None
+    assert board.hub.find_attempt(board.run, landing.task) is not None
     other = board.land()
     assert (other.outcome, {other.task, landing.task}) == (Outcome.LANDED, {"one", "two"})
 

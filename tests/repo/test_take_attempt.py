@@ -13,7 +13,7 @@ from taken_attempts import REF, take
 
 from swarm.plan.scope import WriteScope
 from swarm.repo.git.tree import read_tree
-from swarm.repo.hub.hub import Hub, find_attempt
+from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.refs import attempt_ref
 from swarm.repo.workspaces.workspace import Taken, Workspace, take_attempt
 from swarm.testing.repository import UserRepository
@@ -24,7 +24,7 @@ def test_an_untouched_workspace_yields_no_commit(hub: Hub, workspace: Workspace)
     taken = take(hub, workspace, "**")
 
     assert taken == Taken(None)
-    assert find_attempt(hub, "run1", "task") is None
+    assert hub.find_attempt("run1", "task") is None
 
 
 def test_edits_additions_and_deletions_inside_the_scope_become_one_commit(
@@ -39,7 +39,7 @@ def test_edits_additions_and_deletions_inside_the_scope_become_one_commit(
     taken = take(hub, workspace, "src")
 
     assert taken.paths == ("src/a.py", "src/b.py", "src/new/c.py")
-    found = find_attempt(hub, "run1", "task")
+    found = hub.find_attempt("run1", "task")
     assert found is not None
     assert (found.commit, found.attempt) == (taken.commit, 1)
     assert hub.git.one_line("rev-parse", f"{taken.commit}^") == user.head()
@@ -56,7 +56,7 @@ def test_the_latest_attempt_is_found(hub: Hub, workspace: Workspace) -> None:
         ref = attempt_ref("run1", "task", number)
         take_attempt(hub, workspace, scope=WriteScope(("**",)), message="attempt", ref=ref)
 
-    found = find_attempt(hub, "run1", "task")
+    found = hub.find_attempt("run1", "task")
 
     assert found is not None
     assert found.attempt == 10
@@ -72,7 +72,7 @@ def test_a_change_outside_the_scope_is_named_and_not_committed(hub: Hub, workspa
     taken = take(hub, workspace, "src")
 
     assert taken == Taken(None, out_of_scope=("README.md", "docs/guide.md", "stray.txt"))
-    assert find_attempt(hub, "run1", "task") is None
+    assert hub.find_attempt("run1", "task") is None
 
 
 def test_a_file_that_was_only_touched_is_no_change(hub: Hub, workspace: Workspace) -> None:
@@ -195,7 +195,7 @@ def test_an_attempt_outlives_the_worker_that_took_it(hub: Hub, user: UserReposit
     )
 
     assert killed.returncode == -signal.SIGKILL
-    found = find_attempt(hub, "run1", "task")
+    found = hub.find_attempt("run1", "task")
     assert found is not None
     assert hub.read_blob(f"{found.commit}:README.md") == b"done\n"
 

@@ -6,15 +6,14 @@ decide something by a ref that another host may have moved mirrors it anew (`mir
 """
 
 import contextlib
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from swarm.errors import HubUnreachableError, RepositoryError
+from swarm.errors import HubUnreachableError
 from swarm.repo.git.command import FETCH_ONLY, Git
 from swarm.repo.git.trailers import Landed, parse_landed
+from swarm.repo.hub.making import make_hub
 from swarm.repo.hub.refs import (
     RefChange,
     base_ref,
@@ -27,10 +26,6 @@ from swarm.repo.hub.refs import (
 from swarm.repo.hub.remote import Remote
 from swarm.repo.hub.user_repository import Published, commit_of, publish_branch
 from swarm.repo.hub.writing import PATIENCE_S, RefWriter, apply_all, refused, writing_refs
-
-RAW_ATTRIBUTES = "* -text -eol -filter -ident -working-tree-encoding\n"
-"""In `info/attributes`, which overrides every .gitattributes: files are the blobs' bytes."""
-
 
 MOST_PACKS = 40
 """Long trains land as a pack each."""
@@ -63,17 +58,7 @@ class Hub:
             address: of the git server that hosts share; empty: there is none.
         """
         path = path.absolute()
-        if not (path / "HEAD").exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _hide_from_git(path.parent)
-            made = Path(tempfile.mkdtemp(prefix=f"{path.name}.new-", dir=path.parent))
-            Git().run("init", "--quiet", "--bare", "--template=", str(made))
-            (made / "info").mkdir()
-            (made / "info" / "attributes").write_text(RAW_ATTRIBUTES)
-            git = Git.at(made)
-            git.run("config", "core.fsync", "committed")  # landings outlive a power cut
-            git.run("config", "core.logAllRefUpdates", "false")
-            _move_into_place(made, path)
+        make_hub(path)
         return cls(path, address=address)
 
     @property
@@ -311,28 +296,3 @@ class Hub:
         with self.writing_refs() as writer:
             found = self.refs_under(*folders, *approved)
             apply_all(writer, [RefChange("delete", ref, old=old) for ref, old in found.items()])
-
-
-def find_attempt(hub: Hub, run: str, task: str) -> AttemptRef | None:
-    """The latest durable attempt of a task that waits for its merge, if there is one."""
-    return hub.find_attempt(run, task)
-
-
-def _hide_from_git(home: Path) -> None:
-    """Keep swarm's folder out of the user's `git status`."""
-    ignore = home / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("*\n")
-
-
-def _move_into_place(made: Path, path: Path) -> None:
-    """Publish a finished hub; another process may have been faster."""
-    try:
-        made.rename(path)
-    except OSError as error:
-        shutil.rmtree(made)
-        if not (path / "HEAD").exists():
-            raise RepositoryError(
-                f"{str(path)!r} is in the way: it is not a git repository",
-                hint="move it away and try again",
-            ) from error

@@ -19,7 +19,8 @@ from pathlib import Path
 from swarm.mounts import overlays
 from swarm.removal import remove_tree
 from swarm.repo.git.command import FETCH_ONLY, Git, GitError
-from swarm.repo.hub.hub import RAW_ATTRIBUTES, Hub
+from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.making import RAW_ATTRIBUTES
 from swarm.repo.workspaces.overlay import lay_over, why_not
 from swarm.repo.workspaces.scan import Stamp, snapshot_tree
 from swarm.repo.workspaces.stamps import read_stamps, write_stamps
