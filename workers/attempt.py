@@ -25,7 +25,7 @@ from workers.agents.agent import Agent, AgentContext
 from workers.agents.command import failure_of
 from workers.held import HeldSandbox
 from workers.lease import Lease, LeaseLostError
-from workers.refusals import ended, out_of_scope, refused, some
+from workers.refusals import SENT_BACK, ended, nothing_left, out_of_scope, refused, some
 
 HUB_RETRY_S = 1.0
 
@@ -86,7 +86,16 @@ class Attempt:
             if failure.kind.is_charged:
                 self.hub.reject_attempts(self.claim.run, self.claim.task.id, upto=self.claim.attempt)
             return Fail(failure)
-        return self.hand_in(made.commit, made.extra) if made.commit else Finish()
+        return self.hand_in(made.commit, made.extra) if made.commit else self.finish()
+
+    def finish(self) -> Ending:
+        """End with nothing to land. That what was sent back is not needed after all, has to be shown."""
+        claim = self.claim
+        if claim.attempt == 1 or not claim.task.files or claim.task.acceptance:
+            return Finish()
+        past = self.engine.task(claim.run, claim.task.id).history
+        sent_back = [one for one in past if one.kind in SENT_BACK and one.attempt > claim.fresh_after]
+        return Fail(nothing_left(sent_back[-1])) if sent_back else Finish()
 
     def take_up(self) -> Ending | None:
         """Hand in what an earlier worker made durable and did not hand in; None: there is no such thing."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from swarm.engine.claims import Ending, Expand, Fail, Failure, Finish
+from swarm.engine.claims import Ending, Expand, Fail, Failure
 from swarm.observe.wording import one_line
 from swarm.plan.model import TaskSpec
 from swarm.repo.hub.candidates import Candidate, candidate_ref, find_candidates, mark_passed, settle
@@ -128,7 +128,7 @@ class Choosing:
         self._attempt.start()  # all of them may have been durable, and nothing opened
         self._settle(chosen.commit)
         if chosen.commit is None:
-            return Finish()
+            return self._attempt.finish()
         return self._attempt.hand_in(chosen.commit, self._attempt.beyond_scope(chosen.commit))
 
     def _pick(self, candidates: Sequence[Candidate]) -> Candidate | Failure:

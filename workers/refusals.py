@@ -3,12 +3,17 @@
 from collections.abc import Sequence
 
 from swarm.engine.claims import Failure
+from swarm.engine.records import FailedAttempt
 from swarm.repo.git.paths import shown
 from swarm.repo.workspaces.workspace import Taken
 from swarm.sandbox.protocol import Sandbox, SandboxEndedError
 from swarm.states import FailureKind
 
 SHOWN_PATHS = 10
+SENT_BACK = frozenset(
+    {FailureKind.CONFLICT, FailureKind.GATE_FAILED, FailureKind.OUT_OF_SCOPE, FailureKind.POLICY}
+)
+"""How work ends that somebody has done and nobody has taken."""
 
 
 def ended(sandbox: Sandbox, error: SandboxEndedError) -> Failure:
@@ -31,6 +36,15 @@ def refused(taken: Taken) -> Failure | None:
         f"left what cannot land: {some(taken.refused)}",
         "\n".join(["Cannot land:", *taken.refused, *beyond]),
     )
+
+
+def nothing_left(sent_back: FailedAttempt) -> Failure:
+    """An attempt that leaves nothing, after one whose work was sent back."""
+    reason = f"changed nothing, though what attempt {sent_back.attempt} changed was sent back"
+    told = (
+        "No acceptance command shows that nothing is left to do: do it anew; a person may skip the task."
+    )
+    return Failure(FailureKind.TASK_ERROR, reason, f"It was sent back for: {sent_back.message}\n{told}")
 
 
 def out_of_scope(extra: Sequence[str], why: str = "") -> Failure:

@@ -46,14 +46,15 @@ def diff(context: Context, task: str, run: str, of_attempt: bool, sides: bool, a
     commit = record.merged_commit if landed else record.attempt_commit
     if not commit:
         raise _nothing_to_show(record)
-    before = f"{commit}^" if landed else record.base
+    # Not what its last claim began with: an attempt that was put back is kept, and claimed again elsewhere.
+    before = hub.resolve(f"{commit}^") or record.base
     patch = hub.patch(before, commit)
     data = {
         "run": run,
         "task": record.spec.id,
         "attempt": record.attempt,
         "landed": bool(landed),
-        "base": record.base,
+        "base": before,
         "commit": commit,
         "patch": patch,
     }

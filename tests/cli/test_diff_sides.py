@@ -35,6 +35,7 @@ def test_the_sides_of_a_conflict_are_shown(swarm: Swarm, bench: Any, task: Task,
     claim = bench.claim()
     bench.engine.hand_in(claim, commit=attempt)
 
+    own = swarm("diff", "mine", "--json").json()
     told, data = swarm("diff", "mine", "--sides").out, swarm("diff", "mine", "--sides", "--json").json()
 
     assert (data["commit"], data["tip"], data["paths"], data["landed"]) == (
@@ -43,6 +44,10 @@ def test_the_sides_of_a_conflict_are_shown(swarm: Swarm, bench: Any, task: Task,
         ["a.py"],
         ["other: Do other"],
     )
+    # Made from another commit than its claim's, as one is that was put back: what it changed is its own.
+    assert (own["base"], own["landed"]) == (base, False)
+    assert "+MINE" in own["patch"]
+    assert "THEIRS" not in own["patch"]
     assert "+THEIRS" in data["ours"]
     assert "+MINE" in data["theirs"]
     for line in ("# What 'mine' was to do", "Do mine", "other: Do other", "+THEIRS", "+MINE", "+||||||| "):

@@ -1,11 +1,14 @@
 """Landing: what reaches the branch, and what is sent back with which evidence."""
 
+from pathlib import Path
+
 import pytest
 from merge_board import NOBODY, Board, task, write
 
 from swarm.engine.claims import Claim
 from swarm.repo.hub.refs import fence_ref
 from swarm.repo.merging.merge_queue import Outcome
+from swarm.repo.workspaces.workspace import open_workspace
 from swarm.states import TaskState
 
 
@@ -191,4 +194,39 @@ def test_an_attempt_whose_change_is_there_already_is_done_without_a_commit(board
     assert [result.passed for result in landing.gates.results] == [True]
     assert board.hub.tip(board.branch) == tip
     assert sorted(board.done()) == ["one", "two"]
+    # Nobody is told that the second landed as what the first has landed.
+    assert [one.merged_commit for one in board.engine.tasks(board.run)] == [tip, ""]
     assert board.violations() == []
+
+
+def test_an_edit_of_a_file_that_was_renamed_meanwhile_lands_in_the_renamed_one(board: Board) -> None:
+    """It changed what it may change, and git follows the name: that is no change outside its scope."""
+    board.submit(task("mover", "src/a.py", "lib/a.py"), task("editor", "src/a.py", dependencies=("mover",)))
+    early = open_workspace(board.hub, board.user.head(), board.folder / "early")
+    (early.tree / "src/a.py").write_text("a = 1\nb = 2\n")
+
+    def move(tree: Path) -> None:
+        (tree / "lib").mkdir()
+        (tree / "src/a.py").rename(tree / "lib/a.py")
+
+    board.hand_in(move)
+    assert board.land().outcome == Outcome.LANDED
+    claim = board.claim()
+    board.engine.hand_in(claim, commit=board.take(claim, early))
+
+    landing = board.land()
+
+    assert (landing.outcome, landing.reason) == (Outcome.LANDED, "")
+    assert board.hub.read_blob(f"{landing.commit}:lib/a.py") == b"a = 1\nb = 2\n"
+    assert board.hub.read_blob(f"{landing.commit}:src/a.py") is None
+
+
+def test_what_an_attempt_adds_beyond_its_scope_lands_under_no_name(board: Board) -> None:
+    """Only what was there already may have been followed; its own changes are held to the scope."""
+    board.submit(task("one", "src/a.py"))
+    claim = board.claim()
+    workspace = board.workspace(claim)
+    (workspace.tree / "src/b.py").write_text("b = 2\n")
+    board.engine.hand_in(claim, commit=board.take(claim, workspace))
+
+    assert board.land().outcome == Outcome.OUT_OF_SCOPE

@@ -190,6 +190,34 @@ def test_evidence_of_an_earlier_attempt_reaches_the_next_agent(rig: Rig) -> None
     assert rig.task(run, "t").usage == Usage(2, 4, 6, 8)
 
 
+@pytest.mark.parametrize(
+    ("acceptance", "ends"),
+    [((), (TaskState.QUEUED, "task_error", 2)), ((("true",),), (TaskState.DONE, "", 1))],
+    ids=["nothing shows that it is not needed", "its acceptance does"],
+)
+def test_nothing_after_work_that_was_sent_back_is_not_done(
+    rig: Rig, acceptance: tuple[tuple[str, ...], ...], ends: tuple[TaskState, str, int]
+) -> None:
+    """What had to be done was done wrongly, and then not at all."""
+    badly = r"touch made/$(printf '\377')"
+
+    def act(_task: TaskSpec, sandbox: Sandbox, context: AgentContext) -> AgentResult:
+        if context.attempt == 1:
+            sandbox.run(["sh", "-c", f"mkdir made; {badly}"], timeout_s=20, log=context.log)
+        return AgentResult()
+
+    run = rig.submit(sh("t", "true", files=("made/",), acceptance=acceptance))
+    worker = rig.worker(Doing(act))
+    while rig.task(run, "t").attempt < 2 or rig.task(run, "t").state in {TaskState.ACKED, TaskState.RUNNING}:
+        worker.work_once()
+
+    record = rig.task(run, "t")
+    assert outcome(record) == ends
+    if not acceptance:
+        assert record.failure_reason == "changed nothing, though what attempt 1 changed was sent back"
+        assert "It was sent back for: left what cannot land" in record.evidence
+
+
 def test_a_durable_attempt_is_handed_in_without_running_the_agent_again(rig: Rig) -> None:
     """The worker died between making the attempt durable and handing it in."""
     run = rig.submit(sh("t", "echo $$ > pid.txt", files=("pid.txt",)))

@@ -226,7 +226,8 @@ class MergeQueue:
         ticket, outcome = car.ticket, Outcome.LANDED if car.changes_something else Outcome.UNCHANGED
         gates, head = settled.reports[ticket.task.id], settled.verdict.green[-1].commit
         try:
-            queued = tuple(self._engine.complete(ticket, commit=car.commit, tip=head))
+            landed_as = car.commit if car.changes_something else ""
+            queued = tuple(self._engine.complete(ticket, commit=landed_as, tip=head))
         except StaleTokenError as error:
             if outcome == Outcome.UNCHANGED:
                 return _verdict_on(ticket, Outcome.STALE, reason=error.message)

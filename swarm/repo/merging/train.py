@@ -10,6 +10,7 @@ from swarm.repo.gates.gate import GateReport
 from swarm.repo.git.accounting import find_unaccounted
 from swarm.repo.git.merge import Conflict, find_violations
 from swarm.repo.git.trailers import landing_message
+from swarm.repo.git.tree import ABSENT
 from swarm.repo.git.workbench import Workbench
 from swarm.repo.merging.approvals import Guard
 from swarm.repo.merging.conflicts import read_sides
@@ -92,11 +93,19 @@ class Coupler:
             raise self._conflicting(ticket, merged, head)
         ours = bench.tree_of(head)
         changes = bench.changes(ours, merged.tree)
-        violations = find_violations(self._git, changes, ours, merged.tree, WriteScope(ticket.task.files))
-        if violations:
-            raise out_of_scope(violations)
         # Who had nothing to do hands in what it began with, which may have no parent.
         began = ticket.base if ticket.commit == ticket.base else f"{ticket.commit}^"
+        scope = WriteScope(ticket.task.files)
+        violations = find_violations(self._git, changes, ours, merged.tree, scope)
+        if violations:
+            own = {
+                change.path for change in bench.changes(bench.tree_of(began), bench.tree_of(ticket.commit))
+            }
+            kept = [change for change in changes if change.path in own or change.old_mode == ABSENT]
+            # What it did to a file that has landed under another name since, git does to that one.
+            violations = find_violations(self._git, kept, ours, merged.tree, scope)
+        if violations:
+            raise out_of_scope(violations)
         faults = find_unaccounted(
             self._git,
             bench,
