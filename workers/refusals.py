@@ -41,9 +41,7 @@ def refused(taken: Taken) -> Failure | None:
 def nothing_left(sent_back: FailedAttempt) -> Failure:
     """An attempt that leaves nothing, after one whose work was sent back."""
     reason = f"changed nothing, though what attempt {sent_back.attempt} changed was sent back"
-    told = (
-        "No acceptance command shows that nothing is left to do: do it anew; a person may skip the task."
-    )
+    told = "No acceptance command shows that nothing is left to do: do it anew; a person may skip the task."
     return Failure(FailureKind.TASK_ERROR, reason, f"It was sent back for: {sent_back.message}\n{told}")
 
 

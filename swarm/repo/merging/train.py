@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from swarm.crashpoints import crashpoint
 from swarm.engine.claims import Failure, MergeTicket
 from swarm.plan.scope import WriteScope
 from swarm.repo.gates.gate import GateReport
 from swarm.repo.git.accounting import find_unaccounted
-from swarm.repo.git.merge import Conflict, find_violations
+from swarm.repo.git.merge import Conflict, Violation, find_violations
 from swarm.repo.git.trailers import landing_message
-from swarm.repo.git.tree import ABSENT
+from swarm.repo.git.tree import ABSENT, TreeChange
 from swarm.repo.git.workbench import Workbench
 from swarm.repo.merging.approvals import Guard
 from swarm.repo.merging.conflicts import read_sides
@@ -95,16 +96,7 @@ class Coupler:
         changes = bench.changes(ours, merged.tree)
         # Who had nothing to do hands in what it began with, which may have no parent.
         began = ticket.base if ticket.commit == ticket.base else f"{ticket.commit}^"
-        scope = WriteScope(ticket.task.files)
-        violations = find_violations(self._git, changes, ours, merged.tree, scope)
-        if violations:
-            own = {
-                change.path for change in bench.changes(bench.tree_of(began), bench.tree_of(ticket.commit))
-            }
-            kept = [change for change in changes if change.path in own or change.old_mode == ABSENT]
-            # What it did to a file that has landed under another name since, git does to that one.
-            violations = find_violations(self._git, kept, ours, merged.tree, scope)
-        if violations:
+        if violations := self._violations(ticket, changes, began=began, ours=ours, result=merged.tree):
             raise out_of_scope(violations)
         faults = find_unaccounted(
             self._git,
@@ -123,6 +115,17 @@ class Coupler:
         message = landing_message(ticket.run, ticket.task, ticket.attempt, ticket.merge_token, approver)
         commit = bench.commit(merged.tree, head, message.encode("utf-8", "replace"))
         return Car(ticket, merged.tree, commit, changes_something=True)
+
+    def _violations(
+        self, ticket: MergeTicket, changes: Sequence[TreeChange], *, began: str, ours: str, result: str
+    ) -> list[Violation]:
+        """What it may not change. An edit of a file that has got another name since is one of that name's."""
+        find = partial(find_violations, self._git, old=ours, new=result, scope=WriteScope(ticket.task.files))
+        if not (violations := find(changes)):
+            return violations
+        done = self._bench.changes(self._bench.tree_of(began), self._bench.tree_of(ticket.commit))
+        own = {change.path for change in done}
+        return find([change for change in changes if change.path in own or change.old_mode == ABSENT])
 
     def _conflicting(self, ticket: MergeTicket, conflict: Conflict, tip: str) -> NotLandingError:
         """The verdict on an attempt that does not fit what has landed; the next one is told of both sides."""
