@@ -22,6 +22,7 @@ from swarm.errors import (
 from swarm.fleet.stopped import is_put_down
 from swarm.models.usage import Usage
 from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.tidying import tidy
 from swarm.repo.workspaces.workspace import remove_workspace
 from swarm.sandbox.protocol import Launcher
 from swarm.settings import Settings, attempt_log
@@ -152,6 +153,7 @@ class Worker:
             self._claim = self._lease = None
             self._beat_at_s = float("-inf")
             self._tidy(folder)
+            tidy(self.hub)
 
     def _produce(self, claim: Claim, lease: Lease, folder: Path) -> Ending | None:
         """Work on the claim; None when it was lost. Whatever goes wrong becomes an outcome."""
@@ -169,10 +171,6 @@ class Worker:
             return None
         except StoppedError:
             return Release("the worker was told to stop")
-        except HubUnreachableError as error:
-            self._log.warning("the hub is away", error=error.message)
-            self._pause_longer()
-            return Release(f"the hub could not be reached: {error.message}")
         except (SwarmError, OSError) as error:
             self._log.warning("infrastructure failed", error=str(error))
             return self._infrastructure(error)
@@ -185,12 +183,11 @@ class Worker:
 
     def _infrastructure(self, error: Exception) -> Ending:
         """Not the task's fault, so not charged; and not at once again, here or elsewhere."""
-        self._pause_longer()
-        reason = f"{type(error).__name__}: {error}"
-        return Fail(Failure(FailureKind.INFRASTRUCTURE, reason))
-
-    def _pause_longer(self) -> None:
         self._pause_s = min(MAX_PAUSE_S, max(RETRY_S, self._pause_s * 2))
+        reason = f"{type(error).__name__}: {error}"
+        if isinstance(error, HubUnreachableError):
+            return Release(reason)  # it is away for every task, and says nothing of this one
+        return Fail(Failure(FailureKind.INFRASTRUCTURE, reason))
 
     def _attempt(self, claim: Claim, lease: Lease, folder: Path) -> Attempt:
         return Attempt(

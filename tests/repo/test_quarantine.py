@@ -13,7 +13,7 @@ from merge_board import Board, task, write
 from swarm.repo.git import quarantine
 from swarm.repo.git.quarantine import MEMORY, is_roomy, sweep_quarantines
 from swarm.repo.git.workbench import Workbench
-from swarm.repo.hub import hub as hub_module
+from swarm.repo.hub import tidying
 from swarm.repo.hub.hub import Hub
 from swarm.repo.merging import settling
 from swarm.repo.merging.landing import Outcome
@@ -134,14 +134,14 @@ def test_what_a_killed_process_left_in_memory_is_swept(bare: Bare) -> None:
 
 def test_many_packs_are_put_together(bare: Bare, monkeypatch: pytest.MonkeyPatch) -> None:
     """And everything is still there, what no ref holds included."""
-    monkeypatch.setattr(hub_module, "MOST_PACKS", 3)
+    monkeypatch.setattr(tidying, "MOST_PACKS", 3)
     base = bare.commit({"a": b"1\n"})
     commits = [bare.commit({"a": b"%d\n" % number}, base) for number in range(6)]
     for commit in commits:
         oids = bare.hub.git.run("rev-list", "--objects", "--no-object-names", commit)
         bare.hub.git.run("pack-objects", "-q", str(bare.hub.path / "objects/pack/pack"), stdin=oids)
 
-    bare.hub.tidy()
+    tidying.tidy(bare.hub)
 
     assert len(packs(bare.hub)) < 6
     assert [bare.files(commit) for commit in commits] == [{b"a": b"%d\n" % number} for number in range(6)]

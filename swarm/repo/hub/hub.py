@@ -27,9 +27,6 @@ from swarm.repo.hub.remote import Remote
 from swarm.repo.hub.user_repository import Published, commit_of, publish_branch
 from swarm.repo.hub.writing import PATIENCE_S, RefWriter, apply_all, refused, writing_refs
 
-MOST_PACKS = 40
-"""Long trains land as a pack each."""
-
 
 @dataclass(frozen=True)
 class AttemptRef:
@@ -263,17 +260,6 @@ class Hub:
                 for ref, commit in found.items()
             ]
             apply_all(writer, [*kept, *(RefChange("delete", ref, old=old) for ref, old in found.items())])
-
-    def tidy(self) -> None:
-        """Put small packs together once there are many: each is looked into for every object.
-
-        Nothing is ever dropped: what no ref needs any more is copied like the rest.
-
-        Raises:
-            GitError: the disk is full, say; all packs are as they were.
-        """
-        if sum(1 for _ in (self.path / "objects" / "pack").glob("*.pack")) > MOST_PACKS:
-            self.git.run("repack", "--geometric=2", "-d", "--quiet")
 
     def sweep_landed(self, run: str, attempts: Mapping[str, int]) -> None:
         """As `sweep_attempts`, of tasks (-> their last attempt) of which no other attempt can be there."""

@@ -39,6 +39,7 @@ from swarm.repo.git.command import GitError
 from swarm.repo.git.quarantine import sweep_quarantines
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.refs import task_ref
+from swarm.repo.hub.tidying import tidy
 from swarm.repo.merging.landing import Landing, NotLandingError, Outcome, condemned, not_its_fault
 from swarm.repo.merging.reconcile import Frozen, Reconciler
 from swarm.repo.merging.settling import Merging, Settled
@@ -194,7 +195,7 @@ class MergeQueue:
         if done := [landing for landing in completed if landing.outcome != Outcome.STALE]:
             self._sweep(done)
             crashpoint("merge.after_sweep")
-            self._tidy()
+            tidy(self._hub)
         landings += completed
         landings += [_verdict_on(ticket, Outcome.STALE, reason="it was cancelled") for ticket in settled.lost]
         landings += [self._send_back(ticket, refusal) for ticket, refusal in settled.refused]
@@ -211,12 +212,6 @@ class MergeQueue:
         except HubUnreachableError as error:
             self._reconciler.forget(done[0].branch)
             self._log.warning("attempts not swept yet", run=done[0].run, error=error.message)
-
-    def _tidy(self) -> None:
-        try:
-            self._hub.tidy()
-        except GitError as error:
-            self._log.warning("packs were not put together", error=error.message)
 
     def _complete(self, car: Car, settled: Settled) -> Landing:
         """F7. What has landed stays landed, whatever Redis has come to believe meanwhile.

@@ -24,6 +24,8 @@ from swarm.repo.workspaces.template import lay_out
 
 MAX_FILE_BYTES = 100 * 1024 * 1024
 TICK_S = 0.001
+_AS_A_PACK = ("-c", "fastimport.unpackLimit=1")
+"""Two files to sync instead of one for each blob and folder; `tidy` puts packs together."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,7 @@ def _commit(hub: Hub, base: str, edits: list[Edit], root_fd: int, *, message: st
     with hub.writing_refs() as writer:
         writer.clear_stale_locks([ref])
         answer = hub.git.feed(
-            "fast-import", "--done", "--quiet", "--force",
+            *_AS_A_PACK, "fast-import", "--done", "--quiet", "--force",
             stdin=chain(
                 [head.encode() + text + f"\nfrom {base}\n".encode()],
                 # Deletions first: a file that became a folder must be gone before what is inside it comes.
