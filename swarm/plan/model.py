@@ -42,6 +42,11 @@ class TaskSpec:
     best_of: int = 1  # agents that try it in one attempt, each by itself; a judge picks
 
     @property
+    def expected_s(self) -> float:
+        """Seconds that a worker is expected to hold it: its agents work one after another."""
+        return self.estimate_s * self.best_of
+
+    @property
     def needs_model(self) -> bool:
         """Whoever works on it asks a model: the agent, its reviewer, or the judge of several."""
         return self.executor == "messages" or bool(self.review) or self.best_of > 1

@@ -143,7 +143,7 @@ class _Loop:
         if self._estimates is Estimates.PLAN:
             return task
         if self._estimates is Estimates.MEASURED:
-            return replace(task, estimate_s=max(self._durations_ms[task.id], 1) / 1000)
+            return replace(task, estimate_s=max(self._durations_ms[task.id], 1) / 1000, best_of=1)
         return replace(task, estimate_s=DEFAULT_ESTIMATE_S)
 
     def _note_end(self, task: TaskSpec, end_ms: int) -> None:
