@@ -180,6 +180,6 @@ class _Loop:
 
 def _profiles(plan: Plan, workers: int) -> list[WorkerProfile]:
     """Workers that are all alike, and can do each task of the plan."""
-    executors = tuple(sorted({task.executor for task in plan.tasks}))
+    executors = tuple(sorted({task.executor_needed for task in plan.tasks}))
     tags = tuple(sorted({tag for task in plan.tasks for tag in task.needs}))
     return [WorkerProfile(f"virtual-{one}", executors=executors, tags=tags) for one in range(workers)]

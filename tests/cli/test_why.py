@@ -3,7 +3,9 @@
 import itertools
 from dataclasses import replace
 from pathlib import Path
+from typing import Any  # the fields of a task
 
+import pytest
 from why_chain import Bench, Swarm, Task, alive, chain, starts
 
 from swarm.engine.claims import Failure, WorkerProfile
@@ -109,6 +111,25 @@ def test_an_executor_that_nobody_serves_is_named(swarm: Swarm, bench: Bench, tas
         ("guide", "no worker runs executor 'messages'; 1 worker of type 'docs': command"),
         next_step,
     ]
+    assert chain(swarm, "guide")[-1] == ("guide", "1 idle worker can take it now")
+
+
+@pytest.mark.parametrize(
+    ("looked_at", "what_for"),
+    [({"review": True}, "its review"), ({"best_of": 2}, "the judge of `best_of` 2")],
+)
+def test_a_model_that_nobody_has_is_named_with_what_it_is_for(
+    swarm: Swarm, bench: Bench, task: Task, looked_at: dict[str, Any], what_for: str
+) -> None:
+    """The workers run commands, and idle all the same: none of them could have the result looked at."""
+    bench.submit(replace(task("guide"), **looked_at))
+    alive(bench, executors=("command",))
+
+    alone = chain(swarm, "guide")[1:]
+    alive(bench, number=2)
+
+    lacking = f"no worker runs executor 'command+model' that {what_for} needs; 1 worker alive: command"
+    assert alone == [("guide", lacking), ("guide", "set ANTHROPIC_API_KEY where workers start")]
     assert chain(swarm, "guide")[-1] == ("guide", "1 idle worker can take it now")
 
 

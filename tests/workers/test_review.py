@@ -210,7 +210,7 @@ def test_who_may_change_no_file_has_nothing_to_show(rig: Rig) -> None:
 
 
 def test_without_a_credential_nothing_is_begun(rig: Rig) -> None:
-    """A worker that cannot ask a reviewer gives the task back uncharged, before an agent has worked."""
+    """A worker that lost its credential after it said that it had one gives the task back before any work."""
     run = rig.submit(task(review=True))
     authors = Authors(["x"])
 
