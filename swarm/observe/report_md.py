@@ -1,13 +1,15 @@
 """The report as Markdown, for a pull request or a job summary."""
 
 import re
+from collections.abc import Sequence
 
 from swarm.observe.report_data import Report, TaskRow
 from swarm.observe.scopes import PRECISION, RECALL
-from swarm.observe.wording import SHAPES, duration, first_few, money, one_line, plural, price
+from swarm.observe.wording import SHAPES, duration, failure, first_few, money, one_line, plural, price
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~])")
 _REFERENCE = re.compile(r"([@#])(?=\w)")
+_BACKTICKS = re.compile("`+")
 _WIDEST_CHAIN = 76
 
 
@@ -38,6 +40,10 @@ def render_md(report: Report) -> str:
     if failed:
         lines += ["", "## What failed", ""]
         lines += [line for row in failed for line in _failure(row)]
+    sent_back = [row for row in report.tasks if row.history and row not in failed]
+    if sent_back:
+        lines += ["", "## What was sent back before", ""]
+        lines += [line for row in sent_back for line in (f"- `{row.id}`: {row.state} since", *_tried(row))]
     return "\n".join(lines) + "\n"
 
 
@@ -109,15 +115,29 @@ def _cost(report: Report) -> str:
 
 def _failure(row: TaskRow) -> list[str]:
     """What a task failed with, and what was tried before that."""
-    told = f"- `{row.id}` ({row.failure_kind or row.state}): {escape(row.failure_reason)}"
+    kind, reason = row.failure_kind, escape(row.failure_reason)
+    said = f"({kind}): {failure(kind, row.failure_reason)}: {reason}" if kind else f"({row.state}): {reason}"
+    return [f"- `{row.id}` {said}", *_tried(row)]
+
+
+def _tried(row: TaskRow) -> list[str]:
+    """Each attempt that did not land, and the end of what the last of them left."""
     return [
-        told,
         *(
             f"  - attempt {one.attempt}, {duration((one.ended_ms - one.since_ms) / 1000)} on"
-            f" {escape(one.worker)}: {escape(one.message)}"
+            f" {escape(one.worker)}: {failure(one.kind, one.message)}: {escape(one.message)}"
             for one in row.history
         ),
+        *fenced(row.evidence, indent="  "),
     ]
+
+
+def fenced(lines: Sequence[str], *, indent: str = "") -> list[str]:
+    """Printable lines as a block of code that they cannot end; nothing where there are none."""
+    if not lines:
+        return []
+    fence = "`" * max(3, 1 + max(map(len, _BACKTICKS.findall("\n".join(lines))), default=0))
+    return ["", *(f"{indent}{line}" for line in (f"{fence}text", *lines, fence)), ""]
 
 
 def _usd(dollars: float) -> str:

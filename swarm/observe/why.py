@@ -10,7 +10,7 @@ from swarm.engine.views import Surroundings
 from swarm.keys import member, split_member
 from swarm.observe.orders import pauses_of, reached_limits
 from swarm.observe.takers import takers
-from swarm.observe.wording import FAILURES, duration, first_few, lock_name, one_line, plural, time_of_day
+from swarm.observe.wording import duration, failure, first_few, lock_name, one_line, plural, time_of_day
 from swarm.plan.model import queue_of
 from swarm.states import FailureKind, RunState, TaskState
 
@@ -281,7 +281,7 @@ def _reason(task: TaskRecord) -> str:
 
 
 def _said(kind: str, reason: str) -> str:
-    said = FAILURES.get(kind, kind)
+    said = failure(kind, reason)
     return f"{said}: {reason}" if reason else said
 
 

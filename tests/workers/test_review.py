@@ -24,6 +24,7 @@ from worker_rig import Rig
 
 from swarm import crashpoints
 from swarm.models.usage import Usage
+from swarm.observe.wording import failure
 from swarm.plan.model import TaskSpec
 from swarm.repo.hub.refs import attempt_ref
 from swarm.states import TaskState
@@ -60,6 +61,7 @@ def test_what_the_reviewer_asked_for_is_known_to_the_next_attempt(rig: Rig) -> N
 
     assert outcome(record) == (TaskState.QUEUED, "gate_failed", 1)
     assert record.failure_reason == "review: Not yet."
+    assert failure("gate_failed", record.failure_reason) == "its reviewer did not approve it"
     assert found is None
     assert "major: f:1: loses the last line" in authors.evidence[1]
     assert content(rig, run) == b"good"
