@@ -70,6 +70,7 @@ class HandIn:
     """The attempt is durable in the hub and waits for its merge."""
 
     commit: str
+    review: str = ""  # what the reviewer who approved it said, and the judge who chose it, a line each
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,7 @@ def _row(task: TaskRecord, work_s: float, touched: Sequence[str]) -> TaskRow:
         failure_reason=task.failure_reason,
         history=task.history,
         evidence=last_lines(task.evidence),
+        review=task.review,
         tokens=_tokens(task.usage),
         cost_usd=task.usage.cost_microusd / 1e6,
         priced=task.usage.is_priced,

@@ -35,6 +35,7 @@ def _case(row: TaskRow, run: str) -> TestCase:
         "cost_usd": f"{row.cost_usd:.6f}",
         **_scope_properties(row.scope),
         **({"widened": ", ".join(row.widened)} if row.widened else {}),
+        **({"review": "\n".join(row.review)} if row.review else {}),
     }.items():
         properties.add_property(Property(name, printable(value)))
     case.append(properties)

@@ -44,6 +44,10 @@ def render_md(report: Report) -> str:
     if sent_back:
         lines += ["", "## What was sent back before", ""]
         lines += [line for row in sent_back for line in (f"- `{row.id}`: {row.state} since", *_tried(row))]
+    reviewed = [row for row in report.tasks if row.review]
+    if reviewed:
+        lines += ["", "## What reviewers said", ""]
+        lines += [line for row in reviewed for line in _review(row)]
     return "\n".join(lines) + "\n"
 
 
@@ -130,6 +134,12 @@ def _tried(row: TaskRow) -> list[str]:
         ),
         *fenced(row.evidence, indent="  "),
     ]
+
+
+def _review(row: TaskRow) -> list[str]:
+    """The verdict on what was handed in last, and each finding."""
+    verdict, *findings = map(escape, row.review)
+    return [f"- `{row.id}`: {verdict}", *(f"  - {finding}" for finding in findings)]
 
 
 def fenced(lines: Sequence[str], *, indent: str = "") -> list[str]:

@@ -114,6 +114,21 @@ def test_an_executor_that_nobody_serves_is_named(swarm: Swarm, bench: Bench, tas
     assert chain(swarm, "guide")[-1] == ("guide", "1 idle worker can take it now")
 
 
+def test_what_a_reviewer_found_is_told_of_an_approved_attempt(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """Below what became of it: the verdict, the first findings, and where the others are."""
+    run = bench.submit(task("guide"))
+    said = ["approved: fine", *(f"minor: f:{line}: long" for line in range(7))]
+    bench.engine.hand_in(bench.claim(), commit="a" * 40, review="\n".join(said))
+    [ticket] = bench.engine.begin_merge("supervisor-1")
+    bench.engine.complete(ticket, commit="c" * 40)
+
+    links = [text for _, text in chain(swarm, "guide")]
+
+    assert links[1] == "looked at before it was handed in: approved: fine"
+    assert links[2:7] == [f"| {finding}" for finding in said[1:6]]
+    assert links[7] == f"| and 2 more: `swarm report {run} --format md`"
+
+
 @pytest.mark.parametrize(
     ("looked_at", "what_for"),
     [({"review": True}, "its review"), ({"best_of": 2}, "the judge of `best_of` 2")],

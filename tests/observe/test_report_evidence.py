@@ -154,3 +154,20 @@ def test_the_log_of_a_gate_is_named_only_where_one_was_red(
 
     assert merged[1] == "swarm logs b --run r1 --gate"
     assert own[1] == "swarm logs b --run r1"
+
+
+def test_what_reviewers_said_of_what_landed_is_reported(landed: Make, make_snapshot: MakeSnapshot) -> None:
+    """A minor finding of an approved attempt reaches whoever merges the branch, in every form."""
+    said = ("approved: fine", "minor: f:1: `x` is *odd*")
+    report = build_report(make_snapshot(landed("a", at=(0, 1, 1, 1), review=said)))
+
+    markdown, junit, data = (render_report(report, form) for form in ("md", "junit", "json"))
+
+    assert markdown.partition("## What reviewers said\n\n")[2].splitlines() == [
+        "- `a`: approved: fine",
+        r"  - minor: f:1: \`x\` is \*odd\*",
+    ]
+    found = ET.fromstring(junit).find(".//property[@name='review']")  # noqa: S314  # our own
+    assert found is not None
+    assert found.get("value") == "\n".join(said)
+    assert json.loads(data)["tasks"][0]["review"] == list(said)
