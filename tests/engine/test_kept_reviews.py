@@ -66,3 +66,15 @@ def test_what_was_not_reviewed_has_no_field_for_it(engine: Engine, store: Store)
     engine.hand_in(claimed(engine, "1"), commit="c1")
 
     assert store.call("HEXISTS", engine.keys.of("task", f"{run}/a"), "review") == 0
+
+
+def test_a_fresh_retry_forgets_what_was_said(engine: Engine) -> None:
+    """With the attempt that it was said of."""
+    run = engine.submit(make_plan("a"), base=BASE)
+    engine.hand_in(claimed(engine, "1"), commit="c1", review=SAID)
+    [ticket] = engine.begin_merge("merger")
+    engine.send_back(ticket, Failure(FailureKind.POLICY, "no"))
+
+    engine.retry(run, "a", fresh=True)
+
+    assert engine.task(run, "a").review == ()
