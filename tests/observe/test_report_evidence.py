@@ -6,10 +6,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from swarm.engine.records import FailedAttempt, TaskRecord
+from swarm.engine.records import Event, FailedAttempt, TaskRecord
 from swarm.engine.snapshot import Snapshot
 from swarm.observe.report import build_report, render_report
 from swarm.observe.report_text import next_commands
+from swarm.observe.story import tell_event
 from swarm.observe.wording import failure, is_of_the_merge, last_lines
 
 Make = Callable[..., TaskRecord]
@@ -171,3 +172,12 @@ def test_what_reviewers_said_of_what_landed_is_reported(landed: Make, make_snaps
     assert found is not None
     assert found.get("value") == "\n".join(said)
     assert json.loads(data)["tasks"][0]["review"] == list(said)
+
+
+def test_progress_tells_an_own_acceptance_from_a_red_gate() -> None:
+    """On a terminal the line goes by before any report is written."""
+    fields = {"kind_of_failure": "gate_failed", "reason": OWN}
+
+    told = tell_event(Event("1-0", "task_sent_back", "r1", "a", fields))
+
+    assert told == f"a goes back to the queue: its acceptance failed in its workspace: {OWN}"
