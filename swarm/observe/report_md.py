@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from swarm.observe.report_data import Report, TaskRow
 from swarm.observe.scopes import PRECISION, RECALL
@@ -11,6 +12,8 @@ _SPECIAL = re.compile(r"([\\`*_\[\]<>|~])")
 _REFERENCE = re.compile(r"([@#])(?=\w)")
 _BACKTICKS = re.compile("`+")
 _WIDEST_CHAIN = 76
+_MOST_EVIDENCE = 50
+"""Tasks whose evidence the report shows: a page that a pull request takes."""
 
 
 def render_md(report: Report) -> str:
@@ -36,14 +39,7 @@ def render_md(report: Report) -> str:
     if widened:
         lines += ["", "## What widened a write scope", ""]
         lines += [f"- `{row.id}`: {', '.join(map(escape, row.widened))}" for row in widened]
-    failed = [row for row in report.tasks if row.failure_reason and row.state != "done"]
-    if failed:
-        lines += ["", "## What failed", ""]
-        lines += [line for row in failed for line in _failure(row)]
-    sent_back = [row for row in report.tasks if row.history and row not in failed]
-    if sent_back:
-        lines += ["", "## What was sent back before", ""]
-        lines += [line for row in sent_back for line in (f"- `{row.id}`: {row.state} since", *_tried(row))]
+    lines += _what_went_wrong(report)
     reviewed = [row for row in report.tasks if row.review]
     if reviewed:
         lines += ["", "## What reviewers said", ""]
@@ -115,6 +111,30 @@ def _cost(report: Report) -> str:
     unknown = sum(not row.priced for row in report.tasks)
     beside = f", and {plural(unknown, 'task')} whose price nobody knows" if unknown else ""
     return f"{_usd(report.cost_usd)}, of which {_usd(report.wasted_cost_usd)} did not land{beside}"
+
+
+def _what_went_wrong(report: Report) -> list[str]:
+    """Each task that failed or was sent back, and why; with evidence up to a number that somebody reads."""
+    wrong = [row for row in report.tasks if _has_failed(row) or row.history]
+    shown = [row if n < _MOST_EVIDENCE else replace(row, evidence=()) for n, row in enumerate(wrong)]
+    lines = [line for row in shown if _has_failed(row) for line in _failure(row)]
+    before = [
+        line
+        for row in shown
+        if not _has_failed(row)
+        for line in (f"- `{row.id}`: {row.state} since", *_tried(row))
+    ]
+    more = len(wrong) - _MOST_EVIDENCE
+    beyond = ["", f"Of {plural(more, 'task')} more `swarm why TASK` has the evidence."] if more > 0 else []
+    return [
+        *(["", "## What failed", "", *lines] if lines else []),
+        *(["", "## What was sent back before", "", *before] if before else []),
+        *beyond,
+    ]
+
+
+def _has_failed(row: TaskRow) -> bool:
+    return bool(row.failure_reason) and row.state != "done"
 
 
 def _failure(row: TaskRow) -> list[str]:

@@ -181,3 +181,14 @@ def test_progress_tells_an_own_acceptance_from_a_red_gate() -> None:
     told = tell_event(Event("1-0", "task_sent_back", "r1", "a", fields))
 
     assert told == f"a goes back to the queue: its acceptance failed in its workspace: {OWN}"
+
+
+def test_a_thousand_failures_do_not_make_a_book(make_task: Make, make_snapshot: MakeSnapshot) -> None:
+    """Every one is named; the evidence of the first fifty is there, and where the rest is."""
+    tasks = [failed(make_task)._replace(spec=make_task(f"t{n}", "failed").spec) for n in range(1_000)]
+
+    text = render_report(build_report(make_snapshot(*tasks)), "md")
+
+    assert text.count("(gate_failed): a gate was red") == 1_000
+    assert text.count("```text") == 50
+    assert text.endswith("\nOf 950 tasks more `swarm why TASK` has the evidence.\n")
