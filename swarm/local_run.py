@@ -245,15 +245,9 @@ def check_executors(tasks: Iterable[TaskSpec], settings: Settings) -> None:
     needy = next((task for task in tasks if task.needs_model), None)
     if needy is not None and not settings.has_model_credential and not settings.anthropic_base_url:
         raise AuthenticationError(
-            f"task {needy.id!r} needs a model ({_what_for(needy)}), and no credential is set",
+            f"task {needy.id!r} needs a model ({needy.model_is_for}), and no credential is set",
             hint="set ANTHROPIC_API_KEY; plans of `command` tasks and `swarm demo` need none",
         )
-
-
-def _what_for(task: TaskSpec) -> str:
-    if task.executor == "messages":
-        return "executor 'messages'"
-    return "its review" if task.review else f"the judge of `best_of` {task.best_of}"
 
 
 def submit_plan(

@@ -27,7 +27,7 @@ def alive(
     bench: Bench,
     kind: str = "worker",
     types: tuple[str, ...] = ("*",),
-    executors: tuple[str, ...] = ("command", "messages"),
+    executors: tuple[str, ...] = WorkerProfile.executors,
     number: int = 1,
 ) -> None:
     worker = WorkerProfile(f"{kind}-{number}", types=types, executors=executors, host="box", pid=1)

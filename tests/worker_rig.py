@@ -126,7 +126,7 @@ class Rig:
             launcher=ProcessLauncher(),
             agents={"command": lambda: agent} if agent else known_agents(self.settings),
             settings=self.settings,
-            profile=WorkerProfile("here-1-abcd", executors=("command", "messages")),
+            profile=WorkerProfile("here-1-abcd"),
         )
 
     def start_worker(self, *options: str, **environ: str) -> "subprocess.Popen[bytes]":

@@ -269,7 +269,7 @@ class Attempt:
             try:
                 finished = sandbox.run(argv, timeout_s=self.claim.task.timeout_s, log=self.log)
             except ToolError as error:
-                return Failure(FailureKind.GATE_FAILED, f"acceptance: {error}")
+                return Failure(FailureKind.GATE_FAILED, f"acceptance {list(argv)!r}: {error}")
             failure = failure_of(argv, finished, timeout_s=self.claim.task.timeout_s)
             if failure is not None:
                 is_red = failure.kind is FailureKind.TASK_ERROR

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from swarm.engine.claims import Ending, Expand, Fail, Failure
+from swarm.engine.claims import Ending, Expand, Fail, Failure, HandIn
 from swarm.observe.wording import one_line
 from swarm.plan.model import TaskSpec
 from swarm.repo.hub.candidates import Candidate, candidate_ref, find_candidates, mark_passed, settle
@@ -20,6 +20,8 @@ from workers.agents.transcript import Transcript
 from workers.attempt import Attempt
 from workers.reviewer import MAX_DIFF_CHARS, Hearing, Reviewer
 from workers.verdicts import Review
+
+SAID_BEFORE = "approved by a worker that did not hand it in: the log of that attempt has its findings"
 
 
 def is_chosen(task: TaskSpec) -> bool:
@@ -34,6 +36,8 @@ class Choosing:
         self._attempt = attempt
         self._reviewer = reviewer
         self._last_rejected: str | None = None
+        self._said_of: dict[int, list[str]] = {}  # number of a candidate -> its review
+        self._said_by_judge: list[str] = []
 
     @property
     def _task(self) -> TaskSpec:
@@ -47,7 +51,7 @@ class Choosing:
         with them.
         """
         if ending := self._attempt.take_up():
-            return ending
+            return self._with_review(ending, None)
         passed: list[Candidate] = []
         failures: list[Failure] = []
         expansion: Expand | None = None
@@ -115,7 +119,7 @@ class Choosing:
         told = self._reviewer.review(self._task, patch, self._hearing())
         if isinstance(told, Failure):
             return told
-        lines = list(told.lines())
+        self._said_of[candidate.number] = lines = list(told.lines())
         for line in lines:
             self._say(f"review: {line}", candidate.number)
         return None if told.is_approval else _rejection(told, lines)
@@ -129,7 +133,17 @@ class Choosing:
         self._settle(chosen.commit)
         if chosen.commit is None:
             return self._attempt.finish()
-        return self._attempt.hand_in(chosen.commit, self._attempt.beyond_scope(chosen.commit))
+        ending = self._attempt.hand_in(chosen.commit, self._attempt.beyond_scope(chosen.commit))
+        return self._with_review(ending, chosen.number)
+
+    def _with_review(self, ending: Ending, number: int | None) -> Ending:
+        """What is handed in goes with what was said of it; None: an earlier worker had it looked at."""
+        if not isinstance(ending, HandIn):
+            return ending
+        said = self._said_of.get(number, []) if number else []
+        if self._task.review and not said:
+            said = [SAID_BEFORE]
+        return replace(ending, review="\n".join([*said, *self._said_by_judge]))
 
     def _pick(self, candidates: Sequence[Candidate]) -> Candidate | Failure:
         """The only one, or the one that the judge names."""
@@ -141,7 +155,9 @@ class Choosing:
         if isinstance(told, Failure):
             return told
         chosen = shown[told.choice - 1]
-        self._say(f"chosen of {len(candidates)}: {one_line(told.reason, 400)}", chosen.number)
+        word = f"chosen of {len(candidates)}: {one_line(told.reason, 400)}"
+        self._say(word, chosen.number)
+        self._said_by_judge = [word]
         return chosen
 
     def _unlike(self, candidates: Iterable[Candidate]) -> list[Candidate]:

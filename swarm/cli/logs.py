@@ -22,14 +22,14 @@ from swarm.cli.context import (
 )
 from swarm.cli.output import emit, json_option, say, to_json
 from swarm.errors import UsageError
-from swarm.observe.wording import printable
+from swarm.observe.wording import failure, is_of_the_merge, printable
 from swarm.settings import attempt_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from swarm.engine.reads import Reads
-    from swarm.engine.records import Event
+    from swarm.engine.records import Event, TaskRecord
 
 LOOK_EVERY_S = 0.2
 EVENTS_A_CALL = 1000
@@ -79,7 +79,17 @@ def logs(
     data = {"run": run, "task": task, "attempt": number, "path": str(path), "text": text}
     emit(data, as_json, lambda: text.rstrip("\n"))
     if not text:
-        say(f"attempt {number} of {task} has written nothing to {path}")
+        say(_nothing_there(reads.task(run, task), number, path, gate=gate))
+
+
+def _nothing_there(record: "TaskRecord", attempt: int, path: "Path", *, gate: bool) -> str:
+    """What to say of an empty log; of a gate's, where to look when the attempt did not come that far."""
+    tried = next((one for one in record.history if one.attempt == attempt), None)
+    if not gate or tried is None or is_of_the_merge(tried.kind, tried.message):
+        return f"attempt {attempt} of {record.spec.id} has written nothing to {path}"
+    name = record.spec.id
+    where = f"`swarm logs {name} --run {record.run} --attempt {attempt}` has what it printed"
+    return f"attempt {attempt} of {name} never reached a gate: {failure(tried.kind, tried.message)}; {where}"
 
 
 @click.command()

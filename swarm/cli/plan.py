@@ -136,7 +136,7 @@ def summarise_plan(plan: "Plan") -> str:
 
     path, path_s = critical_path(plan)
     levels = waves(plan)
-    work_s = sum(task.estimate_s for task in plan.tasks)
+    work_s = sum(task.expected_s for task in plan.tasks)
     size = (
         plural(len(plan.tasks), "task"),
         plural(_edges(plan), "dependency", "dependencies"),
@@ -172,7 +172,7 @@ def plan_data(plan: "Plan", states: "Mapping[str, TaskState] | None" = None) -> 
         "waves": waves(plan),
         "critical_path": list(path),
         "critical_path_s": path_s,
-        "work_s": sum(task.estimate_s for task in plan.tasks),
+        "work_s": sum(task.expected_s for task in plan.tasks),
     }
 
 
@@ -244,7 +244,7 @@ def _summary_row(wave: int, task: "TaskSpec") -> tuple[str, ...]:
         str(wave),
         one_line(task.id, 32),
         one_line(task.type, 14),
-        duration(task.estimate_s),
+        duration(task.expected_s),
         one_line(", ".join(task.dependencies), 30) or "-",
         one_line(", ".join(task.files), 40) or "nothing",
     )

@@ -83,6 +83,8 @@ def run(
     """
     if (file is None) == (resume is None):
         raise UsageError("say what to run: a FILE, or --resume RUN", hint="for example `swarm run plan.json`")
+    if resume is not None:
+        refuse_said_at_submission(review=review, key=key, deadline=deadline_s, fail_fast=fail_fast)
     settings = context.settings(
         workers=workers, isolation=isolation, image=image, scope=scope, review=review, hub=hub
     )
@@ -151,6 +153,22 @@ def submit(
         say(ended_before(record))
     elif run_id in stored:
         say(f"run {run_id} was submitted before, and keeps the --deadline and --fail-fast of then")
+
+
+def refuse_said_at_submission(*, review: bool | None, **others: object) -> None:
+    """Refuse what only a submission can say of a run, named as the options that say it.
+
+    Raises:
+        UsageError: one of them was given, and a run keeps what it was submitted with.
+    """
+    told = {"review": review, "no_review": review is False, **others}
+    given = [f"--{name.replace('_', '-')}" for name, value in told.items() if value not in {None, "", False}]
+    if given:
+        names = ", ".join(given)
+        raise UsageError(
+            f"--resume: a run keeps what it was submitted with, and {names} would not count",
+            hint=f"leave out {names}; a FILE with it and --key NAME makes a new run",
+        )
 
 
 def load_plan(settings: "Settings", file: Path, *, as_json: bool) -> "Plan":

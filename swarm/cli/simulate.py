@@ -69,9 +69,9 @@ def simulate(
 ) -> None:
     """Say how long a plan would take, by the real scheduler in virtual time.
 
-    PLAN is a file, `-` is stdin; each task lasts its `estimate_s`. The scheduler's own scripts run on
-    a temporary server of their own, with locks and limits; the same every time. Git and merging take no
-    time here.
+    PLAN is a file, `-` is stdin; each task lasts its `estimate_s`, times `best_of`. The scheduler's own
+    scripts run on a temporary server of their own, with locks and limits; the same every time. Git and
+    merging take no time here.
     """
     if (file is None) == (run is None):
         raise UsageError(

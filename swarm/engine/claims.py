@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from swarm.plan.model import Plan, TaskSpec
+from swarm.plan.model import COMMAND_WITH_MODEL, SERVED_EXECUTORS, Plan, TaskSpec
 from swarm.states import FailureKind, TaskState
 
 
@@ -12,7 +12,7 @@ class WorkerProfile:
 
     worker_id: str  # unique for each process start, such as `host-4711-1`
     types: tuple[str, ...] = ("*",)  # task types it serves; `*` is all
-    executors: tuple[str, ...] = ("command", "messages")
+    executors: tuple[str, ...] = (*SERVED_EXECUTORS, COMMAND_WITH_MODEL)
     host: str = ""
     pid: int = 0
     tags: tuple[str, ...] = ()  # what else it has to offer, such as `gpu`; tasks say which they need
@@ -70,6 +70,7 @@ class HandIn:
     """The attempt is durable in the hub and waits for its merge."""
 
     commit: str
+    review: str = ""  # what the reviewer who approved it said, and the judge who chose it, a line each
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from swarm.engine.claims import Claim, Ending, Expand, Fail, Failure, Finish, HandIn, Release
 from swarm.engine.expansion import expansion_arguments
-from swarm.engine.replies import bounded, failure_arguments
+from swarm.engine.replies import REVIEW_CAP, bounded, failure_arguments, head_of
 from swarm.states import FailureKind
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ def ending_call(
 ) -> tuple[str, Arguments]:
     """The verb that ends an attempt so, and its arguments."""
     match ending:
-        case HandIn(commit):
-            return "hand_in", [op, commit, spent, MERGE_DISPLAY_MS]
+        case HandIn(commit, review):
+            return "hand_in", [op, commit, spent, MERGE_DISPLAY_MS, head_of(review, REVIEW_CAP)]
         case Finish():
             return "finish", [op, spent]
         case Fail(failure):

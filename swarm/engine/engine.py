@@ -164,9 +164,9 @@ class Engine(Supervision):
             return Renewal(remaining_ms=0, is_cancelled=True)
         return Renewal(remaining_ms=int(answer[1]), is_cancelled=False)
 
-    def hand_in(self, claim: Claim, *, commit: str, usage: Usage = _NOTHING) -> None:
+    def hand_in(self, claim: Claim, *, commit: str, review: str = "", usage: Usage = _NOTHING) -> None:
         """Running → merging; the lease ends, token and locks stay. `commit` is durable in the hub."""
-        self._end(claim, HandIn(commit), usage)
+        self._end(claim, HandIn(commit, review), usage)
 
     def finish(self, claim: Claim, *, usage: Usage = _NOTHING) -> list[str]:
         """Acked or running → done: nothing was to be merged, or nothing has changed; newly queued ids."""

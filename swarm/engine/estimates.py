@@ -1,6 +1,7 @@
 """How long the tasks of a run are believed to take, and what is left of it.
 
-An estimate counts for what it says beside the others of its type; what the type takes is learnt.
+An estimate counts for what it says beside the others of its type; what the type takes is learnt, from tasks
+with all of their agents.
 """
 
 from collections import defaultdict
@@ -33,7 +34,7 @@ def believed_durations_s(
     took, planned = _tallies(plan, progress)
     of_type: dict[str, list[float]] = defaultdict(list)
     for task in plan.tasks:
-        of_type[task.type].append(task.estimate_s)
+        of_type[task.type].append(task.expected_s)
     for name, record in learnt.items():
         if name in of_type and not planned[name]:
             took[name] = record.mean_s * len(of_type[name])
@@ -42,7 +43,7 @@ def believed_durations_s(
     overall = sum(took.values()) / total if total else 1.0
     factors = {name: took[name] / planned[name] if planned[name] else overall for name in of_type}
     return [
-        SHORTEST_S if task.id in joins else max(task.estimate_s * factors[task.type], SHORTEST_S)
+        SHORTEST_S if task.id in joins else max(task.expected_s * factors[task.type], SHORTEST_S)
         for task in plan.tasks
     ]
 
@@ -54,7 +55,7 @@ def _tallies(plan: Plan, progress: Sequence[ProgressRecord]) -> tuple[dict[str, 
     for task, one in zip(plan.tasks, progress, strict=True):
         if one.state is TaskState.DONE:
             took[task.type] += one.busy_ms / 1000
-            planned[task.type] += task.estimate_s
+            planned[task.type] += task.expected_s
     return took, planned
 
 

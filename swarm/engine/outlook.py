@@ -51,7 +51,7 @@ def _is_served(task: TaskRecord, snapshot: Snapshot) -> bool:
     return not {ALL, spec.type} & set(snapshot.controls.paused) and any(
         agent.kind == "worker"
         and bool({"*", spec.type} & set(agent.types))
-        and (not agent.executors or spec.executor in agent.executors)
+        and (not agent.executors or spec.executor_needed in agent.executors)
         and set(spec.needs) <= set(agent.tags)
         for agent in snapshot.alive
     )

@@ -41,7 +41,7 @@ class _Ranked:
     @property
     def is_guess(self) -> bool:
         """The plan says the same of every task, which is to say nothing of any."""
-        return len({task.estimate_s for task in self.plan.tasks}) == 1
+        return len({task.expected_s for task in self.plan.tasks}) == 1
 
 
 class Ranking:

@@ -71,6 +71,7 @@ class TaskRecord(NamedTuple):
     join: tuple[str, ...] = ()  # those of them that it waits for: their sinks
     part_of: str = ""  # the task that was expanded into it and others
     widened: tuple[str, ...] = ()  # what its write scope was widened by while it was worked on
+    review: tuple[str, ...] = ()  # the verdict on what its last attempt handed in, and findings, a line each
 
     @property
     def planned_files(self) -> tuple[str, ...]:

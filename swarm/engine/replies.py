@@ -13,6 +13,9 @@ from swarm.states import TaskState
 
 EVIDENCE_CAP = 64 * 1024
 """Bytes of evidence that are kept of a failure."""
+REVIEW_CAP = 4096
+"""Bytes that are kept of what a reviewer said of an attempt that was handed in; the log has all of it."""
+_FOR_THE_REST = 32
 REASON_CAP = 500
 """Characters of the reason that are."""
 TICKET_WORDS = 7
@@ -79,6 +82,19 @@ def decode_train(answer: Sequence[Reply], merger_id: str) -> tuple[MergeTicket, 
         )
         for member, spec, attempt, token, merge_token, commit, base in rows
     )
+
+
+def head_of(text: str, most: int) -> str:
+    """The first lines of a text that fit into so many bytes; in place of the others, how many they are."""
+    if len(text.encode("utf-8", "replace")) <= most:
+        return text
+    lines, kept, size = text.split("\n"), list[str](), _FOR_THE_REST
+    for line in lines:
+        size += len(line.encode("utf-8", "replace")) + 1
+        if size > most:
+            break
+        kept.append(line)
+    return "\n".join([*kept, f"and {len(lines) - len(kept)} lines more"])
 
 
 def bounded(reason: str) -> str:

@@ -79,7 +79,7 @@ def graph_of(
     """
     place = {task.id: number for number, task in enumerate(plan.tasks)}
     return TaskGraph(
-        durations_s=durations_s or [task.estimate_s for task in plan.tasks],
+        durations_s=durations_s or [task.expected_s for task in plan.tasks],
         before=[sorted({place[name] for name in task.dependencies}) for task in plan.tasks],
         priorities=[task.priority for task in plan.tasks],
         locks=[

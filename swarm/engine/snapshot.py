@@ -74,7 +74,7 @@ def take_snapshot(queue: "Reads", run: str, *, with_tasks: bool = True) -> Snaps
 def is_ready_in(task: TaskRecord, queue: str, executor: str) -> bool:
     """The task is in the queue; where an executor is named, for it."""
     is_queued = task.state is TaskState.QUEUED and not task.parked_on and not task.not_before_ms
-    return is_queued and queue_of(task.spec) == queue and executor in {"", task.spec.executor}
+    return is_queued and queue_of(task.spec) == queue and executor in {"", task.spec.executor_needed}
 
 
 def _unserved_among(tasks: Sequence[TaskRecord], unserved: Mapping[str, Unserved]) -> Mapping[str, Unserved]:

@@ -89,6 +89,9 @@ def decode_task(member: str, stored: Mapping[str, str], lease_ends: Reply) -> Ta
         join=tuple(stored.get("join", "").split()),
         part_of=stored.get("part_of", ""),
         widened=tuple(stored.get("widened", "").splitlines()),
+        review=tuple(stored.get("review", "").split("\n"))
+        if stored.get("review") and number("handed_in_ms")
+        else (),
     )
 
 

@@ -166,7 +166,7 @@ def task_entry(task: TaskSpec, spec: str, score: int, dependents: str) -> list[s
         task.id,
         spec,
         queue_of(task),
-        task.executor,
+        task.executor_needed,
         str(score),
         lock_text(compile_locks(task)),
         str(task.max_attempts),

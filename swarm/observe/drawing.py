@@ -93,7 +93,7 @@ def _label(task: TaskSpec, under: str, states: Mapping[str, TaskState] | None) -
     after = f"  (also after {_some(others)})" if others else ""
     files = f"  {_some(task.files)}" if task.files else ""
     more = f"{state}{files}{_looked_at(task)}{after}"
-    return f"{head}{one_line(task.id)}  {task.type} {duration(task.estimate_s)}{more}"
+    return f"{head}{one_line(task.id)}  {task.type} {duration(task.expected_s)}{more}"
 
 
 def _looked_at(task: TaskSpec) -> str:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from swarm.engine.records import Controls, RunRecord, Unserved
 from swarm.observe.wording import duration, plural
+from swarm.plan.model import COMMAND_WITH_MODEL
 
 SUBMIT = "swarm submit FILE"
 """What goes on with a run that is not stored whole, given the same plan."""
@@ -65,8 +66,8 @@ def unserved_queues(unserved: Mapping[str, Unserved], now_ms: int) -> tuple[str,
 
 
 def equip_for(executor: str, queue: str) -> str:
-    """What makes workers of a queue run an executor: the one that calls a model needs its key."""
-    if executor == "messages":
+    """What makes workers of a queue run an executor: those that call a model need its key."""
+    if executor in {"messages", COMMAND_WITH_MODEL}:
         return "set ANTHROPIC_API_KEY where workers start"
     return f"`{start_for(queue)}` starts one that does"
 

@@ -17,6 +17,7 @@ from swarm.observe.report_junit import render_junit
 from swarm.observe.report_md import render_md
 from swarm.observe.report_text import render_text
 from swarm.observe.scopes import fit_of, sum_of
+from swarm.observe.wording import last_lines
 from swarm.plan.graph import critical_path
 from swarm.plan.model import Plan
 from swarm.states import RunState, TaskState
@@ -128,6 +129,8 @@ def _row(task: TaskRecord, work_s: float, touched: Sequence[str]) -> TaskRow:
         failure_kind=task.failure_kind,
         failure_reason=task.failure_reason,
         history=task.history,
+        evidence=last_lines(task.evidence),
+        review=task.review,
         tokens=_tokens(task.usage),
         cost_usd=task.usage.cost_microusd / 1e6,
         priced=task.usage.is_priced,

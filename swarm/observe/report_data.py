@@ -45,6 +45,8 @@ class TaskRow:
     failure_kind: str
     failure_reason: str
     history: tuple[FailedAttempt, ...]  # the last attempts that did not land
+    evidence: tuple[str, ...]  # the last lines of a red gate's output, a conflict, a review: of the last one
+    review: tuple[str, ...]  # the verdict on the attempt that was handed in last, and its findings
     tokens: Tokens
     cost_usd: float
     priced: bool  # False: a model without a known price was used, and counts as 0

@@ -3,7 +3,7 @@
 from junitparser import Failure, JUnitXml, Properties, Property, Skipped, TestCase, TestSuite
 
 from swarm.observe.report_data import Report, ScopeFit, TaskRow
-from swarm.observe.wording import FAILURES, printable
+from swarm.observe.wording import failure, printable
 from swarm.states import TaskState
 
 
@@ -35,17 +35,30 @@ def _case(row: TaskRow, run: str) -> TestCase:
         "cost_usd": f"{row.cost_usd:.6f}",
         **_scope_properties(row.scope),
         **({"widened": ", ".join(row.widened)} if row.widened else {}),
+        **({"review": "\n".join(row.review)} if row.review else {}),
     }.items():
         properties.add_property(Property(name, printable(value)))
     case.append(properties)
+    tried = _tried(row)
     if row.state == TaskState.FAILED:
-        said = row.failure_reason or FAILURES.get(row.failure_kind, row.failure_kind)
-        failure = Failure(printable(said), printable(row.failure_kind))
-        failure.text = printable(said)
-        case.result = [failure]
-    elif row.state != TaskState.DONE:
+        words = failure(row.failure_kind, row.failure_reason)
+        failed = Failure(printable(row.failure_reason or words), printable(row.failure_kind))
+        failed.text = printable("\n".join([row.failure_reason or words, *tried]))
+        case.result = [failed]
+    elif tried:
+        case.system_out = printable("\n".join(tried))
+    if row.state not in {TaskState.FAILED, TaskState.DONE}:
         case.result = [Skipped(printable(row.state.replace("_", " ")))]
     return case
+
+
+def _tried(row: TaskRow) -> list[str]:
+    """Each attempt that did not land, in words, and the end of what the last of them left."""
+    attempts = (
+        f"attempt {one.attempt} on {one.worker}: {failure(one.kind, one.message)}: {one.message}"
+        for one in row.history
+    )
+    return [*attempts, *row.evidence]
 
 
 def _properties(report: Report) -> dict[str, str]:

@@ -1,14 +1,19 @@
 """The report as Markdown, for a pull request or a job summary."""
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 
 from swarm.observe.report_data import Report, TaskRow
 from swarm.observe.scopes import PRECISION, RECALL
-from swarm.observe.wording import SHAPES, duration, first_few, money, one_line, plural, price
+from swarm.observe.wording import SHAPES, duration, failure, first_few, money, one_line, plural, price
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~])")
 _REFERENCE = re.compile(r"([@#])(?=\w)")
+_BACKTICKS = re.compile("`+")
 _WIDEST_CHAIN = 76
+_MOST_EVIDENCE = 50
+"""Tasks whose evidence the report shows: a page that a pull request takes."""
 
 
 def render_md(report: Report) -> str:
@@ -34,10 +39,11 @@ def render_md(report: Report) -> str:
     if widened:
         lines += ["", "## What widened a write scope", ""]
         lines += [f"- `{row.id}`: {', '.join(map(escape, row.widened))}" for row in widened]
-    failed = [row for row in report.tasks if row.failure_reason and row.state != "done"]
-    if failed:
-        lines += ["", "## What failed", ""]
-        lines += [line for row in failed for line in _failure(row)]
+    lines += _what_went_wrong(report)
+    reviewed = [row for row in report.tasks if row.review]
+    if reviewed:
+        lines += ["", "## What reviewers said", ""]
+        lines += [line for row in reviewed for line in _review(row)]
     return "\n".join(lines) + "\n"
 
 
@@ -107,17 +113,61 @@ def _cost(report: Report) -> str:
     return f"{_usd(report.cost_usd)}, of which {_usd(report.wasted_cost_usd)} did not land{beside}"
 
 
+def _what_went_wrong(report: Report) -> list[str]:
+    """Each task that failed or was sent back, and why; with evidence up to a number that somebody reads."""
+    wrong = [row for row in report.tasks if _has_failed(row) or row.history]
+    shown = [row if n < _MOST_EVIDENCE else replace(row, evidence=()) for n, row in enumerate(wrong)]
+    lines = [line for row in shown if _has_failed(row) for line in _failure(row)]
+    before = [
+        line
+        for row in shown
+        if not _has_failed(row)
+        for line in (f"- `{row.id}`: {row.state} since", *_tried(row))
+    ]
+    more = len(wrong) - _MOST_EVIDENCE
+    beyond = ["", f"Of {plural(more, 'task')} more `swarm why TASK` has the evidence."] if more > 0 else []
+    return [
+        *(["", "## What failed", "", *lines] if lines else []),
+        *(["", "## What was sent back before", "", *before] if before else []),
+        *beyond,
+    ]
+
+
+def _has_failed(row: TaskRow) -> bool:
+    return bool(row.failure_reason) and row.state != "done"
+
+
 def _failure(row: TaskRow) -> list[str]:
     """What a task failed with, and what was tried before that."""
-    told = f"- `{row.id}` ({row.failure_kind or row.state}): {escape(row.failure_reason)}"
+    kind, reason = row.failure_kind, escape(row.failure_reason)
+    said = f"({kind}): {failure(kind, row.failure_reason)}: {reason}" if kind else f"({row.state}): {reason}"
+    return [f"- `{row.id}` {said}", *_tried(row)]
+
+
+def _tried(row: TaskRow) -> list[str]:
+    """Each attempt that did not land, and the end of what the last of them left."""
     return [
-        told,
         *(
             f"  - attempt {one.attempt}, {duration((one.ended_ms - one.since_ms) / 1000)} on"
-            f" {escape(one.worker)}: {escape(one.message)}"
+            f" {escape(one.worker)}: {failure(one.kind, one.message)}: {escape(one.message)}"
             for one in row.history
         ),
+        *fenced(row.evidence, indent="  "),
     ]
+
+
+def _review(row: TaskRow) -> list[str]:
+    """The verdict on what was handed in last, and each finding."""
+    verdict, *findings = map(escape, row.review)
+    return [f"- `{row.id}`: {verdict}", *(f"  - {finding}" for finding in findings)]
+
+
+def fenced(lines: Sequence[str], *, indent: str = "") -> list[str]:
+    """Printable lines as a block of code that they cannot end; nothing where there are none."""
+    if not lines:
+        return []
+    fence = "`" * max(3, 1 + max(map(len, _BACKTICKS.findall("\n".join(lines))), default=0))
+    return ["", *(f"{indent}{line}" for line in (f"{fence}text", *lines, fence)), ""]
 
 
 def _usd(dollars: float) -> str:

@@ -2,7 +2,7 @@
 
 from swarm.observe.report_data import Report, TaskRow
 from swarm.observe.report_md import measures
-from swarm.observe.wording import SHAPES, cells, duration, first_few, one_line
+from swarm.observe.wording import SHAPES, cells, duration, first_few, is_of_the_merge, one_line
 from swarm.states import FailureKind, RunState
 
 _WIDEST_ID = 32
@@ -32,7 +32,7 @@ def next_commands(report: Report, *, anew: str = "") -> list[str]:
     if failed:
         if failed.failure_kind == FailureKind.APPROVAL and not anew:
             return [f"swarm diff {failed.id} --run {report.run}", f"swarm approve {report.run} {failed.id}"]
-        gate = " --gate" if failed.failure_kind == FailureKind.GATE_FAILED else ""
+        gate = " --gate" if is_of_the_merge(failed.failure_kind, failed.failure_reason) else ""
         # A task that failed where it waited was never begun, and has no log.
         logs = [f"swarm logs {failed.id} --run {report.run}{gate}"] if failed.attempts else []
         return [f"swarm why {failed.id} --run {report.run}", *logs, again]

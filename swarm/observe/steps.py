@@ -7,7 +7,7 @@ from swarm.engine.views import Surroundings
 from swarm.observe.orders import SUBMIT, pauses, start_for
 from swarm.observe.takers import starts_taker
 from swarm.observe.why import Link
-from swarm.observe.wording import one_line
+from swarm.observe.wording import is_of_the_merge, one_line
 from swarm.plan.model import queue_of
 from swarm.states import FailureKind, RunState, TaskState
 
@@ -24,7 +24,7 @@ def next_steps(
         if record.failure_kind == FailureKind.APPROVAL and not anew:
             words = (f"swarm approve {run} {task}", f"swarm reject {run} {task} --message WHY")
             return (f"swarm diff {task} --run {run}", *words)
-        gate = " --gate" if record.failure_kind == FailureKind.GATE_FAILED else ""
+        gate = " --gate" if is_of_the_merge(record.failure_kind, record.failure_reason) else ""
         # A task that failed where it waited was never begun, and has no log.
         logs = (f"swarm logs {task} --run {run}{gate}",) if record.attempt else ()
         on = (anew,) if anew else (f"swarm retry {run} --task {task}", f"swarm skip {run} {task}")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from swarm.engine.records import Event
 from swarm.observe.orders import equip_for, start_for
-from swarm.observe.wording import FAILURES, first_few, lock_name, one_line, plural, time_of_day
+from swarm.observe.wording import failure, first_few, lock_name, one_line, plural, time_of_day
 from swarm.states import TaskState
 
 
@@ -25,9 +25,8 @@ def clock_time(event: Event) -> str:
 
 
 def _because(event: Event) -> str:
-    kind = event.fields.get("kind_of_failure", "")
-    reasons = [FAILURES.get(kind, kind), event.fields.get("reason", "")]
-    said = ": ".join(reason for reason in reasons if reason)
+    kind, reason = event.fields.get("kind_of_failure", ""), event.fields.get("reason", "")
+    said = ": ".join(filter(None, [failure(kind, reason), reason]))
     return f": {said}" if said else ""
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from swarm.engine.records import AgentRecord, TaskRecord
 from swarm.observe.orders import equip_for, start_for
 from swarm.observe.wording import plural
-from swarm.plan.model import queue_of
+from swarm.plan.model import COMMAND_WITH_MODEL, queue_of
 
 _SHOWN = 3
 FOR_OTHERS_MS = 30_000
@@ -28,12 +28,13 @@ def takers(task: TaskRecord, agents: Iterable[AgentRecord], now_ms: int) -> Iter
         yield f"`{start_for(queue_of(spec))}` starts one"
         return
     # A worker of an older version does not say what it runs.
-    serving = [agent for agent in of_type if not agent.executors or spec.executor in agent.executors]
+    serving = [agent for agent in of_type if not agent.executors or spec.executor_needed in agent.executors]
     if not serving:
         known = {name for agent in of_type for name in agent.executors}
         whose = "alive" if len(of_type) == len(workers) else f"of type {spec.type!r}"
-        yield _lacking(f"runs executor {spec.executor!r}", whose, len(of_type), known)
-        yield equip_for(spec.executor, queue_of(spec))
+        what_for = f" that {spec.model_is_for} needs" if spec.executor_needed == COMMAND_WITH_MODEL else ""
+        yield _lacking(f"runs executor {spec.executor_needed!r}{what_for}", whose, len(of_type), known)
+        yield equip_for(spec.executor_needed, queue_of(spec))
         return
     equipped = [agent for agent in serving if set(spec.needs) <= set(agent.tags)]
     if not equipped:
@@ -52,7 +53,7 @@ def starts_taker(task: TaskRecord, agents: Iterable[AgentRecord]) -> str:
     spec = task.spec
     for agent in agents:
         serves = agent.kind == "worker" and bool({"*", spec.type} & set(agent.types))
-        runs = not agent.executors or spec.executor in {*agent.executors, "messages"}
+        runs = not agent.executors or spec.needs_model or spec.executor in agent.executors
         if serves and runs and set(spec.needs) <= set(agent.tags):
             return ""
     return start_for(queue_of(spec))

@@ -8,9 +8,10 @@ from swarm.engine.on_demand import TasksOnDemand
 from swarm.engine.records import TaskRecord
 from swarm.engine.views import Surroundings
 from swarm.keys import member, split_member
+from swarm.observe.asides import asides
 from swarm.observe.orders import pauses_of, reached_limits
 from swarm.observe.takers import takers
-from swarm.observe.wording import FAILURES, duration, first_few, lock_name, one_line, plural, time_of_day
+from swarm.observe.wording import duration, failure, lock_name, one_line, plural, time_of_day
 from swarm.plan.model import queue_of
 from swarm.states import FailureKind, RunState, TaskState
 
@@ -86,9 +87,7 @@ class _Inquiry:
         if task := self._tasks.get(name):
             at = len(self.links)
             self._explain[task.state](task, depth)
-            if task.widened:
-                widened = f"its write scope was widened by {first_few(task.widened)}"
-                self.links.insert(at + 1, Link(name, one_line(widened), depth + 1))
+            self.links[at + 1 : at + 1] = [Link(name, one_line(text), depth + 1) for text in asides(task)]
 
     def _ask_all(self, names: Sequence[str], depth: int) -> None:
         self._tasks.fetch(names[:MOST_LINKS])
@@ -281,7 +280,7 @@ def _reason(task: TaskRecord) -> str:
 
 
 def _said(kind: str, reason: str) -> str:
-    said = FAILURES.get(kind, kind)
+    said = failure(kind, reason)
     return f"{said}: {reason}" if reason else said
 
 

@@ -55,6 +55,15 @@ FAILURES: dict[str, str] = {
     FailureKind.CANCELLED: "a person took it away",
 }
 
+_BEFORE_THE_MERGE = {
+    "acceptance [": "its acceptance failed in its workspace",
+    "review: ": "its reviewer did not approve it",
+}
+"""How the reason of a red gate begins that was none of the merged tree's -> what it was."""
+
+_LAST_CANDIDATE = "candidates passed; the last: "
+_MOST_LINES, _WIDEST_LINE = 20, 200
+
 LEFT_OUT = "left out as ignored: "
 """How the line of an attempt's log begins that names what was written inside the scope, and ignored."""
 
@@ -119,6 +128,36 @@ def duration(seconds: float) -> str:
 def time_of_day(at_ms: int) -> str:
     """Local time of day, `HH:MM:SS`."""
     return time.strftime("%H:%M:%S", time.localtime(at_ms / 1000))
+
+
+def failure(kind: str, reason: str) -> str:
+    """What went wrong with an attempt, in words, without its reason."""
+    return _before_the_merge(kind, reason) or FAILURES.get(kind, kind)
+
+
+def is_of_the_merge(kind: str, reason: str) -> bool:
+    """A gate was red on the merged tree: its output is the gate's, not the attempt's."""
+    return kind == FailureKind.GATE_FAILED and not _before_the_merge(kind, reason)
+
+
+def _before_the_merge(kind: str, reason: str) -> str:
+    if kind != FailureKind.GATE_FAILED:
+        return ""
+    said = reason.rpartition(_LAST_CANDIDATE)[2]
+    return next((words for begins, words in _BEFORE_THE_MERGE.items() if said.startswith(begins)), "")
+
+
+def last_lines(text: str) -> tuple[str, ...]:
+    """The last lines of what a command printed: printable, few, not long, none of them empty.
+
+    Of a line that was drawn over again and again, such as a progress bar, only what stood there last.
+    """
+    drawn = (line.rstrip().rpartition("\r")[2][: 4 * _WIDEST_LINE] for line in text.split("\n"))
+    lines = [line for line in drawn if line.strip()]
+    last = (printable(line) for line in lines[-_MOST_LINES:])
+    shown = tuple(line if len(line) <= _WIDEST_LINE else line[: _WIDEST_LINE - 1] + "…" for line in last)
+    more = len(lines) - len(shown)
+    return (f"… {plural(more, 'line')} before", *shown) if more else shown
 
 
 def money(microusd: int) -> str:

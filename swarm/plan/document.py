@@ -66,7 +66,9 @@ class TaskDocument(BaseModel):
     tier: Literal["cheap", "worker", "planner", "top"] = Field(
         default="worker", description="Which model does it."
     )
-    estimate_s: Seconds = Field(default=DEFAULT_ESTIMATE_S, description="Seconds it is expected to take.")
+    estimate_s: Seconds = Field(
+        default=DEFAULT_ESTIMATE_S, description="Seconds an agent is expected to take."
+    )
     timeout_s: Seconds = Field(default=3600.0, description="Seconds after which an attempt is ended.")
     max_attempts: Annotated[int, Field(ge=1, le=100)] = Field(
         default=3, description="Attempts before it has failed."

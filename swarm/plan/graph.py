@@ -93,7 +93,7 @@ def walk_up(plan: Plan) -> Iterator[tuple[TaskSpec, float, list[str]]]:
     dependents: dict[str, list[str]] = {}
     for task in reversed(plan.tasks):
         name = task.id
-        rank_s = task.estimate_s + after_s.pop(name, 0.0)
+        rank_s = task.expected_s + after_s.pop(name, 0.0)
         for dependency in dict.fromkeys(task.dependencies):
             if dependency not in after_s:
                 after_s[dependency], dependents[dependency] = rank_s, [name]
@@ -112,7 +112,7 @@ def critical_path(plan: Plan, durations: Mapping[str, float] | None = None) -> t
     `durations` holds seconds by task id; a task it does not name counts with its estimate.
     """
     known = durations or {}
-    seconds = {task.id: known.get(task.id, task.estimate_s) for task in plan.tasks}
+    seconds = {task.id: known.get(task.id, task.expected_s) for task in plan.tasks}
     end: dict[str, float] = {}
     via: dict[str, str | None] = {}
     for task in plan.tasks:

@@ -12,6 +12,8 @@ MOST_CANDIDATES = 5
 SERVED_EXECUTORS = ("command", "messages")
 MOST_PRIORITY = 49
 """The dispatch score has room for priorities from -49 to 49 between two ranks."""
+COMMAND_WITH_MODEL = "command+model"
+"""What a worker offers beside `command` if it has a model: it can have looked at what commands made."""
 TIERS = ("cheap", "worker", "planner", "top")
 
 
@@ -42,9 +44,27 @@ class TaskSpec:
     best_of: int = 1  # agents that try it in one attempt, each by itself; a judge picks
 
     @property
+    def expected_s(self) -> float:
+        """Seconds that a worker is expected to hold it: its agents work one after another."""
+        return self.estimate_s * self.best_of
+
+    @property
     def needs_model(self) -> bool:
         """Whoever works on it asks a model: the agent, its reviewer, or the judge of several."""
-        return self.executor == "messages" or bool(self.review) or self.best_of > 1
+        return bool(self.model_is_for)
+
+    @property
+    def model_is_for(self) -> str:
+        """What it needs a model for, in words; empty when it needs none."""
+        if self.executor == "messages":
+            return "executor 'messages'"
+        judge = f"the judge of `best_of` {self.best_of}" if self.best_of > 1 else ""
+        return "its review" if self.review else judge
+
+    @property
+    def executor_needed(self) -> str:
+        """What its worker must offer: nobody claims a command whose result they cannot have looked at."""
+        return COMMAND_WITH_MODEL if self.executor == "command" and self.needs_model else self.executor
 
 
 def queue_of(task: TaskSpec) -> str:

@@ -56,7 +56,7 @@ def simulate(  # noqa: D417  # the rest is the command line's
         StoreUnreachableError: no server could be started.
     """
     known = durations_s or {}
-    durations_ms = {task.id: round(known.get(task.id, task.estimate_s) * 1000) for task in plan.tasks}
+    durations_ms = {task.id: round(known.get(task.id, task.expected_s) * 1000) for task in plan.tasks}
     with temporary_server() as url, closing(open_store(url, timeout_s=60.0)) as store:
         run = partial(run_virtually, store, plan, durations_ms, workers=workers, limits=limits, at=at)
         ran = run(policy=policy, estimates=estimates)

@@ -143,7 +143,7 @@ class _Loop:
         if self._estimates is Estimates.PLAN:
             return task
         if self._estimates is Estimates.MEASURED:
-            return replace(task, estimate_s=max(self._durations_ms[task.id], 1) / 1000)
+            return replace(task, estimate_s=max(self._durations_ms[task.id], 1) / 1000, best_of=1)
         return replace(task, estimate_s=DEFAULT_ESTIMATE_S)
 
     def _note_end(self, task: TaskSpec, end_ms: int) -> None:
@@ -180,6 +180,6 @@ class _Loop:
 
 def _profiles(plan: Plan, workers: int) -> list[WorkerProfile]:
     """Workers that are all alike, and can do each task of the plan."""
-    executors = tuple(sorted({task.executor for task in plan.tasks}))
+    executors = tuple(sorted({task.executor_needed for task in plan.tasks}))
     tags = tuple(sorted({tag for task in plan.tasks for tag in task.needs}))
     return [WorkerProfile(f"virtual-{one}", executors=executors, tags=tags) for one in range(workers)]

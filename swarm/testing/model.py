@@ -51,7 +51,9 @@ class Task:
 
     def is_for(self, worker: WorkerProfile) -> bool:  # the worker can do it
         is_type = "*" in worker.types or self.spec.type in worker.types
-        return is_type and self.spec.executor in worker.executors and {*self.spec.needs} <= {*worker.tags}
+        return (
+            is_type and self.spec.executor_needed in worker.executors and {*self.spec.needs} <= {*worker.tags}
+        )
 
     def blockers(self, states: Collection[State]) -> "list[Task]":  # of what it waits for
         return [one for one in self.needs if one.state in states and not one.was_skipped]

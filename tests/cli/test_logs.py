@@ -64,6 +64,34 @@ def test_what_the_gate_wrote_is_a_log_of_its_own(
     assert (swarm("logs", "a").out, swarm("logs", "a", "--gate").out) == ("agent\n", "3 failed\n")
 
 
+def test_a_gate_that_was_never_reached_says_where_the_output_is(
+    swarm: Swarm, bench: Bench, task: Task, write_log: WriteLog
+) -> None:
+    """The attempt's own acceptance failed in its workspace; the one after it came to the merged tree."""
+    run = bench.submit(task("a"))
+    red = Failure(FailureKind.GATE_FAILED, "acceptance ['false']: 'false' exited with 1")
+    bench.engine.fail(bench.claim(), red)
+    write_log(run, "a", 1, "1 failed\n")
+
+    early = swarm("logs", "a", "--gate")
+
+    where = f"`swarm logs a --run {run} --attempt 1` has what it printed"
+    said = f"attempt 1 of a never reached a gate: its acceptance failed in its workspace; {where}\n"
+    assert (early.code, early.out.strip(), early.err) == (0, "", said)
+
+
+def test_a_gate_that_wrote_nothing_is_not_looked_for_elsewhere(
+    swarm: Swarm, bench: Bench, task: Task
+) -> None:
+    """It was red on the merged tree: what there is would be in its log."""
+    bench.submit(task("a"))
+    bench.engine.hand_in(bench.claim(), commit="a" * 40)
+    [ticket] = bench.engine.begin_merge("supervisor-1")
+    bench.engine.send_back(ticket, Failure(FailureKind.GATE_FAILED, "tests: exit code 1"))
+
+    assert "attempt 1 of a has written nothing to " in swarm("logs", "a", "--gate").err
+
+
 def test_logs_of_a_task_that_was_not_tried_name_the_next_step(swarm: Swarm, bench: Bench, task: Task) -> None:
     """No file is no internal error."""
     bench.submit(task("a"))

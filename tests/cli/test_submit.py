@@ -63,6 +63,29 @@ def test_what_submit_prints_is_what_is_documented(swarm: Swarm, bench: Bench, pl
     assert re.findall(r"`(\w+)`", row) == list(printed)
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--review"], "--review"),
+        (["--no-review"], "--no-review"),
+        (["--key", "b"], "--key"),
+        (["--deadline", "60", "--fail-fast"], "--deadline, --fail-fast"),
+    ],
+)
+def test_a_resumed_run_keeps_what_it_was_submitted_with(
+    swarm: Swarm, bench: Bench, plan: str, words: list[str], named: str
+) -> None:
+    """What would not count is refused, where it used to be overlooked."""
+    del bench
+    run = swarm("submit", plan, "--json").json()["run"]
+
+    refused = swarm("run", "--resume", run, *words)
+
+    assert refused.code == 2
+    assert f"a run keeps what it was submitted with, and {named} would not count" in refused.err
+    assert "--key NAME makes a new run" in refused.err
+
+
 def test_run_says_so_too_of_a_run_that_had_ended(swarm: Swarm, bench: Bench, folder: Path, plan: str) -> None:
     """Its report alone looks as if it had just been cancelled."""
     run = swarm("submit", plan, "--json").json()["run"]

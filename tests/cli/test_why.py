@@ -3,7 +3,9 @@
 import itertools
 from dataclasses import replace
 from pathlib import Path
+from typing import Any  # the fields of a task
 
+import pytest
 from why_chain import Bench, Swarm, Task, alive, chain, starts
 
 from swarm.engine.claims import Failure, WorkerProfile
@@ -109,6 +111,40 @@ def test_an_executor_that_nobody_serves_is_named(swarm: Swarm, bench: Bench, tas
         ("guide", "no worker runs executor 'messages'; 1 worker of type 'docs': command"),
         next_step,
     ]
+    assert chain(swarm, "guide")[-1] == ("guide", "1 idle worker can take it now")
+
+
+def test_what_a_reviewer_found_is_told_of_an_approved_attempt(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """Below what became of it: the verdict, the first findings, and where the others are."""
+    run = bench.submit(task("guide"))
+    said = ["approved: fine", *(f"minor: f:{line}: long" for line in range(7))]
+    bench.engine.hand_in(bench.claim(), commit="a" * 40, review="\n".join(said))
+    [ticket] = bench.engine.begin_merge("supervisor-1")
+    bench.engine.complete(ticket, commit="c" * 40)
+
+    links = [text for _, text in chain(swarm, "guide")]
+
+    assert links[1] == "looked at before it was handed in: approved: fine"
+    assert links[2:7] == [f"| {finding}" for finding in said[1:6]]
+    assert links[7] == f"| and 2 more: `swarm report {run} --format md`"
+
+
+@pytest.mark.parametrize(
+    ("looked_at", "what_for"),
+    [({"review": True}, "its review"), ({"best_of": 2}, "the judge of `best_of` 2")],
+)
+def test_a_model_that_nobody_has_is_named_with_what_it_is_for(
+    swarm: Swarm, bench: Bench, task: Task, looked_at: dict[str, Any], what_for: str
+) -> None:
+    """The workers run commands, and idle all the same: none of them could have the result looked at."""
+    bench.submit(replace(task("guide"), **looked_at))
+    alive(bench, executors=("command",))
+
+    alone = chain(swarm, "guide")[1:]
+    alive(bench, number=2)
+
+    lacking = f"no worker runs executor 'command+model' that {what_for} needs; 1 worker alive: command"
+    assert alone == [("guide", lacking), ("guide", "set ANTHROPIC_API_KEY where workers start")]
     assert chain(swarm, "guide")[-1] == ("guide", "1 idle worker can take it now")
 
 

@@ -2,6 +2,10 @@
 
 import threading
 import time
+from dataclasses import replace
+from typing import Any  # the fields of a task
+
+import pytest
 
 from swarm.engine.claims import Failure, WorkerProfile
 from swarm.engine.engine import Engine
@@ -34,6 +38,23 @@ def test_a_task_for_another_executor_does_not_block_those_behind_it(engine: Engi
     assert claim is not None
     assert claim.task.id == "cmd"
     assert engine.queues() == [QueueRecord("general", queued=1_000, parked=0)]
+
+
+@pytest.mark.parametrize("looked_at", [{"review": True}, {"best_of": 2}])
+def test_a_command_that_a_model_looks_at_waits_for_a_worker_with_one(
+    engine: Engine, looked_at: dict[str, Any]
+) -> None:
+    """Whoever cannot have it looked at gets what is behind it, and a bell rings only for those who can."""
+    judged = replace(make_task("judged", estimate_s=9), **looked_at)
+    engine.submit(make_plan(judged, make_task("plain", estimate_s=1)), base=BASE)
+    commands = WorkerProfile("b", executors=("command",))
+
+    claims = [engine.claim(commands, "claim-1"), engine.claim(commands, "claim-2")]
+    claim = engine.claim(WorkerProfile("c"), "claim-3")
+
+    assert [one and one.task.id for one in claims] == ["plain", None]
+    assert claim is not None
+    assert claim.task.id == "judged"
 
 
 def test_a_parked_task_that_nobody_serves_does_not_keep_others_parked(engine: Engine) -> None:

@@ -1,5 +1,7 @@
 """Ranks follow what is learnt and how many workers there are."""
 
+from dataclasses import replace
+
 import pytest
 
 from swarm.engine.claims import Finish, WorkerProfile
@@ -81,6 +83,31 @@ def test_estimates_keep_what_they_say_beside_each_other() -> None:
     believed = believed_durations_s(plan, [done(20), QUEUED, QUEUED, QUEUED], learnt)
 
     assert believed == pytest.approx([20, 80, 14, 10])
+
+
+def test_each_of_several_agents_takes_the_estimate() -> None:
+    """A task of three agents counts three times until it is learnt what they take; that has them in it."""
+    plan = make_plan(
+        make_task("a", type="x", estimate_s=10),
+        replace(make_task("b", type="x", estimate_s=10), best_of=3),
+    )
+
+    unknown = believed_durations_s(plan, [QUEUED, QUEUED], {})
+    learnt = believed_durations_s(plan, [QUEUED, done(60)], {})
+
+    assert unknown == pytest.approx([10, 30])
+    assert learnt == pytest.approx([20, 60])
+
+
+def test_a_task_of_several_agents_is_as_urgent_as_its_agents_together(engine: Engine) -> None:
+    """From its submission on, before anything is ranked again."""
+    several = replace(make_task("several", estimate_s=2), best_of=3)
+    engine.submit(make_plan(make_task("one", estimate_s=5), several), base=BASE)
+
+    claim = engine.claim(WorkerProfile("worker-a"), "c1")
+
+    assert claim is not None
+    assert claim.task.id == "several"
 
 
 def test_where_the_plan_says_nothing_the_mean_of_the_type_counts() -> None:

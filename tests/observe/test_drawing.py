@@ -82,7 +82,7 @@ def test_a_tree_says_who_looks_at_attempts() -> None:
     reviewed = replace(task("b"), review=True)
 
     assert draw_tree(Plan((looked_at, reviewed, task("c")))).splitlines() == [
-        "a  general 1m00s  a.py  (reviewed, best of 3)",
+        "a  general 3m00s  a.py  (reviewed, best of 3)",
         "b  general 1m00s  (reviewed)",
         "c  general 1m00s",
     ]

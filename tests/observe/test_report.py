@@ -189,7 +189,10 @@ def test_markdown_shows_foreign_text_as_text(make_task: Make, make_snapshot: Mak
 
     text = render_report(build_report(make_snapshot(task)), "md")
 
-    assert text.splitlines()[-1] == r"- `b` (task_error): bad \]\]\> & \<b\>\|\`@" + "\u200ball"
+    assert (
+        text.splitlines()[-1]
+        == r"- `b` (task_error): its agent or command said no: bad \]\]\> & \<b\>\|\`@" + "\u200ball"
+    )
 
 
 def test_the_text_names_what_to_type_next(make_task: Make, make_snapshot: MakeSnapshot) -> None:

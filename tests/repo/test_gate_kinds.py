@@ -94,6 +94,15 @@ def test_a_secret_on_a_new_line_is_red_and_is_not_repeated(bare: Bare) -> None:
     assert allowed.passed
 
 
+def test_a_known_secret_that_appears_once_more_is_red(bare: Bare) -> None:
+    """As often as the base has the line it is only moved; the next copy is new."""
+    twice = judge(bare, SECURITY, {"a.py": AWS}, {"a.py": AWS + AWS})
+    elsewhere = judge(bare, SECURITY, {"a.py": AWS + b"b\n" + AWS}, {"a.py": b"b\n" + AWS + AWS})
+
+    assert (twice.exit_code, twice.output) == (1, "a.py:2: looks like a secret (AWS Access Key)")
+    assert elsewhere.passed
+
+
 def test_a_comment_does_not_talk_the_gate_out_of_it(bare: Bare) -> None:
     """Whoever is judged does not say what is overlooked."""
     line = AWS.rstrip() + b"  # pragma: allowlist secret\n"

@@ -184,6 +184,31 @@ def test_estimates_that_mislead_cost_and_measured_ones_do_not() -> None:
     assert found[Estimates.MEASURED].makespan_s == found[Estimates.MEASURED].fifo_makespan_s == 6.0
 
 
+def test_a_task_takes_as_long_as_its_agents_together() -> None:
+    """Three candidates take the estimate three times; what was measured has them in it already."""
+    several = replace(make_task("several", estimate_s=2), best_of=3)
+    plan = make_plan(make_task("one", estimate_s=5), several)
+
+    planned = simulate(plan, workers=1)
+    measured = simulate(
+        plan, workers=1, durations_s={"one": 5.0, "several": 4.0}, estimates=Estimates.MEASURED
+    )
+
+    assert (planned.makespan_s, planned.lower_bound_s) == (11.0, 11.0)
+    assert measured.makespan_s == 9.0
+
+
+def test_measured_ranks_are_not_multiplied_by_agents(store: Store) -> None:
+    """A measurement has all agents in it: what took longer goes first."""
+    several = replace(make_task("several", estimate_s=9), best_of=3)
+    plan = make_plan(several, make_task("long", estimate_s=1))
+    took_ms = {"several": 4_000, "long": 5_000}
+
+    ran = run_virtually(store, plan, took_ms, workers=1, estimates=Estimates.MEASURED)
+
+    assert ran.starts_ms == {"long": 0, "several": 5_000}
+
+
 def test_whoever_waits_can_be_told_how_far_it_is() -> None:
     """Both runs, task by task; then the bounds."""
     said: list[str] = []

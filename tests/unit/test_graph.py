@@ -1,6 +1,7 @@
 """What the graph says: order, waves, cycles, critical path, bounds; against networkx and by hand."""
 
 import itertools
+from dataclasses import replace
 
 import networkx as nx
 from hypothesis import given
@@ -102,6 +103,15 @@ def test_the_order_holds_all_tasks_that_no_cycle_holds_up(edges: Edges) -> None:
 
     assert set(order) == set(edges) - held_up
     assert all(place[d] < place[task] for task in order for d in edges[task])
+
+
+def test_the_critical_path_leads_through_the_agents_that_try_a_task() -> None:
+    """They work one after another: the shorter estimate is the longer way."""
+    plan = plan_of({"a": [], "b": []}, {"a": 4.0, "b": 2.0})
+    several = Plan((plan.by_id["a"], replace(plan.by_id["b"], best_of=3)))
+
+    assert critical_path(several) == (("b",), 6.0)
+    assert upward_ranks(several) == {"a": 4.0, "b": 6.0}
 
 
 @given(edges=DAGS)

@@ -14,6 +14,7 @@ from swarm.plan.expansion import read_expansion
 from swarm.plan.lint import lint
 from swarm.plan.model import Plan, TaskSpec, with_reviews
 from swarm.settings import Settings, load_settings
+from workers.agents import known_agents
 
 COMMAND = TaskSpec("t", "do it", executor="command", command=("true",))
 
@@ -79,6 +80,17 @@ def test_a_command_that_a_model_looks_at_needs_a_credential(task: TaskSpec, why:
     check_executors([task], Settings(anthropic_api_key="k"))
     check_executors([task], Settings(anthropic_base_url="http://localhost"))
     check_executors([replace(task, review=False, best_of=1)], Settings())
+
+
+def test_a_worker_offers_to_have_commands_looked_at_where_it_has_a_model() -> None:
+    """What it offers decides what it is given: a key or an endpoint, and a plan that asks for it."""
+    reviewed = replace(COMMAND, review=True).executor_needed
+
+    assert reviewed not in known_agents(Settings())
+    assert reviewed in known_agents(Settings(anthropic_api_key="k"))
+    assert reviewed in known_agents(Settings(anthropic_base_url="http://localhost"))
+    assert {COMMAND.executor_needed, replace(COMMAND, review=False).executor_needed} == {"command"}
+    assert TaskSpec("m", "think", review=True).executor_needed == "messages"
 
 
 @pytest.mark.parametrize(

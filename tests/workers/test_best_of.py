@@ -54,6 +54,7 @@ def test_the_one_that_the_judge_picks_is_handed_in(rig: Rig, best: str) -> None:
     }
     assert shown == {"one", "two", "three"}
     assert "chosen of 3: The clearest." in log(rig, run)
+    assert rig.task(run, "t").review == ("chosen of 3: The clearest.",)
 
 
 def test_the_only_one_that_passes_needs_no_judge(rig: Rig) -> None:

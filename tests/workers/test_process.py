@@ -216,12 +216,13 @@ def test_a_worker_that_waits_for_a_model_can_be_stopped(rig: Rig) -> None:
 
 def test_a_worker_without_a_credential_leaves_model_tasks_alone(rig: Rig) -> None:
     """It takes the command task behind it instead."""
-    run = rig.submit(TaskSpec("model", "Think", files=("f",), priority=9), sh("command", "true"))
+    model = TaskSpec("model", "Think", files=("f",), priority=9)
+    run = rig.submit(model, sh("reviewed", "true", priority=9, review=True), sh("command", "true"))
     rig.start_worker("--lifeline")
 
     wait_for(lambda: rig.task(run, "command").state is TaskState.DONE, "the command task is done")
 
-    assert rig.task(run, "model").state is TaskState.QUEUED
+    assert [rig.task(run, name).attempt for name in ("model", "reviewed")] == [0, 0]
 
 
 def test_a_worker_outlives_its_redis(tmp_path: Path, own_server: RedisServer) -> None:

@@ -24,16 +24,18 @@ from worker_rig import Rig
 
 from swarm import crashpoints
 from swarm.models.usage import Usage
+from swarm.observe.wording import failure
 from swarm.plan.model import TaskSpec
 from swarm.repo.hub.refs import attempt_ref
 from swarm.states import TaskState
 from swarm.testing.script import ScriptedReply, failing, refusing, saying, using
 from workers.agents.briefing import system_prompt
+from workers.choosing import SAID_BEFORE
 from workers.reviewer import MAX_DIFF_CHARS, UNCHANGED, cut_patch
 
 
 def test_what_the_reviewer_approves_is_handed_in(rig: Rig) -> None:
-    """The commit is the attempt, nothing is left to choose from, and what was noticed is in the log."""
+    """The commit is the attempt, nothing is left to choose from, and what was noticed is told."""
     run = rig.submit(task(review=True))
 
     with models(rig, reviewer=[approving(finding("could be shorter", severity="minor"))]):
@@ -44,6 +46,7 @@ def test_what_the_reviewer_approves_is_handed_in(rig: Rig) -> None:
     assert candidates(rig, run) == []
     assert "[swarm: review: approved: Does what was asked.]\n" in log(rig, run)
     assert "[swarm: review: minor: f:1: could be shorter]\n" in log(rig, run)
+    assert rig.task(run, "t").review == ("approved: Does what was asked.", "minor: f:1: could be shorter")
 
 
 def test_what_the_reviewer_asked_for_is_known_to_the_next_attempt(rig: Rig) -> None:
@@ -60,6 +63,7 @@ def test_what_the_reviewer_asked_for_is_known_to_the_next_attempt(rig: Rig) -> N
 
     assert outcome(record) == (TaskState.QUEUED, "gate_failed", 1)
     assert record.failure_reason == "review: Not yet."
+    assert failure("gate_failed", record.failure_reason) == "its reviewer did not approve it"
     assert found is None
     assert "major: f:1: loses the last line" in authors.evidence[1]
     assert content(rig, run) == b"good"
@@ -210,7 +214,7 @@ def test_who_may_change_no_file_has_nothing_to_show(rig: Rig) -> None:
 
 
 def test_without_a_credential_nothing_is_begun(rig: Rig) -> None:
-    """A worker that cannot ask a reviewer gives the task back uncharged, before an agent has worked."""
+    """A worker that lost its credential after it said that it had one gives the task back before any work."""
     run = rig.submit(task(review=True))
     authors = Authors(["x"])
 
@@ -233,6 +237,20 @@ def test_work_that_failed_its_acceptance_is_not_reviewed(rig: Rig) -> None:
     assert candidates(rig, run) == []
 
 
+def test_an_approval_that_another_worker_got_is_not_repeated_and_not_passed_over(rig: Rig) -> None:
+    """It stopped before it handed in: the next one lacks the reviewer's words, and says where they are."""
+    run = rig.submit(task(review=True))
+    crashpoints.arm("worker.before_hand_in:1:raise")
+
+    try:
+        with models(rig, reviewer=[approving()]):
+            work(rig, run, Authors(["new"]), until=is_handed_in(rig, run))
+    finally:
+        crashpoints.disarm()
+
+    assert rig.task(run, "t").review == (SAID_BEFORE,)
+
+
 WORKER_POINTS = sorted(name for name in crashpoints.POINTS if name.startswith(("worker.", "attempt.")))
 
 
@@ -253,6 +271,8 @@ def test_an_error_at_any_crash_point_lets_nothing_by_unseen(
         crashpoints.disarm()
 
     assert rig.task(run, "t").failures == 0
+    told = rig.task(run, "t").review
+    assert not review or told[0] in {"approved: Does what was asked.", SAID_BEFORE}
     assert len({one.prompt for one in asked(model, "reviewer")}) == review * best_of
     assert bool(asked(model, "judge")) == (best_of > 1)
     # Only what was nowhere but in a workspace is made again.

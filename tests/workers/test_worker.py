@@ -10,6 +10,7 @@ from worker_rig import Doing, Rig, sh
 
 from swarm.engine.claims import Failure
 from swarm.models.usage import Usage
+from swarm.observe.wording import is_of_the_merge
 from swarm.plan.model import TaskSpec
 from swarm.repo.hub.refs import attempt_ref
 from swarm.sandbox.protocol import Sandbox
@@ -116,12 +117,12 @@ def test_a_file_name_that_is_not_utf_8_costs_an_attempt_and_no_worker(rig: Rig) 
         (
             sh("t", "true", acceptance=(("no-such-program",),)),
             "gate_failed",
-            "acceptance: command not found: 'no-such-program'",
+            "acceptance ['no-such-program']: command not found: 'no-such-program'",
         ),
     ],
 )
 def test_what_goes_wrong_is_charged_to_the_task(rig: Rig, task: TaskSpec, kind: str, reason: str) -> None:
-    """Each fault of a task's own has its kind and a reason for people."""
+    """Each fault of a task's own has its kind and a reason for people; none of them met the merge queue."""
     run = rig.submit(task)
 
     rig.worker().work_once()
@@ -129,6 +130,7 @@ def test_what_goes_wrong_is_charged_to_the_task(rig: Rig, task: TaskSpec, kind: 
     record = rig.task(run, "t")
     assert outcome(record) == (TaskState.QUEUED, kind, 1)
     assert record.failure_reason == reason
+    assert not is_of_the_merge(kind, reason)
 
 
 KILLS_ITS_HOST = ("sh", "-c", "sleep 0.2; kill -9 $PPID; sleep 60")

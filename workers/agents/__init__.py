@@ -8,16 +8,18 @@ import functools
 from collections.abc import Callable
 
 from swarm.models.tiers import model_for
+from swarm.plan.model import COMMAND_WITH_MODEL
 from swarm.settings import Settings
 from workers.agents.agent import Agent
 from workers.agents.command import CommandAgent
 
 
 def known_agents(settings: Settings) -> dict[str, Callable[[], Agent]]:
-    """Executor name -> what makes its agent; `messages` only where there is a model to ask."""
+    """Executor name -> what makes its agent; those that ask a model only where there is one."""
     known: dict[str, Callable[[], Agent]] = {"command": CommandAgent}
     if settings.has_model_credential or settings.anthropic_base_url:
         known["messages"] = functools.cache(lambda: _messages_agent(settings))
+        known[COMMAND_WITH_MODEL] = CommandAgent
     return known
 
 

@@ -24,7 +24,7 @@ if id ~= '' then
   end
   moved = revive_one(task, CAN_RETRY_BY_NAME)
   if moved > 0 and how == 'fresh' then
-    write_fields(key('task', task.member), {'fresh_after', task.attempt, 'evidence', '', 'attempt_commit', ''})
+    write_fields(key('task', task.member), {'fresh_after', task.attempt, 'evidence', '', 'attempt_commit', '', 'review', ''})
   end
   if moved > 0 and (evidence or '') ~= '' then
     write_fields(key('task', task.member), {'evidence', evidence})
