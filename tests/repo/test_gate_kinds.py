@@ -1,5 +1,6 @@
 """What each kind of gate finds, on real commits in a hub, and what it leaves alone."""
 
+import base64
 import json
 import random
 from pathlib import Path
@@ -23,6 +24,10 @@ from swarm.repo.merging.judging import is_sampled
 from swarm.testing.launcher import SubprocessLauncher
 
 AWS = b"key = 'AKIA" + b"Q3EGRZ7N2XWVT5LM'\n"  # in two parts: this file is looked at as well
+LONG_JWT = ".".join(
+    base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
+    for part in ({"alg": "HS256", "typ": "JWT"}, {"sub": "x" * 1500}, "signature")
+)
 CONFLICT = b"a\n<<<<<<< ours\nb\n=======\nc\n>>>>>>> theirs\n"
 
 
@@ -101,6 +106,47 @@ def test_a_comment_does_not_talk_the_gate_out_of_it(bare: Bare) -> None:
     assert not judge(bare, SECURITY, {"a.py": b""}, {"a.py": line}).passed
 
 
+UTF_16 = AWS.decode().encode("utf-16")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"\0" + AWS, AWS * 2 + b"\0", UTF_16, b"x = 1\r" + AWS],
+    ids=["NUL first", "NUL last", "UTF-16", "CR"],
+)
+def test_no_byte_keeps_a_secret_from_being_seen(bare: Bare, content: bytes) -> None:
+    """What git takes for binary is published as well."""
+    red = judge(bare, SECURITY, {"a.bin": b""}, {"a.bin": content})
+
+    assert "looks like a secret (AWS Access Key)" in red.output
+
+
+def test_a_secret_in_a_links_target_is_red(bare: Bare) -> None:
+    """A link is no file, and is published all the same."""
+    base = bare.commit({"a": b""})
+    target = AWS.split(b"'")[1]
+    blob = bare.hub.git.run("hash-object", "-w", "--stdin", stdin=target).decode().strip()
+    tree = bare.hub.git.run("mktree", stdin=f"120000 blob {blob}\tlink\n".encode()).decode().strip()
+    ground = Ground(bare.hub, tree, base, SubprocessLauncher())
+
+    [red] = run_gates([SECURITY], ground).results
+
+    assert red.output == "link:1: looks like a secret (AWS Access Key)"
+
+
+def test_a_secret_that_only_went_to_another_file_is_not_new(bare: Bare) -> None:
+    """A file is renamed, or lines of it; a copy is one more."""
+    key = b"x\n" + AWS
+
+    renamed = judge(bare, SECURITY, {"old.py": key}, {"new.py": key})
+    moved = judge(bare, SECURITY, {"a.py": key, "b.py": b""}, {"a.py": b"x\n", "b.py": AWS})
+    copied = judge(bare, SECURITY, {"a.py": key}, {"a.py": key, "b.py": AWS})
+
+    assert renamed.passed
+    assert moved.passed
+    assert copied.output == "b.py:1: looks like a secret (AWS Access Key)"
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -110,8 +156,11 @@ def test_a_comment_does_not_talk_the_gate_out_of_it(bare: Bare) -> None:
         "-----BEGIN OPENSSH " + "PRIVATE KEY-----",
         "xoxb-" + "123456789012-123456789012-abcdefghijklmnopqrstuvwx",
         "x" * 19_990 + " AKIA" + "Q3EGRZ7N2XWVT5LM",  # over the seam of two pieces
+        "x" * 18_500 + " " + LONG_JWT,
+        "'AI" + "za" + "aB3dE5fG7h" * 3 + "aB3d-'",  # which no word ends with
+        "sk-ant-" + "ort01-" + "aB3" * 12,
     ],
-    ids=["anthropic", "github", "github-fine", "ssh", "slack", "seam"],
+    ids=["anthropic", "github", "github-fine", "ssh", "slack", "seam", "long-seam", "google", "refresh"],
 )
 def test_forms_of_secrets(line: str) -> None:
     """As services issue them."""
@@ -181,6 +230,39 @@ def test_a_scanner_that_leaves_no_findings_is_red(bare: Bare) -> None:
     assert said.output.startswith("the scanner ended with 2, and left no SARIF in out.sarif")
     assert "oops" in said.output
     assert not judge(bare, linked, before, after).passed
+
+
+def test_findings_that_the_tree_brings_along_are_not_the_scanners(bare: Bare) -> None:
+    """Who breaks the scanner, and commits what it would have said, has not passed it."""
+    broken = Gate("security", ("false",), kind=Kind.SECURITY, findings="made/out.sarif")
+    after = {"made/out.sarif": sarif(), "made/kept": b"", "a.py": b""}
+
+    said = judge(bare, broken, {"made/out.sarif": sarif()}, after)
+
+    assert not said.passed
+    assert "left no SARIF in made/out.sarif" in said.output
+
+
+def test_no_link_on_the_way_to_the_findings_is_followed(bare: Bare, tmp_path: Path) -> None:
+    """What is outside of the tree is nobody's finding."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "out.sarif").write_bytes(sarif())
+    linked = Gate(
+        "security",
+        ("ln", "-s", str(tmp_path / "elsewhere"), "made"),
+        kind=Kind.SECURITY,
+        findings="made/out.sarif",
+    )
+
+    assert not judge(bare, linked, {"a.py": b""}, {"a.py": b"x\n"}).passed
+
+
+def test_a_finding_that_names_the_checkout_is_the_same_in_another(bare: Bare) -> None:
+    """Each checkout is a folder of its own; a message that says where it was is not new for that."""
+    told = sarif(("B101", "a.py", "assert used in @/a.py"))
+    gate = Gate(**{**vars(SCANNER), "command": ("sh", "-c", 'sed "s|@|$PWD|g" found.json > out.sarif')})
+
+    assert judge(bare, gate, {"found.json": told}, {"found.json": told, "a.py": b"x\n"}).passed
 
 
 @pytest.mark.parametrize("document", [b"", b"[]", b'{"runs": 3}', b'{"runs": [{"results": [3]}]}'])
@@ -379,6 +461,9 @@ def test_a_table_says_what_its_kind_needs(bare: Bare) -> None:
         ("[gate.conflicts]\ncommand = ['a']", "gate.conflicts.command must be left out"),
         ("[gate.security]\ncommand = ['a']", "gate.security.findings must be given with a command"),
         ("[gate.security]\nfindings = 'a'", "gate.security.findings must be given with a command"),
+        ("[gate.security]\ncommand = ['a']\nfindings = '/tmp/a'", "gate.security.findings must be the path"),
+        ("[gate.security]\ncommand = ['a']\nfindings = '../a'", "gate.security.findings must be the path"),
+        ("[gate.security]\ncommand = ['a']\nfindings = '*.sarif'", "gate.security.findings must be the path"),
         ("[gate.security]\nallow = ['../a']", "gate.security.allow must be a list of paths"),
         ("[gate.performance]\nruns = 7", "gate.performance.command must be"),
         ("[gate.performance]\ncommand = ['a']\nruns = 4", "runs must be a whole number from 5 to 100, got 4"),

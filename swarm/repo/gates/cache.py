@@ -18,7 +18,8 @@ from swarm.repo.gates.gate import Gate, GateResult, Kind
 FOLDER_NAME = "gate-results"
 MAX_AGE_S = 24 * 3600
 MOST_KEPT = 2000
-_VERSION = 2
+_VERSION = 3
+"""Goes up when a kind of gate judges otherwise: what it has passed before says nothing then."""
 _COMPARING = {Kind.CONFLICTS, Kind.SECURITY, Kind.PERFORMANCE}
 
 

@@ -16,7 +16,7 @@ def find_markers(gate: Gate, ground: Ground) -> GateResult:
     found = [
         f"{shown(version.path)}:{line}: a conflict's markers"
         for version in ground.versions()
-        if (line := marked_at(version.new)) and not marked_at(version.old)
+        if version.is_text and (line := marked_at(version.new)) and not marked_at(version.old)
     ]
     output = "\n".join(found[:_NAMED]) + (f"\nand {len(found) - _NAMED} more" if len(found) > _NAMED else "")
     return ground.verdict(gate, started, red=output)
