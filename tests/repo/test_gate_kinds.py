@@ -295,6 +295,46 @@ def test_affected_tests_run_first_and_red_ends_there(bare: Bare) -> None:
     assert printed("3") == (3, [said, "tests/test_a.py"])
 
 
+def said_after(bare: Bare, files: dict[str, bytes], argv: tuple[str, ...]) -> GateResult:
+    """What a gate says whose affected tests are run by that, and all by a command that is green."""
+    gate = Gate("tests", ("sh", "-c", "echo all"), kind=Kind.TESTS, affected=argv)
+    tests = {f"tests/test_{name}.py": b"" for name in "abc"}
+    return judge(bare, gate, tests, {**tests, **files})
+
+
+def test_files_in_which_there_is_no_test_to_run_are_not_red(bare: Bare) -> None:
+    """It ends with 5 where it collects none, as where all are deselected: that says nothing yet."""
+    result = said_after(bare, {"tests/test_new.py": b"x = 1\n"}, ("python3", "-m", "pytest", "-q"))
+
+    assert (result.exit_code, result.output) == (0, "all\n")
+
+
+def test_no_name_of_a_test_is_taken_for_an_option(bare: Bare) -> None:
+    """Whoever makes a file does not say how tests are run."""
+    printed = ("sh", "-c", 'printf "%s\\n" "$@"; exit 3', "-")
+
+    assert said_after(bare, {"-x_test.py": b""}, printed).output == "./-x_test.py\n"
+
+
+def test_a_submodule_that_is_named_like_a_test_is_none(bare: Bare) -> None:
+    """There is nothing of it here to read."""
+    base = bare.commit({f"test_{name}.py": b"" for name in "abc"})
+    listing = bare.hub.git.run("ls-tree", base) + f"160000 commit {'1' * 40}\ttest_d.py\n".encode()
+    tree = bare.hub.git.run("mktree", "--missing", stdin=listing).decode().strip()
+
+    assert affected_tests(Ground(bare.hub, tree, base, SubprocessLauncher())) == []
+
+
+def test_so_many_affected_tests_that_no_command_takes_them_run_with_all(bare: Bare) -> None:
+    """A system bounds what a command is told."""
+    folder = "deep/" * 40
+    before = {f"{folder}test_{number}.py": b"" for number in range(1500)}
+    after = {**before, **{f"{folder}test_{number}.py": b"import os\n" for number in range(600)}}
+    base = bare.commit(before)
+
+    assert affected_tests(Ground(bare.hub, bare.commit(after, base), base, SubprocessLauncher())) == []
+
+
 def test_where_most_tests_are_affected_all_run_at_once(bare: Bare) -> None:
     """Two runs would only take longer."""
     before = {"a.py": b"", "test_a.py": b"import a\n", "test_b.py": b"import a\n", "test_c.py": b""}
