@@ -3,6 +3,7 @@
 import base64
 import json
 import random
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -388,6 +389,19 @@ def test_what_a_change_can_reach(changed: str, tests: set[str]) -> None:
     found = reachable_from([changed], SOURCES)
 
     assert {Path(path).stem for path in found if Path(path).name.startswith("test_")} == tests
+
+
+def test_what_was_parsed_is_not_kept() -> None:
+    """A merge queue that lives for weeks sees thousands of versions, and needs their imports alone."""
+    tracemalloc.start()
+    try:
+        for number in range(30):
+            reachable_from([], {"a.py": b"import os\n# %d" % number + b"x" * 1_000_000})
+        kept = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+
+    assert kept < 5_000_000
 
 
 def test_who_imports_what_is_gone_is_reached() -> None:
