@@ -13,8 +13,6 @@ from swarm.repo.hub.hub import Hub
 from swarm.repo.workspaces.checkout import clean_checkout
 from swarm.sandbox.protocol import Finished, Launcher, Sandbox, SandboxEndedError, ToolError
 
-_NUL_WITHIN = 8000
-"""git takes a file for binary that has a NUL this early."""
 _WITH_CONTENT = {REGULAR, EXECUTABLE, SYMLINK}
 """Modes of what is a blob; a submodule is not."""
 NOT_STARTED = 127
@@ -28,11 +26,6 @@ class Version:
     path: bytes
     old: bytes
     new: bytes
-
-    @property
-    def is_text(self) -> bool:
-        """It is shown line by line."""
-        return b"\0" not in self.new[:_NUL_WITHIN]
 
 
 @dataclass(frozen=True)

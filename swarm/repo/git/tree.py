@@ -22,6 +22,8 @@ DIFF_OPTIONS = (
 )  # fmt: skip
 """Of `diff-tree`: every path by its bytes, and no program of the repository's choice."""
 
+_NUL_WITHIN = 8000
+"""git takes a file for binary that has a NUL this early."""
 _RECORD = re.compile(r"([0-7]+) ([a-z]+) ([0-9a-f]+)\t([^\0]+)\0")
 """Of `ls-tree -z`."""
 
@@ -99,3 +101,8 @@ def read_blobs(git: Git, oids: list[str]) -> list[bytes]:
         contents.append(said[end + 1 : end + 1 + size])
         start = end + size + 2
     return contents
+
+
+def is_binary(content: bytes) -> bool:
+    """It is no text, as git would have it."""
+    return b"\0" in content[:_NUL_WITHIN]
