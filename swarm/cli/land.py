@@ -56,7 +56,9 @@ def land(context: Context, run: str, into: str, squash: bool, as_json: bool) -> 
         gates = load_gates(hub, defined_in)
         return run_on(settings, commit, gates, open_launcher(settings), log=log, against=defined_in)
 
-    delivered = deliver(hub, settings.root, record.branch, into, judge=judge, squash=message)
+    delivered = deliver(
+        hub, settings.root, record.branch, into, base=record.base, judge=judge, squash=message
+    )
     data = {
         "run": record.run,
         "branch": record.branch,

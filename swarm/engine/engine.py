@@ -5,21 +5,9 @@ from contextlib import suppress
 from dataclasses import replace
 
 from swarm.clock import Clock
+from swarm.engine.attempt_ends import NOTHING, AttemptEnds
 from swarm.engine.caller import Caller
-from swarm.engine.claims import (
-    Claim,
-    Ending,
-    Expand,
-    Extension,
-    Fail,
-    Failure,
-    Finish,
-    HandIn,
-    Release,
-    Renewal,
-    WorkerProfile,
-)
-from swarm.engine.endings import ending_call
+from swarm.engine.claims import Claim, Ending, Extension, Renewal, WorkerProfile
 from swarm.engine.extension import grown_spec, stored_scope
 from swarm.engine.patience import never
 from swarm.engine.records import Event
@@ -28,7 +16,7 @@ from swarm.engine.server_check import check_server
 from swarm.engine.store import Reply, Store
 from swarm.engine.stored import entry_of
 from swarm.engine.submission import submit_plan
-from swarm.engine.supervision import WORK_A_TICK, Supervision
+from swarm.engine.supervision import WORK_A_TICK
 from swarm.engine.words import text_of, words_of
 from swarm.errors import RunCancelledError, StoreReplyError, StoreUnreachableError
 from swarm.keys import Keys, member
@@ -37,10 +25,8 @@ from swarm.plan.model import Plan
 
 LONGEST_WAIT_S = 2.0
 
-_NOTHING = Usage()
 
-
-class Engine(Supervision):
+class Engine(AttemptEnds):
     """One project's queue. Not shared between threads: give each thread its own (`clone`).
 
     Args:
@@ -153,7 +139,7 @@ class Engine(Supervision):
         """Acked → running. Raises StaleTokenError / RunCancelledError."""
         self._held("start", claim)
 
-    def renew(self, claim: Claim, usage: Usage = _NOTHING) -> Renewal:
+    def renew(self, claim: Claim, usage: Usage = NOTHING) -> Renewal:
         """Extend the lease to `lease_ms` from Redis' now, and record what the attempt has spent so far.
 
         A cancelled task is an answer, not an error. Raises StaleTokenError.
@@ -164,34 +150,6 @@ class Engine(Supervision):
             return Renewal(remaining_ms=0, is_cancelled=True)
         return Renewal(remaining_ms=int(answer[1]), is_cancelled=False)
 
-    def hand_in(self, claim: Claim, *, commit: str, review: str = "", usage: Usage = _NOTHING) -> None:
-        """Running → merging; the lease ends, token and locks stay. `commit` is durable in the hub."""
-        self._end(claim, HandIn(commit, review), usage)
-
-    def finish(self, claim: Claim, *, usage: Usage = _NOTHING) -> list[str]:
-        """Acked or running → done: nothing was to be merged, or nothing has changed; newly queued ids."""
-        return self._queued(self._end(claim, Finish(), usage))
-
-    def fail(self, claim: Claim, failure: Failure, *, usage: Usage = _NOTHING) -> bool:
-        """Put the task back with backoff (True), or fail it and its dependents (False).
-
-        A failure that is not charged is final too when it is the task's eighth.
-        """
-        answer = self._end(claim, Fail(failure), usage)
-        self._queued(answer)
-        return answer[1] == "queued"
-
-    def new_op(self) -> str:
-        """The id of one ending, for whoever may have to tell it more than once."""
-        return self._caller.new_op()
-
-    def end(self, claim: Claim, ending: Ending, *, usage: Usage = _NOTHING, op: str = "") -> None:
-        """End an attempt in whichever way it ended; told again with the same `op`, it ends once.
-
-        Raises StaleTokenError / RunCancelledError.
-        """
-        self._queued(self._end(claim, ending, usage, op))
-
     def end_and_claim(
         self,
         claim: Claim,
@@ -199,7 +157,7 @@ class Engine(Supervision):
         worker: WorkerProfile,
         claim_id: str,
         *,
-        usage: Usage = _NOTHING,
+        usage: Usage = NOTHING,
         op: str = "",
     ) -> Claim | None:
         """End an attempt and take the next task, in one round trip; None when there is none.
@@ -220,21 +178,8 @@ class Engine(Supervision):
             return following
         return None
 
-    def expand(self, claim: Claim, plan: Plan, *, usage: Usage = _NOTHING) -> list[str]:
-        """Do these tasks in place of the claimed one: it waits for their sinks, and is done when they are.
-
-        The attempt ends, uncharged; a task `sub` of the plan becomes `<task>.sub` of the same run. Returns
-        the newly queued ids.
-
-        Raises:
-            StaleTokenError, RunCancelledError: nothing has changed.
-            PlanError: more than one script can store.
-            RefusedError: a task of that id was made in this moment.
-        """
-        return self._queued(self._end(claim, Expand(plan), usage))
-
     def extend(
-        self, claim: Claim, *, files: Sequence[str] = (), reads: Sequence[str] = (), usage: Usage = _NOTHING
+        self, claim: Claim, *, files: Sequence[str] = (), reads: Sequence[str] = (), usage: Usage = NOTHING
     ) -> Extension:
         """Grow the claim's scope by paths or globs, if all of it is free now; the token stays.
 
@@ -255,10 +200,6 @@ class Engine(Supervision):
         self._queued(answer)
         return Extension(replace(claim, task=spec), waits_for=answer[2] if answer[1] == "queued" else "")
 
-    def release(self, claim: Claim, *, reason: str, usage: Usage = _NOTHING) -> None:
-        """Put the task back at once, no attempt charged (drain, shutdown)."""
-        self._end(claim, Release(reason), usage)
-
     # see ------------------------------------------------------------------------------------
     def events(self, *, after: str = "0-0", limit: int = 1000, block_ms: int = 0) -> list[Event]:
         """Up to `limit` events later than the event `after`; waits up to `block_ms` (2 s at most)."""
@@ -271,12 +212,6 @@ class Engine(Supervision):
         return super().events(after=after, limit=limit)
 
     # ----------------------------------------------------------------------------------------
-    def _held(self, verb: str, claim: Claim, *args: str | int) -> list[str]:
-        name = member(claim.run, claim.task.id)
-        answer = words_of(self._caller.call(verb, name, claim.token, *args))
-        refuse(answer, name, claim.token)
-        return answer
-
     def _request(self, worker: WorkerProfile, claim_id: str) -> list[str | int]:
         """Who claims, from the beginning of every queue it serves."""
         places = ["*"] if "*" in worker.types else [part for name in worker.types for part in (name, "0")]
@@ -296,13 +231,3 @@ class Engine(Supervision):
             if word == "AGAIN":
                 request[4:] = words_of(answer)[1:]
             answer = self._caller.call("claim", *request)
-
-    def _end(self, claim: Claim, ending: Ending, usage: Usage, op: str = "") -> list[str]:
-        verb, arguments = self._ending(claim, ending, usage, op)
-        return self._held(verb, claim, *arguments)
-
-    def _ending(
-        self, claim: Claim, ending: Ending, usage: Usage, op: str = ""
-    ) -> tuple[str, list[str | int]]:
-        op, spent = op or self._caller.new_op(), usage_text(usage)
-        return ending_call(self, claim, ending, op=op, spent=spent, backoff=self._spread_backoff)

@@ -40,6 +40,7 @@ def deliver(
     branch: str,
     into: str,
     *,
+    base: str,
     judge: Callable[[str, str], GateReport],
     squash: str = "",
 ) -> Delivered:
@@ -50,6 +51,7 @@ def deliver(
         user_repository: only the one branch of it is written; HEAD, index and files stay as they are.
         branch: the integration branch.
         into: the user's.
+        base: the commit that the integration branch began with.
         judge: runs on a commit of the hub, named first, the gates that another one defines: on a merge, which
             nothing has judged yet, those of the user's branch, which no task can have weakened.
         squash: the message of one commit that is all of it; empty: a commit a task, as they landed.
@@ -58,23 +60,13 @@ def deliver(
         UsageError: `into` is no name for a branch, or nothing has landed.
         RefusedError: it is checked out, its commits conflict with what landed, or the gates are red on both.
     """
-    user, tip = Git.around(user_repository), hub.tip(branch)
-    if not Git().ask("check-ref-format", "--branch", into).succeeded:
-        raise UsageError(f"{into!r} is no name for a branch", hint="name it as `git branch` would")
-    if tip is None:
-        raise UsageError(f"nothing has landed on {branch!r}", hint="`swarm status` says how the run stands")
-    if into in _checked_out(user):
-        raise RefusedError(
-            f"branch {into!r} is checked out: swarm changes nobody's files",
-            hint=f"`git merge {branch}` there, or switch to another branch first",
-        )
-    known = user.ask("rev-parse", "--verify", "--quiet", branch_ref(into)).succeeded
-    current = commit_of(user_repository, branch_ref(into)) if known else ""
-    if not current and not squash:
+    user, tip = Git.around(user_repository), _tip_of_ours(hub, branch)
+    current = _tip_of_theirs(user, user_repository, branch, into)
+    if not current and (not squash or tip == base):
         return _move(user, hub, into, tip, How.CREATED)
     if current:
         hub.import_base(user_repository, current)
-    onto = current or _start_of(hub, tip)
+    onto = current or base
     if is_ancestor(hub.git, tip, onto):
         return Delivered(into, How.UP_TO_DATE, onto)
     is_ahead = is_ancestor(hub.git, onto, tip)
@@ -83,21 +75,35 @@ def deliver(
     made = _merge(hub, branch, into, onto, tip, squash=squash)
     if made is None:
         return Delivered(into, How.UP_TO_DATE, onto)
-    # On what has only landed things behind it the gates have passed already.
-    report = GateReport() if is_ahead else judge(made, onto)
-    if report.failure:
-        raise RefusedError(
-            f"merged into {into!r} the gates are red: {report.failure}",
-            hint=f"rebase {into!r}, or run the plan again from it",
-        )
+    if not is_ahead:  # else the gates have passed on these very files
+        _refuse_red(judge(made, onto), into)
     return _move(user, hub, into, made, How.SQUASHED if squash else How.MERGED)
 
 
-def _start_of(hub: Hub, tip: str) -> str:
-    """The commit that the newest work on an integration branch began with."""
-    bases = {ref.rpartition("/")[2] for ref in hub.refs_under("refs/swarm/base/")}
-    history = hub.git.one_line("rev-list", "--first-parent", tip).splitlines()
-    return next(commit for commit in history if commit in bases)
+def _tip_of_ours(hub: Hub, branch: str) -> str:
+    tip = hub.tip(branch)
+    if tip is None:
+        raise UsageError(f"nothing has landed on {branch!r}", hint="`swarm status` says how the run stands")
+    return tip
+
+
+def _tip_of_theirs(user: Git, user_repository: Path, branch: str, into: str) -> str:
+    """Where the user's branch is, or empty when there is none yet; it may be moved.
+
+    Raises:
+        UsageError: that is no name for a branch.
+        RefusedError: it is checked out.
+    """
+    named = Git().ask("check-ref-format", "--branch", into)
+    if not named.succeeded or named.stdout.rstrip(b"\n") != into.encode():  # `@{-1}` stands for another
+        raise UsageError(f"{into!r} is no name for a branch", hint="name it as `git branch` would")
+    if into in _checked_out(user):
+        raise RefusedError(
+            f"branch {into!r} is checked out: swarm changes nobody's files",
+            hint=f"`git merge {branch}` there, or switch to another branch first",
+        )
+    is_there = user.ask("rev-parse", "--verify", "--quiet", branch_ref(into)).succeeded
+    return commit_of(user_repository, branch_ref(into)) if is_there else ""
 
 
 def _merge(hub: Hub, branch: str, into: str, current: str, tip: str, *, squash: str) -> str | None:
@@ -117,6 +123,14 @@ def _merge(hub: Hub, branch: str, into: str, current: str, tip: str, *, squash: 
             return None if is_there else bench.commit(merged.tree, current, squash.encode("utf-8", "replace"))
         message = f"Merge branch '{branch}' into {into}\n"
         return bench.commit(merged.tree, current, message.encode(), and_of=tip)
+
+
+def _refuse_red(report: GateReport, into: str) -> None:
+    if report.failure:
+        raise RefusedError(
+            f"merged into {into!r} the gates are red: {report.failure}",
+            hint=f"rebase {into!r}, or run the plan again from it",
+        )
 
 
 def _move(user: Git, hub: Hub, into: str, commit: str, how: How) -> Delivered:

@@ -142,6 +142,10 @@ def test_a_malformed_table_is_refused(board: Board, table: str) -> None:
         "docs/AGENTS.md",
         "web/.claude/settings.json",
         ".mcp.json",
+        "\u017fwarm.toml",  # a long s
+        "docs/CLAUDE.md.",  # the dot is no part of it on Windows
+        ".claude /settings.json",
+        "web/.cursor/rules/x.mdc",
     ],
 )
 def test_guarded(path: str) -> None:
@@ -155,6 +159,24 @@ def test_guarded(path: str) -> None:
 def test_not_guarded(path: str) -> None:
     """The ordinary work of agents needs nobody."""
     assert Guarded().find([path]) == []
+
+
+def test_a_name_with_what_cannot_be_seen_is_guarded_and_shown() -> None:
+    """On HFS+ it is the same file."""
+    [found] = Guarded().find(["docs/CLAU\u200cDE.md"])
+
+    assert str(found) == r"docs/CLAU\u200cDE.md: is an agent's settings"
+
+
+def test_what_a_project_guards_is_found_however_it_is_spelled() -> None:
+    """As the usual ones are; what it trusts is only what it says."""
+    guarded = Guarded(("Deploy/**",), trusted=("uv.lock",))
+
+    assert [found.path for found in guarded.find(["deploy/a", "Deploy/b", "uv.lock", "UV.lock"])] == [
+        "deploy/a",
+        "Deploy/b",
+        "UV.lock",
+    ]
 
 
 def test_every_pattern_names_something() -> None:

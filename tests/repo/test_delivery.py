@@ -15,6 +15,15 @@ GREEN = GateReport()
 RED = GateReport((GateResult("tests", ("x",), 1, 0.1, ""),))
 
 
+Judge = Callable[[str, str], GateReport]
+
+
+def brought(board: Board, user: UserRepository, name: str, *, judge: Judge, squash: str = "") -> Delivered:
+    """Bring the run's branch into one of a repository's."""
+    base = board.engine.run(board.run).base
+    return deliver(board.hub, user.path, board.branch, name, base=base, judge=judge, squash=squash)
+
+
 def landed(board: Board) -> str:
     """A run of one task that has landed; its branch's tip."""
     board.submit(task("one", "src/a.py"))
@@ -24,7 +33,7 @@ def landed(board: Board) -> str:
 
 def into(board: Board, name: str, report: GateReport = GREEN) -> Delivered:
     """Land the run's branch in one of the user's."""
-    return deliver(board.hub, board.user.path, board.branch, name, judge=lambda *_commits: report)
+    return brought(board, board.user, name, judge=lambda *_commits: report)
 
 
 @pytest.mark.parametrize("reach", STATES, ids=lambda reach: str(reach.__name__))
@@ -36,7 +45,7 @@ def test_landing_changes_one_branch_and_nothing_else(
     repository = reach(board.user)
     before = fingerprint(repository)
 
-    delivered = deliver(board.hub, repository.path, board.branch, "release", judge=lambda *_commits: RED)
+    delivered = brought(board, repository, "release", judge=lambda *_commits: RED)
 
     assert delivered == Delivered("release", How.CREATED, commit)
     assert repository.git("rev-parse", "release").decode().strip() == commit
@@ -78,7 +87,7 @@ def test_branches_that_went_apart_are_merged_and_judged(board: Board) -> None:
         judged.extend([merged, defined_in])
         return GateReport()
 
-    delivered = deliver(board.hub, board.user.path, board.branch, "release", judge=judge)
+    delivered = brought(board, board.user, "release", judge=judge)
 
     assert delivered.how == How.MERGED
     assert judged == [delivered.commit, own]  # by the gates of the user's own branch
@@ -98,6 +107,8 @@ def test_what_cannot_land_leaves_the_branch_and_says_why(board: Board) -> None:
         into(board, "main")
     with pytest.raises(UsageError, match="is no name for a branch"):
         into(board, "a..b")
+    with pytest.raises(UsageError, match="is no name for a branch"):
+        into(board, "@{-1}")  # a word for another branch
     board.user.git("branch", "-f", "other", "release~1")
     board.user.git("checkout", "-q", "other")
     board.user.commit({"src/c.py": "c = 1\n"})
@@ -109,9 +120,7 @@ def test_what_cannot_land_leaves_the_branch_and_says_why(board: Board) -> None:
 
 def squashed(board: Board, name: str, report: GateReport = GREEN) -> Delivered:
     """Land the run's branch in one of the user's as one commit."""
-    return deliver(
-        board.hub, board.user.path, board.branch, name, judge=lambda *_commits: report, squash="All of it\n"
-    )
+    return brought(board, board.user, name, judge=lambda *_commits: report, squash="All of it\n")
 
 
 def test_squashed_it_is_one_commit_with_the_same_files(board: Board) -> None:
@@ -145,6 +154,23 @@ def test_squashed_into_a_new_branch_it_follows_the_runs_base(board: Board) -> No
 
     assert delivered.how == How.SQUASHED
     assert board.user.git("rev-parse", "new^").decode().strip() == base
+
+
+def test_squashed_into_a_new_branch_after_the_run_was_landed_elsewhere(board: Board) -> None:
+    """What is known to the hub as a commit to start from is not therefore what this run began with."""
+    board.user.git("branch", "release")
+    base = board.user.head()
+    commit = landed(board)
+    into(board, "release")
+    into(board, "release")  # which imports the tip itself
+
+    delivered = squashed(board, "new", RED)
+
+    assert delivered.how == How.SQUASHED
+    assert board.user.git("rev-parse", "new^").decode().strip() == base
+    assert board.user.git("rev-parse", "new^{tree}").decode().strip() == board.hub.resolve(
+        f"{commit}^{{tree}}"
+    )
 
 
 def test_squashed_beside_what_a_person_did_it_is_judged(board: Board) -> None:

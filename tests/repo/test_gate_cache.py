@@ -5,9 +5,11 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from merge_board import Board, gate_that, task, write
 
-from swarm.repo.gates.cache import FOLDER_NAME, MAX_AGE_S, GateCache
+from swarm.repo.gates import cache as cache_module
+from swarm.repo.gates.cache import FOLDER_NAME, MAX_AGE_S, PRUNE_EVERY, GateCache
 from swarm.repo.gates.gate import Gate, GateResult
 from swarm.repo.merging.landing import Outcome
 from swarm.settings import attempt_log
@@ -49,6 +51,33 @@ def test_red_is_not_kept_and_green_gets_old(tmp_path: Path) -> None:
     cache.prune()
     assert len(list((tmp_path / FOLDER_NAME).iterdir())) == 1
     assert cache.find("new", GATE, "base")
+
+
+def test_a_supervisor_that_never_ends_keeps_no_more_than_one_that_was_just_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A result holds up to 64 KiB of output, and a busy day has thousands."""
+    monkeypatch.setattr(cache_module, "MOST_KEPT", 10)
+    cache = GateCache(tmp_path)
+
+    for number in range(3 * PRUNE_EVERY):
+        cache.keep(f"tree {number}", GATE, "base", GREEN)
+
+    assert len(list((tmp_path / FOLDER_NAME).iterdir())) <= 10 + PRUNE_EVERY
+    assert cache.find(f"tree {number}", GATE, "base")
+
+
+def test_a_disk_that_is_full_leaves_no_part_of_a_result(tmp_path: Path) -> None:
+    """What cannot be put into its place is in nobody's way."""
+    cache = GateCache(tmp_path)
+    cache.keep("tree", GATE, "base", GREEN)
+    [kept] = (tmp_path / FOLDER_NAME).iterdir()
+    kept.unlink()
+    kept.mkdir()
+
+    cache.keep("tree", GATE, "base", GREEN)
+
+    assert list((tmp_path / FOLDER_NAME).iterdir()) == [kept]
 
 
 def test_a_damaged_file_is_as_good_as_none(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """What each kind of gate finds, on real commits in a hub, and what it leaves alone."""
 
+import base64
 import json
 import random
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,10 @@ from swarm.repo.merging.judging import is_sampled
 from swarm.testing.launcher import SubprocessLauncher
 
 AWS = b"key = 'AKIA" + b"Q3EGRZ7N2XWVT5LM'\n"  # in two parts: this file is looked at as well
+LONG_JWT = ".".join(
+    base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
+    for part in ({"alg": "HS256", "typ": "JWT"}, {"sub": "x" * 1500}, "signature")
+)
 CONFLICT = b"a\n<<<<<<< ours\nb\n=======\nc\n>>>>>>> theirs\n"
 
 
@@ -110,6 +116,47 @@ def test_a_comment_does_not_talk_the_gate_out_of_it(bare: Bare) -> None:
     assert not judge(bare, SECURITY, {"a.py": b""}, {"a.py": line}).passed
 
 
+UTF_16 = AWS.decode().encode("utf-16")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"\0" + AWS, AWS * 2 + b"\0", UTF_16, b"x = 1\r" + AWS],
+    ids=["NUL first", "NUL last", "UTF-16", "CR"],
+)
+def test_no_byte_keeps_a_secret_from_being_seen(bare: Bare, content: bytes) -> None:
+    """What git takes for binary is published as well."""
+    red = judge(bare, SECURITY, {"a.bin": b""}, {"a.bin": content})
+
+    assert "looks like a secret (AWS Access Key)" in red.output
+
+
+def test_a_secret_in_a_links_target_is_red(bare: Bare) -> None:
+    """A link is no file, and is published all the same."""
+    base = bare.commit({"a": b""})
+    target = AWS.split(b"'")[1]
+    blob = bare.hub.git.run("hash-object", "-w", "--stdin", stdin=target).decode().strip()
+    tree = bare.hub.git.run("mktree", stdin=f"120000 blob {blob}\tlink\n".encode()).decode().strip()
+    ground = Ground(bare.hub, tree, base, SubprocessLauncher())
+
+    [red] = run_gates([SECURITY], ground).results
+
+    assert red.output == "link:1: looks like a secret (AWS Access Key)"
+
+
+def test_a_secret_that_only_went_to_another_file_is_not_new(bare: Bare) -> None:
+    """A file is renamed, or lines of it; a copy is one more."""
+    key = b"x\n" + AWS
+
+    renamed = judge(bare, SECURITY, {"old.py": key}, {"new.py": key})
+    moved = judge(bare, SECURITY, {"a.py": key, "b.py": b""}, {"a.py": b"x\n", "b.py": AWS})
+    copied = judge(bare, SECURITY, {"a.py": key}, {"a.py": key, "b.py": AWS})
+
+    assert renamed.passed
+    assert moved.passed
+    assert copied.output == "b.py:1: looks like a secret (AWS Access Key)"
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -119,8 +166,11 @@ def test_a_comment_does_not_talk_the_gate_out_of_it(bare: Bare) -> None:
         "-----BEGIN OPENSSH " + "PRIVATE KEY-----",
         "xoxb-" + "123456789012-123456789012-abcdefghijklmnopqrstuvwx",
         "x" * 19_990 + " AKIA" + "Q3EGRZ7N2XWVT5LM",  # over the seam of two pieces
+        "x" * 18_500 + " " + LONG_JWT,
+        "'AI" + "za" + "aB3dE5fG7h" * 3 + "aB3d-'",  # which no word ends with
+        "sk-ant-" + "ort01-" + "aB3" * 12,
     ],
-    ids=["anthropic", "github", "github-fine", "ssh", "slack", "seam"],
+    ids=["anthropic", "github", "github-fine", "ssh", "slack", "seam", "long-seam", "google", "refresh"],
 )
 def test_forms_of_secrets(line: str) -> None:
     """As services issue them."""
@@ -192,6 +242,39 @@ def test_a_scanner_that_leaves_no_findings_is_red(bare: Bare) -> None:
     assert not judge(bare, linked, before, after).passed
 
 
+def test_findings_that_the_tree_brings_along_are_not_the_scanners(bare: Bare) -> None:
+    """Who breaks the scanner, and commits what it would have said, has not passed it."""
+    broken = Gate("security", ("false",), kind=Kind.SECURITY, findings="made/out.sarif")
+    after = {"made/out.sarif": sarif(), "made/kept": b"", "a.py": b""}
+
+    said = judge(bare, broken, {"made/out.sarif": sarif()}, after)
+
+    assert not said.passed
+    assert "left no SARIF in made/out.sarif" in said.output
+
+
+def test_no_link_on_the_way_to_the_findings_is_followed(bare: Bare, tmp_path: Path) -> None:
+    """What is outside of the tree is nobody's finding."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "out.sarif").write_bytes(sarif())
+    linked = Gate(
+        "security",
+        ("ln", "-s", str(tmp_path / "elsewhere"), "made"),
+        kind=Kind.SECURITY,
+        findings="made/out.sarif",
+    )
+
+    assert not judge(bare, linked, {"a.py": b""}, {"a.py": b"x\n"}).passed
+
+
+def test_a_finding_that_names_the_checkout_is_the_same_in_another(bare: Bare) -> None:
+    """Each checkout is a folder of its own; a message that says where it was is not new for that."""
+    told = sarif(("B101", "a.py", "assert used in @/a.py"))
+    gate = Gate(**{**vars(SCANNER), "command": ("sh", "-c", 'sed "s|@|$PWD|g" found.json > out.sarif')})
+
+    assert judge(bare, gate, {"found.json": told}, {"found.json": told, "a.py": b"x\n"}).passed
+
+
 @pytest.mark.parametrize("document", [b"", b"[]", b'{"runs": 3}', b'{"runs": [{"results": [3]}]}'])
 def test_what_is_no_sarif_is_an_error(document: bytes) -> None:
     """It is told apart from a log without findings."""
@@ -220,6 +303,46 @@ def test_affected_tests_run_first_and_red_ends_there(bare: Bare) -> None:
     said = "tests: first the 1 files of tests that the changes can reach"
     assert printed("0") == (0, [said, "tests/test_a.py", "all"])
     assert printed("3") == (3, [said, "tests/test_a.py"])
+
+
+def said_after(bare: Bare, files: dict[str, bytes], argv: tuple[str, ...]) -> GateResult:
+    """What a gate says whose affected tests are run by that, and all by a command that is green."""
+    gate = Gate("tests", ("sh", "-c", "echo all"), kind=Kind.TESTS, affected=argv)
+    tests = {f"tests/test_{name}.py": b"" for name in "abc"}
+    return judge(bare, gate, tests, {**tests, **files})
+
+
+def test_files_in_which_there_is_no_test_to_run_are_not_red(bare: Bare) -> None:
+    """It ends with 5 where it collects none, as where all are deselected: that says nothing yet."""
+    result = said_after(bare, {"tests/test_new.py": b"x = 1\n"}, ("python3", "-m", "pytest", "-q"))
+
+    assert (result.exit_code, result.output) == (0, "all\n")
+
+
+def test_no_name_of_a_test_is_taken_for_an_option(bare: Bare) -> None:
+    """Whoever makes a file does not say how tests are run."""
+    printed = ("sh", "-c", 'printf "%s\\n" "$@"; exit 3', "-")
+
+    assert said_after(bare, {"-x_test.py": b""}, printed).output == "./-x_test.py\n"
+
+
+def test_a_submodule_that_is_named_like_a_test_is_none(bare: Bare) -> None:
+    """There is nothing of it here to read."""
+    base = bare.commit({f"test_{name}.py": b"" for name in "abc"})
+    listing = bare.hub.git.run("ls-tree", base) + f"160000 commit {'1' * 40}\ttest_d.py\n".encode()
+    tree = bare.hub.git.run("mktree", "--missing", stdin=listing).decode().strip()
+
+    assert affected_tests(Ground(bare.hub, tree, base, SubprocessLauncher())) == []
+
+
+def test_so_many_affected_tests_that_no_command_takes_them_run_with_all(bare: Bare) -> None:
+    """A system bounds what a command is told."""
+    folder = "deep/" * 40
+    before = {f"{folder}test_{number}.py": b"" for number in range(1500)}
+    after = {**before, **{f"{folder}test_{number}.py": b"import os\n" for number in range(600)}}
+    base = bare.commit(before)
+
+    assert affected_tests(Ground(bare.hub, bare.commit(after, base), base, SubprocessLauncher())) == []
 
 
 def test_where_most_tests_are_affected_all_run_at_once(bare: Bare) -> None:
@@ -275,6 +398,19 @@ def test_what_a_change_can_reach(changed: str, tests: set[str]) -> None:
     found = reachable_from([changed], SOURCES)
 
     assert {Path(path).stem for path in found if Path(path).name.startswith("test_")} == tests
+
+
+def test_what_was_parsed_is_not_kept() -> None:
+    """A merge queue that lives for weeks sees thousands of versions, and needs their imports alone."""
+    tracemalloc.start()
+    try:
+        for number in range(30):
+            reachable_from([], {"a.py": b"import os\n# %d" % number + b"x" * 1_000_000})
+        kept = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+
+    assert kept < 5_000_000
 
 
 def test_who_imports_what_is_gone_is_reached() -> None:
@@ -388,6 +524,9 @@ def test_a_table_says_what_its_kind_needs(bare: Bare) -> None:
         ("[gate.conflicts]\ncommand = ['a']", "gate.conflicts.command must be left out"),
         ("[gate.security]\ncommand = ['a']", "gate.security.findings must be given with a command"),
         ("[gate.security]\nfindings = 'a'", "gate.security.findings must be given with a command"),
+        ("[gate.security]\ncommand = ['a']\nfindings = '/tmp/a'", "gate.security.findings must be the path"),
+        ("[gate.security]\ncommand = ['a']\nfindings = '../a'", "gate.security.findings must be the path"),
+        ("[gate.security]\ncommand = ['a']\nfindings = '*.sarif'", "gate.security.findings must be the path"),
         ("[gate.security]\nallow = ['../a']", "gate.security.allow must be a list of paths"),
         ("[gate.performance]\nruns = 7", "gate.performance.command must be"),
         ("[gate.performance]\ncommand = ['a']\nruns = 4", "runs must be a whole number from 5 to 100, got 4"),

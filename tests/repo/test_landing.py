@@ -6,7 +6,10 @@ import pytest
 from merge_board import NOBODY, Board, task, write
 
 from swarm.engine.claims import Claim
+from swarm.repo.gates.gate import GateReport, GateResult
+from swarm.repo.git.merge import MAX_EVIDENCE
 from swarm.repo.hub.refs import fence_ref
+from swarm.repo.merging.landing import condemned
 from swarm.repo.merging.merge_queue import Outcome
 from swarm.repo.workspaces.workspace import open_workspace
 from swarm.states import TaskState
@@ -230,3 +233,15 @@ def test_what_an_attempt_adds_beyond_its_scope_lands_under_no_name(board: Board)
     board.engine.hand_in(claim, commit=board.take(claim, workspace))
 
     assert board.land().outcome == Outcome.OUT_OF_SCOPE
+
+
+def test_a_command_as_long_as_the_evidence_leaves_room_for_what_it_printed() -> None:
+    """Hundreds of test files are named to it; what the next attempt needs is why one is red."""
+    argv = ("pytest", *(f"tests/deep/test_{number}.py" for number in range(4000)))
+    red = GateResult("tests", argv, 1, 0.1, "x" * MAX_EVIDENCE + "1 failed\n")
+
+    evidence = condemned(GateReport((red,)), before=()).failure.evidence
+
+    assert evidence.startswith("tests: exit code 1\n$ pytest tests/deep/test_0.py")
+    assert evidence.endswith("xxx1 failed\n")
+    assert len(evidence) == MAX_EVIDENCE

@@ -39,6 +39,20 @@ def handed_in(board: Board) -> Board:
     return board
 
 
+def kill_one(start: Start, point: str, *, most: int = 2, nth: int = 1) -> None:
+    """Let a merge queue begin, and die there: one that saw the run through has not met the point."""
+    doomed = start(f"{point}:{nth}:kill", most=most)
+    doomed.wait_until("kill")
+    assert doomed.exit_code == -signal.SIGKILL
+
+
+def stop_one(start: Start, point: str) -> Doomed:
+    """Let a merge queue begin, and stand still there."""
+    doomed = start(f"{point}:1:stop", most=2)
+    doomed.wait_until("stop")
+    return doomed
+
+
 def check(board: Board) -> None:
     """One trailer a task, strictly rising fences, all the work, and nothing left over."""
     assert sorted(board.done()) == NAMES
@@ -56,9 +70,7 @@ def test_killed_there_another_takes_over(
     handed_in: Board, start: Start, point: str, most: int, nth: int
 ) -> None:
     """Whichever landing of whatever train is cut short."""
-    killed = start(f"{point}:{nth}:kill", most=most)
-    killed.wait_until("kill")
-    assert killed.exit_code == -signal.SIGKILL
+    kill_one(start, point, most=most, nth=nth)
     handed_in.engine.reclaim_worker("doomed")
 
     see_through(handed_in, merges=True)
@@ -69,8 +81,7 @@ def test_killed_there_another_takes_over(
 @pytest.mark.parametrize("point", MERGE_POINTS)
 def test_killed_there_it_comes_back(handed_in: Board, start: Start, point: str) -> None:
     """The same one is started again, and waits for what its former self still holds."""
-    killed = start(f"{point}:1:kill", most=2)
-    killed.wait_until("kill")
+    kill_one(start, point)
 
     start(most=2)
     see_through(handed_in, merges=False)
@@ -81,8 +92,7 @@ def test_killed_there_it_comes_back(handed_in: Board, start: Start, point: str) 
 @pytest.mark.parametrize("point", MERGE_POINTS)
 def test_stopped_there_it_goes_on(handed_in: Board, start: Start, point: str) -> None:
     """Nobody else was there meanwhile."""
-    stopped = start(f"{point}:1:stop", most=2)
-    stopped.wait_until("stop")
+    stopped = stop_one(start, point)
 
     stopped.wake()
     see_through(handed_in, merges=False)
@@ -96,8 +106,7 @@ def test_stopped_there_another_takes_over_and_the_zombie_moves_nothing(
     handed_in: Board, start: Start, point: str
 ) -> None:
     """It wakes up after its lease, in the middle of what it was doing."""
-    zombie = start(f"{point}:1:stop", most=2)
-    zombie.wait_until("stop")
+    zombie = stop_one(start, point)
     see_through(handed_in, merges=True)
     tip = handed_in.hub.tip(handed_in.branch)
 
@@ -112,8 +121,7 @@ def test_stopped_with_the_lock_of_all_ref_writers_it_holds_the_others_up(
     handed_in: Board, start: Start
 ) -> None:
     """Nobody can tell what it would still write: they say who has it, and go on when it wakes up or dies."""
-    stopped = start(f"{WITH_THE_LOCK}:1:stop", most=2)
-    stopped.wait_until("stop")
+    stopped = stop_one(start, WITH_THE_LOCK)
     hub = Hub(handed_in.hub.path, patience_s=0.1)
     other = replace(handed_in, hub=hub).queue("merger-2")
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from bare_hub import Bare
 from merge_board import Board, task, write
 
 from swarm.repo.git import quarantine
-from swarm.repo.git.quarantine import MEMORY, is_roomy, sweep_quarantines
+from swarm.repo.git.quarantine import MEMORY, Quarantine, is_roomy, sweep_quarantines
 from swarm.repo.git.workbench import Workbench
 from swarm.repo.hub import tidying
 from swarm.repo.hub.hub import Hub
@@ -130,6 +131,42 @@ def test_what_a_killed_process_left_in_memory_is_swept(bare: Bare) -> None:
     assert len(made) == 1
     assert alive == made
     assert not folders() & made
+
+
+@needs_memory
+def test_nobody_finds_the_sheet_that_commits_are_written_on(bare: Bare) -> None:
+    """Agents on this machine may write to what is in memory; and a kill leaves nothing behind."""
+    base = bare.commit({"a": b"1\n"})
+    before = set(MEMORY.iterdir())
+
+    with Workbench(bare.hub.path, in_memory=True) as bench:
+        first = bench.commit(bench.tree_of(base), base, b"a longer message than the next\n")
+        second = bench.commit(bench.tree_of(base), first, b"short\n")
+        bench.keep()
+        made = set(MEMORY.iterdir()) - before
+
+    assert [path for path in made if path.name.startswith("commit")] == []
+    assert bare.hub.git.one_line("log", "-1", "--format=%P %B", second).strip() == f"{first} short"
+
+
+@needs_memory
+def test_what_others_sweep_is_never_what_was_just_made(bare: Bare) -> None:
+    """Between a folder and its lock there is a moment in which it looks like a dead process's."""
+    is_over = threading.Event()
+
+    def sweep() -> None:
+        while not is_over.is_set():
+            sweep_quarantines()
+
+    sweeper = threading.Thread(target=sweep)
+    sweeper.start()
+    try:
+        for _ in range(500):
+            with Quarantine(bare.hub.path):
+                assert folders()
+    finally:
+        is_over.set()
+        sweeper.join()
 
 
 def test_many_packs_are_put_together(bare: Bare, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -200,7 +200,18 @@ def test_what_only_a_plan_gives_is_refused(rig: Rig, path: str, why: str) -> Non
     assert record.spec.files == ("ok.txt",)
 
 
-@pytest.mark.parametrize("path", ["swarm.toml", "./Swarm.toml", ".claude/", "deep/.claude/*.json"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "swarm.toml",
+        "./Swarm.toml",
+        ".//swarm.toml",
+        ".claude/",
+        "deep/.claude/*.json",
+        "CLAUDE.md.",
+        ".claude/**",
+    ],
+)
 def test_an_agent_that_asks_first_gets_no_more(rig: Rig, path: str) -> None:
     """It is told so, and goes on; a glob above such a file is held to approval by the merge."""
     said: list[str] = []

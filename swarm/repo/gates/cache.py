@@ -18,7 +18,10 @@ from swarm.repo.gates.gate import Gate, GateResult, Kind
 FOLDER_NAME = "gate-results"
 MAX_AGE_S = 24 * 3600
 MOST_KEPT = 2000
-_VERSION = 2
+PRUNE_EVERY = 100
+"""Results: so many are kept beyond the most, until somebody looks."""
+_VERSION = 3
+"""Goes up when a kind of gate judges otherwise: what it has passed before says nothing then."""
 _COMPARING = {Kind.CONFLICTS, Kind.SECURITY, Kind.PERFORMANCE}
 
 
@@ -33,6 +36,7 @@ class GateCache:
     def __init__(self, home: Path, isolation: str = "") -> None:
         self._folder = home / FOLDER_NAME
         self._isolation = isolation
+        self._kept = 0  # since it was pruned
 
     def find(self, tree: str, gate: Gate, base: str) -> GateResult | None:
         """What the gate said of this tree, against this base, if that was green and not long ago."""
@@ -59,12 +63,19 @@ class GateCache:
         with contextlib.suppress(OSError):
             self._folder.mkdir(exist_ok=True)
             file, name = tempfile.mkstemp(dir=self._folder, prefix=".")
-            with os.fdopen(file, "w", encoding="utf-8") as writer:
-                writer.write(data)
-            Path(name).replace(self._path(tree, gate, base))
+            try:
+                with os.fdopen(file, "w", encoding="utf-8") as writer:
+                    writer.write(data)
+                Path(name).replace(self._path(tree, gate, base))
+            except OSError:
+                Path(name).unlink()
+        self._kept += 1
+        if self._kept >= PRUNE_EVERY:
+            self.prune()
 
     def prune(self) -> None:
         """Drop what is too old to count, and the oldest of too many."""
+        self._kept = 0
         with contextlib.suppress(OSError):
             found = sorted(self._folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
             for place, path in enumerate(found):

@@ -1,11 +1,12 @@
 """The gates that `swarm.toml` defines, read from the base: no task can weaken the gate it is judged by."""
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from swarm.errors import ConfigError
-from swarm.plan.scope import PatternError, normalise_pattern
+from swarm.plan.scope import PatternError, is_glob, literal_prefix, normalise_pattern
 from swarm.repo.gates.gate import DEFAULT_TIMEOUT_S, Gate, Kind
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.project_file import read_table, wrong
@@ -57,7 +58,7 @@ def _parse_gate(name: str, table: Any) -> Gate:  # Any: straight from TOML
         kind=kind,
         sample=read.number("sample", 1.0, "a share above 0 and up to 1", most=1.0),
         affected=read.argv("affected") if "affected" in table else (),
-        findings=read.word("findings", "the path of a SARIF file in the tree"),
+        findings=read.file("findings", "the path of a SARIF file in the tree"),
         allow=read.patterns("allow"),
         threshold=read.number("threshold", Gate.threshold, "a share above 0, such as 0.1 for 10 %"),
         runs=read.count("runs", Gate.runs, MOST_RUNS),
@@ -112,6 +113,14 @@ class _Reader:
 
     def word(self, name: str, wanted: str) -> str:
         return str(self._take(name, "", wanted, lambda found: isinstance(found, str) and bool(found)))
+
+    def file(self, name: str, wanted: str) -> str:
+        found = self.word(name, wanted)
+        with contextlib.suppress(PatternError):
+            pattern = normalise_pattern(found) if found else ""
+            if not is_glob(pattern):
+                return literal_prefix(pattern)
+        raise wrong(f"{self._key}.{name}", wanted, found)
 
     def env(self) -> dict[str, str]:
         def fits(found: object) -> bool:

@@ -8,20 +8,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from swarm.repo.gates.gate import Gate, GateResult
-from swarm.repo.git.tree import EXECUTABLE, REGULAR, TreeChange, read_blobs, read_changes
+from swarm.repo.git.tree import EXECUTABLE, REGULAR, SYMLINK, TreeChange, read_blobs, read_changes
 from swarm.repo.hub.hub import Hub
 from swarm.repo.workspaces.checkout import clean_checkout
 from swarm.sandbox.protocol import Finished, Launcher, Sandbox, SandboxEndedError, ToolError
 
-_NUL_WITHIN = 8000
-"""git takes a file for binary that has a NUL this early."""
+_WITH_CONTENT = {REGULAR, EXECUTABLE, SYMLINK}
+"""Modes of what is a blob; a submodule is not."""
 NOT_STARTED = 127
 """The exit code of a command that could not be started, as a shell would have it."""
 
 
 @dataclass(frozen=True)
 class Version:
-    """A text file before and after."""
+    """A file, or a link's target, before and after; empty where there was or is none."""
 
     path: bytes
     old: bytes
@@ -62,16 +62,16 @@ class Ground:
         return read_changes(self.hub.git, self.base, self.tree)
 
     def versions(self) -> list[Version]:
-        """The text files that differ from the base, as they were there (empty when new) and as they are."""
-        changes = [each for each in self.changes() if each.new_mode in {REGULAR, EXECUTABLE}]
-        before = [each.old_oid if each.old_mode in {REGULAR, EXECUTABLE} else "" for each in changes]
-        contents = read_blobs(self.hub.git, [*filter(None, before), *(each.new_oid for each in changes)])
-        known = dict(zip([*filter(None, before), *(each.new_oid for each in changes)], contents, strict=True))
-        found = (
-            Version(each.path, known.get(old, b""), known[each.new_oid])
-            for each, old in zip(changes, before, strict=True)
-        )
-        return [each for each in found if b"\0" not in each.new[:_NUL_WITHIN]]
+        """What differs from the base, as it was there and as it is."""
+        changes = self.changes()
+        before = {each.path: each.old_oid for each in changes if each.old_mode in _WITH_CONTENT}
+        after = {each.path: each.new_oid for each in changes if each.new_mode in _WITH_CONTENT}
+        oids = sorted({*before.values(), *after.values()})
+        known = dict(zip(oids, read_blobs(self.hub.git, oids), strict=True))
+        return [
+            Version(path, *(known.get(side.get(path, ""), b"") for side in (before, after)))
+            for path in (each.path for each in changes)
+        ]
 
     def sandbox(self, tree: Path) -> AbstractContextManager[Sandbox]:
         """A sandbox on a checkout, closed after the block."""

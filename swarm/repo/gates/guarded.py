@@ -11,8 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from swarm.plan.scope import PatternError, WriteScope, literal_prefix, normalise_pattern
+from swarm.repo.git.paths import shown
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.project_file import read_table, wrong
+from swarm.sandbox.git_names import HFS_IGNORES
 from swarm.settings import CONFIG_NAME
 
 GUARDED: Mapping[str, tuple[str, ...]] = {
@@ -77,7 +79,7 @@ GUARDED: Mapping[str, tuple[str, ...]] = {
         "**/gemini.md",
         "**/.mcp.json",
         "**/.cursorrules",
-        ".cursor/**",
+        "**/.cursor/**",
         ".codex/**",
         ".gemini/**",
         ".windsurf/**",
@@ -87,14 +89,20 @@ GUARDED: Mapping[str, tuple[str, ...]] = {
         ".github/instructions/**",
     ),
 }
-"""What a path is -> patterns, in lower case: file systems that ignore case find these files by any."""
+"""What a path is -> patterns, in lower case: they are compared with what is `folded`."""
+
+
+def folded(path: str) -> str:
+    """One spelling for all that some file system takes for the same path: tools would find it by any."""
+    parts = HFS_IGNORES.sub("", path).casefold().split("/")
+    return "/".join(part.rstrip(". ") or part for part in parts)
 
 
 @dataclass(frozen=True)
 class GuardedPath:
     """A path that an attempt may not change by itself, and why."""
 
-    path: str
+    path: str  # as it is shown to people
     why: str
 
     def __str__(self) -> str:
@@ -111,20 +119,21 @@ class Guarded:
 
     def __init__(self, paths: tuple[str, ...] = (), trusted: tuple[str, ...] = ()) -> None:
         self._usual = [(why, _Place(patterns)) for why, patterns in GUARDED.items()]
-        self._own = _Place(paths)
+        self._own = _Place(tuple(map(folded, paths)))
         self._trusted = WriteScope(trusted)
 
     def find(self, changed: Iterable[str]) -> list[GuardedPath]:
         """Those of the changed paths that a person has to approve."""
         return [
-            GuardedPath(path, why)
+            GuardedPath(shown(path.encode("utf-8", "surrogateescape")), why)
             for path in changed
             if (why := self._why(path)) and not self._trusted.covers(path)
         ]
 
     def _why(self, path: str) -> str:
-        usual = next((why for why, place in self._usual if place.holds(path.lower())), "")
-        return usual or ("is guarded by [approval]" if self._own.holds(path) else "")
+        name = folded(path)
+        usual = next((why for why, place in self._usual if place.holds(name)), "")
+        return usual or ("is guarded by [approval]" if self._own.holds(name) else "")
 
 
 class _Place:

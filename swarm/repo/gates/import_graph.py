@@ -5,14 +5,16 @@ Whoever asks runs all tests in the end.
 """
 
 import ast
+import hashlib
 import warnings
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
 from pathlib import PurePosixPath
 
 _LARGEST = 2_000_000
 """Bytes of a source that is parsed; what is larger is data."""
+_REMEMBERED = 20_000
+"""Sources."""
 
 
 def reachable_from(changed: Iterable[str], sources: Mapping[str, bytes]) -> set[str]:
@@ -85,9 +87,21 @@ def _absolute(name: str, package: list[str]) -> str:
     return ".".join([*package[: len(package) - dots + 1], *filter(None, [bare])])
 
 
-@lru_cache(maxsize=20_000)
 def _imports(content: bytes) -> tuple[str, ...]:
-    """The modules that a source names: for `from a import b` both a and a.b; what cannot be parsed, none."""
+    """The modules that a source names, remembered by its digest: parsing takes a thousand times as long."""
+    digest = hashlib.blake2b(content, digest_size=16).digest()
+    if digest not in _parsed:
+        if len(_parsed) >= _REMEMBERED:
+            _parsed.clear()
+        _parsed[digest] = _parse_imports(content)
+    return _parsed[digest]
+
+
+_parsed: dict[bytes, tuple[str, ...]] = {}
+
+
+def _parse_imports(content: bytes) -> tuple[str, ...]:
+    """For `from a import b` both a and a.b; of what cannot be parsed, none."""
     if len(content) > _LARGEST:
         return ()
     try:

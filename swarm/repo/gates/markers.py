@@ -5,6 +5,7 @@ import time
 from swarm.repo.gates.gate import Gate, GateResult
 from swarm.repo.gates.ground import Ground
 from swarm.repo.git.paths import shown
+from swarm.repo.git.tree import is_binary
 
 _BEGINS, _PARTS, _ENDS = b"<<<<<<< ", b"=======", b">>>>>>> "
 _NAMED = 20
@@ -16,7 +17,7 @@ def find_markers(gate: Gate, ground: Ground) -> GateResult:
     found = [
         f"{shown(version.path)}:{line}: a conflict's markers"
         for version in ground.versions()
-        if (line := marked_at(version.new)) and not marked_at(version.old)
+        if not is_binary(version.new) and (line := marked_at(version.new)) and not marked_at(version.old)
     ]
     output = "\n".join(found[:_NAMED]) + (f"\nand {len(found) - _NAMED} more" if len(found) > _NAMED else "")
     return ground.verdict(gate, started, red=output)

@@ -13,18 +13,21 @@ if TYPE_CHECKING:
 
 _LONGEST = 20_000
 """Characters of a line that are looked at; minified files are searched in pieces that overlap."""
-_OVERLAP = 500
+_OVERLAP = 5_000
+"""A token that carries data, such as a JWT, is recognised only as a whole."""
+_SHORTEST = re.compile(r"[ -~]{10}")
+"""No form is shorter, or of other letters; few lines of a binary file hold as much."""
 _OURS = {
-    "Anthropic API key": re.compile(r"\bsk-ant-(?:api|admin|oat)\d\d-[A-Za-z0-9_-]{20,}"),
+    "Anthropic API key": re.compile(r"\bsk-ant-[a-z]+\d\d-[A-Za-z0-9_-]{20,}"),
     "GitHub fine-grained token": re.compile(r"\bgithub_pat_[A-Za-z0-9_]{50,}"),
-    "Google API key": re.compile(r"\bAIza[0-9A-Za-z_-]{35}\b"),
+    "Google API key": re.compile(r"\bAIza[0-9A-Za-z_-]{35}(?![0-9A-Za-z_-])"),
 }
 """Forms that are newer than the library."""
 
 
 def kinds_of_secret(line: str) -> Iterator[str]:
     """The kinds of secret that a line of text seems to hold."""
-    if not line.strip():
+    if not _SHORTEST.search(line):
         return
     pieces = [line[start : start + _LONGEST] for start in range(0, len(line), _LONGEST - _OVERLAP)]
     for kind, form in _OURS.items():

@@ -4,9 +4,10 @@ Whether their locks are free is the engine's to say; here is what no attempt get
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 
-from swarm.plan.scope import PatternError, WriteScope, literal_pattern
-from swarm.repo.gates.guarded import GUARDED
+from swarm.plan.scope import PatternError, WriteScope, literal_pattern, normalise_pattern
+from swarm.repo.gates.guarded import GUARDED, folded
 
 MOST_PATHS = 64
 """An attempt that strays further has misunderstood its task, and would lock out everybody else."""
@@ -38,7 +39,9 @@ def why_not_widened(scope: Sequence[str], extra: Sequence[str]) -> str:
 
 def is_never_widened(pattern: str) -> bool:
     """Only a plan may give this path, or a glob in such a folder, to a task; nothing else decides so."""
-    return _never.covers(pattern.lower().removeprefix("./").rstrip("/"))
+    with suppress(PatternError):  # which nobody gets anyway
+        pattern = normalise_pattern(pattern)
+    return _never.covers(folded(pattern.removesuffix("/**")))
 
 
 # A file or link in place of the folder stands for all below it.

@@ -13,14 +13,12 @@ from typing import NamedTuple
 
 from swarm.repo.git.command import Git
 from swarm.repo.git.paths import shown
-from swarm.repo.git.tree import GITLINK, TreeChange, TreeEntry, read_blobs, read_entries
+from swarm.repo.git.tree import GITLINK, TreeChange, TreeEntry, is_binary, read_blobs, read_entries
 from swarm.repo.git.workbench import Workbench
 
 _NAMED = 5
 """So many lines a refusal names."""
 _LONGEST = 120
-_NUL_WITHIN = 8000
-"""git takes a file for binary that has a NUL this early."""
 _COMPARABLE = 4_000_000
 """Lines times lines, where two versions differ, that are compared by hunks: in a quarter of a second."""
 Lines = Counter[bytes]
@@ -40,7 +38,7 @@ class Versions:
     @property
     def is_binary(self) -> bool:
         """Some version is no text."""
-        return any(b"\0" in each[:_NUL_WITHIN] for each in (self.base, self.attempt, self.ours, self.result))
+        return any(map(is_binary, (self.base, self.attempt, self.ours, self.result)))
 
     def adds_up_by_hunks(self) -> bool:
         """The attempt's hunks that ours has not are what the merge did to ours, wherever both agree."""

@@ -5,6 +5,7 @@ import os
 import select
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -24,17 +25,26 @@ class Conversation:
         git: the repository.
         arguments: a verb that reads from stdin and answers each line before it reads the next.
         is_buffered: the verb flushes its answers only when it ends, which `stdbuf` then prevents.
+        keep_fds: descriptors that the process is to have as well.
         silence_s: an answer that does not go on for so long is none.
     """
 
     def __init__(
-        self, git: Git, *arguments: str, is_buffered: bool = False, silence_s: float = SILENCE_S
+        self,
+        git: Git,
+        *arguments: str,
+        is_buffered: bool = False,
+        keep_fds: Sequence[int] = (),
+        silence_s: float = SILENCE_S,
     ) -> None:
         self._arguments = arguments
         self._silence_s = silence_s
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the process
         self._process = git.start(
-            arguments, stderr=self._stderr, wrapper=("stdbuf", "-o0") if is_buffered else ()
+            arguments,
+            keep_fds=keep_fds,
+            stderr=self._stderr,
+            wrapper=("stdbuf", "-o0") if is_buffered else (),
         )
         self._buffer = bytearray()
 

@@ -3,17 +3,16 @@
 git calls it a quarantine when a push is received: a folder for new objects, with the repository behind it.
 """
 
-import contextlib
-import fcntl
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from swarm.repo.git.command import Git
+from swarm.scratch import make_scratch, sweep_scratch
 
 MEMORY = Path("/dev/shm")  # noqa: S108  # a folder of ours is made in it, with a name that nobody can guess
 _PREFIX = "swarm-objects."
@@ -30,9 +29,7 @@ class Quarantine:
     def __init__(self, repository: Path) -> None:
         self._objects = repository / "objects"
         self._hub = Git.at(repository)
-        self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=MEMORY))
-        self._lock = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._folder, self._lock = make_scratch(MEMORY, prefix=_PREFIX)
 
     def __enter__(self) -> Self:
         return self
@@ -90,11 +87,5 @@ def is_roomy() -> bool:
 
 def sweep_quarantines() -> None:
     """Remove the folders of processes that were killed; those in use are locked."""
-    for folder in MEMORY.glob(f"{_PREFIX}*") if MEMORY.is_dir() else ():
-        with contextlib.suppress(OSError):
-            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
-            finally:
-                os.close(lock)
+    found = MEMORY.glob(f"{_PREFIX}*") if MEMORY.is_dir() else ()
+    sweep_scratch(found, partial(shutil.rmtree, ignore_errors=True))

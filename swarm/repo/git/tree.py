@@ -22,6 +22,8 @@ DIFF_OPTIONS = (
 )  # fmt: skip
 """Of `diff-tree`: every path by its bytes, and no program of the repository's choice."""
 
+_NUL_WITHIN = 8000
+"""git takes a file for binary that has a NUL this early."""
 _RECORD = re.compile(r"([0-7]+) ([a-z]+) ([0-9a-f]+)\t([^\0]+)\0")
 """Of `ls-tree -z`."""
 
@@ -90,11 +92,17 @@ def read_blobs(git: Git, oids: list[str]) -> list[bytes]:
     """The contents of many small blobs, in order, by one git process."""
     if not oids:
         return []
-    rest = git.run("cat-file", "--batch", stdin="".join(f"{oid}\n" for oid in oids).encode())
+    said = git.run("cat-file", "--batch", stdin="".join(f"{oid}\n" for oid in oids).encode())
     contents = []
-    for _ in oids:
-        header, _, rest = rest.partition(b"\n")
-        size = int(header.rsplit(b" ", 1)[1])
-        contents.append(rest[:size])
-        rest = rest[size + 1 :]
+    start = 0
+    for _ in oids:  # by places: to cut off what was read would copy all the rest, once for each
+        end = said.index(b"\n", start)
+        size = int(said[start:end].rsplit(b" ", 1)[1])
+        contents.append(said[end + 1 : end + 1 + size])
+        start = end + size + 2
     return contents
+
+
+def is_binary(content: bytes) -> bool:
+    """It is no text, as git would have it."""
+    return b"\0" in content[:_NUL_WITHIN]

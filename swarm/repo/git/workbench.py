@@ -6,10 +6,11 @@ The processes that do it are kept for as long as a train is coupled, and started
 import shutil
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from swarm.repo.git.command import Git, GitError
 from swarm.repo.git.conversation import Conversation
@@ -36,7 +37,7 @@ class Workbench:
         self._git = self._quarantine.git if self._quarantine else Git.at(repository)
         self._talks: dict[str, Conversation] = {}
         self._trees: dict[str, str] = {}  # commit -> tree
-        self._paper: tempfile._TemporaryFileWrapper[bytes] | None = None
+        self._paper: IO[bytes] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -88,8 +89,9 @@ class Workbench:
         sheet.truncate()
         sheet.write(head.encode() + message)
         sheet.flush()
-        talk = self._talk("hash-object", "-t", "commit", "-w", "--stdin-paths")
-        talk.tell(f"{sheet.name}\n".encode())
+        sheet.seek(0)
+        talk = self._talk("hash-object", "-t", "commit", "-w", "--stdin-paths", keep_fds=[sheet.fileno()])
+        talk.tell(b"/dev/fd/%d\n" % sheet.fileno())
         commit = talk.read_to(b"\n").decode()
         self._trees[commit] = tree
         return commit
@@ -122,18 +124,21 @@ class Workbench:
         talk.read_to(b"\n")
         return changes
 
-    def _sheet(self) -> "tempfile._TemporaryFileWrapper[bytes]":
-        """The one file that every commit is written on: making a file takes longer than all else here."""
+    def _sheet(self) -> IO[bytes]:
+        """The one file that every commit is written on: making a file takes longer than all else here.
+
+        It has no name: agents may write to what is in memory, and nothing is left of it by whoever is killed.
+        """
         if self._paper is None:
             folder = MEMORY if self._quarantine else None
-            paper = tempfile.NamedTemporaryFile(prefix="commit.", dir=folder)  # noqa: SIM115  # closed with the rest
+            paper = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # closed with the rest
             self._paper = self._kept.enter_context(paper)
         return self._paper
 
-    def _talk(self, *arguments: str, is_buffered: bool = False) -> Conversation:
+    def _talk(self, *arguments: str, is_buffered: bool = False, keep_fds: Sequence[int] = ()) -> Conversation:
         verb = " ".join(arguments)
         if verb not in self._talks:
-            talk = Conversation(self._git, *arguments, is_buffered=is_buffered)
+            talk = Conversation(self._git, *arguments, is_buffered=is_buffered, keep_fds=keep_fds)
             self._talks[verb] = self._kept.enter_context(talk)
         return self._talks[verb]
 

@@ -1,12 +1,12 @@
 """A person's word for an attempt: a tag of its very commit, with who gave it, when and why."""
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from swarm.engine.claims import MergeTicket
 from swarm.repo.gates.guarded import Guarded
-from swarm.repo.git.paths import shown
 from swarm.repo.git.tree import TreeChange
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.refs import task_ref
@@ -58,7 +58,7 @@ class Guard:
         Raises:
             NotLandingError: nobody has yet.
         """
-        found = self._guarded.find(shown(change.path) for change in changes)
+        found = self._guarded.find(os.fsdecode(change.path) for change in changes)
         if not found:
             return ""
         approval = find_approval(self._hub, ticket.run, ticket.task.id)

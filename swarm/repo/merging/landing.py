@@ -11,6 +11,9 @@ from swarm.repo.gates.guarded import GuardedPath
 from swarm.repo.git.merge import MAX_EVIDENCE, Violation
 from swarm.states import FailureKind
 
+_SHOWN = 4_000
+"""Characters of a command in its evidence: one may name hundreds of test files."""
+
 
 class Outcome(StrEnum):
     """What became of an attempt."""
@@ -104,7 +107,9 @@ def unaccounted(faults: list[str]) -> NotLandingError:
 
 def _evidence_of(failure: GateResult, before: Sequence[str]) -> str:
     """The command, how it ended, and the end of what it printed."""
-    head = f"{failure}\n$ {shlex.join(failure.argv)}\n"
+    command = shlex.join(failure.argv)
+    more = "" if len(command) <= _SHOWN else f" … ({len(command) - _SHOWN} characters more)"
+    head = f"{failure}\n$ {command[:_SHOWN]}{more}\n"
     if before:
         head += f"(it passes without this task, on the same tree with {', '.join(before)})\n"
     return head + failure.output[-(MAX_EVIDENCE - len(head)) :]

@@ -4,9 +4,7 @@ Where it can be laid over a template, as a workspace is, it costs what differs f
 """
 
 import contextlib
-import fcntl
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from swarm.repo.git.command import Git
 from swarm.repo.git.tree import ABSENT, GITLINK, TreeChange, read_changes
 from swarm.repo.hub.hub import Hub
 from swarm.repo.workspaces.template import lay_out, why_copied
+from swarm.scratch import make_scratch, sweep_scratch
 
 GATES_NAME = "gates"
 
@@ -31,19 +30,21 @@ def clean_checkout(hub: Hub, tree: str, *, base: str, may_mount: bool = True) ->
     """
     parent = hub.home / GATES_NAME
     parent.mkdir(exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=parent))
-    with _flocked(folder):
+    folder, folder_fd = make_scratch(parent)
+    try:
+        checkout = folder / "tree"
+        if may_mount and not why_copied(hub):
+            lay_out(hub, base, checkout, with_git=False, may_mount=True)
+            _turn_into(hub, checkout, base, tree, index=folder / "index")
+        else:
+            _write_out(hub, checkout, tree, index=folder / "index")
+        folder.chmod(0o755)
+        yield checkout
+    finally:
         try:
-            checkout = folder / "tree"
-            if may_mount and not why_copied(hub):
-                lay_out(hub, base, checkout, with_git=False, may_mount=True)
-                _turn_into(hub, checkout, base, tree, index=folder / "index")
-            else:
-                _write_out(hub, checkout, tree, index=folder / "index")
-            folder.chmod(0o755)
-            yield checkout
-        finally:
             remove_tree(folder)
+        finally:
+            os.close(folder_fd)
 
 
 def _write_out(hub: Hub, checkout: Path, tree: str, *, index: Path) -> None:
@@ -87,16 +88,4 @@ def _take_away(checkout: Path, change: TreeChange) -> None:
 def sweep_checkouts(hub: Hub) -> None:
     """Remove the checkouts of merge queues that were killed; those in use are locked."""
     parent = hub.home / GATES_NAME
-    for folder in parent.iterdir() if parent.is_dir() else ():
-        with contextlib.suppress(BlockingIOError, FileNotFoundError), _flocked(folder):
-            remove_tree(folder)
-
-
-@contextlib.contextmanager
-def _flocked(folder: Path) -> Iterator[None]:
-    folder_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(folder_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(folder_fd)
+    sweep_scratch(parent.iterdir() if parent.is_dir() else (), remove_tree)

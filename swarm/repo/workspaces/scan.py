@@ -114,7 +114,7 @@ def read_file(root_fd: int, path: bytes) -> bytes:
 
 def _read_once(root_fd: int, path: bytes) -> bytes | None:
     folder, _, name = path.rpartition(b"/")
-    folder_fd = _open_beneath(root_fd, folder)
+    folder_fd = open_beneath(root_fd, folder)
     try:
         if stat.S_ISLNK(os.stat(name, dir_fd=folder_fd, follow_symlinks=False).st_mode):
             return os.readlink(name, dir_fd=folder_fd)
@@ -182,7 +182,7 @@ def _opened(
         yield None
         return
     try:
-        folder_fd = _open_beneath(base_fd, path)
+        folder_fd = open_beneath(base_fd, path)
     except OSError as error:
         survey.refused[shown_as] = f"cannot be opened: {error.strerror}"
         yield None
@@ -193,7 +193,7 @@ def _opened(
         os.close(folder_fd)
 
 
-def _open_beneath(base_fd: int, path: bytes) -> int:
+def open_beneath(base_fd: int, path: bytes) -> int:
     """Open the folder at `path`, one component at a time, following no link."""
     folder_fd = os.dup(base_fd)
     for name in filter(None, path.split(b"/")):
