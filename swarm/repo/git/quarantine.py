@@ -1,6 +1,8 @@
-"""Objects of a train in memory until it is coupled, then one pack in the hub: files are what landing costs.
+"""Objects of a train apart until it is coupled, then one pack in the hub: synced files are what landing costs.
 
-git calls it a quarantine when a push is received: a folder for new objects, with the repository behind it.
+git calls it a quarantine when a push is received: a folder for new objects, with the repository behind it. It
+lies beside the repository, where no agent reaches: whoever changed an object in it would land what nobody has
+judged.
 """
 
 import os
@@ -14,14 +16,13 @@ from typing import Self
 from swarm.repo.git.command import Git
 from swarm.scratch import make_scratch, sweep_scratch
 
-MEMORY = Path("/dev/shm")  # noqa: S108  # a folder of ours is made in it, with a name that nobody can guess
-_PREFIX = "swarm-objects."
-_ROOM = 1 << 30
-"""Bytes that must be free there: a container has 64 MB by default, and a merged file may be large."""
+_PREFIX = "objects."
+_UNSYNCED = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.fsync", "GIT_CONFIG_VALUE_0": "none"}
+"""Nothing here has to outlive its process: the pack does, and is synced."""
 
 
 class Quarantine:
-    """A folder in memory that new objects of a repository go to. A context manager.
+    """A folder that new objects of a repository go to, unsynced. A context manager.
 
     A process that is killed leaves its folder, which `sweep_quarantines` finds unlocked.
     """
@@ -29,7 +30,7 @@ class Quarantine:
     def __init__(self, repository: Path) -> None:
         self._objects = repository / "objects"
         self._hub = Git.at(repository)
-        self._folder, self._lock = make_scratch(MEMORY, prefix=_PREFIX)
+        self._folder, self._lock = make_scratch(repository.parent, prefix=_PREFIX)
 
     def __enter__(self) -> Self:
         return self
@@ -47,6 +48,7 @@ class Quarantine:
             {
                 "GIT_OBJECT_DIRECTORY": str(self._folder),
                 "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(self._objects),
+                **_UNSYNCED,
             }
         )
 
@@ -76,16 +78,6 @@ class Quarantine:
         return (path for path in self._folder.glob("??/*") if not path.name.startswith("tmp_"))
 
 
-def is_roomy() -> bool:
-    """There is memory to write objects to; else they are written where they belong, one by one."""
-    try:
-        there = os.statvfs(MEMORY)
-    except OSError:
-        return False
-    return os.access(MEMORY, os.W_OK) and there.f_bavail * there.f_frsize >= _ROOM
-
-
-def sweep_quarantines() -> None:
-    """Remove the folders of processes that were killed; those in use are locked."""
-    found = MEMORY.glob(f"{_PREFIX}*") if MEMORY.is_dir() else ()
-    sweep_scratch(found, partial(shutil.rmtree, ignore_errors=True))
+def sweep_quarantines(folder: Path) -> None:
+    """Remove what killed processes left in the folder around a repository; what is in use is locked."""
+    sweep_scratch(folder.glob(f"{_PREFIX}*"), partial(shutil.rmtree, ignore_errors=True))
