@@ -1,4 +1,4 @@
-"""Objects of a train apart until it is coupled, then one pack in the hub: synced files are what landing costs.
+"""Objects of a train apart until it is coupled, then one pack in the hub: synced files are what it costs.
 
 git calls it a quarantine when a push is received: a folder for new objects, with the repository behind it. It
 lies beside the repository, where no agent reaches: whoever changed an object in it would land what nobody has
