@@ -141,6 +141,7 @@ class Supervisor:
                 return self._engine.last_event_id()
             except (StoreUnreachableError, HubUnreachableError) as error:
                 self._log.warning("beginning put off", error=error.message)
+                time.sleep(TICK_S)
         return "0-0"
 
     def _wait(self, last_event: str) -> str:

@@ -12,6 +12,7 @@ from swarm.engine.claims import Failure
 from swarm.models.usage import Usage
 from swarm.observe.wording import is_of_the_merge
 from swarm.plan.model import TaskSpec
+from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.refs import attempt_ref
 from swarm.sandbox.protocol import Sandbox
 from swarm.states import FailureKind, TaskState
@@ -131,6 +132,24 @@ def test_what_goes_wrong_is_charged_to_the_task(rig: Rig, task: TaskSpec, kind: 
     assert outcome(record) == (TaskState.QUEUED, kind, 1)
     assert record.failure_reason == reason
     assert not is_of_the_merge(kind, reason)
+
+
+def test_a_task_whose_hub_is_away_is_given_back(rig: Rig) -> None:
+    """It is away for every task, and says nothing of this one."""
+    run = rig.submit(sh("t", "true"))
+    there = rig.hub
+    rig.hub = Hub(there.path, address=str(rig.home / "nowhere.git"))
+    worker = rig.worker()
+
+    with capture_logs() as said:
+        worker.work_once()
+    away = rig.task(run, "t")
+    rig.hub = there
+    rig.worker().work_once()
+
+    assert (away.state, away.failures, away.setbacks, away.crashes) == (TaskState.QUEUED, 0, 0, 0)
+    assert any("nowhere.git" in str(line.get("error")) for line in said)
+    assert rig.task(run, "t").state is TaskState.DONE
 
 
 KILLS_ITS_HOST = ("sh", "-c", "sleep 0.2; kill -9 $PPID; sleep 60")
