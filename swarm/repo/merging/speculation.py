@@ -89,6 +89,8 @@ class Speculation:
 
     def _judge(self, train: tuple[MergeTicket, ...], head: str, most: int) -> None:
         waiting = self._engine.next_attempts(train, most=most)
+        if waiting:  # handed in meanwhile, by other hosts perhaps
+            self._hub.mirror_run(waiting[0].run, waiting[0].branch)
         with Workbench(self._hub.path) as bench:
             cars = Coupler(bench, self._guard).couple(waiting, head).cars
         if not cars or self._has_ended():
