@@ -29,4 +29,4 @@ def open_hub_for(settings: Settings, run: str, branch: str) -> Hub:
 def _address(settings: Settings) -> str:
     """As git needs it: a path counts from the repository's top, wherever the command was given."""
     is_path = ":" not in settings.hub.partition("/")[0]
-    return str(Path(settings.root, settings.hub).absolute()) if settings.hub and is_path else settings.hub
+    return str(Path(settings.root, settings.hub).resolve()) if settings.hub and is_path else settings.hub

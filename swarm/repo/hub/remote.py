@@ -33,6 +33,10 @@ _PUSH = ("push", "--atomic", "--porcelain", "--no-verify", "--no-follow-tags")
 _REJECTED = 1
 """How `git push` ends when the server answered, and took nothing."""
 
+_GENERAL = ("Please make sure you have the correct access rights", "and the repository exists.")
+MOST_LINES = 3
+"""Of what git says, in an error: a server may greet with pages."""
+
 _HELPER = re.compile(r"\w+::")
 """`ext::` and the like: git would run a program of that name."""
 
@@ -120,7 +124,8 @@ class Remote:
         return Answer(answer.exit_code, answer.stdout, self._masked_bytes(answer))
 
     def _away(self, answer: Answer) -> HubUnreachableError:
-        said = self._masked(answer.stderr.decode("utf-8", "replace")).strip()
+        lines = self._masked(answer.stderr.decode("utf-8", "replace")).strip().splitlines()
+        said = "; ".join([line.strip() for line in lines if line and line not in _GENERAL][:MOST_LINES])
         kind = HubRefusedError if any(words in said.lower() for words in _REFUSALS) else HubUnreachableError
         return kind(f"hub {self}: {said or f'git ended with exit code {answer.exit_code}'}")
 
