@@ -8,7 +8,7 @@ import pytest
 from merge_board import Board, task, write
 
 from swarm.engine.engine import Engine
-from swarm.errors import ConfigError, HubRefusedError, HubUnreachableError
+from swarm.errors import ConfigError, HubRefusedError, HubUnreachableError, RepositoryError
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.refs import RefChange, base_ref, branch_ref, task_ref
 from swarm.repo.hub.remote import Remote
@@ -98,6 +98,23 @@ def test_a_host_without_the_commit_to_begin_at_gets_it(board: Board, there: Hub)
     there.mirror_task(board.run, "t", base=base, branch=board.branch)
 
     assert there.resolve(f"{base}^{{tree}}") == board.hub.resolve(f"{base}^{{tree}}")
+
+
+def test_a_shallow_clone_cannot_share_what_it_lacks(here: Hub, user: UserRepository, tmp_path: Path) -> None:
+    """It is said in a person's words; a server that has the history takes it."""
+    user.commit({"x": "y"})
+    clone = tmp_path / "clone"
+    user.git("clone", "-q", "--depth=1", f"file://{user.path}", str(clone))
+    shallow = Hub.open_or_create(tmp_path / "shallow" / "repo.git", address=str(here.remote))
+    commit = shallow.import_base(clone)
+
+    with pytest.raises(RepositoryError, match="shallow clone lacks") as refused:
+        shallow.share_base(commit)
+    here.import_base(user.path)
+    here.share_base(commit)
+    shallow.share_base(shallow.import_base(clone))
+
+    assert "--unshallow" in refused.value.help
 
 
 def test_a_commit_that_the_server_does_not_have_is_missed_by_name(there: Hub) -> None:

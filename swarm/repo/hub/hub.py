@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from swarm.errors import HubUnreachableError
-from swarm.repo.git.command import FETCH_ONLY, Git
+from swarm.errors import HubUnreachableError, RepositoryError
+from swarm.repo.git.command import FETCH_ONLY, Git, GitError
 from swarm.repo.git.trailers import Landed, parse_landed
 from swarm.repo.hub.making import make_hub
 from swarm.repo.hub.refs import (
@@ -86,11 +86,20 @@ class Hub:
         """See that other hosts can begin at an imported commit: they know no user's repository.
 
         Raises:
-            GitError: the git server did not take it, as when the user's clone is a shallow one.
+            RepositoryError: the user's clone is shallow, and the git server lacks what that lacks.
+            GitError: the server did not take it for another reason.
             HubUnreachableError: it could not be asked.
         """
         with self.writing_refs() as writer:
-            writer.share(base_ref(commit))
+            try:
+                writer.share(base_ref(commit))
+            except GitError as error:
+                if "shallow" not in error.stderr:
+                    raise
+                raise RepositoryError(
+                    f"hub {self.remote} does not have the history that this shallow clone lacks",
+                    hint="run `git fetch --unshallow`, or name a hub that has it",
+                ) from error
 
     def start_branch(self, branch: str, commit: str) -> str:
         """Make the integration branch begin at `commit`, unless it exists already; return its tip."""
