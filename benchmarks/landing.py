@@ -56,6 +56,17 @@ class Landed:
         return self.outcomes.get(Outcome.LANDED, 0) / self.wall_s
 
 
+@dataclass(frozen=True)
+class Case:
+    """What is measured: with which gate, in trains how long, on which hub."""
+
+    gate_s: float | None = None  # None: no gate
+    has_bad: bool = False
+    most: int = MOST
+    fsync: bool = True
+    is_shared: bool = False  # the hub is a repository that hosts share, by its path
+
+
 def stream(files: int, attempts: int, bad: set[int], gate: str) -> Iterator[bytes]:
     """A base commit of so many files, and the attempts upon it, as `git fast-import` reads them."""
 
@@ -104,11 +115,16 @@ def hand_in_all(engine: Engine, hub: Hub, attempts: int) -> str:
     return run
 
 
-def land(folder: Path, attempts: int, files: int, bad: int, *, gate: str, most: int, fsync: bool) -> Landed:
+def land(folder: Path, attempts: int, bad: int, case: Case, *, files: int) -> Landed:
     """One merge queue, from the first ticket until nothing waits."""
     chosen = set(random.Random(7).sample(range(attempts), bad))  # a draw, not a secret
-    hub = Hub.open_or_create(folder / ".swarm" / "repo.git")
-    if not fsync:
+    address = ""
+    if case.is_shared:
+        address = str(folder / "server.git")
+        Git().run("init", "--quiet", "--bare", address)
+    hub = Hub.open_or_create(folder / ".swarm" / "repo.git", address=address)
+    gate, most = "" if case.gate_s is None else GATE.format(seconds=case.gate_s), case.most
+    if not case.fsync:
         hub.git.run("config", "core.fsync", "none")
     Git.at(hub.path).feed("fast-import", "--quiet", stdin=stream(files, attempts, chosen, gate))
     found = Landed(attempts, most)
@@ -130,24 +146,22 @@ def land(folder: Path, attempts: int, files: int, bad: int, *, gate: str, most: 
     return found
 
 
-def measured(
-    args: argparse.Namespace, bad: int, *, seconds: float | None, most: int, fsync: bool
-) -> dict[str, object]:
+def measured(args: argparse.Namespace, case: Case) -> dict[str, object]:
     """One case, the median of its repetitions by landings a second."""
     runs = []
-    gate = "" if seconds is None else GATE.format(seconds=seconds)
-    attempts = args.attempts if most > 1 else args.alone
+    attempts = args.attempts if case.most > 1 else args.alone
+    bad = args.bad if case.has_bad else 0
     for _ in range(args.reps):
         with tempfile.TemporaryDirectory() as folder:
             bad_here = min(bad, attempts * bad // args.attempts)
-            runs.append(land(Path(folder), attempts, args.files, bad_here, gate=gate, most=most, fsync=fsync))
+            runs.append(land(Path(folder), attempts, bad_here, case, files=args.files))
     runs.sort(key=lambda one: one.landings_per_s)
     middle = runs[len(runs) // 2]
-    oracle = math.ceil((attempts - len(middle.guilty)) / most) + len(middle.guilty)
+    oracle = math.ceil((attempts - len(middle.guilty)) / case.most) + len(middle.guilty)
     return {
         **asdict(middle),
         "landings_per_s": round(statistics.median(one.landings_per_s for one in runs), 1),
-        "gate_s": round(middle.gate_runs * (seconds or 0), 1),
+        "gate_s": round(middle.gate_runs * (case.gate_s or 0), 1),
         "oracle_runs": oracle,
         "runs_over_oracle": round(middle.gate_runs / oracle, 2),
     }
@@ -164,18 +178,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     cases = {
-        "no_gate": (0, None, MOST, True),
-        "no_gate_unsynced": (0, None, MOST, False),
-        "no_gate_alone": (0, None, 1, True),
-        "gate_1s": (0, 1, MOST, True),
-        "gate_1s_bad": (args.bad, 1, MOST, True),
-        "gate_1s_alone": (args.bad, 1, 1, True),
+        "no_gate": Case(),
+        "no_gate_unsynced": Case(fsync=False),
+        "no_gate_alone": Case(most=1),
+        "no_gate_shared": Case(is_shared=True),
+        "gate_1s": Case(gate_s=1),
+        "gate_1s_bad": Case(gate_s=1, has_bad=True),
+        "gate_1s_alone": Case(gate_s=1, has_bad=True, most=1),
     }
     chosen = args.only.split(",") if args.only else list(cases)
     results = {}
     for name in chosen:
-        bad, seconds, most, fsync = cases[name]
-        results[name] = measured(args, bad, seconds=seconds, most=most, fsync=fsync)
+        results[name] = measured(args, cases[name])
         print(json.dumps({name: results[name]}), file=sys.stderr)
     text = json.dumps(results, indent=2)
     print(text)

@@ -27,6 +27,9 @@ from swarm.repo.hub.remote import Remote
 from swarm.repo.hub.user_repository import Published, commit_of, publish_branch
 from swarm.repo.hub.writing import PATIENCE_S, RefWriter, apply_all, refused, writing_refs
 
+REFS_A_CALL = 500
+"""A push names them on its command line."""
+
 
 @dataclass(frozen=True)
 class AttemptRef:
@@ -254,9 +257,11 @@ class Hub:
         return self.git.run("hash-object", "-w", "--stdin", stdin=text.encode()).decode().strip()
 
     def create_refs(self, refs: dict[str, str]) -> None:
-        """Create refs, or move existing ones: name -> object id."""
+        """Create refs, or move existing ones: name -> object id; some hundreds of them at once."""
+        changes = [RefChange("update", ref, new=target) for ref, target in refs.items()]
         with self.writing_refs() as writer:
-            apply_all(writer, [RefChange("update", ref, new=target) for ref, target in refs.items()])
+            for start in range(0, len(changes), REFS_A_CALL):
+                apply_all(writer, changes[start : start + REFS_A_CALL])
 
     def reject_attempts(self, run: str, task: str, *, upto: int) -> None:
         """Keep attempts up to a number for people to look at; `find_attempt` finds them never again."""
