@@ -15,7 +15,7 @@ from typing import IO, Self
 from swarm.repo.git.command import Git, GitError
 from swarm.repo.git.conversation import Conversation
 from swarm.repo.git.merge import MERGE_OPTIONS, Conflict, Merged, merge_trees
-from swarm.repo.git.quarantine import Quarantine
+from swarm.repo.git.quarantine import MEMORY, Quarantine
 from swarm.repo.git.tree import DIFF_OPTIONS, TreeChange, decode_change
 
 _IDENTITY = "swarm <swarm@localhost>"
@@ -28,12 +28,12 @@ class Workbench:
 
     Args:
         repository: the git folder.
-        apart: what is written is nobody else's before `keep`; for many objects that is far quicker.
+        in_memory: what is written is nobody else's before `keep`; for many objects that is far quicker.
     """
 
-    def __init__(self, repository: Path, *, apart: bool = False) -> None:
+    def __init__(self, repository: Path, *, in_memory: bool = False) -> None:
         self._kept = ExitStack()
-        self._quarantine = self._kept.enter_context(Quarantine(repository)) if apart else None
+        self._quarantine = self._kept.enter_context(Quarantine(repository)) if in_memory else None
         self._git = self._quarantine.git if self._quarantine else Git.at(repository)
         self._talks: dict[str, Conversation] = {}
         self._trees: dict[str, str] = {}  # commit -> tree
@@ -127,10 +127,11 @@ class Workbench:
     def _sheet(self) -> IO[bytes]:
         """The one file that every commit is written on: making a file takes longer than all else here.
 
-        It has no name: nobody else can write to it, and nothing is left of it by whoever is killed.
+        It has no name: agents may write to what is in memory, and nothing is left of it by whoever is killed.
         """
         if self._paper is None:
-            paper = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the rest
+            folder = MEMORY if self._quarantine else None
+            paper = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # closed with the rest
             self._paper = self._kept.enter_context(paper)
         return self._paper
 

@@ -90,7 +90,7 @@ class MergeQueue:
         Returns the branches that nothing may land on until a person has looked, each with the reason.
         """
         sweep_checkouts(self._hub)
-        sweep_quarantines(self._hub.home)
+        sweep_quarantines()
         self._cache.prune()
         return self._reconciler.reconcile_all()
 

@@ -13,6 +13,7 @@ from swarm.errors import StaleTokenError
 from swarm.repo.gates.cache import GateCache
 from swarm.repo.gates.gate import GateReport
 from swarm.repo.gates.guarded import load_guarded
+from swarm.repo.git.quarantine import is_roomy
 from swarm.repo.git.workbench import Workbench
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.refs import RefChange, branch_ref, fence_ref, task_ref
@@ -127,8 +128,8 @@ class Merging:
             self._ahead.begin(settled, train.head, most=most)
 
     def _bench(self, tickets: Sequence[MergeTicket]) -> Workbench:
-        """Apart, if the train is so long that one pack is less work than a file for each object."""
-        return Workbench(self._hub.path, apart=len(tickets) >= _LONG)
+        """In memory, if the train is so long that one pack is less work than a file for each object."""
+        return Workbench(self._hub.path, in_memory=len(tickets) >= _LONG and is_roomy())
 
     def _lost(self, verdict: Verdict) -> tuple[MergeTicket, ...]:
         """F5: keep the slot for another term, and name those that were cancelled or taken away meanwhile."""
