@@ -77,7 +77,7 @@ class Output:
             self._decoder.reset()
             self._emit(f"\n[swarm: bytes of output left out here: {self._left_out_bytes}]\n")
         for start in range(0, len(self._end), READ_BYTES):
-            self._pass_on(self._end[start : start + READ_BYTES])
+            self._pass_on(bytes(self._end[start : start + READ_BYTES]))
 
     def _pass_on(self, chunk: bytes) -> None:
         if text := self._decoder.decode(chunk):
