@@ -14,7 +14,8 @@ from pathlib import Path
 
 from swarm.errors import SwarmError
 from swarm.fleet.launch import open_launcher
-from swarm.observe.wording import printable
+from swarm.observe.wording import plural, printable
+from swarm.plan.model import TaskSpec
 from swarm.repo.gates.definitions import load_gates
 from swarm.repo.gates.gate import Gate, GateReport, GateResult
 from swarm.repo.gates.ground import Ground
@@ -59,6 +60,21 @@ def run_on(
     log.parent.mkdir(parents=True, exist_ok=True)
     labels = {"swarm.attempt": f"base/{commit}"}
     return run_gates(gates, Ground(hub, commit, against or commit, launcher, labels, log))
+
+
+def unjudged_note(settings: Settings, commit: str, tasks: Sequence[TaskSpec]) -> str:
+    """What a person should read where nothing at all decides over what lands; empty where something does.
+
+    Raises:
+        ConfigError: a gate of the commit is malformed.
+    """
+    unjudged = sum(not task.acceptance for task in tasks)
+    if not unjudged or any(gate.required for gate in load_gates(open_hub(settings), commit)):
+        return ""
+    return (
+        f"warning: no gate is required at {commit[:12]}, and {unjudged} of {plural(len(tasks), 'task')}"
+        " named no acceptance command: that work lands unjudged; `swarm init` writes gates"
+    )
 
 
 def red_note(red: GateResult, commit: str) -> str:

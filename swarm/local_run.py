@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from swarm.archive.archiver import Archiver
-from swarm.base_check import BaseCheck, red_on_base
+from swarm.base_check import BaseCheck, red_on_base, unjudged_note
 from swarm.driving import Driven, drive, refuse_loading
 from swarm.engine.connect import engine_for
 from swarm.engine.engine import Engine
@@ -34,6 +34,7 @@ from swarm.plan.document import dump_plan
 from swarm.plan.model import Plan, TaskSpec, with_reviews
 from swarm.repo.changed import touched_paths
 from swarm.repo.gates.definitions import load_gates
+from swarm.repo.gates.guarded import load_guarded
 from swarm.repo.hub.opening import open_hub, open_hub_for
 from swarm.repo.hub.user_repository import commit_of, repository_identity
 from swarm.repo.merging.reconcile import Reconciler
@@ -103,6 +104,8 @@ class LocalRun:
         self._tell(f"run {run}  branch {record.branch}  base {record.base[:12]}")
         if record.state.is_terminal:
             self._tell(ended_before(record))
+        elif note := unjudged_note(self._settings, record.base, plan.tasks):
+            self._tell(note)
         # On the base that it has: HEAD may have moved since.
         self._store_again = partial(
             self._engine.submit,
@@ -265,7 +268,7 @@ def submit_plan(
 
     Raises:
         RepositoryError: there is no commit to start from.
-        ConfigError: a gate in its swarm.toml, or the limits in this one, are malformed.
+        ConfigError: a gate or the guard in its swarm.toml, or the limits in this one, are malformed.
         HubUnreachableError: the git server that hosts share could not be asked.
         StorePutDownError: a person has stopped the embedded server meanwhile.
     """
@@ -273,6 +276,7 @@ def submit_plan(
     hub = open_hub(settings)
     base = hub.import_base(settings.root)
     load_gates(hub, base)
+    load_guarded(hub, base)
     hub.share_base(base)
     limits = load_limits(settings.root)
     identity = repository_identity(settings.root)

@@ -10,7 +10,7 @@ import alone takes longer.
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from swarm.checkout import find_main_worktree, find_root
 from swarm.errors import ConfigError
+from swarm.tables import settings_in
 
 CONFIG_NAME = "swarm.toml"
 HOME_NAME = ".swarm"
@@ -130,6 +131,7 @@ SECRET = frozenset({"anthropic_api_key", "anthropic_auth_token"})
 """Settings whose value is never shown, and never read from a file in the repository."""
 
 _NOT_SETTABLE = frozenset({"root", "sources"})
+_LEAST = {"train": 1}
 _CHOICES = {"isolation": ("process", "docker"), "scope": ("widen", "strict")}
 
 
@@ -141,7 +143,7 @@ def load_settings(start: Path, flags: Mapping[str, object] | None = None) -> Set
         flags: values given on the command line; None values are ignored.
 
     Raises:
-        ConfigError: a file cannot be read, or a value has the wrong type; names where it came from.
+        ConfigError: a file cannot be read, a value has the wrong type, or nobody reads a name; says which.
     """
     root = find_root(start)
     layers = [
@@ -156,11 +158,8 @@ def load_settings(start: Path, flags: Mapping[str, object] | None = None) -> Set
     sources: dict[str, str] = {}
     known = {f.name: f for f in fields(Settings) if f.name not in _NOT_SETTABLE}
     for source, layer in layers:
-        for name, raw in layer.items():
-            if name not in known:
-                if isinstance(raw, dict):  # tables such as [gate.tests] belong to other readers
-                    continue
-                raise ConfigError(f"{source}: unknown setting {name!r}", hint=_nearest(name, known))
+        found = settings_in(layer, source, known, may_have_tables=source == CONFIG_NAME)
+        for name, raw in found.items():
             values[name] = _convert(name, known[name].type, raw, source)
             sources[name] = source
     values["home"] = (root / values["home"]).absolute()
@@ -263,14 +262,6 @@ def _table(document: dict[str, Any], *names: str) -> dict[str, Any]:
     return document
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415  # only a mistake pays for it
-
-    near = get_close_matches(name, known, n=1)
-    listed = "`swarm config show` lists every setting"
-    return f"did you mean {near[0]!r}? {listed}" if near else listed
-
-
 def _convert(name: str, kind: object, raw: object, source: str) -> object:
     """Turn a value from a file, the environment or a flag into the field's type."""
     if name in SECRET and source in {CONFIG_NAME, "pyproject.toml"}:
@@ -285,8 +276,8 @@ def _convert(name: str, kind: object, raw: object, source: str) -> object:
         raise ConfigError(f"{source}: {name} must be of type {wanted}, got {got}")
     if name in _CHOICES and value not in _CHOICES[name]:
         raise ConfigError(f"{source}: {name} must be one of {', '.join(_CHOICES[name])}, got {value!r}")
-    if isinstance(value, int | float) and not 0 <= value < math.inf:
-        raise ConfigError(f"{source}: {name} must be a number from 0 up, got {raw!r}")
+    if isinstance(value, int | float) and not _LEAST.get(name, 0) <= value < math.inf:
+        raise ConfigError(f"{source}: {name} must be a number from {_LEAST.get(name, 0)} up, got {raw!r}")
     if name == "project" and not _PROJECT_NAME.fullmatch(str(value)):
         raise ConfigError(
             f"{source}: project must be letters, digits, '.', '_' or '-' (at most 64), got {raw!r}"

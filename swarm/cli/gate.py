@@ -1,13 +1,14 @@
 """`swarm gate list` and `run`: what judges attempts, and how it judges a commit."""
 
-import shlex
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from swarm.cli.context import Context, pass_context
+from swarm.cli.judging import judge_aloud, what_it_does
 from swarm.cli.output import emit, json_option, say, table
+from swarm.cli.unwinding import unwound_by_signals
 from swarm.errors import UsageError
 from swarm.observe.wording import duration, printable
 
@@ -59,16 +60,13 @@ def run_gates(context: Context, names: tuple[str, ...], revision: str, against: 
     commit, gates = _gates_of(settings, revision)
     chosen = _choose(gates, names)
     base = _imported(settings, against) if against else _parent_of(settings, commit)
-    from swarm.base_check import run_on
-    from swarm.fleet.launch import open_launcher
+    from swarm.repo.hub.opening import open_hub
+    from swarm.repo.workspaces.checkout import sweep_checkouts
 
-    launcher, log = open_launcher(settings), settings.home / "logs" / "gate.log"
-    log.unlink(missing_ok=True)
-    results: list[GateResult] = []
-    for one in chosen:
-        say(f"{one.name}: {_what(one)}")
-        results += run_on(settings, commit, [one], launcher, log=log, against=base).results
-        say(_verdict(results[-1]))
+    log = settings.home / "logs" / "gate.log"
+    with unwound_by_signals():
+        sweep_checkouts(open_hub(settings))
+        results = judge_aloud(settings, commit, chosen, log=log, against=base, tell=say, goes_on=True)
     passed = all(one.passed for one in results if one.required)
     data = {
         "commit": commit,
@@ -143,7 +141,7 @@ def _listed(commit: str, gates: "tuple[Gate, ...]") -> str:
             one.name,
             _judges(one),
             duration(one.timeout_s),
-            _what(one),
+            what_it_does(one),
         ]
         for one in gates
     ]
@@ -154,24 +152,6 @@ def _judges(one: "Gate") -> str:
     """What a red one means, and how many trains it sees."""
     share = "" if one.sample >= 1 else f", {one.sample:.0%} of trains"
     return ("required" if one.required else "advisory") + share
-
-
-def _what(one: "Gate") -> str:
-    """The command, and what its kind does besides."""
-    command = printable(shlex.join(one.command))
-    more = {
-        "tests": "affected tests first" if one.affected else "",
-        "conflicts": "no conflict's markers in what changed",
-        "security": "no new secrets" + (", no new findings" if one.command else ""),
-        "performance": f"at most {one.threshold:.0%} slower than the base, {one.runs} pairs of runs",
-    }.get(one.kind.value, "")
-    return "; ".join(filter(None, [command, more]))
-
-
-def _verdict(result: "GateResult") -> str:
-    told = f"{result.name}: green" if result.passed else str(result)
-    told += "" if result.required else " (advisory)"
-    return click.style(f"{told}, after {duration(result.duration_s)}", fg="green" if result.passed else "red")
 
 
 def _told(results: "list[GateResult]", *, log: str) -> str:

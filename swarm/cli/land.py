@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING
 import click
 
 from swarm.cli.context import Context, find_run, pass_context, run_argument
-from swarm.cli.output import emit, json_option
+from swarm.cli.judging import judge_aloud
+from swarm.cli.output import emit, json_option, say
+from swarm.cli.unwinding import unwound_by_signals
 from swarm.errors import RefusedError
+from swarm.observe.wording import plural
 
 if TYPE_CHECKING:
     from swarm.observe.report_data import Report
-    from swarm.repo.gates.gate import GateReport
 
 _TOLD = {
     "created": "{into} now exists, at {commit}",
@@ -30,8 +32,8 @@ _TOLD = {
 def land(context: Context, run: str, into: str, squash: bool, as_json: bool) -> None:
     """Bring what a run has landed into a branch of yours: fast-forwarded, else merged.
 
-    A merge lands only if the gates are green on it. A branch that is checked out is left alone: no file,
-    index or HEAD of yours is ever changed.
+    A merge lands only if all gates of your branch are green on it, those that are sampled among them. A
+    branch that is checked out is left alone: no file, index or HEAD of yours is ever changed.
     """
     settings, reads = context.settings(), context.reads()
     record = reads.run(find_run(reads, run))
@@ -40,34 +42,44 @@ def land(context: Context, run: str, into: str, squash: bool, as_json: bool) -> 
             f"run {record.run!r} is {record.state.value}: more is to land",
             hint=f"`swarm wait {record.run}` blocks until it ends",
         )
-    from swarm.base_check import run_on
     from swarm.engine.snapshot import take_snapshot
-    from swarm.fleet.launch import open_launcher
     from swarm.observe.report import build_report
     from swarm.repo.delivery import deliver
     from swarm.repo.gates.definitions import load_gates
+    from swarm.repo.gates.gate import GateReport
     from swarm.repo.hub.opening import open_hub_for
+    from swarm.repo.workspaces.checkout import sweep_checkouts
 
     message = _message(build_report(take_snapshot(reads, record.run))) if squash else ""
     hub = open_hub_for(settings, record.run, record.branch)
     log = settings.home / "logs" / "land.gate.log"
+    tell = _say_nothing if as_json else say
 
-    def judge(commit: str, defined_in: str) -> "GateReport":
+    def judge(commit: str, defined_in: str) -> GateReport:
         gates = load_gates(hub, defined_in)
-        return run_on(settings, commit, gates, open_launcher(settings), log=log, against=defined_in)
+        tell(f"judging {record.branch} merged into {into}, as {commit[:12]}; {plural(len(gates), 'gate')}")
+        judged = judge_aloud(settings, commit, gates, log=log, against=defined_in, tell=tell, goes_on=False)
+        return GateReport(tuple(judged))
 
-    delivered = deliver(
-        hub, settings.root, record.branch, into, base=record.base, judge=judge, squash=message
-    )
+    with unwound_by_signals():
+        sweep_checkouts(hub)
+        delivered = deliver(
+            hub, settings.root, record.branch, into, base=record.base, judge=judge, squash=message, log=log
+        )
     data = {
         "run": record.run,
         "branch": record.branch,
-        "into": into,
+        "into": delivered.into,
         "how": delivered.how.value,
         "commit": delivered.commit,
     }
-    shown = {"branch": record.branch, "into": into, "commit": delivered.commit[:12]}
+    shown = {"branch": record.branch, "into": delivered.into, "commit": delivered.commit[:12]}
     emit(data, as_json, lambda: _TOLD[delivered.how].format(**shown))
+
+
+def _say_nothing(text: str) -> None:
+    """A program does not look on."""
+    del text
 
 
 def _message(report: "Report") -> str:

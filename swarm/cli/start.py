@@ -27,6 +27,8 @@ def init(context: Context, force: bool, as_json: bool) -> None:
         raise RefusedError(f"{path} exists", hint="edit it, or replace it with --force")
     text, gate = starter_config(settings.root)
     path.write_text(text, encoding="utf-8")
+    if not gate:
+        say("warning: no tests were recognised here; put the command that runs yours into [gate.tests]")
     emit(
         {"path": str(path), "gate": gate},
         as_json,

@@ -43,6 +43,7 @@ def deliver(
     base: str,
     judge: Callable[[str, str], GateReport],
     squash: str = "",
+    log: Path | None = None,
 ) -> Delivered:
     """Bring an integration branch into a branch of the user's, which is created where it does not exist.
 
@@ -50,20 +51,23 @@ def deliver(
         hub: where the integration branch is.
         user_repository: only the one branch of it is written; HEAD, index and files stay as they are.
         branch: the integration branch.
-        into: the user's.
+        into: the user's, by its short name or after `refs/heads/`.
         base: the commit that the integration branch began with.
         judge: runs on a commit of the hub, named first, the gates that another one defines: on a merge, which
             nothing has judged yet, those of the user's branch, which no task can have weakened.
         squash: the message of one commit that is all of it; empty: a commit a task, as they landed.
+        log: where the reader of a refusal finds what the gates printed.
 
     Raises:
         UsageError: `into` is no name for a branch, or nothing has landed.
-        RefusedError: it is checked out, its commits conflict with what landed, or the gates are red on both.
+        RefusedError: it is checked out, its commits conflict with what landed, or the gates are red on both;
+            or somebody has moved it meanwhile.
     """
+    into = into.removeprefix(branch_ref(""))
     user, tip = Git.around(user_repository), _tip_of_ours(hub, branch)
     current = _tip_of_theirs(user, user_repository, branch, into)
     if not current and (not squash or tip == base):
-        return _move(user, hub, into, tip, How.CREATED)
+        return _move(user, hub, branch, Delivered(into, How.CREATED, tip), was=current)
     if current:
         hub.import_base(user_repository, current)
     onto = current or base
@@ -71,13 +75,14 @@ def deliver(
         return Delivered(into, How.UP_TO_DATE, onto)
     is_ahead = is_ancestor(hub.git, onto, tip)
     if is_ahead and not squash:
-        return _move(user, hub, into, tip, How.ADVANCED)
+        return _move(user, hub, branch, Delivered(into, How.ADVANCED, tip), was=current)
     made = _merge(hub, branch, into, onto, tip, squash=squash)
     if made is None:
         return Delivered(into, How.UP_TO_DATE, onto)
     if not is_ahead:  # else the gates have passed on these very files
-        _refuse_red(judge(made, onto), into)
-    return _move(user, hub, into, made, How.SQUASHED if squash else How.MERGED)
+        _refuse_red(judge(made, onto), into, log)
+    how = How.SQUASHED if squash else How.MERGED
+    return _move(user, hub, branch, Delivered(into, how, made), was=current)
 
 
 def _tip_of_ours(hub: Hub, branch: str) -> str:
@@ -97,13 +102,23 @@ def _tip_of_theirs(user: Git, user_repository: Path, branch: str, into: str) -> 
     named = Git().ask("check-ref-format", "--branch", into)
     if not named.succeeded or named.stdout.rstrip(b"\n") != into.encode():  # `@{-1}` stands for another
         raise UsageError(f"{into!r} is no name for a branch", hint="name it as `git branch` would")
+    if into.startswith("refs/"):
+        raise UsageError(f"{into!r} is no branch", hint="name one: release, or refs/heads/release")
     if into in _checked_out(user):
-        raise RefusedError(
-            f"branch {into!r} is checked out: swarm changes nobody's files",
-            hint=f"`git merge {branch}` there, or switch to another branch first",
-        )
-    is_there = user.ask("rev-parse", "--verify", "--quiet", branch_ref(into)).succeeded
-    return commit_of(user_repository, branch_ref(into)) if is_there else ""
+        raise _is_checked_out(into, branch)
+    return commit_of(user_repository, branch_ref(into)) if _tip_in(user, into) else ""
+
+
+def _tip_in(user: Git, branch: str) -> str:
+    """Empty when there is no such branch."""
+    return user.ask("rev-parse", "--verify", "--quiet", branch_ref(branch)).stdout.decode().strip()
+
+
+def _is_checked_out(into: str, branch: str) -> RefusedError:
+    return RefusedError(
+        f"branch {into!r} is checked out: swarm changes nobody's files",
+        hint=f"`git merge {branch}` there, or switch to another branch first",
+    )
 
 
 def _merge(hub: Hub, branch: str, into: str, current: str, tip: str, *, squash: str) -> str | None:
@@ -125,19 +140,28 @@ def _merge(hub: Hub, branch: str, into: str, current: str, tip: str, *, squash: 
         return bench.commit(merged.tree, current, message.encode(), and_of=tip)
 
 
-def _refuse_red(report: GateReport, into: str) -> None:
+def _refuse_red(report: GateReport, into: str, log: Path | None) -> None:
     if report.failure:
+        printed = f"what the gates printed is in {log}; " if log else ""
         raise RefusedError(
             f"merged into {into!r} the gates are red: {report.failure}",
-            hint=f"rebase {into!r}, or run the plan again from it",
+            hint=f"{printed}rebase {into!r}, or run the plan again from it",
         )
 
 
-def _move(user: Git, hub: Hub, into: str, commit: str, how: How) -> Delivered:
+def _move(user: Git, hub: Hub, branch: str, delivered: Delivered, *, was: str) -> Delivered:
+    """Bring the branch there from where it was; a person may have taken it up or moved it meanwhile."""
+    into, commit = delivered.into, delivered.commit
     answer = fetch_into(user, hub.path, commit, into)
+    if b"refusing to fetch into" in answer.stderr:
+        raise _is_checked_out(into, branch)
+    if not answer.succeeded and _tip_in(user, into) != was:
+        raise RefusedError(
+            f"branch {into!r} has got other commits meanwhile", hint="land again: both are merged and judged"
+        )
     if not answer.succeeded:
         raise GitError(["git", "fetch", str(hub.path), into], answer.exit_code, answer.stderr)
-    return Delivered(into, how, commit)
+    return delivered
 
 
 def _checked_out(user: Git) -> set[str]:

@@ -43,13 +43,18 @@ class Command:
 
 
 class Output:
-    """Passes output on as text up to a cap, and always remembers the tail."""
+    """Passes output on as text up to a cap, the beginning as it comes and as much of the end by `finish`.
+
+    What lies between is left out. The tail is always remembered.
+    """
 
     def __init__(self, emit: Callable[[str], None], *, cap_bytes: int = MAX_OUTPUT_BYTES) -> None:
         self._emit = emit
-        self._cap_bytes = cap_bytes
-        self._left_bytes = cap_bytes
+        self._end_bytes = min(cap_bytes // 2, MAX_OUTPUT_BYTES)  # in memory until then
+        self._left_bytes = cap_bytes - self._end_bytes  # of the beginning
+        self._left_out_bytes = 0
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._end = bytearray()
         self._tail = bytearray()
         self.total_bytes = 0
 
@@ -58,14 +63,25 @@ class Output:
         self.total_bytes += len(chunk)
         self._tail += chunk
         del self._tail[:-TAIL_BYTES]
-        if self._left_bytes <= 0:
-            return
-        text = self._decoder.decode(chunk[: self._left_bytes])
-        self._left_bytes -= len(chunk)
-        if text:
+        first, more = chunk[: self._left_bytes], chunk[self._left_bytes :]
+        self._left_bytes -= len(first)
+        self._pass_on(first)
+        self._end += more
+        beyond = max(0, len(self._end) - self._end_bytes)
+        del self._end[:beyond]
+        self._left_out_bytes += beyond
+
+    def finish(self) -> None:
+        """Pass on the end, once nothing more comes: where a suite of tests says what has failed."""
+        if self._left_out_bytes:
+            self._decoder.reset()
+            self._emit(f"\n[swarm: bytes of output left out here: {self._left_out_bytes}]\n")
+        for start in range(0, len(self._end), READ_BYTES):
+            self._pass_on(bytes(self._end[start : start + READ_BYTES]))
+
+    def _pass_on(self, chunk: bytes) -> None:
+        if text := self._decoder.decode(chunk):
             self._emit(text)
-        if self._left_bytes <= 0:
-            self._emit(f"\n[swarm: output beyond {self._cap_bytes} bytes is dropped]\n")
 
     @property
     def tail(self) -> str:
@@ -102,6 +118,7 @@ def run_command(
         end_descendants()
         if process.stdout is not None:
             process.stdout.close()
+    output.finish()
     return Finished(
         exit_code=process.returncode,
         output=output.tail,

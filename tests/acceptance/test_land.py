@@ -37,3 +37,45 @@ def test_a_run_that_goes_on_is_not_landed_in_part(swarm: Swarm) -> None:
     refused = swarm.json("land", "latest", "--into", "release", expect=6)
 
     assert "more is to land" in str(refused["error"])
+
+
+STRICT = """
+[gate.seldom]
+command = ["sh", "-c", "echo looked"]
+sample = 0.001
+
+[gate.refuses]
+command = ["sh", "-c", "echo not this; exit 4"]
+
+[gate.never]
+command = ["true"]
+"""
+
+
+def test_who_lands_sees_the_gates_run_and_is_told_where_red_ones_left_their_words(swarm: Swarm) -> None:
+    """They are those of the branch, all of them, and may take minutes; a program hears of the end alone."""
+    swarm.json("run", swarm.plan([write_task("one")]), "-y")
+    swarm.git("checkout", "-q", "-b", "release")
+    config = swarm.root / "swarm.toml"
+    before = config.read_text(encoding="utf-8")
+    config.write_text(before + STRICT, encoding="utf-8")
+    swarm.git("commit", "-q", "-a", "-m", "by a person")
+    swarm.git("checkout", "-q", "main")
+
+    refused = swarm.call("land", "latest", "--into", "release")
+    quiet = swarm.call("land", "latest", "--into", "release", "--json")
+
+    log = swarm.root / ".swarm" / "logs" / "land.gate.log"
+    told = refused.stderr.splitlines()
+    assert (refused.returncode, quiet.returncode, quiet.stderr) == (6, 6, "")
+    assert told[0].startswith("judging swarm/")
+    assert told[0].endswith("; 4 gates")
+    assert [line.partition(",")[0] for line in told[3:7]] == [
+        "seldom: sh -c 'echo looked'",
+        "seldom: green",
+        "refuses: sh -c 'echo not this; exit 4'",
+        "refuses: exit code 4",
+    ]
+    assert "the gates are red: refuses: exit code 4" in told[7]
+    assert f"what the gates printed is in {log}" in told[8]
+    assert log.read_text(encoding="utf-8") == "looked\nnot this\n"

@@ -12,24 +12,71 @@ from real_swarm import Swarm, write_task
 from swarm.starter import starter_config
 from swarm.testing.repository import make_repository
 
+PYTEST = ["python3", "-m", "pytest", "-q"]
+
+
+def lay_out(root: Path, files: dict[str, str]) -> None:
+    """Write these files."""
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(content, encoding="utf-8")
+
 
 @pytest.mark.parametrize(
-    ("marker", "command"),
+    ("files", "command"),
     [
-        ("pyproject.toml", ["python3", "-m", "pytest", "-q"]),
-        ("package.json", ["npm", "test", "--silent"]),
-        ("Cargo.toml", ["cargo", "test", "--quiet"]),
-        ("go.mod", ["go", "test", "./..."]),
+        ({"pyproject.toml": "", "test_shop.py": ""}, PYTEST),
+        ({"tests/test_shop.py": ""}, PYTEST),
+        ({"tests/test_shop.py": "", "setup.py": "", "Makefile": "build:\n"}, PYTEST),
+        ({"tests/test_shop.py": "", "package.json": "{}"}, PYTEST),
+        ({"deep/er/test_shop.py": ""}, PYTEST),
+        ({"setup.cfg": "[tool:pytest]\n", "checks/test_a.py": "", "Makefile": "test:\n"}, PYTEST),
+        ({"package.json": '{"scripts": {"test": "jest"}}'}, ["npm", "test", "--silent"]),
+        ({"Cargo.toml": "", "test_shop.py": ""}, ["cargo", "test", "--quiet"]),
+        ({"go.mod": ""}, ["go", "test", "./..."]),
+        ({"Makefile": "build: a.c\n\tcc a.c\ntest: build\n\t./a.out\n"}, ["make", "test"]),
+        ({"makefile": "lint test:: build\n"}, ["make", "test"]),
     ],
 )
-def test_the_first_gate_fits_the_repository(tmp_path: Path, marker: str, command: list[str]) -> None:
-    """A file that tells what kind of repository it is chooses the command."""
-    (tmp_path / marker).touch()
-    (tmp_path / "test_shop.py").touch()
+def test_the_first_gate_fits_the_repository(
+    tmp_path: Path, files: dict[str, str], command: list[str]
+) -> None:
+    """The files that tell what kind of repository it is choose the command."""
+    lay_out(tmp_path, files)
 
     text, chosen = starter_config(tmp_path)
 
     assert tomllib.loads(text)["gate"]["tests"]["command"] == chosen == command
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {},
+        {"Makefile": "build:\n\tcc test.c\ntest-data: x\n# test: later\ntest := x\n"},
+        {"package.json": '{"scripts": {"test": "echo \\"Error: no test specified\\" && exit 1"}}'},
+        {"package.json": "no JSON"},
+    ],
+)
+def test_no_command_is_made_up_where_nothing_tests(tmp_path: Path, files: dict[str, str]) -> None:
+    """`make test` without such a target is red, and nothing could ever land; the file says what to put."""
+    lay_out(tmp_path, files)
+
+    text, chosen = starter_config(tmp_path)
+
+    assert chosen == []
+    assert list(tomllib.loads(text)["gate"]) == ["conflicts", "security"]
+    assert "# [gate.tests]\n# command = " in text
+
+
+def test_init_says_that_it_recognised_no_tests(swarm: Swarm, tmp_path: Path) -> None:
+    """Two gates that are green are no tests."""
+    bare = make_repository(tmp_path / "bare", {"README.md": "bare\n"}).path
+
+    done = Swarm(bare, swarm.environment).call("init")
+
+    assert done.returncode == 0
+    assert "no tests were recognised here" in done.stderr
 
 
 @pytest.mark.parametrize("marker", ["pyproject.toml", "conftest.py", "setup.py"])

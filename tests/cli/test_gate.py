@@ -1,11 +1,17 @@
 """`swarm gate`: what judges attempts, and how it judges a commit."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from swarm.mounts import overlays
 from swarm.testing.repository import UserRepository, make_repository
 
 GATES = """
@@ -105,3 +111,62 @@ def test_what_cannot_be_run_says_why(swarm: Swarm, repository: UserRepository) -
     assert "has no commit 'nowhere'" in nowhere.err
     assert "there is no gate\nhelp: `swarm init` writes one" in none.err
     assert swarm("gate", "list").out.startswith("none in swarm.toml at ")
+
+
+SLOW = '[gate.slow]\ncommand = ["sh", "-c", "echo begun; exec sleep 600"]\n'
+
+
+def slow_gate(folder: Path) -> "subprocess.Popen[str]":
+    """`swarm gate run` of a repository whose one gate is at work by now."""
+    make_repository(folder, {"swarm.toml": (folder / "swarm.toml").read_text() + SLOW})
+    running = subprocess.Popen(
+        [sys.executable, "-m", "swarm", "-C", str(folder), "gate", "run"],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    log = folder / ".swarm" / "logs" / "gate.log"
+    deadline_s = time.monotonic() + 60
+    while not (log.exists() and "begun" in log.read_text()) and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    return running
+
+
+def left_behind(folder: Path) -> list[str]:
+    """The checkouts that are still there, and what is mounted below."""
+    mounted = [
+        str(one.folder) for one in overlays() if one.folder.is_relative_to(folder / ".swarm" / "gates")
+    ]
+    return [*(path.name for path in (folder / ".swarm" / "gates").iterdir()), *mounted]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_leaves_no_checkout_and_no_mount(folder: Path, number: signal.Signals, code: int) -> None:
+    """A CI that runs out of time does not fill its disk; it says how it ended."""
+    running = slow_gate(folder)
+    there = left_behind(folder)
+
+    running.send_signal(number)
+    _, told = running.communicate(timeout=30)
+
+    assert there != []
+    assert left_behind(folder) == []
+    assert running.returncode == code
+    assert ("stopped by SIGTERM" if number == signal.SIGTERM else "interrupted") in told
+
+
+def test_what_a_killed_one_left_is_swept_by_the_next(swarm: Swarm, folder: Path) -> None:
+    """No signal can be heard by who is killed at once."""
+    running = slow_gate(folder)
+    running.kill()
+    running.communicate()
+    there = left_behind(folder)
+    (folder / "swarm.toml").write_text((folder / "swarm.toml").read_text().replace("sleep 600", "true"))
+    make_repository(folder, {"swarm.toml": (folder / "swarm.toml").read_text()})
+
+    ended = swarm("gate", "run")
+
+    assert there != []
+    assert ended.code == 0
+    assert left_behind(folder) == []

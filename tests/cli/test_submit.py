@@ -27,12 +27,13 @@ Bench = Any
 
 ROOT = Path(__file__).parents[2]
 PLAN = [{"id": "a", "description": "do it", "command": ["true"]}]
+GATE = '[gate.tests]\ncommand = ["true"]\n'
 
 
 @pytest.fixture
 def plan(folder: Path) -> str:
-    """The path of a plan of one task, in a repository."""
-    make_repository(folder, {"a.py": "1\n"})
+    """The path of a plan of one task, in a repository with a gate."""
+    make_repository(folder, {"a.py": "1\n", "swarm.toml": (folder / "swarm.toml").read_text() + GATE})
     path = folder / "plan.json"
     path.write_text(json.dumps(PLAN), encoding="utf-8")
     return str(path)
@@ -50,6 +51,44 @@ def test_a_plan_whose_run_has_ended_says_how_to_run_it_again(swarm: Swarm, bench
     assert again.json() == first | {"state": "cancelled"}
     assert f"`swarm retry {first['run']}` goes on with it, --key NAME" in again.err
     assert (anew.json()["state"], anew.err) == ("active", "")
+
+
+def test_a_run_that_nothing_judges_is_not_begun_in_silence(
+    swarm: Swarm, bench: Bench, folder: Path, plan: str
+) -> None:
+    """Green is no word for what nobody looked at: one line says so, and nothing is refused."""
+    del bench
+    settings = (folder / "swarm.toml").read_text().removesuffix(GATE)
+    advisory = GATE + "required = false\n"
+    bare = make_repository(folder, {"swarm.toml": settings + advisory}).head()
+    accepted = folder / "accepted.json"
+    accepted.write_text(json.dumps([PLAN[0] | {"acceptance": [["true"]]}]), encoding="utf-8")
+
+    begun, judged = swarm("submit", plan, "--json"), swarm("submit", str(accepted))
+
+    assert begun.code == judged.code == 0
+    assert begun.err == (
+        f"warning: no gate is required at {bare[:12]}, and 1 of 1 task named no acceptance command:"
+        " that work lands unjudged; `swarm init` writes gates\n"
+    )
+    assert judged.err == ""
+
+
+@pytest.mark.parametrize("table", ["[gates.tests]\ncommand = ['true']\n", "[approval]\npath = ['deploy']\n"])
+def test_a_table_that_nobody_reads_is_refused_in_the_base_as_well(
+    swarm: Swarm, bench: Bench, folder: Path, plan: str, table: str
+) -> None:
+    """What is committed decides; mended in the checkout alone it would still guard nothing."""
+    right = (folder / "swarm.toml").read_text()
+    make_repository(folder, {"swarm.toml": right + table})
+    (folder / "swarm.toml").write_text(right, encoding="utf-8")
+
+    refused = swarm("submit", plan)
+
+    assert refused.code == 2
+    assert "swarm.toml in " in refused.err
+    assert "did you mean" in refused.err
+    assert bench.engine.run_ids() == []
 
 
 def test_what_submit_prints_is_what_is_documented(swarm: Swarm, bench: Bench, plan: str) -> None:

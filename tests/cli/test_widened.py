@@ -62,4 +62,4 @@ def test_progress_names_what_widened_the_scope(
 
     for shown in (lines, screen.get()):
         assert f"api: its write scope was widened by {', '.join(MANY[:5])} and 2 more" in shown
-        assert "and api.py/ is locked; its write scope was widened by api.py" in shown
+        assert "and api.py is locked; its write scope was widened by api.py" in shown

@@ -72,7 +72,7 @@ def test_what_is_not_free_sends_the_attempt_back(engine: Engine) -> None:
 
     grown = engine.extend(claim, files=["b/c.py", "d.py"], usage=Usage(cost_microusd=3))
 
-    assert (grown.is_granted, grown.waits_for) == (False, "b/c.py/")
+    assert (grown.is_granted, grown.waits_for) == (False, "b/c.py")
     record = engine.task(board.run, "task")
     assert (record.state, record.parked_on) == ("queued", "b/c.py/")
     assert (record.failures, record.setbacks, record.usage.cost_microusd) == (0, 0, 3)
@@ -110,7 +110,7 @@ def test_another_reader_blocks_what_it_read_itself(engine: Engine) -> None:
     sent_back = engine.extend(one, files=["shared.py"])
     grown = engine.extend(two, files=["shared.py"])
 
-    assert sent_back.waits_for == "shared.py/"
+    assert sent_back.waits_for == "shared.py"
     assert grown.is_granted
     engine.finish(grown.claim)
     board.finish("one")
@@ -137,7 +137,7 @@ def test_a_folder_above_many_own_locks_finds_the_one_of_another(engine: Engine) 
 
     sent_back = engine.extend(task, files=["src/"])
 
-    assert sent_back.waits_for == "src/z.py/"
+    assert sent_back.waits_for == "src/z.py"
     engine.finish(other)
     board.finish("task")
 
@@ -206,7 +206,7 @@ def test_the_same_request_again_gets_the_first_answer(engine: Engine, store: Sto
 
     again = engine._caller.call("extend", *words)
 
-    assert again == first == [b"OK", b"queued", b"b.py/"]
+    assert again == first == [b"OK", b"queued", b"b.py"]
     assert content(store) == before
     engine.finish(other)
     board.finish("task")

@@ -122,7 +122,7 @@ def test_a_malformed_table_is_refused(board: Board, table: str) -> None:
     commit = board.user.commit({"swarm.toml": f"[approval]\n{table}\n"})
     board.hub.import_base(board.user.path)
 
-    with pytest.raises(ConfigError, match=r"swarm\.toml: approval\.paths?|swarm\.toml: approval\.trusted"):
+    with pytest.raises(ConfigError, match=r"swarm\.toml.*: .*approval\.(paths?|trusted)"):
         load_guarded(board.hub, commit)
 
 

@@ -118,6 +118,53 @@ def test_what_cannot_land_leaves_the_branch_and_says_why(board: Board) -> None:
     assert board.user.git("rev-parse", "release").decode().strip() == own
 
 
+def test_a_branch_that_is_checked_out_while_the_gates_run_is_left_alone(board: Board) -> None:
+    """The gates take minutes: it ends as it would have before them, with the same next step."""
+    own, _ = apart(board, {"src/b.py": "b = 3\n"})
+    elsewhere = str(board.user.path.parent / "elsewhere")
+
+    def judge(*_commits: str) -> GateReport:
+        board.user.git("worktree", "add", "-q", elsewhere, "release")
+        return GREEN
+
+    with pytest.raises(RefusedError, match="branch 'release' is checked out") as refused:
+        brought(board, board.user, "release", judge=judge)
+
+    assert refused.value.hint == f"`git merge {board.branch}` there, or switch to another branch first"
+    assert board.user.git("rev-parse", "release").decode().strip() == own
+
+
+def test_a_branch_that_moves_while_the_gates_run_is_left_alone(board: Board) -> None:
+    """What nothing has judged does not land; to land again merges it too."""
+    apart(board, {"src/b.py": "b = 3\n"})
+    moved: list[str] = []
+
+    def judge(*_commits: str) -> GateReport:
+        board.user.git("checkout", "-q", "release")
+        moved.append(board.user.commit({"src/b.py": "b = 4\n"}))
+        board.user.git("checkout", "-q", "main")
+        return GREEN
+
+    with pytest.raises(RefusedError, match="has got other commits meanwhile"):
+        brought(board, board.user, "release", judge=judge)
+
+    assert board.user.git("rev-parse", "release").decode().split() == moved
+
+
+def test_a_branch_may_be_named_in_full(board: Board) -> None:
+    """As git prints it; other refs are no branches, and none is made of their names."""
+    commit = landed(board)
+
+    delivered = into(board, "refs/heads/release")
+
+    assert delivered == Delivered("release", How.CREATED, commit)
+    with pytest.raises(UsageError, match=r"'refs/tags/v1' is no branch"):
+        into(board, "refs/tags/v1")
+    with pytest.raises(UsageError, match=r"'refs/heads/x' is no branch"):
+        into(board, "refs/heads/refs/heads/x")
+    assert "refs/" not in board.user.git("for-each-ref", "--format=%(refname:short)").decode()
+
+
 def squashed(board: Board, name: str, report: GateReport = GREEN) -> Delivered:
     """Land the run's branch in one of the user's as one commit."""
     return brought(board, board.user, name, judge=lambda *_commits: report, squash="All of it\n")

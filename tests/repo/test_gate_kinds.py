@@ -300,7 +300,7 @@ def test_affected_tests_run_first_and_red_ends_there(bare: Bare) -> None:
         result = judge(bare, Gate(**{**vars(gate), "env": {"CODE": code}}), before, after)
         return result.exit_code, (bare.hub.home / "log").read_text().splitlines()
 
-    said = "tests: first the 1 files of tests that the changes can reach"
+    said = "tests: first the file of tests that the changes can reach"
     assert printed("0") == (0, [said, "tests/test_a.py", "all"])
     assert printed("3") == (3, [said, "tests/test_a.py"])
 

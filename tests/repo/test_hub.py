@@ -203,3 +203,24 @@ def test_no_description_passes_for_a_trailer(description: str) -> None:
     assert 0 < len(lines[0]) <= 72
     assert lines[1] == ""
     assert all(line.isprintable() for line in lines)
+
+
+LONG = "Make the shop open on Sundays, but only where the law of the country has a word for that"
+
+
+@pytest.mark.parametrize(
+    ("description", "subject", "body"),
+    [
+        ("Open the shop", "Open the shop", ""),
+        ("Open the shop\nand close it", "Open the shop", "and close it\n\n"),
+        ("\n Open\n\nFirst:\n\n    unlock\n\n\n\n- look\n", "Open", "First:\n\n    unlock\n\n- look\n\n"),
+        ("\u202e\n\nOpen", "Open", ""),
+        (LONG, f"{LONG[:68]}…", f"… {LONG[69:]}\n\n"),
+        ("x" * 80, "x" * 71 + "…", "…" + "x" * 9 + "\n\n"),
+    ],
+)
+def test_a_landing_says_what_the_task_was_once(description: str, subject: str, body: str) -> None:
+    """The first line is the subject; the rest follows as it was written, after a blank line."""
+    message = landing_message("run1", TaskSpec(id="a", description=description), 3, 17)
+
+    assert message == f"{subject}\n\n{body}Swarm-Task: run1/a/3\nSwarm-Fence: 17\n"

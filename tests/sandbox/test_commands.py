@@ -1,5 +1,6 @@
 """Commands through a real tool host: limits, output, and that nothing outlives them."""
 
+import re
 import sys
 import threading
 import time
@@ -81,7 +82,8 @@ def test_an_output_flood_ends_at_the_time_limit_and_stays_small(sandbox: HostedS
     assert finished.output_truncated
     assert len(finished.output) == 64 * 1024
     assert 10 * 1024 * 1024 <= log.stat().st_size < 10 * 1024 * 1024 + 1024
-    assert b"output beyond 10485760 bytes is dropped" in log.read_bytes()[-200:]
+    begins = log.read_bytes()[5 * 1024 * 1024 :][:200]
+    assert re.search(rb"\[swarm: bytes of output left out here: \d+\]\n", begins)
     assert psutil.Process().memory_info().rss - before < 40 * 1024 * 1024
 
 
@@ -95,7 +97,37 @@ def test_the_tail_is_the_end_of_the_output_even_past_the_cap() -> None:
 
     assert output.tail.endswith("line 19999\n")
     assert len(output.tail) == 64 * 1024
-    assert "".join(passed_on) == "line 0\nlin\n[swarm: output beyond 10 bytes is dropped]\n"
+    assert "".join(passed_on) == "line "  # of 10 bytes; the rest is for the end
+    output.finish()
+    left_out = output.total_bytes - 10
+    assert "".join(passed_on) == f"line \n[swarm: bytes of output left out here: {left_out}]\n9999\n"
+
+
+@pytest.mark.parametrize("size", [9, 10, 11])
+def test_a_log_has_all_of_what_fits(size: int) -> None:
+    """One byte more than that, and one is left out; a character is never cut by the seam alone."""
+    passed_on: list[str] = []
+    output = Output(passed_on.append, cap_bytes=10)
+    text = "1234ü789ab"[: size - 1]
+
+    output.add(text.encode())
+    output.finish()
+
+    seam = "\n[swarm: bytes of output left out here: 1]\n"
+    assert "".join(passed_on) == (text if size <= 10 else f"1234{seam}789ab")
+
+
+def test_the_log_of_a_long_run_ends_as_the_run_did(sandbox: HostedSandbox, tree: Path) -> None:
+    """A suite of tests names what has failed in its last lines."""
+    log = tree.parent / "logs/attempt.log"
+    program = "print('collected'); print('passed\\n' * 2_000_000); print('FAILED test_a.py::test_b')"
+
+    sandbox.run([sys.executable, "-c", program], timeout_s=60, log=log)
+
+    kept = log.read_bytes()
+    assert kept.startswith(b"collected\npassed\n")
+    assert kept.endswith(b"passed\n\nFAILED test_a.py::test_b\n")
+    assert len(kept) < 10 * 1024 * 1024 + 1024
 
 
 def test_a_character_cut_in_two_is_put_together() -> None:

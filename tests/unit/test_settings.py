@@ -135,12 +135,25 @@ def test_secrets_may_stand_in_the_users_own_file_and_are_never_shown(machine: Ma
         ("image = 5\n", "swarm.toml: image must be of type str, got 5", ""),
         ("home = 5\n", "swarm.toml: home must be of type Path, got 5", ""),
         ("workers = -1\n", "swarm.toml: workers must be a number from 0 up, got -1", ""),
+        ("train = 0\n", "swarm.toml: train must be a number from 1 up, got 0", ""),
         ("lease_s = nan\n", "swarm.toml: lease_s must be a number from 0 up, got nan", ""),
         ("lease_s = inf\n", "swarm.toml: lease_s must be a number from 0 up, got inf", ""),
         ('isolation = "vm"\n', "swarm.toml: isolation must be one of process, docker, got 'vm'", ""),
         ('scope = "loose"\n', "swarm.toml: scope must be one of widen, strict, got 'loose'", ""),
         ('project = "a b"\n', "swarm.toml: project must be letters", ""),
         ("workers = \n", "swarm.toml: cannot be read: ", ""),
+        (
+            "[gates.x]\n",
+            "swarm.toml: unknown table [gates]",
+            "did you mean 'gate'? the tables are [gate.NAME]",
+        ),
+        ("[approvals]\n", "swarm.toml: unknown table [approvals]", "did you mean 'approval'?"),
+        ("[limit]\n", "swarm.toml: unknown table [limit]", "did you mean 'limits'?"),
+        ("[zzz]\n", "swarm.toml: unknown table [zzz]", "the tables are [gate.NAME], [approval] and [limits]"),
+        ("[approval]\npath = []\n", "swarm.toml: unknown key approval.path", "did you mean 'paths'?"),
+        ("[approval]\nx = 1\n", "swarm.toml: unknown key approval.x", "it has paths and trusted"),
+        ("[[gate]]\n", "swarm.toml: gate must be a table, got [{}]", ""),
+        ("[[gates]]\n", "swarm.toml: unknown setting 'gates'", "did you mean 'gate'?"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_value_and_its_file(
@@ -169,6 +182,21 @@ def test_tables_in_swarm_toml_are_left_to_their_readers(machine: Machine) -> Non
     machine.write("swarm.toml", 'workers = 2\n[gate.tests]\ncommand = ["true"]\n')
 
     assert machine.load()["workers"] == 2
+
+
+def test_tables_are_read_from_swarm_toml_alone(machine: Machine) -> None:
+    """A gate in pyproject.toml or in a person's own file would judge nothing, so it is no quiet one."""
+    machine.write("pyproject.toml", "[tool.swarm.gate.tests]\ncommand = ['true']\n")
+    in_pyproject = machine.load()
+    machine.write("pyproject.toml", "[tool.swarm.gates.tests]\ncommand = ['true']\n")
+    misspelt = machine.load()
+    machine.write("pyproject.toml", "[tool.other]\nx = 1\n")
+    machine.write_user_config("[limits]\ndocs = 2\n")
+
+    assert in_pyproject["error"] == "pyproject.toml: nobody reads 'gate' there"
+    assert in_pyproject["hint"] == "put [gate] into swarm.toml"
+    assert misspelt["error"] == "pyproject.toml: unknown table [gates]"
+    assert machine.load()["error"] == "user config: nobody reads 'limits' there"
 
 
 def test_text_of_a_number_in_the_environment_becomes_the_number(machine: Machine) -> None:

@@ -278,7 +278,7 @@ def test_an_attempt_whose_files_are_taken_is_over(rig: Rig) -> None:
     waiting = rig.task(run, "t")
     worker.work_once()
 
-    assert said == ["it needs more files, and waits for b.py/"]
+    assert said == ["it needs more files, and waits for b.py"]
     assert (waiting.state, waiting.failures, waiting.setbacks, waiting.crashes) == (TaskState.QUEUED, 0, 0, 0)
     assert rig.task(run, "t").state is TaskState.DONE
     assert rig.task(run, "t").attempt == 2

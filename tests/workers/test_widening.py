@@ -112,7 +112,7 @@ def test_what_is_not_free_is_waited_for_without_charge_and_the_work_is_kept(rig:
     assert waiting.spec.files == ("ok.txt", "theirs.txt")
     assert blocked is None
     assert [line["reason"] for line in told if line["event"] == "claim lost"] == [
-        "it needs more files, and waits for theirs.txt/"
+        "it needs more files, and waits for theirs.txt"
     ]
     assert "[swarm: put back, with what it has done: it needs more files, and waits for" in log(rig, run)
     assert len(held) == 1

@@ -113,7 +113,7 @@ local hold = find_others() or turn.blocker(gained, member)
 write_fields(key('task', member), {'spec', spec, 'locks', text,
   'widened', (read('HGET', key('task', member), 'widened') or '') .. widening})
 if hold then
-  local path = string.sub(hold, 2)
+  local path = string.gsub(string.sub(hold, 2), '/$', '')
   path = path == '' and '/' or path
   void_token(task)
   settle_usage(task, spent, false)

@@ -27,7 +27,8 @@ def run_tests(gate: Gate, ground: Ground) -> GateResult:
     if not gate.affected or not (chosen := affected_tests(ground)):
         return ground.run(gate)
     started = time.monotonic()
-    ground.note(f"{gate.name}: first the {len(chosen)} files of tests that the changes can reach")
+    files = "file" if len(chosen) == 1 else f"{len(chosen)} files"
+    ground.note(f"{gate.name}: first the {files} of tests that the changes can reach")
     first = ground.run(gate, (*gate.affected, *chosen))
     if not first.passed and first.exit_code != _NOTHING_COLLECTED:
         return first

@@ -157,8 +157,6 @@ def load_guarded(hub: Hub, commit: str) -> Guarded:
         ConfigError: `[approval]` is malformed; names the key.
     """
     table = read_table(hub, commit, "approval")
-    for unknown in table.keys() - {"paths", "trusted"}:
-        raise wrong(f"approval.{unknown}", "one of paths and trusted", table[unknown])
     return Guarded(_patterns(table, "paths"), _patterns(table, "trusted"))
 
 

@@ -8,6 +8,7 @@ from swarm.plan.model import TaskSpec
 SUBJECT_LENGTH = 72
 _BODY_LENGTH = 4000
 
+_BLANK = re.compile(r"\n{3,}")
 _TASK = re.compile(r"Swarm-Task: (?P<run>[^/]+)/(?P<task>.+)/(?P<attempt>\d+)")
 _FENCE = re.compile(r"Swarm-Fence: (?P<token>\d+)")
 
@@ -28,17 +29,26 @@ def landing_message(run: str, task: TaskSpec, attempt: int, merge_token: int, ap
 
     Only the last paragraph is ever read back, so nothing in a description can pass for a trailer.
     """
-    lines = [_printable(line) for line in task.description.splitlines() if line.strip()]
-    subject = lines[0] if lines else task.id
-    body = []
-    if len(subject) > SUBJECT_LENGTH or len(lines) > 1:
-        body = ["\n".join(lines)[:_BODY_LENGTH]]
-    if len(subject) > SUBJECT_LENGTH:
-        subject = subject[: SUBJECT_LENGTH - 1].rstrip() + "…"
+    subject, body = _parted(task.description)
+    subject = subject or task.id
     trailers = f"Swarm-Task: {run}/{task.id}/{attempt}\nSwarm-Fence: {merge_token}"
     if approver:
-        trailers += f"\nSwarm-Approved-By: {_printable(approver)}"
-    return "\n\n".join([subject, *body, trailers]) + "\n"
+        trailers += f"\nSwarm-Approved-By: {_printable(approver).strip()}"
+    return "\n\n".join(filter(None, [subject, body, trailers])) + "\n"
+
+
+def _parted(description: str) -> tuple[str, str]:
+    """The subject, which is the first line, and what follows it; of a line too long both have a part."""
+    lines = [_printable(line.expandtabs()) for line in description.splitlines()]
+    subject, *rest = "\n".join(lines).strip().split("\n")
+    if len(subject) > SUBJECT_LENGTH:
+        whole, subject = subject, subject[: SUBJECT_LENGTH - 1]
+        if " " in subject.strip() and whole[len(subject)] != " ":
+            subject = subject.rpartition(" ")[0]
+        rest = [f"…{whole[len(subject) :]}", *rest]
+        subject = f"{subject.rstrip()}…"
+    body = _BLANK.sub("\n\n", "\n".join(rest)).strip("\n")
+    return subject, body[:_BODY_LENGTH].rstrip()
 
 
 def parse_landed(record: str) -> Landed | None:
@@ -55,4 +65,4 @@ def parse_landed(record: str) -> Landed | None:
 
 def _printable(line: str) -> str:
     """One line without control and direction characters, which could redraw a terminal."""
-    return "".join(character if character.isprintable() else " " for character in line).strip()
+    return "".join(character if character.isprintable() else " " for character in line).rstrip()

@@ -6,13 +6,14 @@ from typing import Any
 from swarm.errors import ConfigError
 from swarm.repo.hub.hub import Hub
 from swarm.settings import CONFIG_NAME
+from swarm.tables import refuse_unread
 
 
 def read_table(hub: Hub, commit: str, name: str) -> dict[str, Any]:  # Any: straight from TOML
     """One table of the file, such as `gate`; empty when it, or the file, is not there.
 
     Raises:
-        ConfigError: the file is not TOML, or this is no table.
+        ConfigError: the file is not TOML, this is no table, or it has one that nobody reads.
     """
     content = hub.read_blob(f"{commit}:{CONFIG_NAME}")
     if content is None:
@@ -21,10 +22,8 @@ def read_table(hub: Hub, commit: str, name: str) -> dict[str, Any]:  # Any: stra
         document = tomllib.loads(content.decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{CONFIG_NAME} in {commit[:12]} cannot be read: {error}") from error
-    table = document.get(name, {})
-    if not isinstance(table, dict):
-        raise wrong(name, "a table", table)
-    return table
+    refuse_unread(document, f"{CONFIG_NAME} in {commit[:12]}")
+    return dict(document.get(name, {}))
 
 
 def wrong(key: str, wanted: str, found: object) -> ConfigError:
