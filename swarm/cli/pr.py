@@ -1,7 +1,5 @@
 """`pr`: a pull request for what a run has landed."""
 
-import shlex
-
 import click
 
 from swarm.cli.context import Context, find_run, pass_context, run_argument
@@ -30,15 +28,18 @@ def pr(context: Context, run: str, is_to_open: bool, into: str, remote: str, as_
     from swarm.repo.forge import find_forge, open_request
     from swarm.repo.gates.definitions import load_gates
     from swarm.repo.hub.opening import open_hub_for
+    from swarm.repo.merging.gate_notes import read_notes
 
-    measured = build_report(take_snapshot(reads, find_run(reads, run)))
+    snapshot = take_snapshot(reads, find_run(reads, run))
+    notes = read_notes(settings.home, snapshot.run.run, snapshot.tasks)
+    measured = build_report(snapshot, notes=notes)
     if not measured.merges:
         raise UsageError(
             f"nothing of run {measured.run!r} has landed", hint=f"`swarm report {measured.run}` says why"
         )
     hub = open_hub_for(settings, measured.run, measured.branch)
-    gates = [shlex.join(gate.command) or gate.name for gate in load_gates(hub, reads.run(measured.run).base)]
-    title, body, url = title_of(measured), body_of(measured, gates), ""
+    title, url = title_of(measured), ""
+    body = body_of(measured, load_gates(hub, measured.base))
     if is_to_open:
         forge = find_forge()
         published = hub.publish(settings.root, measured.branch)

@@ -53,6 +53,10 @@ class TaskRow:
     wasted_cost_usd: float
     widened: tuple[str, ...]  # what the write scope grew by while it was worked on; `files` holds it too
     scope: ScopeFit | None  # None: nothing landed, or what did is not known here
+    red_advisory: tuple[
+        str, ...
+    ]  # how advisory gates ended that were red when it landed, as far as known here
+    gates_not_run: tuple[str, ...]  # gates that their sample left out of its landing, as far as known here
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,8 @@ def _case(row: TaskRow, run: str) -> TestCase:
         **_scope_properties(row.scope),
         **({"widened": ", ".join(row.widened)} if row.widened else {}),
         **({"review": "\n".join(row.review)} if row.review else {}),
+        **({"red_advisory": ", ".join(row.red_advisory)} if row.red_advisory else {}),
+        **({"gates_not_run": ", ".join(row.gates_not_run)} if row.gates_not_run else {}),
     }.items():
         properties.add_property(Property(name, printable(value)))
     case.append(properties)

@@ -1,6 +1,7 @@
 """The report as Markdown, for a pull request or a job summary."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -35,6 +36,9 @@ def render_md(report: Report) -> str:
         "",
         f"Recall is {RECALL}; precision is {PRECISION}.",
     ]
+    if red := [row for row in report.tasks if row.red_advisory]:
+        lines += ["", "## Advisory gates that were red", ""]
+        lines += [f"- `{row.id}` landed with {escape(', '.join(row.red_advisory))}" for row in red]
     widened = [row for row in report.tasks if row.widened]
     if widened:
         lines += ["", "## What widened a write scope", ""]
@@ -73,11 +77,29 @@ def measures(report: Report) -> list[tuple[str, str]]:
                 )
             ),
         ),
+        *gate_measures(report),
         *_scope_measures(report),
         *([("red before any work", one_line(report.red_on_base))] if report.red_on_base else []),
         ("human interventions", f"{report.human_interventions}{', clean' if report.clean else ''}"),
         ("tokens", f"{tokens.input} in, {tokens.output} out, {tokens.cache_read} from cache"),
         ("cost", _cost(report)),
+    ]
+
+
+def gate_measures(report: Report) -> list[tuple[str, str]]:
+    """Advisory gates that were red, and gates that did not run, each with how many landings; mostly none."""
+    red = Counter(said.partition(":")[0] for row in report.tasks for said in row.red_advisory)
+    not_run = Counter(name for row in report.tasks for name in row.gates_not_run)
+    counted = (("advisory, and red", red), ("gates left out", not_run))
+    return [
+        (
+            name,
+            one_line(
+                ", ".join(f"{gate} on {plural(n, 'landing')}" for gate, n in count.items()), _WIDEST_CHAIN
+            ),
+        )
+        for name, count in counted
+        if count
     ]
 
 

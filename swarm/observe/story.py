@@ -37,7 +37,11 @@ def _attempt(event: Event) -> str:
 
 def _landed(event: Event) -> str:
     commit = event.fields.get("commit", "")
-    return f"{event.task} landed as {commit[:12]}" if commit else f"{event.task} is done; it changed nothing"
+    red = event.fields.get("red_advisory", "")
+    beside = f"; advisory, and red: {red}" if red else ""
+    if not commit:
+        return f"{event.task} is done; it changed nothing{beside}"
+    return f"{event.task} landed as {commit[:12]}{beside}"
 
 
 def _sent_back(event: Event) -> str:
