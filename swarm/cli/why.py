@@ -36,10 +36,13 @@ def why(context: Context, task: str, run: str, as_json: bool) -> None:
     from swarm.observe.why import Link, causes
 
     around = surroundings(reads, run)
-    chain = causes(TasksOnDemand(reads, around.run), around, task)
+    tasks = TasksOnDemand(reads, around.run)
+    chain = causes(tasks, around, task)
     record = reads.task(run, task)
+    found = [one for name in dict.fromkeys(link.task for link in chain) if (one := tasks.get(name))]
+    roots = [one for one in found if one.state is TaskState.FAILED]
     anew = reads.shelf.begins_anew(run) if around.run.is_archived else ""
-    steps = next_steps(around, record, chain, anew=anew)
+    steps = next_steps(around, record, chain, anew=anew, roots=roots)
     state = record.state
     if state is TaskState.DONE:
         chain = (*chain, *(Link(task, one_line(line), 1) for line in _said_of_gates(context, record)))

@@ -64,4 +64,4 @@ def _judged(gate: Gate, report: Report) -> str:
 
 def _missing(row: TaskRow) -> str:
     why = f": {escape(one_line(row.failure_reason))}" if row.failure_reason else ""
-    return f"- `{row.id}` is {row.state}{why}"
+    return f"- `{row.id}` {row.state_said if row.waits_for_approval else f'is {row.state}'}{why}"

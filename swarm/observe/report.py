@@ -17,7 +17,7 @@ from swarm.observe.report_junit import render_junit
 from swarm.observe.report_md import render_md
 from swarm.observe.report_text import render_text
 from swarm.observe.scopes import fit_of, sum_of
-from swarm.observe.wording import last_lines
+from swarm.observe.wording import is_waiting, last_lines
 from swarm.plan.graph import critical_path
 from swarm.plan.model import Plan
 from swarm.repo.merging.gate_notes import NO_NOTES, GateNotes
@@ -126,6 +126,7 @@ def _row(task: TaskRecord, work_s: float, touched: Sequence[str], notes: GateNot
         id=task.spec.id,
         type=task.spec.type,
         state=task.state.value,
+        waits_for_approval=is_waiting(task.state, task.failure_kind),
         description=task.spec.description,
         files=task.spec.files,
         attempts=task.attempt,

@@ -2,6 +2,7 @@
 
 from junitparser import Failure, JUnitXml, Properties, Property, Skipped, TestCase, TestSuite
 
+from swarm.observe.person import words_for
 from swarm.observe.report_data import Report, ScopeFit, TaskRow
 from swarm.observe.wording import failure, printable
 from swarm.states import TaskState
@@ -44,8 +45,11 @@ def _case(row: TaskRow, run: str) -> TestCase:
     tried = _tried(row)
     if row.state == TaskState.FAILED:
         words = failure(row.failure_kind, row.failure_reason)
-        failed = Failure(printable(row.failure_reason or words), printable(row.failure_kind))
-        failed.text = printable("\n".join([row.failure_reason or words, *tried]))
+        said, told = row.failure_reason or words, tried
+        if row.waits_for_approval:  # red all the same: a suite that is green would hide it
+            said, told = f"{words}: {said}", [f"next: {word}" for word in words_for(run, row.id)]
+        failed = Failure(printable(said), printable(row.failure_kind))
+        failed.text = printable("\n".join([said, *told]))
         case.result = [failed]
     elif tried:
         case.system_out = printable("\n".join(tried))
