@@ -192,7 +192,9 @@ class LocalRun:
         touched = touched_paths(self._settings, record, driven.snapshot.tasks)
         notes = read_notes(self._settings.home, record.run, driven.snapshot.tasks)
         red = red_on_base(folder)
-        report = build_report(driven.snapshot, red_on_base=red, touched=touched, notes=notes)
+        report = build_report(
+            driven.snapshot, red_on_base=red, touched=touched, notes=notes, unpublished=unpublished
+        )
         folder.mkdir(parents=True, exist_ok=True)
         for form, name in (("json", "report.json"), ("md", "report.md"), ("junit", "report.xml")):
             (folder / name).write_text(render_report(report, form), encoding="utf-8")

@@ -32,12 +32,14 @@ def build_report(
     red_on_base: str = "",
     touched: Mapping[str, Sequence[str]] = MappingProxyType({}),
     notes: Mapping[str, GateNotes] = MappingProxyType({}),
+    unpublished: str = "",
 ) -> Report:
     """Measure a run from one snapshot; a run that goes on is measured up to the snapshot.
 
     `red_on_base` names the gate that was red before any work, and how it ended. `touched` are the paths that
     each task's landing changed, as git has them; of a task that is not among them that is not known.
-    `notes` are what gates said of landings beside letting them pass.
+    `notes` are what gates said of landings beside letting them pass. `unpublished` says why the branch does
+    not hold the tip in the user's repository.
     """
     run, tasks, now_ms = snapshot.run, snapshot.tasks, snapshot.taken_ms
     work_s = {task.spec.id: duration_s(task, now_ms) for task in tasks}
@@ -61,6 +63,7 @@ def build_report(
         branch=run.branch,
         base=run.base,
         tip=run.tip,
+        unpublished=unpublished,
         tasks_by_state=_by_state(tasks),
         attempts=sum(task.attempt for task in tasks),
         makespan_s=round(makespan_s, 3),

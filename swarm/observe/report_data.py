@@ -76,6 +76,7 @@ class Report:
     branch: str
     base: str
     tip: str
+    unpublished: str  # why the branch does not hold the tip in this repository, once the run has ended
     tasks_by_state: dict[str, int]
     attempts: int
     makespan_s: float

@@ -73,6 +73,7 @@ def _properties(report: Report) -> dict[str, str]:
         "goal": report.goal,
         "branch": report.branch,
         "tip": report.tip,
+        **({"unpublished": report.unpublished} if report.unpublished else {}),
         "attempts": str(report.attempts),
         "makespan_s": str(report.makespan_s),
         "lower_bound_s": str(report.lower_bound_s),

@@ -36,7 +36,9 @@ def render_md(report: Report) -> str:
         "",
         escape(report.goal) if report.goal else f"{plural(len(report.tasks), 'task')}.",
         "",
-        f"Branch `{report.branch}`" + (f" at `{report.tip[:12]}`." if report.tip else "."),
+        f"Branch `{report.branch}`"
+        + (f" at `{report.tip[:12]}`." if report.tip else ".")
+        + (f" **Not published**: {escape(report.unpublished)}." if report.unpublished else ""),
         "",
         "| measure | value |",
         "|---|---|",

@@ -19,6 +19,7 @@ def render_text(report: Report, *, anew: str = "") -> str:
     lines += [f"  {name.ljust(width)}  {value}" for name, value in measures(report)]
     lines += ["", *_rows(report), ""]
     lines += [f"branch  {report.branch}" + (f"  {report.tip[:12]}" if report.tip else "")]
+    lines += [f"        not published: {report.unpublished}"] if report.unpublished else []
     lines += [f"  {command}" for command in next_commands(report, anew=anew)]
     return "\n".join(lines)
 
@@ -43,6 +44,8 @@ def next_commands(report: Report, *, anew: str = "") -> list[str]:
     if landed := next((row.id for row in report.tasks if row.commit), ""):
         base = report.base[:12]
         look = [f"git log --oneline {base}..{report.branch}", f"git diff {base} {report.branch}"]
+        if report.unpublished:  # what has that name here is something else
+            look = [f"swarm wait {report.run}"]
         look.append(f"swarm diff {landed} --run {report.run}")
         if report.state == RunState.DONE:
             look.append(f"swarm land {report.run} --into BRANCH")

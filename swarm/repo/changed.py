@@ -10,6 +10,7 @@ from swarm.errors import HubUnreachableError
 from swarm.repo.git.command import Git, GitError
 from swarm.repo.git.tree import DIFF_OPTIONS
 from swarm.repo.hub.opening import open_hub_for
+from swarm.repo.hub.user_repository import why_unpublished
 from swarm.settings import Settings
 
 _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -47,6 +48,13 @@ def touched_paths(
         with suppress(HubUnreachableError, GitError):
             open_hub_for(settings, record.run, record.branch)
     return landed_paths(settings.mirror, tasks)
+
+
+def unpublished(settings: Settings, record: RunRecord) -> str:
+    """Why the user's branch does not hold what a run landed that has ended; empty when it does."""
+    if not record.state.is_terminal or record.tip in {"", record.base}:
+        return ""
+    return why_unpublished(settings.root, record.branch, record.tip)
 
 
 def landed_paths(hub: Path, tasks: Iterable[TaskRecord]) -> Mapping[str, tuple[str, ...]]:
