@@ -7,6 +7,7 @@ from swarm.observe.report_data import Report, TaskRow
 from swarm.observe.report_md import escape
 from swarm.observe.wording import duration, one_line, plural
 from swarm.repo.gates.gate import Gate
+from swarm.states import TaskState
 
 TITLE_WIDTH = 72
 _MOST_LISTED = 200
@@ -25,7 +26,7 @@ def body_of(report: Report, gates: Sequence[Gate]) -> str:
         gates: those that the run's base defines.
     """
     landed = [row for row in report.tasks if row.commit]
-    missing = [row for row in report.tasks if row.state not in {"done", "skipped"}]
+    missing = missing_from(report)
     lines = [escape(report.goal), ""] if report.goal else []
     lines += _listed("What landed", [_landed(row) for row in landed])
     lines += _listed("What did not", [_missing(row) for row in missing])
@@ -39,6 +40,11 @@ def body_of(report: Report, gates: Sequence[Gate]) -> str:
         f" {duration(report.makespan_s)}."
     )
     return "\n".join(lines) + "\n"
+
+
+def missing_from(report: Report) -> list[TaskRow]:
+    """The tasks that whoever merges the branch does not get, though the plan has them."""
+    return [row for row in report.tasks if row.state not in {TaskState.DONE, TaskState.SKIPPED}]
 
 
 def _listed(head: str, entries: list[str]) -> list[str]:
