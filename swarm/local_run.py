@@ -37,6 +37,7 @@ from swarm.repo.gates.definitions import load_gates
 from swarm.repo.gates.guarded import load_guarded
 from swarm.repo.hub.opening import open_hub, open_hub_for
 from swarm.repo.hub.user_repository import commit_of, repository_identity
+from swarm.repo.merging.gate_notes import read_notes
 from swarm.repo.merging.reconcile import Reconciler
 from swarm.settings import Settings
 from swarm.states import RunState
@@ -192,7 +193,11 @@ class LocalRun:
         unpublished = publish_here(self._settings, record)
         folder = self._settings.run_folder(record.run)
         touched = touched_paths(self._settings, record, driven.snapshot.tasks)
-        report = build_report(driven.snapshot, red_on_base=red_on_base(folder), touched=touched)
+        notes = read_notes(self._settings.home, record.run, driven.snapshot.tasks)
+        red = red_on_base(folder)
+        report = build_report(
+            driven.snapshot, red_on_base=red, touched=touched, notes=notes, unpublished=unpublished
+        )
         folder.mkdir(parents=True, exist_ok=True)
         for form, name in (("json", "report.json"), ("md", "report.md"), ("junit", "report.xml")):
             (folder / name).write_text(render_report(report, form), encoding="utf-8")

@@ -54,7 +54,8 @@ def verdict_on(record: "RunRecord", tasks: "Iterable[TaskRecord]", *, unpublishe
         goes_on = f"`swarm approve {record.run} {refused.spec.id}` or `swarm reject` goes on"
     if record.is_archived:
         goes_on = "the run is archived, `swarm run PLAN` begins it anew"
-    waits = f"waits for you: {why}; {goes_on}"
+    what = "your approval" if refused.failure_kind == FailureKind.APPROVAL else "you"
+    waits = f"waits for {what}: {why}; {goes_on}"
     return Verdict(EXIT_WAITING_FOR_PERSON, "\n".join(filter(None, (waits, remark))))
 
 

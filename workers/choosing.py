@@ -13,12 +13,13 @@ from typing import Literal
 from swarm.engine.claims import Ending, Expand, Fail, Failure, HandIn
 from swarm.observe.wording import one_line
 from swarm.plan.model import TaskSpec
+from swarm.repo.changed import unseen_in_patch
 from swarm.repo.hub.candidates import Candidate, candidate_ref, find_candidates, mark_passed, settle
 from swarm.repo.workspaces.workspace import Workspace
 from swarm.states import FailureKind
 from workers.agents.transcript import Transcript
 from workers.attempt import Attempt
-from workers.reviewer import MAX_DIFF_CHARS, Hearing, Reviewer
+from workers.reviewer import MAX_DIFF_CHARS, Hearing, Reviewer, with_unseen
 from workers.verdicts import Review
 
 SAID_BEFORE = "approved by a worker that did not hand it in: the log of that attempt has its findings"
@@ -184,7 +185,11 @@ class Choosing:
 
     def _patch(self, candidate: Candidate) -> str:
         base = self._attempt.claim.base
-        return self._attempt.hub.patch(base, candidate.commit) if candidate.commit else ""
+        if not candidate.commit:
+            return ""
+        hub = self._attempt.hub
+        unseen = unseen_in_patch(hub.git, base, candidate.commit)
+        return with_unseen(hub.patch(base, candidate.commit), unseen)
 
     def _hearing(self) -> Hearing:
         log = self._attempt.log

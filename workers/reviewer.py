@@ -14,7 +14,9 @@ from swarm.models.client import ModelClient
 from swarm.models.structured import json_in
 from swarm.models.tiers import model_for
 from swarm.models.usage import Usage
+from swarm.observe.wording import one_line
 from swarm.plan.model import TaskSpec
+from swarm.repo.changed import Unseen
 from swarm.settings import Settings
 from swarm.states import FailureKind
 from workers.agents.briefing import brief
@@ -163,6 +165,18 @@ def open_reviewer(settings: Settings) -> Reviewer:
     if not settings.anthropic_base_url:
         client.require_credential()
     return Reviewer(client, model_of=lambda tier: model_for(tier, settings))
+
+
+def with_unseen(patch: str, unseen: Sequence[Unseen]) -> str:
+    """A patch under the names and sizes of what it does not show: at the top, where nothing is cut off."""
+    if not unseen:
+        return patch
+    named = [
+        f"{one_line(one.path)!r} ({one.before} bytes before, {one.after} now)"
+        for one in unseen[:_NAMED_FILES]
+    ]
+    more = [f"{len(unseen) - _NAMED_FILES} more"] if unseen[_NAMED_FILES:] else []
+    return f"[changed, and not shown because binary: {', '.join([*named, *more])}]\n{patch}"
 
 
 def cut_patch(patch: str, most: int) -> str:

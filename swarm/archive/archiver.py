@@ -27,7 +27,8 @@ from swarm.engine.snapshot import Snapshot
 from swarm.engine.stored import decode_run, id_parts
 from swarm.errors import UnknownRunError
 from swarm.observe.report import build_report, render_report
-from swarm.repo.changed import touched_paths
+from swarm.repo.changed import touched_paths, unpublished
+from swarm.repo.merging.gate_notes import read_notes
 from swarm.settings import Settings
 
 PAGE, PAGES_A_STEP = 2_000, 10
@@ -164,7 +165,10 @@ class Archiver:
         records = tuple(decode_tasks(run, tasks))
         snapshot = Snapshot(decode_run(run, stored), records, (), (), (), now_ms)
         touched = touched_paths(self._settings, snapshot.run, records)
-        report = build_report(snapshot, red_on_base=red_on_base(folder), touched=touched)
+        notes = read_notes(self._settings.home, run, records)
+        red = red_on_base(folder)
+        unseen = unpublished(self._settings, snapshot.run)
+        report = build_report(snapshot, red_on_base=red, touched=touched, notes=notes, unpublished=unseen)
         for form, name in REPORTS.items():
             write_whole(folder / name, [render_report(report, form), "\n"])
         self._shelf.put(run, stored, tasks)

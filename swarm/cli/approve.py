@@ -18,12 +18,23 @@ if TYPE_CHECKING:
     from swarm.repo.hub.hub import AttemptRef, Hub
 
 
+SHORTEST = 7
+"""Letters of a commit that name it; fewer may be a number."""
+
+attempt_option = click.option(
+    "--attempt", metavar="N|COMMIT", help="Only this attempt: refused where another waits by now."
+)
+
+
 @click.command()
 @click.argument("words", metavar="[RUN] TASK", nargs=-1, required=True, shell_complete=complete_task)
 @click.option("--message", "-m", default="", help="Why, for whoever reads it later.")
+@attempt_option
 @json_option
 @pass_context
-def approve(context: Context, words: tuple[str, ...], message: str, as_json: bool) -> None:
+def approve(
+    context: Context, words: tuple[str, ...], message: str, attempt: str | None, as_json: bool
+) -> None:
     """Let an attempt land that changes what is guarded.
 
     That is gates, CI files, lockfiles and agents' settings; `swarm diff TASK` shows what it changes. RUN is
@@ -36,20 +47,24 @@ def approve(context: Context, words: tuple[str, ...], message: str, as_json: boo
     from swarm.repo.merging.approvals import approve as give_word
 
     hub = open_hub_for(context.settings(), run, engine.run(run).branch)
-    waiting, by = _waiting(engine, hub, run, task), f"{getpass.getuser()}@{socket.gethostname()}"
+    number, waiting = _waiting(engine, hub, run, task, attempt)
+    by = f"{getpass.getuser()}@{socket.gethostname()}"
     give_word(hub, run, task, commit=waiting.commit, by=by, message=message)
     engine.retry(run, task)
-    data = {"run": run, "task": task, "attempt": waiting.attempt, "commit": waiting.commit, "by": by}
-    emit(data, as_json, lambda: f"attempt {waiting.attempt} of {task} may land: {waiting.commit[:12]}")
+    data = {"run": run, "task": task, "attempt": number, "commit": waiting.commit, "by": by}
+    emit(data, as_json, lambda: f"attempt {number} of {task} may land: {waiting.commit[:12]}")
     say_if_nobody_works(engine, run)
 
 
 @click.command()
 @click.argument("words", metavar="[RUN] TASK", nargs=-1, required=True, shell_complete=complete_task)
 @click.option("--message", "-m", required=True, help="What the next attempt is to do otherwise.")
+@attempt_option
 @json_option
 @pass_context
-def reject(context: Context, words: tuple[str, ...], message: str, as_json: bool) -> None:
+def reject(
+    context: Context, words: tuple[str, ...], message: str, attempt: str | None, as_json: bool
+) -> None:
     """Send such an attempt back, and say why.
 
     Its task is tried again, and told. RUN is an id, the beginning of one, or `latest` (the default).
@@ -60,19 +75,23 @@ def reject(context: Context, words: tuple[str, ...], message: str, as_json: bool
     from swarm.repo.hub.opening import open_hub_for
 
     hub = open_hub_for(context.settings(), run, engine.run(run).branch)
-    waiting = _waiting(engine, hub, run, task)
+    number, waiting = _waiting(engine, hub, run, task, attempt)
     hub.reject_attempts(run, task, upto=waiting.attempt)
     engine.retry(run, task, evidence=f"a person has rejected the last attempt: {message}")
-    data = {"run": run, "task": task, "attempt": waiting.attempt, "message": message}
-    emit(data, as_json, lambda: f"attempt {waiting.attempt} of {task} is rejected; it will be tried again")
+    data = {"run": run, "task": task, "attempt": number, "message": message}
+    emit(data, as_json, lambda: f"attempt {number} of {task} is rejected; it will be tried again")
     say_if_nobody_works(engine, run)
 
 
-def _waiting(engine: "Engine", hub: "Hub", run: str, task: str) -> "AttemptRef":
-    """The attempt that waits for a person's word.
+def _waiting(
+    engine: "Engine", hub: "Hub", run: str, task: str, wanted: str | None
+) -> tuple[int, "AttemptRef"]:
+    """The attempt that waits for a person's word, and its number as the task has it.
+
+    Work that was put back, and claimed again, is kept under the number that it was done with.
 
     Raises:
-        RefusedError: none does.
+        RefusedError: none does, or not the one that is wanted, by its number or the beginning of its commit.
     """
     record = engine.task(run, task)
     found = hub.find_attempt(run, task)
@@ -86,4 +105,10 @@ def _waiting(engine: "Engine", hub: "Hub", run: str, task: str) -> "AttemptRef":
             f"the attempt of {task} is not in this repository's hub",
             hint="say it where the run's supervisor is",
         )
-    return found
+    names_it = wanted is None or wanted == str(record.attempt)
+    if not names_it and not (len(wanted or "") >= SHORTEST and found.commit.startswith(wanted or "")):
+        raise RefusedError(
+            f"it is attempt {record.attempt} of {task} that waits, at {found.commit[:12]}, and not {wanted}",
+            hint=f"`swarm diff {task} --run {run}` shows what it changes; name it if that may land",
+        )
+    return record.attempt, found

@@ -22,6 +22,7 @@ from swarm.cli.output import emit, json_option, say, state_word
 from swarm.cli.seconds import Seconds
 from swarm.errors import NotFinishedError, UsageError
 from swarm.observe.orders import SUBMIT
+from swarm.observe.person import left_alone
 from swarm.observe.wording import duration, plural
 from swarm.states import RunState, TaskState
 
@@ -74,8 +75,9 @@ def retry(
     """Queue failed and cancelled tasks again.
 
     RUN is an id, the beginning of one, or `latest` (the default). Tasks that were blocked by them
-    come back as well. TASK, or --task, is an id or the beginning of one: only this one, with what it
-    needs and what needs it. A word alone that begins no run is a task of the latest.
+    come back as well; what waits for approval is left alone. TASK, or --task, is an id or the beginning
+    of one: only this one, with what it needs and what needs it. A word alone that begins no run is a task
+    of the latest.
     """
     task = task if only is None else only
     if fresh and task is None and run == LATEST:
@@ -90,6 +92,8 @@ def retry(
         as_json,
         lambda: f"{plural(moved, 'task')} of run {run} will be tried again",
     )
+    if not name and (waiting := engine.waiting_for_approval(run)):
+        say(left_alone(run, waiting))
     if moved:
         say_if_nobody_works(engine, run)
     elif name:

@@ -12,7 +12,8 @@ from swarm.cli.see import queue_data
 from swarm.engine.addresses import MANY, REDIS_PORT, parse_address, scheme_of, socket_of, split_url
 from swarm.fleet.server_file import PASSWORD_FILE, STOPPED, is_stopped
 from swarm.keys import Keys
-from swarm.observe.wording import duration, first_few, one_line, plural
+from swarm.observe.wording import duration, failure, first_few, one_line, plural
+from swarm.states import FailureKind
 
 if TYPE_CHECKING:
     from swarm.engine.views import Backlog, HeldLock
@@ -22,7 +23,7 @@ WHOLE = {
     "delayed": "in backoff after a failed attempt",
     "leases": "claimed: acked or running",
     "merging": "handed in, waiting for the merge queue or in it",
-    "dead": "failed for good",
+    "dead": "failed for good, or waits for approval",
 }
 """Sorted sets of the whole project, and what is in them."""
 
@@ -168,12 +169,12 @@ def _dead_text(depths: "Backlog", now_ms: int) -> list[str]:
             one_line(f"{letter.run}/{letter.task}", 40),
             f"{duration((now_ms - letter.failed_ms) / 1000)} ago",
             str(letter.attempts),
-            letter.kind,
+            failure(letter.kind, letter.reason) if letter.kind == FailureKind.APPROVAL else letter.kind,
             one_line(letter.reason, 60),
         )
         for letter in depths.dead_letters
     ]
-    shown = table(("FAILED FOR GOOD", "WHEN", "ATTEMPTS", "KIND", "REASON"), rows, right=(2,))
+    shown = table(("NEEDS A PERSON", "WHEN", "ATTEMPTS", "KIND", "REASON"), rows, right=(2,))
     hidden = depths.dead - len(rows)
     more = f"\nand {hidden} more; `swarm tasks RUN --needs-you` lists a run's" if hidden > 0 else ""
     first = depths.dead_letters[0]

@@ -31,14 +31,17 @@ def report(context: Context, run: str, form: str, output: Path | None, as_json: 
     from swarm.base_check import red_on_base
     from swarm.engine.snapshot import take_snapshot
     from swarm.observe.report import build_report, render_report
-    from swarm.repo.changed import touched_paths
+    from swarm.repo.changed import touched_paths, unpublished
+    from swarm.repo.merging.gate_notes import read_notes
 
     run = find_run(reads, run)
     red = red_on_base(context.settings().run_folder(run))
     snapshot = take_snapshot(reads, run)
     anew = reads.shelf.begins_anew(run) if snapshot.run.is_archived else ""
     touched = touched_paths(context.settings(), snapshot.run, snapshot.tasks)
-    measured = build_report(snapshot, red_on_base=red, touched=touched)
+    notes = read_notes(context.settings().home, run, snapshot.tasks)
+    unseen = unpublished(context.settings(), snapshot.run)
+    measured = build_report(snapshot, red_on_base=red, touched=touched, notes=notes, unpublished=unseen)
     text = render_report(measured, "json" if as_json else form, anew=anew)
     if output is None:
         click.echo(text)

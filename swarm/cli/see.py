@@ -9,7 +9,7 @@ from swarm.cli.output import emit, json_option, pairs, state_word, table
 from swarm.errors import UsageError
 from swarm.observe.durations import duration_s
 from swarm.observe.orders import SUBMIT, orders_in_force, unserved_queues
-from swarm.observe.wording import duration, lock_name, one_line, plural
+from swarm.observe.wording import WAITS_FOR_APPROVAL, duration, is_waiting, lock_name, one_line, plural
 from swarm.states import RunState, TaskState
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def _status_text(snapshot: "Snapshot", standing: "Standing", left_s: float | Non
         head["needs you"] = (
             f"{plural(standing.needs_person, 'task')}: "
             f"`swarm tasks {run.run} --needs-you`, then "
-            + (f"`{anew}`, which begins the run anew" if anew else "retry or skip")
+            + (f"`{anew}`, which begins the run anew" if anew else _asked(standing))
         )
     if run.deadline_ms and not run.state.is_terminal:
         left_ms = run.deadline_ms - snapshot.taken_ms
@@ -200,6 +200,13 @@ def _status_text(snapshot: "Snapshot", standing: "Standing", left_s: float | Non
     elif not run.state.is_terminal and not workers:
         parts.append(f"no worker is alive: `swarm run --resume {run.run}` goes on")
     return "\n\n".join(parts)
+
+
+def _asked(standing: "Standing") -> str:
+    """What a person may decide about the tasks that wait for one, as far as they are shown."""
+    from swarm.observe.person import needed
+
+    return needed([task for task in standing.shown if task.needs_person]) or "retry or skip"
 
 
 def _tasks_text(records: "Sequence[TaskRecord]", now_ms: int) -> str:
@@ -233,7 +240,8 @@ def _since(task: "TaskRecord", now_ms: int) -> str:
 
 def _note(task: "TaskRecord") -> str:
     if task.needs_person:
-        return f"needs you: {task.failure_reason}"
+        waits = f"{WAITS_FOR_APPROVAL}: " if is_waiting(task.state, task.failure_kind) else "needs you: "
+        return f"{waits}{task.failure_reason}"
     if task.state in {"acked", "running"}:
         return f"on {task.worker_id}"
     if task.parked_on:

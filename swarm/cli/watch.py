@@ -27,7 +27,8 @@ def watch(context: Context, run: str, as_json: bool) -> int:
     from swarm.engine.snapshot import take_snapshot
     from swarm.observe.report import build_report, render_report
     from swarm.observe.watcher import open_watcher
-    from swarm.repo.changed import touched_paths
+    from swarm.repo.changed import touched_paths, unpublished
+    from swarm.repo.merging.gate_notes import read_notes
 
     with open_watcher(reads, run, quiet=as_json) as watcher:
         while True:
@@ -38,6 +39,8 @@ def watch(context: Context, run: str, as_json: bool) -> int:
             time.sleep(LOOK_EVERY_S)
     red = red_on_base(context.settings().run_folder(run))
     touched = touched_paths(context.settings(), snapshot.run, snapshot.tasks)
-    report = build_report(snapshot, red_on_base=red, touched=touched)
+    notes = read_notes(context.settings().home, run, snapshot.tasks)
+    unseen = unpublished(context.settings(), snapshot.run)
+    report = build_report(snapshot, red_on_base=red, touched=touched, notes=notes, unpublished=unseen)
     click.echo(render_report(report, "json" if as_json else "text"))
     return tell_verdict(context, snapshot.run, snapshot.tasks)

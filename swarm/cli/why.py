@@ -1,6 +1,7 @@
 """`why`: the chain of causes behind a task's state."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,6 +10,11 @@ from swarm.cli.output import emit, json_option, state_word
 from swarm.observe.wording import LEFT_OUT, one_line
 from swarm.settings import attempt_log
 from swarm.states import TaskState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from swarm.engine.records import TaskRecord
 
 
 @click.command()
@@ -30,11 +36,16 @@ def why(context: Context, task: str, run: str, as_json: bool) -> None:
     from swarm.observe.why import Link, causes
 
     around = surroundings(reads, run)
-    chain = causes(TasksOnDemand(reads, around.run), around, task)
+    tasks = TasksOnDemand(reads, around.run)
+    chain = causes(tasks, around, task)
     record = reads.task(run, task)
+    found = [one for name in dict.fromkeys(link.task for link in chain) if (one := tasks.get(name))]
+    roots = [one for one in found if one.state is TaskState.FAILED]
     anew = reads.shelf.begins_anew(run) if around.run.is_archived else ""
-    steps = next_steps(around, record, chain, anew=anew)
+    steps = next_steps(around, record, chain, anew=anew, roots=roots)
     state = record.state
+    if state is TaskState.DONE:
+        chain = (*chain, *(Link(task, one_line(line), 1) for line in _said_of_gates(context, record)))
     if state is TaskState.DONE and not record.merged_commit:
         path = attempt_log(context.settings().home, run, task, record.attempt)
         chain = (*chain, *(Link(task, one_line(line), 1) for line in _left_out(path)))
@@ -48,6 +59,19 @@ def why(context: Context, task: str, run: str, as_json: bool) -> None:
         return "\n".join([*lines, *(f"next: {step}" for step in steps)])
 
     emit({"run": run, "task": task, "state": state, "chain": list(chain), "next": list(steps)}, as_json, text)
+
+
+def _said_of_gates(context: Context, record: "TaskRecord") -> "Iterator[str]":
+    """What gates said of its landing beside letting it pass; nothing where another host landed it."""
+    from swarm.repo.merging.gate_notes import NO_NOTES, read_notes
+
+    home, name = context.settings().home, record.spec.id
+    notes = read_notes(home, record.run, [record]).get(name, NO_NOTES)
+    if notes.red:
+        more = f"`swarm logs {name} --run {record.run} --gate` says more"
+        yield f"advisory gates were red when it landed: {', '.join(notes.red.values())}; {more}"
+    if notes.not_run:
+        yield f"gates that their sample left out: {', '.join(notes.not_run)}"
 
 
 def _left_out(log: Path) -> list[str]:

@@ -25,6 +25,7 @@ from swarm.engine.stored import (
 )
 from swarm.engine.words import hash_of, text_of, words_of
 from swarm.keys import split_member
+from swarm.states import FailureKind
 
 
 class Reads(RunReads):
@@ -67,6 +68,12 @@ class Reads(RunReads):
     def members(self, part: str, name: str = "") -> list[str]:
         """What one of the project's sorted sets has, lowest score first."""
         return words_of(self._one("ZRANGE", self.keys.of(part, name), 0, -1))
+
+    def waiting_for_approval(self, run: str) -> tuple[str, ...]:
+        """The tasks of a run whose attempt waits for a person's word."""
+        dead = [task for owner, task in map(split_member, self.members("dead")) if owner == run]
+        failed = self.some_tasks(run, self.in_order(run, dead))
+        return tuple(one.spec.id for one in failed if one.failure_kind == FailureKind.APPROVAL)
 
     def dead(self, most: int) -> list[tuple[str, str, int, str, str, int]]:
         """The newest dead letters: run, task, failed at (ms), kind of failure, reason, attempts."""

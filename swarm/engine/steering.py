@@ -25,13 +25,19 @@ class Steering(Reads):
         back only when it is the one that is named; its dependents do not wait for it any more. `fresh`, of
         one task, forgets its attempts and what they failed with: the next begins anew. `evidence`, of one
         task, is what its next attempt is told of the last one.
+
+        What waits for approval comes back only when it, or what it needs or blocks, is named: its attempt is
+        kept for a person's word.
         """
-        return self._steer("retry", run, task, "fresh" if fresh else "", evidence)
+        how = "fresh" if fresh else ""
+        if not task and self.waiting_for_approval(run):
+            how = "unasked"  # another walk: the plain one need not look at what each task depends on
+        return self._steer("retry", run, task, how, evidence)
 
     def retry_failed(self, run: str) -> int:
         """Queue again what failed, and what failed or was called off because of it; how many.
 
-        What a person cancelled stays cancelled.
+        What a person cancelled stays cancelled, and what waits for approval waits.
         """
         return self._steer("retry", run, "", "failed", "")
 

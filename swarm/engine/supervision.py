@@ -121,13 +121,17 @@ class Supervision(Retention):
         lost = set(answer[2:])
         return tuple(ticket for name, ticket in named.items() if name not in lost)
 
-    def complete(self, ticket: MergeTicket, *, commit: str, tip: str = "") -> list[str]:
+    def complete(
+        self, ticket: MergeTicket, *, commit: str, tip: str = "", red_advisory: str = ""
+    ) -> list[str]:
         """Merging → done with the landed commit; frees locks and slot, returns newly queued ids.
 
         `tip` is where the branch is: what its train has landed after this one is not known yet, but there.
+        `red_advisory` says which advisory gates were red; only the event has it.
         """
         op, token = self._caller.new_op(), ticket.train_token if tip else ticket.merge_token
-        return self._queued(self._merging("complete", ticket, op, commit, tip or commit, token))
+        said = [red_advisory] if red_advisory else []
+        return self._queued(self._merging("complete", ticket, op, commit, tip or commit, token, *said))
 
     def send_back(self, ticket: MergeTicket, failure: Failure) -> bool:
         """Merging → queued (True) or failed (False), with the evidence; frees locks and slot."""

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from swarm.engine.records import TaskRecord
+from swarm.observe.person import opposing
 from swarm.observe.wording import first_few
+from swarm.states import FailureKind
 
 _MOST_FINDINGS = 5
 
@@ -12,6 +14,8 @@ def asides(task: TaskRecord) -> Iterator[str]:
     """A line for each; nothing of most tasks."""
     if task.widened:
         yield f"its write scope was widened by {first_few(task.widened)}"
+    if task.failure_kind == FailureKind.CONFLICT and (others := opposing(task.evidence)):
+        yield f"what has landed there, and conflicts with it: {first_few(others)}"
     if task.review:
         verdict, *findings = task.review
         yield f"looked at before it was handed in: {verdict}"

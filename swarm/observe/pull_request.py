@@ -1,10 +1,13 @@
 """Title and body of a pull request for what a run has landed."""
 
+import shlex
 from collections.abc import Sequence
 
 from swarm.observe.report_data import Report, TaskRow
 from swarm.observe.report_md import escape
 from swarm.observe.wording import duration, one_line, plural
+from swarm.repo.gates.gate import Gate
+from swarm.states import TaskState
 
 TITLE_WIDTH = 72
 _MOST_LISTED = 200
@@ -15,19 +18,21 @@ def title_of(report: Report) -> str:
     return one_line(report.goal, TITLE_WIDTH) or f"swarm: {plural(report.merges, 'task')}"
 
 
-def body_of(report: Report, gates: Sequence[str]) -> str:
+def body_of(report: Report, gates: Sequence[Gate]) -> str:
     """Markdown: what was asked for, what landed, what did not and why, and what judged it.
 
     Args:
         report: of the run.
-        gates: their commands, as a shell would be given them.
+        gates: those that the run's base defines.
     """
     landed = [row for row in report.tasks if row.commit]
-    missing = [row for row in report.tasks if row.state not in {"done", "skipped"}]
+    missing = missing_from(report)
     lines = [escape(report.goal), ""] if report.goal else []
     lines += _listed("What landed", [_landed(row) for row in landed])
     lines += _listed("What did not", [_missing(row) for row in missing])
-    judged = [f"- `{gate}`" for gate in gates] or ["- nothing but each task's own acceptance commands"]
+    judged = [_judged(gate, report) for gate in gates] or [
+        "- nothing but each task's own acceptance commands"
+    ]
     lines += _listed("What judged it, on the merged tree", judged)
     sent_back = plural(report.conflicts, "conflict"), plural(report.gate_failures, "red gate")
     lines.append(
@@ -35,6 +40,11 @@ def body_of(report: Report, gates: Sequence[str]) -> str:
         f" {duration(report.makespan_s)}."
     )
     return "\n".join(lines) + "\n"
+
+
+def missing_from(report: Report) -> list[TaskRow]:
+    """The tasks that whoever merges the branch does not get, though the plan has them."""
+    return [row for row in report.tasks if row.state not in {TaskState.DONE, TaskState.SKIPPED}]
 
 
 def _listed(head: str, entries: list[str]) -> list[str]:
@@ -46,6 +56,18 @@ def _landed(row: TaskRow) -> str:
     return f"- `{row.id}` ({row.commit[:12]}): {escape(one_line(row.description))}"
 
 
+def _judged(gate: Gate, report: Report) -> str:
+    """A gate, and what is to be known of it where it did not have to be green on every landing."""
+    red = sum(any(said.startswith(f"{gate.name}: ") for said in row.red_advisory) for row in report.tasks)
+    left_out = sum(gate.name in row.gates_not_run for row in report.tasks)
+    more = [] if gate.required else ["advisory, stops nothing"]
+    more += [f"red on {plural(red, 'landing')}"] if red else []
+    more += [f"judges a sample of {gate.sample:g}"] if gate.sample < 1 else []
+    more += [f"did not run on {plural(left_out, 'landing')}"] if left_out else []
+    shown = f"- `{shlex.join(gate.command) or gate.name}`"
+    return f"{shown} ({gate.name}: {'; '.join(more)})" if more else shown
+
+
 def _missing(row: TaskRow) -> str:
     why = f": {escape(one_line(row.failure_reason))}" if row.failure_reason else ""
-    return f"- `{row.id}` is {row.state}{why}"
+    return f"- `{row.id}` {row.state_said if row.waits_for_approval else f'is {row.state}'}{why}"

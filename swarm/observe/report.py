@@ -17,21 +17,29 @@ from swarm.observe.report_junit import render_junit
 from swarm.observe.report_md import render_md
 from swarm.observe.report_text import render_text
 from swarm.observe.scopes import fit_of, sum_of
-from swarm.observe.wording import last_lines
+from swarm.observe.wording import is_waiting, last_lines
 from swarm.plan.graph import critical_path
 from swarm.plan.model import Plan
+from swarm.repo.merging.gate_notes import NO_NOTES, GateNotes
 from swarm.states import RunState, TaskState
 
 FORMS = ("text", "md", "json", "junit")
 
 
 def build_report(
-    snapshot: Snapshot, *, red_on_base: str = "", touched: Mapping[str, Sequence[str]] = MappingProxyType({})
+    snapshot: Snapshot,
+    *,
+    red_on_base: str = "",
+    touched: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    notes: Mapping[str, GateNotes] = MappingProxyType({}),
+    unpublished: str = "",
 ) -> Report:
     """Measure a run from one snapshot; a run that goes on is measured up to the snapshot.
 
     `red_on_base` names the gate that was red before any work, and how it ended. `touched` are the paths that
     each task's landing changed, as git has them; of a task that is not among them that is not known.
+    `notes` are what gates said of landings beside letting them pass. `unpublished` says why the branch does
+    not hold the tip in the user's repository.
     """
     run, tasks, now_ms = snapshot.run, snapshot.tasks, snapshot.taken_ms
     work_s = {task.spec.id: duration_s(task, now_ms) for task in tasks}
@@ -44,7 +52,10 @@ def build_report(
     shared_s = sum(held_ms(task, now_ms) for task in tasks) / 1000 / workers if workers else 0.0
     landing_s = all_landings_ms(tasks, now_ms) / 1000
     usage = sum((task.usage for task in tasks), Usage())
-    rows = tuple(_row(task, work_s[task.spec.id], touched.get(task.spec.id, ())) for task in tasks)
+    rows = tuple(
+        _row(task, work_s[task.spec.id], touched.get(task.spec.id, ()), notes.get(task.spec.id, NO_NOTES))
+        for task in tasks
+    )
     return Report(
         run=run.run,
         state=run.state.value,
@@ -52,6 +63,7 @@ def build_report(
         branch=run.branch,
         base=run.base,
         tip=run.tip,
+        unpublished=unpublished,
         tasks_by_state=_by_state(tasks),
         attempts=sum(task.attempt for task in tasks),
         makespan_s=round(makespan_s, 3),
@@ -112,11 +124,12 @@ def _by_state(tasks: Iterable[TaskRecord]) -> dict[str, int]:
     return {state.value: count[state] for state in TaskState if count[state]}
 
 
-def _row(task: TaskRecord, work_s: float, touched: Sequence[str]) -> TaskRow:
+def _row(task: TaskRecord, work_s: float, touched: Sequence[str], notes: GateNotes) -> TaskRow:
     return TaskRow(
         id=task.spec.id,
         type=task.spec.type,
         state=task.state.value,
+        waits_for_approval=is_waiting(task.state, task.failure_kind),
         description=task.spec.description,
         files=task.spec.files,
         attempts=task.attempt,
@@ -137,6 +150,8 @@ def _row(task: TaskRecord, work_s: float, touched: Sequence[str]) -> TaskRow:
         wasted_cost_usd=task.wasted.cost_microusd / 1e6,
         widened=task.widened,
         scope=fit_of(task.planned_files, touched) if touched else None,
+        red_advisory=tuple(notes.red.values()),
+        gates_not_run=notes.not_run,
     )
 
 

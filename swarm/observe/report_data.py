@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from swarm.engine.records import FailedAttempt
+from swarm.observe.wording import WAITS_FOR_APPROVAL
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class TaskRow:
     id: str
     type: str
     state: str
+    waits_for_approval: bool  # of a failed one: nothing was found wrong, a person has to say yes
     description: str
     files: tuple[str, ...]
     attempts: int
@@ -53,6 +55,15 @@ class TaskRow:
     wasted_cost_usd: float
     widened: tuple[str, ...]  # what the write scope grew by while it was worked on; `files` holds it too
     scope: ScopeFit | None  # None: nothing landed, or what did is not known here
+    red_advisory: tuple[
+        str, ...
+    ]  # how advisory gates ended that were red when it landed, as far as known here
+    gates_not_run: tuple[str, ...]  # gates that their sample left out of its landing, as far as known here
+
+    @property
+    def state_said(self) -> str:
+        """The state in the word that a person reads."""
+        return WAITS_FOR_APPROVAL if self.waits_for_approval else self.state
 
 
 @dataclass(frozen=True)
@@ -65,6 +76,7 @@ class Report:
     branch: str
     base: str
     tip: str
+    unpublished: str  # why the branch does not hold the tip in this repository, once the run has ended
     tasks_by_state: dict[str, int]
     attempts: int
     makespan_s: float

@@ -2,6 +2,7 @@
 
 from junitparser import Failure, JUnitXml, Properties, Property, Skipped, TestCase, TestSuite
 
+from swarm.observe.person import words_for
 from swarm.observe.report_data import Report, ScopeFit, TaskRow
 from swarm.observe.wording import failure, printable
 from swarm.states import TaskState
@@ -36,14 +37,19 @@ def _case(row: TaskRow, run: str) -> TestCase:
         **_scope_properties(row.scope),
         **({"widened": ", ".join(row.widened)} if row.widened else {}),
         **({"review": "\n".join(row.review)} if row.review else {}),
+        **({"red_advisory": ", ".join(row.red_advisory)} if row.red_advisory else {}),
+        **({"gates_not_run": ", ".join(row.gates_not_run)} if row.gates_not_run else {}),
     }.items():
         properties.add_property(Property(name, printable(value)))
     case.append(properties)
     tried = _tried(row)
     if row.state == TaskState.FAILED:
         words = failure(row.failure_kind, row.failure_reason)
-        failed = Failure(printable(row.failure_reason or words), printable(row.failure_kind))
-        failed.text = printable("\n".join([row.failure_reason or words, *tried]))
+        said, told = row.failure_reason or words, tried
+        if row.waits_for_approval:  # red all the same: a suite that is green would hide it
+            said, told = f"{words}: {said}", [f"next: {word}" for word in words_for(run, row.id)]
+        failed = Failure(printable(said), printable(row.failure_kind))
+        failed.text = printable("\n".join([said, *told]))
         case.result = [failed]
     elif tried:
         case.system_out = printable("\n".join(tried))
@@ -67,6 +73,7 @@ def _properties(report: Report) -> dict[str, str]:
         "goal": report.goal,
         "branch": report.branch,
         "tip": report.tip,
+        **({"unpublished": report.unpublished} if report.unpublished else {}),
         "attempts": str(report.attempts),
         "makespan_s": str(report.makespan_s),
         "lower_bound_s": str(report.lower_bound_s),

@@ -1,12 +1,25 @@
 """The report as Markdown, for a pull request or a job summary."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from swarm.observe.person import words_for
 from swarm.observe.report_data import Report, TaskRow
 from swarm.observe.scopes import PRECISION, RECALL
-from swarm.observe.wording import SHAPES, duration, failure, first_few, money, one_line, plural, price
+from swarm.observe.wording import (
+    SHAPES,
+    WAITS_FOR_APPROVAL,
+    duration,
+    failure,
+    first_few,
+    money,
+    one_line,
+    plural,
+    price,
+)
+from swarm.states import TaskState
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~])")
 _REFERENCE = re.compile(r"([@#])(?=\w)")
@@ -23,7 +36,9 @@ def render_md(report: Report) -> str:
         "",
         escape(report.goal) if report.goal else f"{plural(len(report.tasks), 'task')}.",
         "",
-        f"Branch `{report.branch}`" + (f" at `{report.tip[:12]}`." if report.tip else "."),
+        f"Branch `{report.branch}`"
+        + (f" at `{report.tip[:12]}`." if report.tip else ".")
+        + (f" **Not published**: {escape(report.unpublished)}." if report.unpublished else ""),
         "",
         "| measure | value |",
         "|---|---|",
@@ -35,6 +50,9 @@ def render_md(report: Report) -> str:
         "",
         f"Recall is {RECALL}; precision is {PRECISION}.",
     ]
+    if red := [row for row in report.tasks if row.red_advisory]:
+        lines += ["", "## Advisory gates that were red", ""]
+        lines += [f"- `{row.id}` landed with {escape(', '.join(row.red_advisory))}" for row in red]
     widened = [row for row in report.tasks if row.widened]
     if widened:
         lines += ["", "## What widened a write scope", ""]
@@ -52,7 +70,7 @@ def measures(report: Report) -> list[tuple[str, str]]:
     ratio = report.makespan_s / report.lower_bound_s if report.lower_bound_s else 0.0
     took, tokens = duration(report.makespan_s), report.tokens
     return [
-        ("tasks", ", ".join(f"{n} {state}" for state, n in report.tasks_by_state.items()) or "none"),
+        ("tasks", _states(report) or "none"),
         ("attempts", str(report.attempts)),
         (
             "time",
@@ -73,11 +91,38 @@ def measures(report: Report) -> list[tuple[str, str]]:
                 )
             ),
         ),
+        *gate_measures(report),
         *_scope_measures(report),
         *([("red before any work", one_line(report.red_on_base))] if report.red_on_base else []),
         ("human interventions", f"{report.human_interventions}{', clean' if report.clean else ''}"),
         ("tokens", f"{tokens.input} in, {tokens.output} out, {tokens.cache_read} from cache"),
         ("cost", _cost(report)),
+    ]
+
+
+def _states(report: Report) -> str:
+    """How many tasks are in each state; what waits for approval is not counted with what failed."""
+    waiting = sum(row.waits_for_approval for row in report.tasks)
+    counted = [
+        (n - waiting if state == TaskState.FAILED else n, state) for state, n in report.tasks_by_state.items()
+    ]
+    return ", ".join(f"{n} {state}" for n, state in [*counted, (waiting, WAITS_FOR_APPROVAL)] if n)
+
+
+def gate_measures(report: Report) -> list[tuple[str, str]]:
+    """Advisory gates that were red, and gates that did not run, each with how many landings; mostly none."""
+    red = Counter(said.partition(":")[0] for row in report.tasks for said in row.red_advisory)
+    not_run = Counter(name for row in report.tasks for name in row.gates_not_run)
+    counted = (("advisory, and red", red), ("gates left out", not_run))
+    return [
+        (
+            name,
+            one_line(
+                ", ".join(f"{gate} on {plural(n, 'landing')}" for gate, n in count.items()), _WIDEST_CHAIN
+            ),
+        )
+        for name, count in counted
+        if count
     ]
 
 
@@ -115,7 +160,8 @@ def _cost(report: Report) -> str:
 
 def _what_went_wrong(report: Report) -> list[str]:
     """Each task that failed or was sent back, and why; with evidence up to a number that somebody reads."""
-    wrong = [row for row in report.tasks if _has_failed(row) or row.history]
+    waiting = [line for row in report.tasks if row.waits_for_approval for line in _waiting(report.run, row)]
+    wrong = [row for row in report.tasks if not row.waits_for_approval and (_has_failed(row) or row.history)]
     shown = [row if n < _MOST_EVIDENCE else replace(row, evidence=()) for n, row in enumerate(wrong)]
     lines = [line for row in shown if _has_failed(row) for line in _failure(row)]
     before = [
@@ -127,6 +173,7 @@ def _what_went_wrong(report: Report) -> list[str]:
     more = len(wrong) - _MOST_EVIDENCE
     beyond = ["", f"Of {plural(more, 'task')} more `swarm why TASK` has the evidence."] if more > 0 else []
     return [
+        *(["", "## What waits for approval", "", *waiting] if waiting else []),
         *(["", "## What failed", "", *lines] if lines else []),
         *(["", "## What was sent back before", "", *before] if before else []),
         *beyond,
@@ -135,6 +182,13 @@ def _what_went_wrong(report: Report) -> list[str]:
 
 def _has_failed(row: TaskRow) -> bool:
     return bool(row.failure_reason) and row.state != "done"
+
+
+def _waiting(run: str, row: TaskRow) -> list[str]:
+    """What it changed, and what a person says to it."""
+    look = f"swarm diff {row.id} --run {run}"
+    said = ", ".join(f"`{word}`" for word in (look, *words_for(run, row.id)))
+    return [f"- `{row.id}` {WAITS_FOR_APPROVAL}: {escape(row.failure_reason)}", f"  - {said}"]
 
 
 def _failure(row: TaskRow) -> list[str]:
@@ -177,7 +231,7 @@ def _usd(dollars: float) -> str:
 def _row(row: TaskRow) -> str:
     recall, precision = (row.scope.recall, row.scope.precision) if row.scope else (None, None)
     return (
-        f"| `{row.id}` | {SHAPES.get(row.state, '')} {row.state} | {row.attempts}"
+        f"| `{row.id}` | {SHAPES.get(row.state, '')} {row.state_said} | {row.attempts}"
         f" | {duration(row.duration_s) if row.duration_s else '-'}"
         f" | {duration(row.lock_wait_s) if row.lock_wait_s else '-'}"
         f" | {share(recall)} | {share(precision)}"

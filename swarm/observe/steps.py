@@ -5,32 +5,39 @@ from collections.abc import Sequence
 from swarm.engine.records import TaskRecord
 from swarm.engine.views import Surroundings
 from swarm.observe.orders import SUBMIT, pauses, start_for
+from swarm.observe.person import decides_on, looks_at, words_for
 from swarm.observe.takers import starts_taker
 from swarm.observe.why import Link
-from swarm.observe.wording import is_of_the_merge, one_line
+from swarm.observe.wording import is_waiting, one_line
 from swarm.plan.model import queue_of
-from swarm.states import FailureKind, RunState, TaskState
+from swarm.states import RunState, TaskState
 
 
 def next_steps(
-    around: Surroundings, record: TaskRecord, chain: Sequence[Link], *, anew: str = ""
+    around: Surroundings,
+    record: TaskRecord,
+    chain: Sequence[Link],
+    *,
+    anew: str = "",
+    roots: Sequence[TaskRecord] = (),
 ) -> tuple[str, ...]:
     """What a person could type next about this task, whose chain of causes is `chain`.
 
     `anew` is the command that begins its run anew, of a run that Redis has forgotten: nothing else moves it.
+    `roots` are the failed tasks that the chain names.
     """
     run, task = record.run, record.spec.id
     if record.state is TaskState.FAILED:
-        if record.failure_kind == FailureKind.APPROVAL and not anew:
-            words = (f"swarm approve {run} {task}", f"swarm reject {run} {task} --message WHY")
-            return (f"swarm diff {task} --run {run}", *words)
-        gate = " --gate" if is_of_the_merge(record.failure_kind, record.failure_reason) else ""
-        # A task that failed where it waited was never begun, and has no log.
-        logs = (f"swarm logs {task} --run {run}{gate}",) if record.attempt else ()
-        on = (anew,) if anew else (f"swarm retry {run} --task {task}", f"swarm skip {run} {task}")
-        return (*logs, *on)
+        kind, reason = record.failure_kind, record.failure_reason
+        look = looks_at(run, task, kind=kind, reason=reason, attempts=record.attempt)
+        return (*look, *decides_on(record, anew=anew))
     if record.state in {TaskState.UPSTREAM_FAILED, TaskState.CANCELLED}:
-        return (anew or f"swarm retry {run}",)
+        if anew:
+            return (anew,)
+        waiting = [one for one in roots if is_waiting(one.state, one.failure_kind)]
+        words = (word for one in waiting for word in words_for(run, one.spec.id))
+        has_failed = len(waiting) < len(roots) or not roots
+        return (*words, *((f"swarm retry {run}",) if has_failed else ()))
     if record.state is TaskState.DONE:
         return (f"swarm diff {task} --run {run}",) if record.merged_commit else ()
     said = {link.text for link in chain}

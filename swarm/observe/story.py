@@ -5,7 +5,7 @@ from collections.abc import Callable
 from swarm.engine.records import Event
 from swarm.observe.orders import equip_for, start_for
 from swarm.observe.wording import failure, first_few, lock_name, one_line, plural, time_of_day
-from swarm.states import TaskState
+from swarm.states import FailureKind, TaskState
 
 
 def tell_event(event: Event) -> str:
@@ -37,11 +37,21 @@ def _attempt(event: Event) -> str:
 
 def _landed(event: Event) -> str:
     commit = event.fields.get("commit", "")
-    return f"{event.task} landed as {commit[:12]}" if commit else f"{event.task} is done; it changed nothing"
+    red = event.fields.get("red_advisory", "")
+    beside = f"; advisory, and red: {red}" if red else ""
+    if not commit:
+        return f"{event.task} is done; it changed nothing{beside}"
+    return f"{event.task} landed as {commit[:12]}{beside}"
 
 
 def _sent_back(event: Event) -> str:
     return f"{event.task} goes back to the queue{_because(event)}"
+
+
+def _failed(event: Event) -> str:
+    if event.fields.get("kind_of_failure") == FailureKind.APPROVAL:
+        return f"{event.task}{_because(event).removeprefix(':')}"
+    return f"{event.task} failed for good{_because(event)}"
 
 
 def _worker(event: Event) -> str:
@@ -89,13 +99,13 @@ _TELLERS: dict[str, Callable[[Event], str]] = {
     "merge_begun": lambda e: f"{e.task} is being merged and gated",
     "task_done": _landed,
     "task_sent_back": _sent_back,
-    "task_failed": lambda e: f"{e.task} failed for good{_because(e)}",
+    "task_failed": _failed,
     "task_reclaimed": _reclaimed,
     "task_released": lambda e: f"{e.task} put back by {_worker(e)}{_because(e)}{_widened(e)}",
     "task_expanded": lambda e: f"{e.task} became {plural(len(e.fields['parts'].split()), 'task')}",
     "task_extended": _extended,
     "task_upstream_failed": lambda e: (
-        f"{e.task} will not run: {e.fields.get('cause', 'a dependency')} failed"
+        f"{e.task} will not run as long as {e.fields.get('cause', 'a dependency')} has not landed"
     ),
     "task_cancelled": lambda e: f"{e.task} was cancelled{_because(e)}",
     "task_retried": lambda e: f"{e.task} will be tried again",

@@ -11,7 +11,15 @@ from swarm.keys import member, split_member
 from swarm.observe.asides import asides
 from swarm.observe.orders import pauses_of, reached_limits
 from swarm.observe.takers import takers
-from swarm.observe.wording import duration, failure, lock_name, one_line, plural, time_of_day
+from swarm.observe.wording import (
+    WAITS_FOR_APPROVAL,
+    duration,
+    failure,
+    lock_name,
+    one_line,
+    plural,
+    time_of_day,
+)
 from swarm.plan.model import queue_of
 from swarm.states import FailureKind, RunState, TaskState
 
@@ -234,6 +242,10 @@ class _Inquiry:
     def _failed(self, task: TaskRecord, depth: int) -> None:
         tried = f"{plural(task.attempt, 'attempt')}"
         how = "failed"
+        if task.failure_kind == FailureKind.APPROVAL:
+            since = f"{WAITS_FOR_APPROVAL} since {self._when(task.ended_ms)}"
+            self._say(task, depth, f"{since}, with attempt {task.attempt}: {task.failure_reason}")
+            return
         if task.failure_kind == FailureKind.CRASH:
             how = "failed for good"
             tried = f"{plural(task.crashes, 'crash', 'crashes')} in {tried}"

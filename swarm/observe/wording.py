@@ -39,6 +39,9 @@ COLOURS: dict[str, str] = {
     RunState.ACTIVE: "blue",
 }
 
+WAITS_FOR_APPROVAL = "waits for approval"
+"""Nothing was found wrong with it: `failed` is only where the engine keeps it."""
+
 FAILURES: dict[str, str] = {
     FailureKind.TASK_ERROR: "its agent or command said no",
     FailureKind.GATE_FAILED: "a gate was red on the merged tree",
@@ -51,7 +54,7 @@ FAILURES: dict[str, str] = {
     FailureKind.PROVIDER: "the model API failed",
     FailureKind.LIMIT: "a quota or spend limit was reached",
     FailureKind.POLICY: "it was refused by policy",
-    FailureKind.APPROVAL: "a person has to approve what it changed",
+    FailureKind.APPROVAL: WAITS_FOR_APPROVAL,
     FailureKind.CANCELLED: "a person took it away",
 }
 
@@ -128,6 +131,16 @@ def duration(seconds: float) -> str:
 def time_of_day(at_ms: int) -> str:
     """Local time of day, `HH:MM:SS`."""
     return time.strftime("%H:%M:%S", time.localtime(at_ms / 1000))
+
+
+def state_said(state: str, kind: str) -> str:
+    """A task's state, in the word that a person is to read: what waits for approval has not failed."""
+    return WAITS_FOR_APPROVAL if is_waiting(state, kind) else state
+
+
+def is_waiting(state: str, kind: str) -> bool:
+    """The attempt is kept, and waits for a person's word."""
+    return state == TaskState.FAILED and kind == FailureKind.APPROVAL
 
 
 def failure(kind: str, reason: str) -> str:

@@ -2,9 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from real_swarm import Swarm, write_task
+
+FAILS = write_task("two") | {"command": ["false"], "max_attempts": 1}
 
 FORGE = """#!/bin/sh
 for word in "$@"; do printf '%s\\n' "$word"; done > "{said}"
@@ -34,7 +37,7 @@ def test_a_run_becomes_a_pull_request(swarm: Swarm, tmp_path: Path, name: str) -
     run = str(swarm.json("run", plan, "-y", "--scope", "strict", expect=1)["run"])
     env = forge(tmp_path, name)
 
-    shown = swarm.json("pr", run)
+    shown, told = swarm.json("pr", run), swarm.call("pr", run).stderr
     opened = swarm.json("pr", run, "--open", "--into", "main", env=env)
 
     branch = f"swarm/{run}"
@@ -43,6 +46,8 @@ def test_a_run_becomes_a_pull_request(swarm: Swarm, tmp_path: Path, name: str) -
     assert "## What landed\n\n- `good` (" in body
     assert "## What did not\n\n- `bad` is failed: changed outside the write scope" in body
     assert "## What judged it, on the merged tree\n\n- `python3 -m compileall" in body
+    assert shown["missing"] == ["bad"]
+    assert "not in it: bad (failed)" in told
     told = (tmp_path / "said").read_text(encoding="utf-8")
     assert {branch, str(shown["title"]), "main"} <= set(told.splitlines())
     assert body in told
@@ -64,3 +69,14 @@ def test_what_keeps_a_request_from_being_opened_is_said(swarm: Swarm, tmp_path: 
     assert "has landed" in str(nothing["error"])
     assert "git push --quiet failed with exit code 128" in str(nowhere["error"])
     assert "gh pr create failed with exit code 4: not logged in" in str(refused["error"])
+
+
+def test_no_request_is_written_for_a_run_that_goes_on(swarm: Swarm) -> None:
+    """As `land` does: it would pass for all that there is, and more is to land."""
+    run = str(swarm.json("run", swarm.plan([write_task("one"), FAILS]), "-y", expect=1)["run"])
+    swarm.json("retry", run)
+
+    refused: dict[str, Any] = swarm.json("pr", run, expect=6)
+
+    assert "is active: 1 of 2 tasks landed, more is to land" in refused["error"]["message"]
+    assert f"swarm wait {run}" in refused["error"]["hint"]

@@ -247,3 +247,18 @@ def test_a_second_failure_calls_off_what_a_retry_brought_back(engine: Engine) ->
 
 def _failed_at(engine: Engine) -> str:
     return next(event.id for event in engine.events() if event.kind == "task_failed")
+
+
+def test_what_waits_for_approval_calls_nothing_off(engine: Engine) -> None:
+    """Nothing was found wrong with it: the rest of a run that fails fast goes on."""
+    run = engine.submit(plan(), base=BASE, fail_fast=True)
+
+    engine.fail(claim(engine), Failure(FailureKind.APPROVAL, "changes uv.lock", retryable=False))
+
+    assert states(engine, run) == {
+        "bad": "failed",
+        "below": "upstream_failed",
+        "held": "queued",
+        "ready": "queued",
+        "later": "pending",
+    }

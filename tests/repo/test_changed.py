@@ -7,7 +7,7 @@ import pytest
 from merge_board import Board, task, write
 
 from swarm.archive.archiver import Archiver
-from swarm.repo.changed import changed_paths, landed_paths
+from swarm.repo.changed import Unseen, changed_paths, landed_paths, unseen_in_patch
 from swarm.settings import Settings
 
 
@@ -42,6 +42,26 @@ def test_what_the_branch_held_already_was_not_touched_again(board: Board) -> Non
     attempt = board.engine.task(board.run, two.task.id).attempt_commit
     assert changed_paths(board.hub.git, [attempt])[attempt] == ("src/a.py", "src/b.py")
     assert landed_paths(board.hub.path, board.engine.tasks(board.run))["two"] == ("src/b.py",)
+
+
+def test_what_a_patch_does_not_show_is_named_with_its_sizes(board: Board) -> None:
+    """Binary by what it holds, or by an attribute of the attempt's own; a move shows all that it does."""
+    first = board.user.commit({"old.bin": "a\0b", "gone.bin": "a\0", "move.bin": "m\0", "same.py": "x = 1\n"})
+    for name in ("gone.bin", "move.bin"):
+        (board.user.path / name).unlink()
+    second = board.user.commit(
+        {"old.bin": "a\0bcd", "ö\t.bin": "\0", "moved.bin": "m\0", "same.py": "x = 2\n"}
+    )
+    for commit in (first, second):
+        board.hub.import_base(board.user.path, commit)
+
+    found = unseen_in_patch(board.hub.git, first, second)
+
+    assert sorted(found) == [
+        Unseen("gone.bin", 2, 0),
+        Unseen("old.bin", 3, 5),
+        Unseen("ö\t.bin", 0, 1),
+    ]
 
 
 @pytest.mark.parametrize("commit", ["c" * 40, "landed", "HEAD", "--output=x", ""])

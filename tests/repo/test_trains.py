@@ -198,8 +198,10 @@ def test_who_goes_on_starts_from_the_end_of_the_train(board: Board) -> None:
         board.hand_in(write(f"src/{name}.py", "new\n"))
     engine, bases, complete = board.engine, list[str](), board.engine.complete
 
-    def complete_and_claim(ticket: MergeTicket, *, commit: str, tip: str = "") -> list[str]:
-        queued = complete(ticket, commit=commit, tip=tip)
+    def complete_and_claim(
+        ticket: MergeTicket, *, commit: str, tip: str = "", red_advisory: str = ""
+    ) -> list[str]:
+        queued = complete(ticket, commit=commit, tip=tip, red_advisory=red_advisory)
         if queued:
             board.claims += 1
             claim = engine.claim(WorkerProfile("worker-2"), f"claim-{board.claims}")
@@ -226,9 +228,12 @@ def test_each_log_says_with_whom_it_was_judged(board: Board) -> None:
     logs = [attempt_log(board.hub.home, board.run, name, 1, gate=True).read_text() for name in ("a", "b")]
     assert [landing.outcome for landing in train] == [Outcome.LANDED, Outcome.GATE_FAILED]
     assert all(log.startswith("MY OWN\n") for log in logs)
-    assert "THE GATE\n== tests: exit code 1 ==\n" in logs[1]
-    assert "the tree of a, b ==\nTHE GATE\n" in logs[1]
-    assert logs[0].endswith("THE GATE\n")  # once more, alone and green
+    assert "THE GATE\n== tests: exit code 1: red, " in logs[1]
+    assert logs[1].endswith("s ==\n== tests: exit code 1 ==\n")
+    assert "the tree of a, b ==\n== gate tests: " in logs[1]
+    assert (
+        "THE GATE\n== tests: exit code 0: green, " in logs[0].rpartition("== gate tests: ")[2]
+    )  # once more, alone
 
 
 def test_a_task_outside_its_scope_holds_up_nobody(board: Board) -> None:

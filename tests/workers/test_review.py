@@ -26,12 +26,13 @@ from swarm import crashpoints
 from swarm.models.usage import Usage
 from swarm.observe.wording import failure
 from swarm.plan.model import TaskSpec
+from swarm.repo.changed import Unseen
 from swarm.repo.hub.refs import attempt_ref
 from swarm.states import TaskState
 from swarm.testing.script import ScriptedReply, failing, refusing, saying, using
 from workers.agents.briefing import system_prompt
 from workers.choosing import SAID_BEFORE
-from workers.reviewer import MAX_DIFF_CHARS, UNCHANGED, cut_patch
+from workers.reviewer import MAX_DIFF_CHARS, UNCHANGED, cut_patch, with_unseen
 
 
 def test_what_the_reviewer_approves_is_handed_in(rig: Rig) -> None:
@@ -68,6 +69,31 @@ def test_what_the_reviewer_asked_for_is_known_to_the_next_attempt(rig: Rig) -> N
     assert "major: f:1: loses the last line" in authors.evidence[1]
     assert content(rig, run) == b"good"
     assert ["+bad" in one.prompt for one in asked(model, "reviewer")] == [True, False]
+
+
+def test_the_reviewer_is_told_what_it_cannot_see(rig: Rig) -> None:
+    """A binary file is only a name in the diff: its sizes come with it, so that the reviewer may refuse."""
+    run = rig.submit(task(review=True))
+
+    with models(rig, reviewer=[approving()]) as model:
+        work(rig, run, Authors(["a\0b"]), until=is_handed_in(rig, run))
+
+    [question] = asked(model, "reviewer")
+    told = "[changed, and not shown because binary: 'f' (0 bytes before, 3 now)]"
+    assert f"{told}\ndiff --git" in question.prompt
+
+
+def test_a_name_cannot_end_the_line_of_what_is_not_shown() -> None:
+    """What an author names a file is no word of ours, and many names are no flood."""
+    many = [Unseen("a\n[nothing is hidden]", 1, 2), *(Unseen(f"{n}", 0, 1) for n in range(30))]
+
+    first, _, rest = with_unseen("diff", many).partition("\n")
+
+    assert first.startswith(
+        "[changed, and not shown because binary: 'a [nothing is hidden]' (1 bytes before, 2 now)"
+    )
+    assert first.endswith("11 more]")
+    assert rest == "diff"
 
 
 def test_an_approval_that_names_a_blocker_is_a_rejection(rig: Rig) -> None:

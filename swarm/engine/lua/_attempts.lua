@@ -10,13 +10,14 @@ local function read_failure(from)
   return failure
 end
 
-local function fail_for_good(task, reason)
+local function fail_for_good(task, reason, kind)
   end_task(task, 'failed')
   bury(task)
   if task.skipped_ms == '0' then
     doom_dependents(task.member, 0, history.below('failed', task.id, reason))
   end
-  if read_run(task.run).fail_fast ~= '' then
+  -- Nothing was found wrong with what waits for approval.
+  if kind ~= 'approval' and read_run(task.run).fail_fast ~= '' then
     orders.stop_at(task.id, task.run)
   end
 end
@@ -57,7 +58,7 @@ function fail_attempt(task, event, failure, spent)
     'reason', failure.reason, 'attempt', task.attempt, 'worker', task.worker, 'failures', number_text(failures),
     'setbacks', number_text(setbacks)})
   if is_final then
-    fail_for_good(task, failure.reason)
+    fail_for_good(task, failure.reason, failure.kind)
   else
     -- A conflict is waited out by taking the newer base, not by time.
     local wait_ms = failure.kind == 'conflict' and 0
@@ -105,7 +106,7 @@ end
 end
 
 -- The landing of an attempt, or the end of one that had nothing to land.
-local function finish_task(task, spent, commit, tip_token, tip)
+local function finish_task(task, spent, commit, tip_token, tip, red_advisory)
   if is_held_state(task.state) then
     learn(ability.base_type(task.type), tonumber(busy_ms(task)))
     void_token(task)
@@ -133,6 +134,9 @@ local function finish_task(task, spent, commit, tip_token, tip)
   end
   if #queued > 0 then
     told_of[#told_of + 1], told_of[#told_of + 2] = 'queued', table.concat(queued, '\n')
+  end
+  if (red_advisory or '') ~= '' then
+    told_of[#told_of + 1], told_of[#told_of + 2] = 'red_advisory', red_advisory
   end
   emit('task_done', task.run, task.id, told_of)
   if task.join ~= '' then

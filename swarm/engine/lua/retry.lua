@@ -1,7 +1,8 @@
 -- Queue again what failed or was cancelled: one task with all that it needs and blocks, or a whole run.
 -- KEYS[1]  the project's key prefix
--- ARGV     run, task id or '', op_id, `failed` (of a run: not what a person cancelled), `fresh` (of a task: as if it
---          had never been tried) or '', what the next attempt of a task is told of the last one or ''
+-- ARGV     run, task id or '', op_id, `failed` (of a run: neither what a person cancelled nor what waits for approval),
+--          `unasked` (of a run: not what waits for approval), `fresh` (of a task: as if it had never been tried) or '',
+--          what the next attempt of a task is told of the last one or ''
 -- Writes   task, queue, bell, dead, work, active, run, meta, events
 -- Returns  {'OK', tasks moved} or {'UNKNOWN'}
 -- Moves: failed -> queued, failed -> pending, cancelled -> queued, cancelled -> pending, upstream_failed -> pending,
@@ -35,7 +36,11 @@ else
   if read_run(run).activated == '' then
     reopen_run(run) -- there may be no task in it yet: whoever submits its plan again goes on with it
   end
-  moved = retry_run_tasks(run, 0)
+  if how == 'unasked' then
+    moved = retry_all_but_waiting(run, '0')
+  else
+    moved = retry_run_tasks(run, 0)
+  end
 end
 if moved > 0 or id == '' then
   write_fields(run_key, {'interventions', number_text(tonumber(stored[2] or 0) + 1)})

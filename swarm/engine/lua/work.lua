@@ -43,7 +43,7 @@ local function is_called_off()
   return read_run(run).state == 'cancelled'
     or name ~= run and CAN_RETRY[read('HGET', key('task', name), 'state') or '']
 end
-if (kind == 'retry' or kind == 'retry_failed' or kind == 'revive_above' or kind == 'revive_below') and is_called_off() then
+if (kind == 'retry' or kind == 'retry_failed' or kind == 'retry_all' or kind == 'revive_above' or kind == 'revive_below') and is_called_off() then
   moved = 0
 elseif kind == 'trigger' then
   local run, id = string.match(name, '^([^/]*)/(.*)$')
@@ -70,6 +70,8 @@ elseif kind == 'retry' then
   moved = retry_run_tasks(name, place)
 elseif kind == 'retry_failed' then
   moved = retry_failed_tasks(name, from)
+elseif kind == 'retry_all' then
+  moved = retry_all_but_waiting(name, from)
 elseif kind == 'revive_above' then
   moved = revive_above(name, place)
 elseif kind == 'revive_below' then

@@ -91,6 +91,22 @@ def fetch_into(user: Git, hub_path: Path, source: str, branch: str) -> Answer:
     return user.ask(*options, *FETCH_ONLY, "--", str(hub_path), f"{source}:{branch_ref(branch)}")
 
 
+def why_unpublished(user_repository: Path, branch: str, tip: str) -> str:
+    """Why `branch` does not hold `tip` in the user's repository; empty when it does, or there is none.
+
+    Nothing is written.
+    """
+    if not (user_repository / ".git").exists():
+        return ""
+    user = Git.around(user_repository)
+    current = user.ask("rev-parse", "--verify", "--quiet", branch_ref(branch)).stdout.decode().strip()
+    if not current:
+        return f"branch {branch!r} is not in this repository"
+    if is_ancestor(user, tip, current):
+        return ""
+    return f"branch {branch!r} is at {current[:12]} in this repository, which does not hold what landed"
+
+
 def publish_branch(hub: Git, hub_path: Path, user_repository: Path, branch: str) -> Published:
     """Create or fast-forward `branch` in the user's repository; never forced, no reflog, FETCH_HEAD or tag.
 

@@ -1,6 +1,8 @@
 """F4 for one train: what each task asks of itself, and the project's gates, on nothing but merged trees."""
 
 import hashlib
+import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,16 +11,19 @@ from swarm.engine.claims import MergeTicket
 from swarm.errors import StaleTokenError
 from swarm.repo.gates.cache import GateCache
 from swarm.repo.gates.definitions import load_gates
-from swarm.repo.gates.gate import Gate, GateReport
+from swarm.repo.gates.gate import Gate, GateReport, GateResult
 from swarm.repo.gates.ground import Ground
 from swarm.repo.gates.running import run_acceptance, run_gates
 from swarm.repo.hub.hub import Hub
+from swarm.repo.merging.gate_notes import GateNotes, keep_notes, red_advisory
 from swarm.repo.merging.slot import LeashedLauncher
 from swarm.repo.merging.train import Car
 from swarm.settings import attempt_log
 
 _SHARED_BYTES = 256 * 1024
 """Of what gates print on a train each task's log gets so much: the end."""
+_SHOWN = 400
+"""Characters of a command in a log's heading."""
 
 
 class Judge:
@@ -73,9 +78,17 @@ class Judge:
         key = (car.tree, car.ticket.task.id)
         if key not in self._own:
             ground = self._ground(car, self._log_of(car.ticket))
-            self._own[key] = run_acceptance(car.ticket.task.acceptance, ground)
+            self._own[key] = report = run_acceptance(car.ticket.task.acceptance, ground)
+            for result in report.results:  # they share a checkout, and are run in one go
+                _say(self._log_of(car.ticket), _ended(result))
             self._see_that_it_counts(car.ticket)
         return self._own[key]
+
+    def note(self, car: Car, last: Car) -> None:
+        """Keep what the gates said of a task that is about to land, where they said more than that it may."""
+        red = red_advisory(self._of_trees[last.tree])
+        left_out = tuple(gate.name for gate in self._gates if gate not in self._chosen(last.tree))
+        keep_notes(self._log_of(car.ticket), GateNotes(red, left_out))
 
     def _ground(self, car: Car, log: Path, *, since: str = "") -> Ground:
         return Ground(self._hub, car.tree, self._base, self._leash, _labels(car.ticket), log, since)
@@ -87,28 +100,42 @@ class Judge:
         return self._sampled
 
     def _run_gates(self, cars: Sequence[Car], tip: str) -> GateReport:
-        gates = self._chosen(cars[-1].tree)
-        if not gates:
+        if not self._gates:
             return GateReport()
         tree, ticket = cars[-1].tree, cars[0].ticket
         first, *others = [self._log_of(car.ticket) for car in cars]
         before = first.stat().st_size if first.exists() else 0
         if others:
             names = ", ".join(car.ticket.task.id for car in cars)
-            _append(first, f"== gates on {tree[:12]}, the tree of {names} ==\n".encode())
+            _say(first, f"== gates on {tree[:12]}, the tree of {names} ==")
         ground = replace(self._ground(cars[-1], first, since=tip), labels=_labels(ticket))
-        report = run_gates(gates, ground, find=lambda gate: self._cache.find(tree, gate, self._base))
+        report = self._run_each(tree, ground, first)
         self._see_that_it_counts(ticket)
-        for gate, result in zip(gates, report.results, strict=False):
+        for gate, result in zip(self._chosen(tree), report.results, strict=False):
             self._cache.keep(tree, gate, self._base, result)
-            if result.is_known:
-                note = f"gate {gate.name} has passed on this very tree before, and was not run again\n"
-                _append(first, note.encode())
         if others:
-            _append(first, f"== {report.failure or 'green'} ==\n".encode())
+            _say(first, f"== {report.failure or 'green'} ==")
             said = first.read_bytes()[before:][-_SHARED_BYTES:]
             for log in others:
                 _append(log, said)
+        return report
+
+    def _run_each(self, tree: str, ground: Ground, log: Path) -> GateReport:
+        """One gate after another; the log has name and command before what each prints, its verdict after."""
+        chosen, report = self._chosen(tree), GateReport()
+        for gate in self._gates:
+            if gate not in chosen:
+                _say(log, f"== gate {gate.name}: left out by its sample, {gate.sample:g} ==")
+                continue
+            command = shlex.join(gate.command)
+            shown = f": {command[:_SHOWN]}{'…' if command[_SHOWN:] else ''}" if command else ""
+            _say(log, f"== gate {gate.name}{'' if gate.required else ' (advisory)'}{shown} ==")
+            ran = run_gates([gate], ground, find=lambda gate: self._cache.find(tree, gate, self._base))
+            report = GateReport(report.results + ran.results)
+            for result in ran.results:
+                _say(log, _ended(result))
+            if not ran.passed:
+                break
         return report
 
     def _log_of(self, ticket: MergeTicket) -> Path:
@@ -130,6 +157,23 @@ def is_sampled(gate: Gate, tree: str) -> bool:
 def _labels(ticket: MergeTicket) -> dict[str, str]:
     name = f"{ticket.run}/{ticket.task.id}/{ticket.attempt}"
     return {"swarm.run": ticket.run, "swarm.task": ticket.task.id, "swarm.attempt": name}
+
+
+def _ended(result: GateResult) -> str:
+    """The verdict on one, as a line of the log."""
+    if result.is_known:
+        return f"gate {result.name} has passed on this very tree before, and was not run again"
+    red = "red" if result.required else "red, but advisory: it stops nothing"
+    return f"== {result}: {'green' if result.passed else red}, {result.duration_s:.1f} s =="
+
+
+def _say(log: Path, line: str) -> None:
+    """Append a line of our own; what a gate printed last may have no end of line."""
+    with log.open("ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            file.write(b"" if file.read() == b"\n" else b"\n")
+        file.write(f"{line}\n".encode("utf-8", "replace"))
 
 
 def _append(log: Path, text: bytes) -> None:

@@ -99,7 +99,7 @@ class Merging:
                 if gone := self._lost(verdict):
                     lost += gone
                     waiting = tuple(ticket for ticket in waiting if ticket not in gone)
-                elif self._move(branch, train, verdict, fence):
+                elif self._move(branch, train, verdict, fence, judge):
                     last = verdict.green[-1:]
                     reports = {car.ticket.task.id: judge.report(car, *last) for car in verdict.green}
                     return Settled(verdict, train.refused, lost, reports)
@@ -138,7 +138,7 @@ class Merging:
         crashpoint("merge.before_tx")
         return tuple(ticket for ticket in green if ticket not in alive)
 
-    def _move(self, branch: str, train: Train, verdict: Verdict, fence: str) -> bool:
+    def _move(self, branch: str, train: Train, verdict: Verdict, fence: str, judge: Judge) -> bool:
         """F6: move the branch, if it is still where the train began and the fence is ours; False if it moved.
 
         An attempt that changes nothing moves nothing, but leaves a record of the commit it was judged on.
@@ -153,6 +153,7 @@ class Merging:
         sealed = self._hub.seal_fence(verdict.green[-1].ticket.train_token, head)
         move = [first, RefChange("update", guard, new=sealed, old=fence)]
         for car in verdict.green:
+            judge.note(car, verdict.green[-1])  # before: nobody else would, once it has landed
             verb, kind = ("create", "done") if car.changes_something else ("update", "unchanged")
             move.append(RefChange(verb, task_ref(kind, car.ticket.run, car.ticket.task.id), new=car.commit))
         with self._hub.writing_refs() as writer:

@@ -1,0 +1,24 @@
+"""A branch that is not where it belongs: every report says so."""
+
+import json
+
+from real_swarm import Swarm, write_task
+
+
+def test_a_report_says_that_its_branch_is_not_published(swarm: Swarm) -> None:
+    """What has the branch's name in the user's repository is somebody else's: no hint may lead there."""
+    run = str(swarm.json("run", swarm.plan([write_task("one")]), "-y")["run"])
+    branch = f"swarm/{run}"
+    published = swarm.call("report", run).stdout
+    own = swarm.git("commit-tree", "-m", "mine", "HEAD^{tree}").strip()
+    swarm.git("update-ref", f"refs/heads/{branch}", own)
+
+    text, md = swarm.call("report", run).stdout, swarm.call("report", run, "--format", "md").stdout
+    data = json.loads(swarm.call("report", run, "--json").stdout)
+
+    said = f"branch '{branch}' is at {own[:12]} in this repository, which does not hold what landed"
+    assert "not published" not in published
+    assert f"not published: {said}\n  swarm wait {run}\n" in text
+    assert "git diff" not in text
+    assert f"**Not published**: branch '{branch}' is at" in md
+    assert data["unpublished"] == said
