@@ -17,6 +17,9 @@ PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
 
+FERTILE = 5
+"""So many times all were killed, and there are more: they fork faster than they die."""
+
 OOM_SCORE = 500
 """Added to a command's own badness, so that the kernel ends it before the tool host or a worker."""
 
@@ -61,10 +64,13 @@ def before_exec(env: Mapping[str, str], restrict: Callable[[], None] | None = No
     parent: between fork and exec as little as possible happens.
     """
     prctl = _library_prctl()
+    parent = os.getpid()
 
     def prepare() -> None:
         if prctl is not None:
             prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            if os.getppid() != parent:
+                os._exit(1)  # it died before it was asked after: no signal will tell us
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE), encoding="ascii")
         for name, value in env.items():
@@ -92,21 +98,25 @@ def descendants(pid: int) -> list[int]:
 def end_descendants(*, within_s: float = 5.0) -> bool:
     """Kill and reap every descendant of this process; False when some were left after `within_s`.
 
-    They are stopped before they are killed: a family that forks faster than it dies cannot get away.
+    A family that forks faster than it dies is stopped before it is killed. Others are not: who is killed
+    in between leaves what it has stopped, and a child that was stopped before it could ask for our death
+    would stand there for ever.
     """
     deadline = time.monotonic() + within_s
+    rounds = 0
     while True:
         family = descendants(os.getpid())
         if not family:
             reap_orphans(except_pid=0)
             return True
-        for sign in (signal.SIGSTOP, signal.SIGKILL):
+        for sign in (signal.SIGSTOP, signal.SIGKILL) if rounds >= FERTILE else (signal.SIGKILL,):
             for pid in family:
                 with contextlib.suppress(OSError):
                     os.kill(pid, sign)
         reap_orphans(except_pid=0)
         if time.monotonic() > deadline:
             return False
+        rounds += 1
         time.sleep(0.005)
 
 
