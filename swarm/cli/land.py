@@ -9,7 +9,7 @@ from swarm.cli.judging import judge_aloud
 from swarm.cli.output import emit, json_option, say
 from swarm.cli.unwinding import unwound_by_signals
 from swarm.errors import RefusedError
-from swarm.observe.wording import plural
+from swarm.observe.wording import first_few, plural
 
 if TYPE_CHECKING:
     from swarm.observe.report_data import Report
@@ -43,6 +43,7 @@ def land(context: Context, run: str, into: str, squash: bool, as_json: bool) -> 
             hint=f"`swarm wait {record.run}` blocks until it ends",
         )
     from swarm.engine.snapshot import take_snapshot
+    from swarm.observe.pull_request import missing_from
     from swarm.observe.report import build_report
     from swarm.repo.delivery import deliver
     from swarm.repo.gates.definitions import load_gates
@@ -50,7 +51,8 @@ def land(context: Context, run: str, into: str, squash: bool, as_json: bool) -> 
     from swarm.repo.hub.opening import open_hub_for
     from swarm.repo.workspaces.checkout import sweep_checkouts
 
-    message = _message(build_report(take_snapshot(reads, record.run))) if squash else ""
+    measured = build_report(take_snapshot(reads, record.run))
+    message, missing = _message(measured) if squash else "", missing_from(measured)
     hub = open_hub_for(settings, record.run, record.branch)
     log = settings.home / "logs" / "land.gate.log"
     tell = _say_nothing if as_json else say
@@ -72,9 +74,13 @@ def land(context: Context, run: str, into: str, squash: bool, as_json: bool) -> 
         "into": delivered.into,
         "how": delivered.how.value,
         "commit": delivered.commit,
+        "missing": [row.id for row in missing],
     }
     shown = {"branch": record.branch, "into": delivered.into, "commit": delivered.commit[:12]}
     emit(data, as_json, lambda: _TOLD[delivered.how].format(**shown))
+    if missing:
+        told = (f"{row.id} ({row.state_said})" for row in missing)
+        say(f"not in it: {first_few(tuple(told))}")
 
 
 def _say_nothing(text: str) -> None:

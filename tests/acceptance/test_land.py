@@ -20,7 +20,7 @@ def test_what_a_run_landed_is_taken_into_a_branch(swarm: Swarm) -> None:
     again = swarm.json("land", "latest", "--into", "release")
 
     one = swarm.json("land", "latest", "--into", "single", "--squash")
-    assert one["how"] == "squashed"
+    assert (one["how"], one["missing"]) == ("squashed", [])
     said = swarm.git("log", "-1", "--format=%B", "single")
     assert "- more: write more" in said.splitlines()
     assert (advanced["how"], merged["how"], again["how"]) == ("advanced", "merged", "up_to_date")
@@ -50,6 +50,18 @@ command = ["sh", "-c", "echo not this; exit 4"]
 [gate.never]
 command = ["true"]
 """
+
+
+def test_who_lands_a_part_is_told_what_is_not_in_it(swarm: Swarm) -> None:
+    """A branch that looks whole would be taken for it."""
+    broken = {**write_task("broken"), "command": ["sh", "-c", "exit 3"], "max_attempts": 1}
+    swarm.json("run", swarm.plan([write_task("whole"), broken]), "-y", expect=1)
+
+    landed = swarm.call("land", "latest", "--into", "release")
+
+    assert landed.returncode == 0
+    assert landed.stderr.strip() == "not in it: broken (failed)"
+    assert swarm.json("land", "latest", "--into", "release")["missing"] == ["broken"]
 
 
 def test_who_lands_sees_the_gates_run_and_is_told_where_red_ones_left_their_words(swarm: Swarm) -> None:
