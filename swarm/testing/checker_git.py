@@ -19,7 +19,7 @@ def check_history(hub_path: Path, branch: str, done_tasks: Iterable[str]) -> lis
     """
     hub = Hub(hub_path)
     run = branch.rpartition("/")[2]
-    landings = _landings(hub, branch)
+    landings = _landings(hub, run, branch)
     return [
         *_check_trailers(hub, run, landings, set(done_tasks)),
         *_check_guards(hub, run, landings),
@@ -27,15 +27,22 @@ def check_history(hub_path: Path, branch: str, done_tasks: Iterable[str]) -> lis
     ]
 
 
-def _landings(hub: Hub, branch: str) -> tuple[Landed, ...]:
-    """Everything that has landed since the branch's newest imported commit."""
+def _landings(hub: Hub, run: str, branch: str) -> tuple[Landed, ...]:
+    """Everything that has landed since the commit that the run began with.
+
+    That is the newest imported one, but for what the run itself has landed: whoever takes its branch into
+    another one imports that.
+    """
     tip = hub.tip(branch)
     if tip is None:
         return ()
     bases = {ref.rpartition("/")[2] for ref in hub.refs_under("refs/swarm/base/")}
     history = hub.git.one_line("rev-list", "--first-parent", tip).splitlines()
-    since = next((commit for commit in history if commit in bases), None)
-    return hub.landings(branch, since) if since else ()
+    for since in (commit for commit in history if commit in bases):
+        landed = hub.landings(branch, f"{since}^")[:1] if hub.resolve(f"{since}^") else ()
+        if not any(one.commit == since and one.run == run for one in landed):
+            return hub.landings(branch, since)
+    return ()
 
 
 def _check_trailers(hub: Hub, run: str, landings: tuple[Landed, ...], done: set[str]) -> list[str]:
