@@ -91,6 +91,22 @@ def test_many_workspaces_at_once_share_one_template(user: UserRepository, hub: H
     assert {name.removesuffix(".layers") for name in names} == {str(n) for n in range(6)}
 
 
+def test_halves_that_share_folders_are_unpacked_beside_each_other(
+    user: UserRepository, hub: Hub, tmp_path: Path
+) -> None:
+    """A tar gives up a file whose folder the other one makes at that moment: they are there before."""
+    files = {f"a/b/{number:02}": "x\n" for number in range(40)}
+    base = user.commit({**files, "a/b/c/last": "x\n", "z/last": "x\n"})
+    hub.import_base(user.path)
+
+    for number in range(60):
+        tree = open_workspace(hub, base, tmp_path / "work" / str(number), may_mount=False).tree
+        assert len(list((tree / "a" / "b").iterdir())) == 41
+
+    [template] = (path for path in (hub.home / TEMPLATES_NAME).iterdir() if path.is_dir())
+    assert (template / "shared").read_bytes().split(b"\0")[:-1] == [b"./a", b"./a/b"]
+
+
 def test_old_templates_go_and_what_killed_makers_left_goes_too(
     user: UserRepository, hub: Hub, tmp_path: Path
 ) -> None:

@@ -32,6 +32,8 @@ _TREE, _GIT, _STAMPS = "tree", "git", "stamps"
 _PARTS = ("tree.0.tar", "tree.1.tar")
 """Of the tree, half of it each: they are unpacked beside each other."""
 _PACKED_GIT = "git.tar"
+_SHARED = "shared"
+"""The folders that both halves have something in, those above first."""
 _TAR = ("tar", "--force-local")
 _NAMED = ("--no-recursion", "--null", "--files-from=-")
 _AS_NEW = ("--no-same-owner", "--no-same-permissions")
@@ -77,7 +79,7 @@ def lay_out(hub: Hub, commit: str, folder: Path, *, with_git: bool, may_mount: b
         if is_overlay:
             lay_over(folder, [*[template / _GIT] * with_git, template / _TREE])
             return read_stamps(template / _STAMPS)
-        _unpack([template / name for name in (*_PARTS, *[_PACKED_GIT] * with_git)], folder)
+        _unpack(template, [*_PARTS, *[_PACKED_GIT] * with_git], folder)
         stamps = read_stamps(template / _STAMPS)
         return {path: stamp._replace(ctime_ns=0, inode=0) for path, stamp in stamps.items()}
 
@@ -90,13 +92,15 @@ def why_copied(hub: Hub) -> str:
         return why_not(folder)
 
 
-def _unpack(archives: list[Path], folder: Path) -> None:
-    """Unpack all of them into a new folder, which appears complete or not at all."""
+def _unpack(template: Path, archives: list[str], folder: Path) -> None:
+    """Unpack these into a new folder, beside each other; it appears complete or not at all."""
     made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    files = [template / each for each in archives]
     try:
-        _run_all(
-            [[*_TAR, f"--file={each}", "--extract", f"--directory={made}", *_AS_NEW] for each in archives]
-        )
+        # tar gives a file up whose folder another one makes at this moment.
+        for shared in (template / _SHARED).read_bytes().split(b"\0")[:-1]:
+            Path(made, os.fsdecode(shared)).mkdir()
+        _run_all([[*_TAR, f"--file={each}", "--extract", f"--directory={made}", *_AS_NEW] for each in files])
         made.chmod(0o755)
         made.rename(folder)
     except BaseException:
@@ -108,9 +112,23 @@ def _pack(template: Path) -> None:
     """Store what copies are unpacked from: `cp`, which opens each file besides, takes twice as long."""
     names = _names_in(template / _TREE)
     step = len(names) // len(_PARTS) + 1
-    for number, archive in enumerate(_PARTS):
-        _archive(template / _TREE, names[number * step :][:step], template / archive)
+    parts = [names[number * step :][:step] for number in range(len(_PARTS))]
+    for part, archive in zip(parts, _PARTS, strict=True):
+        _archive(template / _TREE, part, template / archive)
+    shared = set.intersection(*map(_folders_above, parts))
+    (template / _SHARED).write_bytes(b"".join(each + b"\0" for each in sorted(shared)))
     _archive(template / _GIT, _names_in(template / _GIT), template / _PACKED_GIT)
+
+
+def _folders_above(names: list[bytes]) -> set[bytes]:
+    """Every folder that has one of these in it, however deep, as a path of its own."""
+    found: set[bytes] = set()
+    for name in names:
+        folder = name.rpartition(b"/")[0]
+        while folder not in {b"", b"."} and folder not in found:
+            found.add(folder)
+            folder = folder.rpartition(b"/")[0]
+    return found
 
 
 def _names_in(tree: Path) -> list[bytes]:
@@ -214,8 +232,7 @@ def _make_template(hub: Hub, commit: str, template: Path) -> None:
 
 
 def _is_finished(template: Path, *, packed: bool = False) -> bool:
-    last = _PACKED_GIT if packed else _STAMPS
-    return (template / last).exists()
+    return all((template / last).exists() for last in ([_PACKED_GIT, _SHARED] if packed else [_STAMPS]))
 
 
 def _write_config(path: Path, object_format: str) -> None:
