@@ -5,7 +5,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,9 +27,12 @@ def free_port() -> int:
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:
-    """Poll until something is so."""
+    """Poll until something is so; a server that is made a replica drops those who ask it meanwhile."""
     deadline_s = time.monotonic() + DEADLINE_S
-    while not condition():
+    while True:
+        with suppress(StoreUnreachableError):
+            if condition():
+                return
         assert time.monotonic() < deadline_s, f"waited in vain for {what}"
         time.sleep(0.02)
 
