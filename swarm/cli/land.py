@@ -9,7 +9,7 @@ from swarm.cli.judging import judge_aloud
 from swarm.cli.output import emit, json_option, say
 from swarm.cli.unwinding import unwound_by_signals
 from swarm.errors import RefusedError
-from swarm.observe.wording import first_few, plural
+from swarm.observe.wording import plural
 
 if TYPE_CHECKING:
     from swarm.observe.report_data import Report
@@ -43,7 +43,7 @@ def land(context: Context, run: str, into: str, squash: bool, as_json: bool) -> 
             hint=f"`swarm wait {record.run}` blocks until it ends",
         )
     from swarm.engine.snapshot import take_snapshot
-    from swarm.observe.pull_request import missing_from
+    from swarm.observe.pull_request import missing_from, not_in_it
     from swarm.observe.report import build_report
     from swarm.repo.delivery import deliver
     from swarm.repo.gates.definitions import load_gates
@@ -79,8 +79,7 @@ def land(context: Context, run: str, into: str, squash: bool, as_json: bool) -> 
     shown = {"branch": record.branch, "into": delivered.into, "commit": delivered.commit[:12]}
     emit(data, as_json, lambda: _TOLD[delivered.how].format(**shown))
     if missing:
-        told = (f"{row.id} ({row.state_said})" for row in missing)
-        say(f"not in it: {first_few(tuple(told))}")
+        say(not_in_it(missing))
 
 
 def _say_nothing(text: str) -> None:

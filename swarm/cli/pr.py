@@ -24,9 +24,9 @@ def pr(context: Context, run: str, is_to_open: bool, into: str, remote: str, as_
     """
     settings, reads = context.settings(), context.reads()
     from swarm.engine.snapshot import take_snapshot
-    from swarm.observe.pull_request import body_of, missing_from, title_of
+    from swarm.observe.pull_request import body_of, missing_from, not_in_it, title_of
     from swarm.observe.report import build_report
-    from swarm.observe.wording import first_few, plural
+    from swarm.observe.wording import plural
     from swarm.repo.forge import find_forge, open_request
     from swarm.repo.gates.definitions import load_gates
     from swarm.repo.hub.opening import open_hub_for
@@ -67,5 +67,4 @@ def pr(context: Context, run: str, is_to_open: bool, into: str, remote: str, as_
     data["missing"] = [row.id for row in missing]
     emit(data, as_json, lambda: url or f"{title}\n\n{body}".rstrip())
     if missing:
-        told = (f"{row.id} ({row.state_said})" for row in missing)
-        say(f"not in it: {first_few(tuple(told))}")
+        say(not_in_it(missing))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from swarm.observe.report_data import Report, TaskRow
 from swarm.observe.report_md import escape
-from swarm.observe.wording import duration, one_line, plural
+from swarm.observe.wording import duration, first_few, one_line, plural
 from swarm.repo.gates.gate import Gate
 from swarm.states import TaskState
 
@@ -45,6 +45,11 @@ def body_of(report: Report, gates: Sequence[Gate]) -> str:
 def missing_from(report: Report) -> list[TaskRow]:
     """The tasks that whoever merges the branch does not get, though the plan has them."""
     return [row for row in report.tasks if row.state not in {TaskState.DONE, TaskState.SKIPPED}]
+
+
+def not_in_it(missing: Sequence[TaskRow]) -> str:
+    """One line for a person who takes what landed: the tasks that are not among it."""
+    return f"not in it: {first_few(tuple(f'{row.id} ({row.state_said})' for row in missing))}"
 
 
 def _listed(head: str, entries: list[str]) -> list[str]:

@@ -106,7 +106,22 @@ def _tip_of_theirs(user: Git, user_repository: Path, branch: str, into: str) -> 
         raise UsageError(f"{into!r} is no branch", hint="name one: release, or refs/heads/release")
     if into in _checked_out(user):
         raise _is_checked_out(into, branch)
-    return commit_of(user_repository, branch_ref(into)) if _tip_in(user, into) else ""
+    if _tip_in(user, into):
+        return commit_of(user_repository, branch_ref(into))
+    if in_the_way := _in_the_way(user, into):
+        raise UsageError(f"{into!r} cannot be: there is a branch {in_the_way!r}", hint="name it otherwise")
+    return ""
+
+
+def _in_the_way(user: Git, into: str) -> str:
+    """A branch that git has no room for another beside: of `a` and `a/b` there is only one."""
+    parts = into.split("/")
+    above = {branch_ref("/".join(parts[:count])) for count in range(1, len(parts))}
+    listed = user.run("for-each-ref", "--format=%(refname)", *above, branch_ref(into))
+    for ref in listed.decode("utf-8", "surrogateescape").split():
+        if ref in above or ref.startswith(branch_ref(f"{into}/")):
+            return ref.removeprefix(branch_ref(""))
+    return ""
 
 
 def _tip_in(user: Git, branch: str) -> str:

@@ -165,6 +165,19 @@ def test_a_branch_may_be_named_in_full(board: Board) -> None:
     assert "refs/" not in board.user.git("for-each-ref", "--format=%(refname:short)").decode()
 
 
+def test_a_branch_that_git_has_no_room_for_is_refused(board: Board) -> None:
+    """`a/b` beside `a`, and `a` beside `a/b`: the one in the way is named."""
+    landed(board)
+    board.user.git("branch", "team/release")
+
+    with pytest.raises(UsageError, match="'main/x' cannot be: there is a branch 'main'"):
+        into(board, "main/x")
+    with pytest.raises(UsageError, match="'team' cannot be: there is a branch 'team/release'"):
+        into(board, "team")
+
+    assert into(board, "team/releases").how == How.CREATED
+
+
 def squashed(board: Board, name: str, report: GateReport = GREEN) -> Delivered:
     """Land the run's branch in one of the user's as one commit."""
     return brought(board, board.user, name, judge=lambda *_commits: report, squash="All of it\n")
