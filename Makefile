@@ -11,13 +11,18 @@ EXAMPLES ?= 20000
 SEED ?= 1
 FLOOR = $(if $(filter tests,$(TESTS)),--fail-under=70)
 TESTS ?= tests
+# Docker's tests run where an engine answers, and always in CI: there, a missing engine is a failure.
+pytest = pytest -n $(JOBS) --dist worksteal -m "$$( \
+	[ "$${CI:-}" = true ] || $(BIN)/python -c 'import docker; docker.from_env(timeout=5).ping()' 2>/dev/null || \
+	{ echo "no Docker engine answers: the tests that need one are left out" >&2; echo "not docker"; })" $(TESTS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench bench-peers bench-scheduling bench-real bench-landing bench-workspaces machine soak mutants clean
+.PHONY: help demo test coverage lint format bench bench-peers bench-scheduling bench-real bench-landing bench-workspaces machine soak mutants clean
 
 help:
 	@echo "make demo    the whole way on an example: no key, no Docker, no Redis needed"
-	@echo "make test    all tests, with coverage (TESTS=tests/unit for some)"
+	@echo "make test    all tests (TESTS=tests/unit for some)"
+	@echo "make coverage  the same, with the lines that they do not reach; half as long again"
 	@echo "make lint    style, types, layers, dependencies, spelling"
 	@echo "make format  let ruff format and fix"
 	@echo "make bench   engine throughput and latency, into benchmarks/results/"
@@ -33,13 +38,13 @@ help:
 demo: $(VENV)/.ready
 	@$(BIN)/swarm demo
 
-# Docker's tests run where an engine answers, and always in CI: there, a missing engine is a failure.
 test: $(VENV)/.ready-dev
-	@if [ "$${CI:-}" = true ] || $(BIN)/python -c 'import docker; docker.from_env(timeout=5).ping()' 2>/dev/null; \
-	then marks=""; else marks="not docker"; echo "no Docker engine answers: the tests that need one are left out"; fi; \
-	PATH="$(CURDIR)/$(BIN):$$PATH"; \
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(pytest)
+
+coverage: $(VENV)/.ready-dev
+	@PATH="$(CURDIR)/$(BIN):$$PATH"; \
 	coverage erase && \
-	coverage run -m pytest -n $(JOBS) --dist worksteal -m "$$marks" $(TESTS); status=$$?; \
+	coverage run -m $(pytest); status=$$?; \
 	coverage combine --quiet && coverage report $(FLOOR) && exit $$status
 
 lint: $(VENV)/.ready-dev

@@ -67,7 +67,7 @@ def overlapping(left: TaskSpec, right: TaskSpec) -> bool:
     return any(overlap(mine, theirs) for mine in compile_locks(left) for theirs in compile_locks(right))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(scopes=st.lists(TASKS, min_size=2, max_size=6))
 def test_the_claim_script_decides_overlap_as_defined(
     engine: Engine, store: Store, scopes: list[TaskSpec]

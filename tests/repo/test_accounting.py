@@ -81,7 +81,7 @@ def unaccounted(bare: Bare, attempt: str, ours: str, result: str) -> list[str]:
         )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     ours=st.lists(edits, max_size=4), theirs=st.lists(edits, min_size=1, max_size=4), seed=st.integers(0, 99)
 )

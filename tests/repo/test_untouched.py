@@ -100,7 +100,7 @@ def harmed(hub: Hub, deep: str, tmp_path: Path) -> Iterator[tuple[int, Workspace
     """Workspaces in which this and that was done, each with its seed."""
 
     def make() -> Iterator[tuple[int, Workspace]]:
-        for seed in range(60):
+        for seed in range(24):
             rng = random.Random(seed)
             workspace = open_workspace(hub, deep, tmp_path / "work" / "one")
             for _ in range(rng.randrange(1, 8)):
