@@ -93,7 +93,7 @@ def overlays() -> list[Overlay]:
 
 
 def _unescaped(text: str) -> str:
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 8)), text)
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 8)), text) if "\\" in text else text
 
 
 def _checked(answer: int, folder: Path) -> None:

@@ -22,6 +22,8 @@ def remove_tree(folder: Path) -> None:
     Raises:
         OSError: something belongs to another user, or is mounted there by others, or the disk failed.
     """
+    if not os.path.lexists(folder):
+        return  # nor is anything mounted there: no need to read the table of all mounts
     with contextlib.suppress(FileNotFoundError):
         unmount_in(folder)
         if not folder.is_dir() or folder.is_symlink():
