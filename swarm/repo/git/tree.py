@@ -48,7 +48,12 @@ class TreeChange:
 
 def read_tree(git: Git, revision: str) -> dict[bytes, TreeEntry]:
     """Every entry of a tree, recursively: path -> entry."""
-    return _decode_entries(git.run("ls-tree", "-r", "-z", "--full-tree", revision))
+    return decode_entries(list_tree(git, revision))
+
+
+def list_tree(git: Git, revision: str) -> bytes:
+    """The same as git says it, for `decode_entries`."""
+    return git.run("ls-tree", "-r", "-z", "--full-tree", revision)
 
 
 def read_entries(git: Git, revision: str, paths: Sequence[bytes]) -> dict[bytes, TreeEntry]:
@@ -57,11 +62,12 @@ def read_entries(git: Git, revision: str, paths: Sequence[bytes]) -> dict[bytes,
     for start in range(0, len(paths), PATHS_A_CALL):
         some = paths[start : start + PATHS_A_CALL]
         listing = git.run("--literal-pathspecs", "ls-tree", "-z", "--full-tree", revision, "--", *some)
-        entries |= _decode_entries(listing)
+        entries |= decode_entries(listing)
     return entries
 
 
-def _decode_entries(listing: bytes) -> dict[bytes, TreeEntry]:
+def decode_entries(listing: bytes) -> dict[bytes, TreeEntry]:
+    """The entries of a listing: path -> entry."""
     # As Latin-1 each byte is a character: one pass over thousands of lines, and paths come out as they were.
     records = _RECORD.findall(listing.decode("latin-1"))
     return {

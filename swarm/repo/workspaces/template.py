@@ -1,7 +1,8 @@
 """Templates: one finished checkout per base commit, shown or copied instead of checked out again.
 
 A template is a shallow clone that shares nothing with the hub and knows no remote: `tree`, its files;
-`git`, a folder that holds its `.git`; `stamps`, those of its files. These are never written to again.
+`git`, a folder that holds its `.git`; `stamps`, those of its files; `listing`, what its commit holds. These
+are never written to again.
 Once a copy is wanted, both folders are packed as well. Each template is guarded by a flock: exclusive
 while it is made or removed, shared while a checkout is made of it.
 """
@@ -15,10 +16,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from swarm.mounts import overlays
 from swarm.removal import remove_tree
 from swarm.repo.git.command import FETCH_ONLY, Git, GitError
+from swarm.repo.git.tree import list_tree
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.making import RAW_ATTRIBUTES
 from swarm.repo.workspaces.overlay import lay_over, why_not
@@ -28,7 +31,7 @@ from swarm.repo.workspaces.stamps import read_stamps, write_stamps
 TEMPLATES_NAME = "templates"
 TEMPLATES_KEPT = 4
 PROBE = "probe"
-_TREE, _GIT, _STAMPS = "tree", "git", "stamps"
+_TREE, _GIT, _STAMPS, _LISTING = "tree", "git", "stamps", "listing"
 _PARTS = ("tree.0.tar", "tree.1.tar")
 """Of the tree, half of it each: they are unpacked beside each other."""
 _PACKED_GIT = "git.tar"
@@ -58,7 +61,14 @@ _CONFIG = """\
 _AGE_S = 10  # files are made to look this old, so that git does not take them for racily clean
 
 
-def lay_out(hub: Hub, commit: str, folder: Path, *, with_git: bool, may_mount: bool) -> dict[bytes, Stamp]:
+class LaidOut(NamedTuple):
+    """What is known of a fresh checkout without a look at it."""
+
+    stamps: dict[bytes, Stamp]  # of a copy's files without ctime and inode
+    listing: bytes  # of its commit, for `decode_entries`
+
+
+def lay_out(hub: Hub, commit: str, folder: Path, *, with_git: bool, may_mount: bool) -> LaidOut:
     """Make `folder` a fresh checkout of `commit`: an overlay of its template, else a copy of that.
 
     Args:
@@ -68,9 +78,6 @@ def lay_out(hub: Hub, commit: str, folder: Path, *, with_git: bool, may_mount: b
         with_git: whether it is to be a repository.
         may_mount: False where somebody uses the checkout who may not see what is mounted.
 
-    Returns:
-        The stamps of its files as far as they are known without looking: of a copy's without ctime and inode.
-
     Raises:
         GitError: the commit is not in the hub, or the copy failed (a full disk).
     """
@@ -78,10 +85,12 @@ def lay_out(hub: Hub, commit: str, folder: Path, *, with_git: bool, may_mount: b
     with _shared_template(hub, commit, packed=not is_overlay) as template:
         if is_overlay:
             lay_over(folder, [*[template / _GIT] * with_git, template / _TREE])
-            return read_stamps(template / _STAMPS)
-        _unpack(template, [*_PARTS, *[_PACKED_GIT] * with_git], folder)
+        else:
+            _unpack(template, [*_PARTS, *[_PACKED_GIT] * with_git], folder)
         stamps = read_stamps(template / _STAMPS)
-        return {path: stamp._replace(ctime_ns=0, inode=0) for path, stamp in stamps.items()}
+        if not is_overlay:
+            stamps = {path: Stamp(*stamp[:3], ctime_ns=0, inode=0) for path, stamp in stamps.items()}
+        return LaidOut(stamps, (template / _LISTING).read_bytes())
 
 
 def why_copied(hub: Hub) -> str:
@@ -224,6 +233,7 @@ def _make_template(hub: Hub, commit: str, template: Path) -> None:
         _write_config(git_dir / "config", object_format)
         git.run("update-index", "-q", "--really-refresh")
         write_stamps(made / _STAMPS, snapshot_tree(tree))
+        (made / _LISTING).write_bytes(list_tree(hub.git, commit))
         made.chmod(0o755)
         made.rename(template)
     except BaseException:
@@ -232,7 +242,7 @@ def _make_template(hub: Hub, commit: str, template: Path) -> None:
 
 
 def _is_finished(template: Path, *, packed: bool = False) -> bool:
-    return all((template / last).exists() for last in ([_PACKED_GIT, _SHARED] if packed else [_STAMPS]))
+    return all((template / part).exists() for part in (_LISTING, *[_PACKED_GIT, _SHARED] * packed))
 
 
 def _write_config(path: Path, object_format: str) -> None:

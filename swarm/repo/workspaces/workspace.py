@@ -15,7 +15,7 @@ from swarm.crashpoints import crashpoint
 from swarm.plan.scope import WriteScope
 from swarm.repo.git.ignore import ignore_rules
 from swarm.repo.git.paths import quote_path, shown
-from swarm.repo.git.tree import read_links, read_tree
+from swarm.repo.git.tree import decode_entries, read_links
 from swarm.repo.hub.hub import Hub
 from swarm.repo.workspaces.attempt import UNSTABLE, Changes, Comparison, Edit
 from swarm.repo.workspaces.overlay import remove_overlaid, untouched_folders
@@ -30,11 +30,12 @@ _AS_A_PACK = ("-c", "fastimport.unpackLimit=1")
 
 @dataclass(frozen=True)
 class Workspace:
-    """A checkout that belongs to one attempt. The snapshot lives in the worker, out of the agent's reach."""
+    """A checkout of one attempt. What it began as is kept by the worker, out of the agent's reach."""
 
     tree: Path
     base: str
     snapshot: dict[bytes, Stamp] = field(repr=False)
+    listing: bytes = field(repr=False)  # of the base, for `decode_entries`
     taken_ns: int  # nothing in it that is newer, by the file system's clock, is as it was laid out
     device: int  # of its top folder
 
@@ -65,8 +66,8 @@ def open_workspace(hub: Hub, base: str, folder: Path, *, may_mount: bool = True)
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     remove_overlaid(folder)
-    stamps = lay_out(hub, base, folder, with_git=True, may_mount=may_mount)
-    return Workspace(folder, base, stamps, _last_tick_of(folder), folder.stat().st_dev)
+    stamps, listing = lay_out(hub, base, folder, with_git=True, may_mount=may_mount)
+    return Workspace(folder, base, stamps, listing, _last_tick_of(folder), folder.stat().st_dev)
 
 
 def _last_tick_of(folder: Path) -> int:
@@ -100,7 +101,7 @@ def take_attempt(
         GitError: the hub could not be written.
         OSError: the workspace is gone, as when somebody has taken it for one of a dead worker.
     """
-    base = read_tree(hub.git, workspace.base)
+    base = decode_entries(workspace.listing)
     root_fd = open_folder(workspace.tree)
     try:
         if os.fstat(root_fd).st_dev != workspace.device:
