@@ -22,9 +22,8 @@ def remove_tree(folder: Path) -> None:
     Raises:
         OSError: something belongs to another user, or is mounted there by others, or the disk failed.
     """
-    if not os.path.lexists(folder):
-        return  # nor is anything mounted there: no need to read the table of all mounts
     with contextlib.suppress(FileNotFoundError):
+        folder.lstat()  # where nothing is nothing is mounted: no need to read the table of all mounts
         unmount_in(folder)
         if not folder.is_dir() or folder.is_symlink():
             folder.unlink()

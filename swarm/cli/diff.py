@@ -63,7 +63,9 @@ def diff(context: Context, task: str, run: str, of_attempt: bool, sides: bool, a
 
 def _print_sides(hub: "Hub", record: "TaskRecord", branch: str, as_json: bool) -> None:
     """The three sides of a conflict, between the last attempt and the branch as it is now."""
-    from swarm.repo.git.merge import Conflict, merge_trees
+    from swarm.repo.git.merge import Conflict
+    from swarm.repo.git.moves import merge_moved
+    from swarm.repo.git.workbench import Workbench
     from swarm.repo.merging.conflicts import read_sides
 
     attempt, tip, task = record.attempt_commit, hub.tip(branch), record.spec
@@ -71,7 +73,8 @@ def _print_sides(hub: "Hub", record: "TaskRecord", branch: str, as_json: bool) -
         raise UsageError(
             f"no attempt of task {task.id!r} is kept", hint=f"`swarm why {task.id}` says how it stands"
         )
-    conflict = merge_trees(hub.git, tip, attempt)
+    with Workbench(hub.path) as bench:
+        conflict = merge_moved(bench, tip, attempt, base=f"{attempt}^")
     if not isinstance(conflict, Conflict):
         raise UsageError(
             f"the last attempt of task {task.id!r} does not conflict with {branch!r} as it is now",

@@ -9,6 +9,7 @@ from swarm.errors import RefusedError, UsageError
 from swarm.repo.gates.gate import GateReport
 from swarm.repo.git.command import Git, GitError
 from swarm.repo.git.merge import Conflict
+from swarm.repo.git.moves import merge_moved
 from swarm.repo.git.workbench import Workbench
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.refs import branch_ref
@@ -142,7 +143,8 @@ def _merge(hub: Hub, branch: str, into: str, current: str, tip: str, *, squash: 
     None when that would change nothing: it was squashed there before.
     """
     with Workbench(hub.path) as bench:
-        merged = bench.merge(current, tip)
+        began = bench.git.one_line("merge-base", current, tip)
+        merged = merge_moved(bench, current, tip, base=began)
         if isinstance(merged, Conflict):
             raise RefusedError(
                 f"{branch!r} conflicts with {into!r} in {', '.join(merged.paths)}",

@@ -14,6 +14,7 @@ MAX_EVIDENCE = 60_000
 _OID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 MERGE_OPTIONS = (
+    "-c", "merge.renames=true",
     "-c", "merge.directoryRenames=false",
     "-c", "merge.conflictStyle=diff3",
     "merge-tree", "--write-tree", "-z",
@@ -60,13 +61,15 @@ def merge_trees(git: Git, ours: str, theirs: str) -> Merged | Conflict:
         raise GitError(("git", *MERGE_OPTIONS, ours, theirs), answer.exit_code, answer.stderr)
     if answer.succeeded:
         return Merged(tree)
-    return _read_conflict(git, ours, answer, fields)
+    return _read_conflict(git, ours, theirs, answer, fields)
 
 
-def _read_conflict(git: Git, ours: str, answer: Answer, fields: list[str]) -> Conflict:
+def _read_conflict(git: Git, ours: str, theirs: str, answer: Answer, fields: list[str]) -> Conflict:
     """Parse `tree NUL (mode oid stage TAB path NUL)* NUL (count NUL path* NUL type NUL message NUL)*`."""
     end = fields.index("", 1)
     paths = tuple(dict.fromkeys(entry.partition("\t")[2] for entry in fields[1:end]))
+    # Beside a folder of that name git puts a file aside, under a name that nobody has given it.
+    aside = re.compile(rf"~(?:{ours}|{theirs})(?:_\d+)?$")
     messages, rest = [], fields[end + 1 :]
     while len(rest) > 1:
         count = int(rest[0])
@@ -78,7 +81,7 @@ def _read_conflict(git: Git, ours: str, answer: Answer, fields: list[str]) -> Co
     ).stdout.decode("utf-8", "replace")  # fmt: skip
     said = [message for message in messages if message.startswith("CONFLICT")] or messages
     evidence = "\n".join([*said, "", hunks]) if answer.stdout else hunks
-    return Conflict(paths, evidence[:MAX_EVIDENCE])
+    return Conflict(tuple(dict.fromkeys(aside.sub("", path) for path in paths)), evidence[:MAX_EVIDENCE])
 
 
 def find_violations(

@@ -10,6 +10,7 @@ from swarm.plan.scope import WriteScope
 from swarm.repo.gates.gate import GateReport
 from swarm.repo.git.accounting import find_unaccounted
 from swarm.repo.git.merge import Conflict, Violation, find_violations
+from swarm.repo.git.moves import merge_moved
 from swarm.repo.git.trailers import landing_message
 from swarm.repo.git.tree import ABSENT, TreeChange
 from swarm.repo.git.workbench import Workbench
@@ -89,13 +90,13 @@ class Coupler:
             NotLandingError: they conflict, or it changes what it may not, or the merge does not add up.
         """
         bench = self._bench
-        merged = bench.merge(head, ticket.commit)
+        # Who had nothing to do hands in what it began with, which may have no parent.
+        began = ticket.base if ticket.commit == ticket.base else f"{ticket.commit}^"
+        merged = merge_moved(bench, head, ticket.commit, base=began)
         if isinstance(merged, Conflict):
             raise self._conflicting(ticket, merged, head)
         ours = bench.tree_of(head)
         changes = bench.changes(ours, merged.tree)
-        # Who had nothing to do hands in what it began with, which may have no parent.
-        began = ticket.base if ticket.commit == ticket.base else f"{ticket.commit}^"
         if violations := self._violations(ticket, changes, began=began, ours=ours, result=merged.tree):
             raise out_of_scope(violations)
         faults = find_unaccounted(

@@ -1,0 +1,97 @@
+"""Merging where files were moved: git's guess counts only where one commit has moved the file.
+
+git compares two trees, and takes a file that has gone and another that has come for one that was moved, if
+they are much alike. With several tasks' changes between the trees these may have nothing to do with each
+other: an edit of the one would land in the other, which its task has never seen.
+"""
+
+from collections.abc import Sequence
+
+from swarm.repo.git.command import Git
+from swarm.repo.git.merge import MAX_EVIDENCE, Conflict, Merged
+from swarm.repo.git.tree import ABSENT, TreeChange, read_entries
+from swarm.repo.git.workbench import Workbench
+
+
+def merge_moved(bench: Workbench, ours: str, theirs: str, *, base: str) -> Merged | Conflict:
+    """Merge two commits. What one side edits and the other moves is edited where it is now.
+
+    Args:
+        bench: merges and compares.
+        ours: a commit.
+        theirs: another.
+        base: the commit that both began with.
+
+    Returns:
+        As `Workbench.merge`; but where git has guessed a move that nobody has made, a conflict: one side
+        edits what the other removes.
+
+    Raises:
+        GitError: git could not even try.
+    """
+    merged = bench.merge(ours, theirs)
+    before, mine, other = (bench.tree_of(each) for each in (base, ours, theirs))
+    meant = bench.changes(before, other)
+    if isinstance(merged, Merged) and bench.changes(mine, merged.tree) == meant:
+        return merged  # no path was touched by both
+    done = bench.changes(before, mine)
+    result = merged.tree if isinstance(merged, Merged) else ""
+    guessed = _guessed(bench, base, ours, done, meant, result=result)
+    guessed |= _guessed(bench, base, theirs, meant, done, result=result)
+    known = merged if isinstance(merged, Conflict) else Conflict((), "")
+    paths = sorted({path.decode("utf-8", "surrogateescape") for path in guessed} - {*known.paths})
+    if not paths:
+        return merged
+    said = [f"CONFLICT (modify/delete): {path} was changed here, and removed there" for path in paths]
+    return Conflict((*paths, *known.paths), "\n".join([*said, known.evidence])[:MAX_EVIDENCE])
+
+
+def _guessed(
+    bench: Workbench,
+    base: str,
+    side: str,
+    changed: Sequence[TreeChange],
+    by_other: Sequence[TreeChange],
+    *,
+    result: str,
+) -> set[bytes]:
+    """What the other side edits of which git says that this one has moved it, and no commit of this one has.
+
+    Args:
+        bench: compares trees.
+        base: the commit that both began with.
+        side: the last commit of this side.
+        changed: what it has changed since.
+        by_other: what the other has.
+        result: the tree of both; empty when they conflict.
+    """
+    gone = {change.path for change in changed if change.new_mode == ABSENT}
+    edited = {change.path for change in by_other if ABSENT not in {change.old_mode, change.new_mode}}
+    places = {path: _place_of(bench.git, path, base, side) for path in gone & edited}
+    removed = {path for path, place in places.items() if place is None}
+    if removed or not result:
+        return removed
+    made = {change.path for change in changed if change.old_mode == ABSENT}
+    touched = made & {change.path for change in bench.changes(bench.tree_of(side), result)}
+    astray = touched - {*places.values(), *(change.path for change in by_other)}
+    return set(places) or astray if astray else set()
+
+
+def _place_of(git: Git, path: bytes, since: str, until: str) -> bytes | None:
+    """Where a file is at `until` that was at `path` at `since`, and is no more; None when it was removed."""
+    while True:
+        removed_by = git.run(
+            "--literal-pathspecs", "log", "-1", "--full-history", "--no-renames", "--diff-filter=D",
+            "--format=%H", f"{since}..{until}", "--", path,
+        ).decode().strip()  # fmt: skip
+        if not removed_by:
+            return None
+        fields = git.run(
+            "diff-tree", "-r", "-M", "-z", "--diff-filter=R", "--name-status", "--no-commit-id", removed_by
+        ).split(b"\0")
+        moves = dict(zip(fields[1::3], fields[2::3], strict=False))
+        if path not in moves:
+            return None
+        path, since = moves[path], removed_by
+        if read_entries(git, until, [path]):
+            return path
