@@ -62,7 +62,7 @@ def test_the_fence_only_rises(hub: Hub) -> None:
     assert hub.raise_fence(BRANCH, 4) is None
     assert hub.raise_fence(BRANCH, 5) == first
     assert hub.raise_fence(BRANCH, 6) != first
-    assert hub.read_blob(fence_ref(BRANCH)) == b"6\n"
+    assert hub.git.run("cat-file", "blob", fence_ref(BRANCH)) == b"6\n"
 
 
 def test_the_fence_rises_under_contention(hub: Hub) -> None:
@@ -70,7 +70,7 @@ def test_the_fence_rises_under_contention(hub: Hub) -> None:
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda token: hub.raise_fence(BRANCH, token), [3, 9, 1, 7, 2, 8, 4, 6, 5]))
 
-    assert hub.read_blob(fence_ref(BRANCH)) == b"9\n"
+    assert hub.git.run("cat-file", "blob", fence_ref(BRANCH)) == b"9\n"
 
 
 def test_lock_files_of_a_killed_git_are_no_obstacle(user: UserRepository, hub: Hub) -> None:

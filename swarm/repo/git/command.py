@@ -15,7 +15,7 @@ from typing import IO, ClassVar
 from swarm.errors import SwarmError
 from swarm.settings import scrubbed_environment
 
-OLDEST_GIT = (2, 38)  # the first with `merge-tree --write-tree`
+OLDEST_GIT = (2, 39)  # the first with `merge-tree --stdin`
 
 ENVIRONMENT = {
     "GIT_CONFIG_GLOBAL": os.devnull,
@@ -171,6 +171,17 @@ class Git:
     def one_line(self, *arguments: str | bytes) -> str:
         """The single line that a verb prints, such as an object id."""
         return self.run(*arguments).decode("utf-8", "surrogateescape").rstrip("\n")
+
+    def look_up(self, *arguments: str | bytes) -> str | None:
+        """The single line that a verb prints, or None where it ends with 1: there is no such thing.
+
+        Raises:
+            GitError: it ended in another way, and has said nothing about that.
+        """
+        answer = self.ask(*arguments)
+        if answer.exit_code not in {0, 1}:
+            raise GitError(("git", *arguments), answer.exit_code, answer.stderr)
+        return answer.stdout.decode("utf-8", "surrogateescape").rstrip("\n") if answer.succeeded else None
 
     def start(
         self,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from swarm.plan.scope import WriteScope
 from swarm.repo.git.command import Answer, Git, GitError
-from swarm.repo.git.paths import newly_escaping, shown, spelling_fault
+from swarm.repo.git.paths import fitting, newly_escaping, shown, spelling_fault
 from swarm.repo.git.tree import ABSENT, GITLINK, SYMLINK, TreeChange, read_links, read_tree
 
 MAX_EVIDENCE = 60_000
@@ -77,7 +77,7 @@ def _read_conflict(git: Git, ours: str, theirs: str, answer: Answer, fields: lis
         rest = rest[count + 3 :]
     hunks = git.ask(
         "--literal-pathspecs", "diff-tree", "-p", "-r", "--no-ext-diff", "--no-textconv",
-        ours, fields[0], "--", *(path.encode("utf-8", "surrogateescape") for path in paths),
+        ours, fields[0], "--", *fitting(path.encode("utf-8", "surrogateescape") for path in paths),
     ).stdout.decode("utf-8", "replace")  # fmt: skip
     said = [message for message in messages if message.startswith("CONFLICT")] or messages
     evidence = "\n".join([*said, "", hunks]) if answer.stdout else hunks

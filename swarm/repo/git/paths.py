@@ -1,12 +1,25 @@
 """Which path names and symbolic links may land in a repository."""
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from swarm.plan.scope import name_fault
 from swarm.sandbox.git_names import is_git_name
 
 MAX_LINK_HOPS = 40  # as Linux resolves them
+_MAX_ARGUMENTS = 100_000
+"""Bytes of a command line that are spent on paths; Linux takes some 2 million, of which it counts more."""
+
+
+def fitting(paths: Iterable[bytes]) -> list[bytes]:
+    """The first of these, as many as a command line takes."""
+    found, left = [], _MAX_ARGUMENTS
+    for path in paths:
+        left -= len(path) + 1
+        if left < 0:
+            break
+        found.append(path)
+    return found
 
 
 def newly_escaping(before: Mapping[bytes, bytes], after: Mapping[bytes, bytes]) -> list[bytes]:

@@ -6,6 +6,7 @@ decide something by a ref that another host may have moved mirrors it anew (`mir
 """
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from swarm.errors import HubUnreachableError, RepositoryError
 from swarm.repo.git.command import FETCH_ONLY, Git, GitError
 from swarm.repo.git.trailers import Landed, parse_landed
+from swarm.repo.git.tree import GITLINK, read_entries
 from swarm.repo.hub.making import make_hub
 from swarm.repo.hub.refs import (
     RefChange,
@@ -27,6 +29,7 @@ from swarm.repo.hub.remote import Remote
 from swarm.repo.hub.user_repository import Published, commit_of, publish_branch
 from swarm.repo.hub.writing import PATIENCE_S, RefWriter, apply_all, refused, writing_refs
 
+_SHA1_DIGITS = 40
 REFS_A_CALL = 500
 """A push names them on its command line."""
 
@@ -72,9 +75,14 @@ class Hub:
         """Copy a commit and its history here and keep it; return its id. The user's repository is only read.
 
         Raises:
-            RepositoryError: not a repository, bare, without a commit, or no such revision.
+            RepositoryError: not a repository, bare, without a commit, with SHA-256 ids, or no such revision.
         """
         commit = commit_of(user_repository, revision)
+        if len(commit) != _SHA1_DIGITS:
+            raise RepositoryError(
+                f"{str(user_repository)!r} names its objects by SHA-256, which swarm's hub cannot hold",
+                hint="a clone by `git clone` of a SHA-1 repository, or `git init --object-format=sha1`",
+            )
         if self.resolve(base_ref(commit)) is None:
             with self.writing_refs() as writer:
                 writer.clear_stale_locks([base_ref(commit)])
@@ -155,9 +163,12 @@ class Hub:
     # reading ------------------------------------------------------------------------------------
 
     def resolve(self, revision: str) -> str | None:
-        """The object id of a ref or revision, or None."""
-        answer = self.git.ask("rev-parse", "--verify", "--quiet", revision)
-        return answer.stdout.decode().strip() if answer.succeeded else None
+        """The object id of a ref or revision, or None: there is no such ref, or commit.
+
+        Raises:
+            GitError: git did not say.
+        """
+        return self.git.look_up("rev-parse", "--verify", "--quiet", revision)
 
     def tip(self, branch: str) -> str | None:
         """The newest commit of an integration branch, or None when it does not exist."""
@@ -203,9 +214,15 @@ class Hub:
         return max(attempts, key=lambda found: found.attempt, default=None)
 
     def read_blob(self, revision: str) -> bytes | None:
-        """A file's content, such as `<commit>:swarm.toml`, or None when there is no such file."""
-        answer = self.git.ask("cat-file", "blob", revision)
-        return answer.stdout if answer.succeeded else None
+        """The content of a `<commit>:<path>`, or None: that commit has no such file.
+
+        Raises:
+            GitError: there is no such commit, or git did not say.
+        """
+        commit, _, name = revision.partition(":")
+        path = os.fsencode(name)
+        entry = read_entries(self.git, commit, [path]).get(path)
+        return None if entry is None or entry.mode == GITLINK else self.git.run("cat-file", "blob", entry.oid)
 
     def patch(self, old: str, new: str) -> str:
         """The difference between two commits or trees, as a person reads it."""

@@ -22,12 +22,16 @@ def make_hub(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     _hide_from_git(path.parent)
     made = Path(tempfile.mkdtemp(prefix=f"{path.name}.new-", dir=path.parent))
-    Git().run("init", "--quiet", "--bare", "--template=", str(made))
-    (made / "info").mkdir()
-    (made / "info" / "attributes").write_text(RAW_ATTRIBUTES)
-    git = Git.at(made)
-    git.run("config", "core.fsync", "committed")  # landings outlive a power cut
-    git.run("config", "core.logAllRefUpdates", "false")
+    try:
+        Git().run("init", "--quiet", "--bare", "--template=", str(made))
+        (made / "info").mkdir()
+        (made / "info" / "attributes").write_text(RAW_ATTRIBUTES)
+        git = Git.at(made)
+        git.run("config", "core.fsync", "committed")  # landings outlive a power cut
+        git.run("config", "core.logAllRefUpdates", "false")
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
     _move_into_place(made, path)
 
 

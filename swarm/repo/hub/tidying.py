@@ -20,9 +20,9 @@ def tidy(hub: Hub) -> None:
     """
     if sum(1 for _ in (hub.path / "objects" / "pack").glob("*.pack")) <= MOST_PACKS:
         return
-    with (hub.path / "tidy.lock").open("w") as lock, contextlib.suppress(BlockingIOError):
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        try:
+    try:
+        with (hub.path / "tidy.lock").open("w") as lock, contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             hub.git.run("repack", "--geometric=2", "-d", "--quiet")
-        except GitError as error:
-            structlog.get_logger().warning("packs were not put together", error=error.message)
+    except (GitError, OSError) as error:
+        structlog.get_logger().warning("packs were not put together", error=str(error))

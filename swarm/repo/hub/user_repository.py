@@ -79,7 +79,10 @@ def repository_identity(user_repository: Path) -> str:
 
 def is_ancestor(git: Git, older: str, newer: str) -> bool:
     """One commit is in the other's history, or the same."""
-    return git.ask("merge-base", "--is-ancestor", older, newer).succeeded
+    answer = git.ask("merge-base", "--is-ancestor", older, newer)
+    if answer.exit_code < 0:  # killed: that is no answer; of a commit that is not there it says 128
+        raise GitError(("git", "merge-base"), answer.exit_code, answer.stderr)
+    return answer.succeeded
 
 
 def fetch_into(user: Git, hub_path: Path, source: str, branch: str) -> Answer:

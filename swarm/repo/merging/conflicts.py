@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from swarm.plan.model import TaskSpec
 from swarm.repo.git.command import Git
 from swarm.repo.git.merge import MAX_EVIDENCE, Conflict
+from swarm.repo.git.paths import fitting
 from swarm.repo.git.trailers import parse_landed
 
 _CUT = "… (cut)\n"
@@ -48,7 +49,7 @@ def read_sides(git: Git, conflict: Conflict, *, base: str, tip: str, attempt: st
         tip: what it was merged onto.
         attempt: its own commit.
     """
-    paths = [path.encode("utf-8", "surrogateescape") for path in conflict.paths]
+    paths = fitting(path.encode("utf-8", "surrogateescape") for path in conflict.paths)
     return Sides(
         paths=conflict.paths,
         landed=_landed(git, base, tip, paths),

@@ -18,6 +18,7 @@ The steps F1 to F8, and what a crash right after each one leaves:
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -90,9 +91,11 @@ class MergeQueue:
 
         Returns the branches that nothing may land on until a person has looked, each with the reason.
         """
-        sweep_checkouts(self._hub)
-        sweep_quarantines()
-        self._cache.prune()
+        for clear in (partial(sweep_checkouts, self._hub), sweep_quarantines, self._cache.prune):
+            try:
+                clear()
+            except OSError as error:  # what is left over keeps nobody from landing
+                self._log.warning("something was left over", error=str(error))
         return self._reconciler.reconcile_all()
 
     def close(self) -> None:
@@ -196,7 +199,6 @@ class MergeQueue:
         if done := [landing for landing in completed if landing.outcome != Outcome.STALE]:
             self._sweep(done)
             crashpoint("merge.after_sweep")
-            tidy(self._hub)
         landings += completed
         landings += [_verdict_on(ticket, Outcome.STALE, reason="it was cancelled") for ticket in settled.lost]
         landings += [self._send_back(ticket, refusal) for ticket, refusal in settled.refused]
@@ -204,15 +206,16 @@ class MergeQueue:
             before = [car.ticket.task.id for car in verdict.green]
             refusal = condemned(verdict.failed, before)
             landings.append(self._send_back(verdict.culprit.ticket, refusal))
+        tidy(self._hub)
         return landings
 
     def _sweep(self, done: Sequence[Landing]) -> None:
         """F8. What is left over when the hub goes away at this moment, the next reconciliation sweeps."""
         try:
             self._hub.sweep_landed(done[0].run, {landing.task: landing.attempt for landing in done})
-        except HubUnreachableError as error:
+        except (HubUnreachableError, GitError, OSError) as error:
             self._reconciler.forget(done[0].branch)
-            self._log.warning("attempts not swept yet", run=done[0].run, error=error.message)
+            self._log.warning("attempts not swept yet", run=done[0].run, error=str(error))
 
     def _complete(self, car: Car, settled: Settled) -> Landing:
         """F7. What has landed stays landed, whatever Redis has come to believe meanwhile.

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from swarm.engine.engine import Engine
 from swarm.engine.records import RunRecord
+from swarm.repo.git.command import GitError
 from swarm.repo.git.trailers import Landed
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.refs import hash_task, task_ref
@@ -29,12 +30,19 @@ class Reconciler:
 
     def reconcile_all(self) -> tuple[Frozen, ...]:
         """Reconcile every run that Redis does not hold for done; return the branches that are frozen."""
-        found = []
-        for record in map(self._engine.run, self._engine.run_ids()):
-            if record.state != RunState.DONE:
-                self._hub.mirror_run(record.run, record.branch)
-                found.append(self.reconcile_run(record))
+        records = map(self._engine.run, self._engine.run_ids())
+        found = [self._reconcile_or_freeze(record) for record in records if record.state != RunState.DONE]
         return tuple(frozen for frozen in found if frozen)
+
+    def _reconcile_or_freeze(self, record: RunRecord) -> Frozen | None:
+        """One run whose history is damaged keeps no other from landing."""
+        try:
+            self._hub.mirror_run(record.run, record.branch)
+            return self.reconcile_run(record)
+        except GitError as error:
+            return Frozen(
+                record.run, record.branch, f"branch {record.branch!r} cannot be read: {error.message}"
+            )
 
     def reconcile_run(self, record: RunRecord) -> Frozen | None:
         """Create missing done-refs, complete in Redis what has landed, and sweep attempts of landed tasks.

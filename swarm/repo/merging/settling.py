@@ -165,6 +165,9 @@ class Merging:
             self._reconciler.forget(branch)
             if self._hub.resolve(guard) != fence:
                 raise StaleTokenError(f"a newer merge of branch {branch!r} has raised its fence")
-            if self._hub.tip(branch) != train.tip:
+            tip = self._hub.tip(branch)
+            if tip == head != train.tip:  # git was killed between two refs: the trailers tell who has landed
+                raise StaleTokenError(f"git ended while it moved branch {branch!r}")
+            if tip != train.tip:
                 return False
         raise refused(answer)

@@ -174,9 +174,9 @@ class Comparison:
             or any(path.startswith(folder + b"/") for path in self._wanted)
             or not (folder + b"/" in ignored or self._ignores_itself(folder))
         ]
-        passed_over = (folder for folder in folders if folder not in chosen)
+        passed_over = set(folders).difference(chosen)
         self._changes.left_out += [
-            folder + b"/" for folder in passed_over if self._is_covered(folder + b"/x")
+            folder + b"/" for folder in sorted(passed_over) if self._is_covered(folder + b"/x")
         ]
         return chosen
 
