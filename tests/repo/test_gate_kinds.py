@@ -12,6 +12,7 @@ from bare_hub import Bare
 from swarm.errors import ConfigError
 from swarm.repo.gates.affected import affected_tests
 from swarm.repo.gates.definitions import load_gates
+from swarm.repo.gates.findings import parse_sarif
 from swarm.repo.gates.gate import Gate, GateResult, Kind
 from swarm.repo.gates.ground import Ground
 from swarm.repo.gates.import_graph import reachable_from
@@ -19,7 +20,6 @@ from swarm.repo.gates.markers import marked_at
 from swarm.repo.gates.performance import judge_pairs
 from swarm.repo.gates.running import run_gates
 from swarm.repo.gates.secrets import kinds_of_secret
-from swarm.repo.gates.security import parse_sarif
 from swarm.repo.hub.hub import Hub
 from swarm.repo.merging.judging import is_sampled
 from swarm.testing.launcher import SubprocessLauncher
