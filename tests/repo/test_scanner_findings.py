@@ -118,3 +118,12 @@ def test_no_line_is_read_outside_of_the_tree(tmp_path: Path, uri: str) -> None:
     (tree / "folder").symlink_to(tmp_path)
 
     assert found_in(tree, uri, {"startLine": 1}).text == b""
+
+
+def test_all_findings_in_a_first_commit_are_new(bare: Bare) -> None:
+    """No tree is before it that a scanner could be run on."""
+    ground = Ground(bare.hub, bare.commit({"a.txt": ONE}), "", SubprocessLauncher())
+
+    [red] = run_gates([GATE], ground).results
+
+    assert red.output == "a.txt:3: R1: call of BAD in a.txt (new)"

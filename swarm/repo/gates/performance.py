@@ -37,8 +37,9 @@ def compare_speed(gate: Gate, ground: Ground) -> GateResult:
     Raises:
         SandboxEndedError: as `Ground.run`.
     """
-    if not ground.compares:
-        return ground.run(gate)
+    if not ground.base or not ground.compares:
+        why = "the base has the same tree" if ground.base else "no commit before it is known"
+        return _uncompared(gate, ground, ground.run(gate), why)
     started = time.monotonic()
     with ExitStack() as stack:
         before, after = (stack.enter_context(ground.checkout(each)) for each in (ground.base, ground.tree))
@@ -53,6 +54,13 @@ def compare_speed(gate: Gate, ground: Ground) -> GateResult:
     said, is_slower = judge_pairs(pairs, gate.threshold)
     ground.note(f"{gate.name}: {said}")
     return ground.verdict(gate, started, red=said if is_slower else "", green=said)
+
+
+def _uncompared(gate: Gate, ground: Ground, result: GateResult, why: str) -> GateResult:
+    """The result of a command that ran alone; a green one says so, or it would pass for a comparison."""
+    note = f"compared nothing: {why}"
+    ground.note(f"{gate.name}: {note}")
+    return replace(result, note=note if result.passed else "")
 
 
 def judge_pairs(pairs: Sequence[tuple[float, float]], threshold: float) -> tuple[str, bool]:

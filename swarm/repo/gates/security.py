@@ -24,7 +24,7 @@ def find_secrets_and_findings(gate: Gate, ground: Ground) -> GateResult:
     told = list(_new_secrets(ground.versions(), WriteScope(gate.allow)))
     if not told and gate.command:
         try:
-            before = _scan(gate, ground, ground.base) if ground.compares else []
+            before = _scan(gate, ground, ground.base) if ground.base and ground.compares else []
             found = _scan(gate, ground, ground.tree)
         except FindingsError as error:
             return ground.verdict(gate, started, red=str(error))
