@@ -209,3 +209,16 @@ def test_a_first_commit_may_be_compared_with_another(swarm: Swarm, folder: Path)
     told = swarm("gate", "run", "--against", "HEAD", "--json").json()
 
     assert (told["against"], told["passed"]) == (head, True)
+
+
+def test_a_benchmark_that_fails_on_the_parent_is_told_as_no_comparison(swarm: Swarm, folder: Path) -> None:
+    """Green, and not plainly so."""
+    bench = '[gate.performance]\ncommand = ["test", "-e", "new"]\n'
+    made = make_repository(folder, {"swarm.toml": (folder / "swarm.toml").read_text() + bench})
+    made.commit({"new": ""})
+
+    ended = swarm("gate", "run", "--json")
+
+    [told] = ended.json()["gates"]
+    assert (told["passed"], told["note"]) == (True, "compared nothing: on the base: exit code 1")
+    assert "performance: green (compared nothing: on the base: exit code 1), after" in ended.err

@@ -476,6 +476,21 @@ def test_a_benchmark_that_fails_is_red(bare: Bare) -> None:
     assert run_gates([gate], ground).passed
 
 
+def test_a_measure_without_one_of_the_base_says_that_it_compared_nothing(bare: Bare) -> None:
+    """And why; one that is red has other things to say."""
+    failing = Gate("performance", ("sh", "-c", "exit $(cat code)"), kind=Kind.PERFORMANCE, runs=5)
+
+    unmeasured = judge(bare, PERFORMANCE, {"number": b"none"}, {"number": b"7"})
+    failed = judge(bare, failing, {"code": b"4"}, {"code": b"0"})
+
+    why = "compared nothing: on the base: "
+    assert (unmeasured.passed, failed.passed) == (True, True)
+    assert unmeasured.note == f"{why}its last line is no number above 0: 'none'"
+    assert failed.note == f"{why}exit code 4"
+    assert judge(bare, PERFORMANCE, {"number": b"7"}, {"number": b"7", "a": b""}).note == ""
+    assert judge(bare, failing, {"code": b"4"}, {"code": b"3"}).note == ""
+
+
 def test_a_share_of_trees_is_sampled_always_the_same() -> None:
     """So that a tree that comes again is judged as before."""
     gate = Gate("slow", ("true",), sample=0.25)
