@@ -47,11 +47,12 @@ def run_on(
     launcher: Launcher,
     *,
     log: Path,
-    against: str = "",
+    against: str | None = None,
 ) -> GateReport:
     """Run these gates on a commit of the hub, until a required one fails.
 
-    It is compared with the commit `against`, in the hub as well, where a gate compares; else with itself.
+    It is compared with the commit `against`, in the hub as well, where a gate compares; without one with
+    itself; where that is empty with nothing: all in it is new.
 
     Raises:
         SwarmError: git or Docker cannot be used.
@@ -59,7 +60,8 @@ def run_on(
     hub = open_hub(settings)
     log.parent.mkdir(parents=True, exist_ok=True)
     labels = {"swarm.attempt": f"base/{commit}"}
-    return run_gates(gates, Ground(hub, commit, against or commit, launcher, labels, log))
+    base = commit if against is None else against
+    return run_gates(gates, Ground(hub, commit, base, launcher, labels, log))
 
 
 def unjudged_note(settings: Settings, commit: str, tasks: Sequence[TaskSpec]) -> str:

@@ -47,7 +47,12 @@ def list_gates(context: Context, revision: str, as_json: bool) -> None:
 @gate.command("run")
 @click.argument("names", nargs=-1, metavar="[GATE]...")
 @revision_option
-@click.option("--against", default="", metavar="REV", help="What it is compared with; default is its parent.")
+@click.option(
+    "--against",
+    default="",
+    metavar="REV",
+    help="What it is compared with; default is its parent, if it has one.",
+)
 @json_option
 @pass_context
 def run_gates(context: Context, names: tuple[str, ...], revision: str, against: str, as_json: bool) -> None:
@@ -63,6 +68,8 @@ def run_gates(context: Context, names: tuple[str, ...], revision: str, against: 
     from swarm.repo.hub.opening import open_hub
     from swarm.repo.workspaces.checkout import sweep_checkouts
 
+    if not base:
+        say(f"no commit before {commit[:12]} is known: it is compared with nothing, and all in it is new")
     log = settings.home / "logs" / "gate.log"
     with unwound_by_signals():
         sweep_checkouts(open_hub(settings))
@@ -70,7 +77,7 @@ def run_gates(context: Context, names: tuple[str, ...], revision: str, against: 
     passed = all(one.passed for one in results if one.required)
     data = {
         "commit": commit,
-        "against": base,
+        "against": base or None,
         "passed": passed,
         "gates": [_row(one) | _result(result) for one, result in zip(chosen, results, strict=True)],
     }
@@ -95,10 +102,10 @@ def _imported(settings: "Settings", revision: str) -> str:
 
 
 def _parent_of(settings: "Settings", commit: str) -> str:
-    """Of a first commit itself."""
+    """Empty for a first commit, and where a shallow clone ends."""
     from swarm.repo.hub.opening import open_hub
 
-    return open_hub(settings).resolve(f"{commit}^") or commit
+    return open_hub(settings).resolve(f"{commit}^") or ""
 
 
 def _choose(gates: "tuple[Gate, ...]", names: tuple[str, ...]) -> "list[Gate]":
@@ -129,6 +136,7 @@ def _result(result: "GateResult") -> dict[str, object]:
         "exit_code": result.exit_code,
         "duration_s": round(result.duration_s, 3),
         "timed_out": result.timed_out,
+        "note": result.note,
         "output": result.output,
     }
 

@@ -32,7 +32,7 @@ def judge_aloud(
         commit: what is judged.
         gates: in their order.
         log: begun anew; what the gates print is kept there.
-        against: the commit that it is compared with.
+        against: the commit that it is compared with; empty: all in it is new.
         tell: gets a line.
         goes_on: also after one that is required is red.
     """
@@ -66,4 +66,5 @@ def what_it_does(one: "Gate") -> str:
 def _verdict(result: "GateResult") -> str:
     told = f"{result.name}: green" if result.passed else str(result)
     told += "" if result.required else " (advisory)"
+    told += f" ({result.note})" if result.note else ""
     return click.style(f"{told}, after {duration(result.duration_s)}", fg="green" if result.passed else "red")

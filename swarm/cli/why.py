@@ -72,6 +72,8 @@ def _said_of_gates(context: Context, record: "TaskRecord") -> "Iterator[str]":
         yield f"advisory gates were red when it landed: {', '.join(notes.red.values())}; {more}"
     if notes.not_run:
         yield f"gates that their sample left out: {', '.join(notes.not_run)}"
+    if notes.hollow:
+        yield f"gates that were green without a comparison: {', '.join(notes.hollow)}"
 
 
 def _left_out(log: Path) -> list[str]:

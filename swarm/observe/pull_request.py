@@ -69,6 +69,9 @@ def _judged(gate: Gate, report: Report) -> str:
     more += [f"red on {plural(red, 'landing')}"] if red else []
     more += [f"judges a sample of {gate.sample:g}"] if gate.sample < 1 else []
     more += [f"did not run on {plural(left_out, 'landing')}"] if left_out else []
+    hollow = [said for row in report.tasks for said in row.gates_hollow if said.startswith(f"{gate.name}: ")]
+    if hollow:
+        more += [f"{escape(hollow[-1].removeprefix(f'{gate.name}: '))}, on {plural(len(hollow), 'landing')}"]
     shown = f"- `{shlex.join(gate.command) or gate.name}`"
     return f"{shown} ({gate.name}: {'; '.join(more)})" if more else shown
 

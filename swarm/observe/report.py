@@ -152,6 +152,7 @@ def _row(task: TaskRecord, work_s: float, touched: Sequence[str], notes: GateNot
         scope=fit_of(task.planned_files, touched) if touched else None,
         red_advisory=tuple(notes.red.values()),
         gates_not_run=notes.not_run,
+        gates_hollow=notes.hollow,
     )
 
 

@@ -59,6 +59,7 @@ class TaskRow:
         str, ...
     ]  # how advisory gates ended that were red when it landed, as far as known here
     gates_not_run: tuple[str, ...]  # gates that their sample left out of its landing, as far as known here
+    gates_hollow: tuple[str, ...]  # what green ones said that compared nothing, as far as known here
 
     @property
     def state_said(self) -> str:

@@ -39,6 +39,7 @@ def _case(row: TaskRow, run: str) -> TestCase:
         **({"review": "\n".join(row.review)} if row.review else {}),
         **({"red_advisory": ", ".join(row.red_advisory)} if row.red_advisory else {}),
         **({"gates_not_run": ", ".join(row.gates_not_run)} if row.gates_not_run else {}),
+        **({"gates_hollow": ", ".join(row.gates_hollow)} if row.gates_hollow else {}),
     }.items():
         properties.add_property(Property(name, printable(value)))
     case.append(properties)

@@ -53,6 +53,9 @@ def render_md(report: Report) -> str:
     if red := [row for row in report.tasks if row.red_advisory]:
         lines += ["", "## Advisory gates that were red", ""]
         lines += [f"- `{row.id}` landed with {escape(', '.join(row.red_advisory))}" for row in red]
+    if hollow := [row for row in report.tasks if row.gates_hollow]:
+        lines += ["", "## Green gates that compared nothing", ""]
+        lines += [f"- `{row.id}` landed with {escape(', '.join(row.gates_hollow))}" for row in hollow]
     widened = [row for row in report.tasks if row.widened]
     if widened:
         lines += ["", "## What widened a write scope", ""]
@@ -110,10 +113,11 @@ def _states(report: Report) -> str:
 
 
 def gate_measures(report: Report) -> list[tuple[str, str]]:
-    """Advisory gates that were red, and gates that did not run, each with how many landings; mostly none."""
+    """Gates that were red but advisory, that did not run, or compare; on how many landings; mostly none."""
     red = Counter(said.partition(":")[0] for row in report.tasks for said in row.red_advisory)
     not_run = Counter(name for row in report.tasks for name in row.gates_not_run)
-    counted = (("advisory, and red", red), ("gates left out", not_run))
+    hollow = Counter(said.partition(":")[0] for row in report.tasks for said in row.gates_hollow)
+    counted = (("advisory, and red", red), ("gates left out", not_run), ("compared nothing", hollow))
     return [
         (
             name,

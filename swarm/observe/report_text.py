@@ -80,6 +80,7 @@ def _row(row: TaskRow, width: int) -> str:
     notes += [f"widened by {first_few(row.widened, 2)}"] if row.widened else []
     notes += [row.commit[:12]] if row.commit else []
     notes += [f"advisory, and red: {one_line(', '.join(row.red_advisory), 40)}"] if row.red_advisory else []
+    notes += [one_line(", ".join(row.gates_hollow), 60)] if row.gates_hollow else []
     notes += [one_line(row.failure_reason, 50)] if row.failure_reason and row.state != "done" else []
     state = f"{SHAPES.get(row.state, ' ')} {name}  {row.state_said.ljust(_STATE_WIDTH)}"
     return f"  {state} {took:>6}  {', '.join(notes)}".rstrip()

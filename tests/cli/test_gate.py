@@ -170,3 +170,55 @@ def test_what_a_killed_one_left_is_swept_by_the_next(swarm: Swarm, folder: Path)
     assert there != []
     assert ended.code == 0
     assert left_behind(folder) == []
+
+
+AWS = "key = 'AKIA" + "Q3EGRZ7N2XWVT5LM'\n"  # in two parts: this file is looked at as well
+CONFLICT = "<<<<<<< ours\nb\n=======\nc\n>>>>>>> theirs\n"
+COMPARING = """
+[gate.security]
+[gate.conflicts]
+[gate.performance]
+command = ["true"]
+"""
+
+
+def test_all_in_a_first_commit_is_new(swarm: Swarm, folder: Path) -> None:
+    """It has no parent; compared with itself it would hide nothing less than all."""
+    toml = (folder / "swarm.toml").read_text() + COMPARING
+    made = make_repository(folder, {"swarm.toml": toml, "a.py": AWS, "b.txt": CONFLICT})
+    first = made.head()
+
+    ended = swarm("gate", "run", "--json")
+
+    told = ended.json()
+    security, conflicts, performance = told["gates"]
+    assert (ended.code, told["against"], told["passed"]) == (1, None, False)
+    assert security["output"] == "a.py:1: looks like a secret (AWS Access Key)"
+    assert conflicts["output"] == "b.txt:1: a conflict's markers"
+    assert performance["passed"]
+    assert performance["note"] == "compared nothing: no commit before it is known"
+    assert f"no commit before {first[:12]} is known: it is compared with nothing" in ended.err
+    assert "performance: green (compared nothing: no commit before it is known), after" in ended.err
+
+
+def test_a_first_commit_may_be_compared_with_another(swarm: Swarm, folder: Path) -> None:
+    """With itself, say: then nothing is new."""
+    toml = (folder / "swarm.toml").read_text() + "[gate.security]\n"
+    head = make_repository(folder, {"swarm.toml": toml, "a.py": AWS}).head()
+
+    told = swarm("gate", "run", "--against", "HEAD", "--json").json()
+
+    assert (told["against"], told["passed"]) == (head, True)
+
+
+def test_a_benchmark_that_fails_on_the_parent_is_told_as_no_comparison(swarm: Swarm, folder: Path) -> None:
+    """Green, and not plainly so."""
+    bench = '[gate.performance]\ncommand = ["test", "-e", "new"]\n'
+    made = make_repository(folder, {"swarm.toml": (folder / "swarm.toml").read_text() + bench})
+    made.commit({"new": ""})
+
+    ended = swarm("gate", "run", "--json")
+
+    [told] = ended.json()["gates"]
+    assert (told["passed"], told["note"]) == (True, "compared nothing: on the base: exit code 1")
+    assert "performance: green (compared nothing: on the base: exit code 1), after" in ended.err

@@ -10,6 +10,7 @@ from why_chain import Bench, Swarm, Task, alive, chain, starts
 
 from swarm.engine.claims import Failure, WorkerProfile
 from swarm.observe.wording import time_of_day
+from swarm.repo.merging.gate_notes import GateNotes, keep_notes
 from swarm.settings import attempt_log
 from swarm.states import FailureKind
 
@@ -208,6 +209,22 @@ def test_a_done_task_without_a_commit_names_what_was_left_out(
     links = chain(swarm, "a")
 
     assert starts(links, ("a", "done "), ("a", "left out as ignored: docs/w/"))
+
+
+def test_what_its_gates_said_beside_green_is_told_of_a_landed_task(
+    swarm: Swarm, bench: Bench, task: Task, folder: Path
+) -> None:
+    """What was left out, and what was green without a comparison, is no plain green."""
+    run = bench.submit(task("a"))
+    bench.land()
+    log = attempt_log(folder / ".swarm", run, "a", 1, gate=True)
+    log.parent.mkdir(parents=True)
+    keep_notes(log, GateNotes({}, ("slow",), ("bench: compared nothing: on the base: exit code 1",)))
+
+    assert [text for _, text in chain(swarm, "a")][1:] == [
+        "gates that their sample left out: slow",
+        "gates that were green without a comparison: bench: compared nothing: on the base: exit code 1",
+    ]
 
 
 def test_a_cancelled_task_says_who(swarm: Swarm, bench: Bench, task: Task) -> None:

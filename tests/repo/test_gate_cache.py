@@ -23,8 +23,10 @@ def test_a_green_result_counts_for_the_same_tree_gate_and_isolation(tmp_path: Pa
     cache = GateCache(tmp_path, "process")
 
     cache.keep("tree", GATE, "base", GREEN)
+    cache.keep("noted", GATE, "base", replace(GREEN, note="compared nothing"))
 
     assert cache.find("tree", GATE, "base") == replace(GREEN, is_known=True)
+    assert cache.find("noted", GATE, "base") == replace(GREEN, is_known=True, note="compared nothing")
     others = [
         replace(GATE, command=("pytest", "-x")),
         replace(GATE, env={}),

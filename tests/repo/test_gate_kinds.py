@@ -12,6 +12,7 @@ from bare_hub import Bare
 from swarm.errors import ConfigError
 from swarm.repo.gates.affected import affected_tests
 from swarm.repo.gates.definitions import load_gates
+from swarm.repo.gates.findings import parse_sarif
 from swarm.repo.gates.gate import Gate, GateResult, Kind
 from swarm.repo.gates.ground import Ground
 from swarm.repo.gates.import_graph import reachable_from
@@ -19,7 +20,6 @@ from swarm.repo.gates.markers import marked_at
 from swarm.repo.gates.performance import judge_pairs
 from swarm.repo.gates.running import run_gates
 from swarm.repo.gates.secrets import kinds_of_secret
-from swarm.repo.gates.security import parse_sarif
 from swarm.repo.hub.hub import Hub
 from swarm.repo.merging.judging import is_sampled
 from swarm.testing.launcher import SubprocessLauncher
@@ -474,6 +474,21 @@ def test_a_benchmark_that_fails_is_red(bare: Bare) -> None:
 
     assert judge(bare, gate, {"code": b"0"}, {"code": b"4"}).exit_code == 4
     assert run_gates([gate], ground).passed
+
+
+def test_a_measure_without_one_of_the_base_says_that_it_compared_nothing(bare: Bare) -> None:
+    """And why; one that is red has other things to say."""
+    failing = Gate("performance", ("sh", "-c", "exit $(cat code)"), kind=Kind.PERFORMANCE, runs=5)
+
+    unmeasured = judge(bare, PERFORMANCE, {"number": b"none"}, {"number": b"7"})
+    failed = judge(bare, failing, {"code": b"4"}, {"code": b"0"})
+
+    why = "compared nothing: on the base: "
+    assert (unmeasured.passed, failed.passed) == (True, True)
+    assert unmeasured.note == f"{why}its last line is no number above 0: 'none'"
+    assert failed.note == f"{why}exit code 4"
+    assert judge(bare, PERFORMANCE, {"number": b"7"}, {"number": b"7", "a": b""}).note == ""
+    assert judge(bare, failing, {"code": b"4"}, {"code": b"3"}).note == ""
 
 
 def test_a_share_of_trees_is_sampled_always_the_same() -> None:

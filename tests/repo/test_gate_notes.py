@@ -117,3 +117,25 @@ def test_a_landing_without_such_gates_leaves_no_notes(board: Board) -> None:
     assert not list((board.hub.home / "logs" / board.run).glob("*.json"))
     assert read_notes(board.hub.home, board.run, board.engine.tasks(board.run)) == {}
     assert "advisory" not in render_report(measured(board), "text")
+
+
+def test_a_green_gate_that_compared_nothing_says_so_everywhere(board: Board) -> None:
+    """It stops nothing, and nobody takes it for a comparison."""
+    bench = '[gate.bench]\nkind = "performance"\ncommand = ["test", "-e", "src/new.py"]\nruns = 5\n'
+    board.user.commit({"swarm.toml": bench})
+    board.submit(task("one"))
+    board.hand_in(write("src/new.py", "a = 2\n"))
+    assert board.land().outcome == Outcome.LANDED
+
+    report = measured(board)
+    text, md, data, junit = (render_report(report, form) for form in ("text", "md", "json", "junit"))
+    body = body_of(report, load_gates(board.hub, board.user.head()))
+
+    said = "bench: compared nothing: on the base: exit code 1"
+    properties = {one.get("name"): one.get("value") for one in ET.fromstring(junit).iter("property")}  # noqa: S314  # our own
+    assert said in text
+    assert "compared nothing     bench on 1 landing\n" in text
+    assert f"## Green gates that compared nothing\n\n- `one` landed with {said}\n" in md
+    assert json.loads(data)["tasks"][0]["gates_hollow"] == [said]
+    assert properties["gates_hollow"] == said
+    assert "(bench: compared nothing: on the base: exit code 1, on 1 landing)" in body

@@ -42,7 +42,7 @@ def affected_tests(ground: Ground) -> list[str]:
     None when those are most of them: to run all at once is quicker then.
     """
     git = ground.hub.git
-    changed = [change.path for change in read_changes(git, ground.since or ground.base, ground.tree)]
+    changed = [change.path for change in read_changes(git, ground.since or ground.before, ground.tree)]
     entries = {
         path: entry
         for path, entry in read_tree(git, ground.tree).items()

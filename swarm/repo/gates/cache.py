@@ -20,7 +20,7 @@ MAX_AGE_S = 24 * 3600
 MOST_KEPT = 2000
 PRUNE_EVERY = 100
 """Results: so many are kept beyond the most, until somebody looks."""
-_VERSION = 3
+_VERSION = 4
 """Goes up when a kind of gate judges otherwise: what it has passed before says nothing then."""
 _COMPARING = {Kind.CONFLICTS, Kind.SECURITY, Kind.PERFORMANCE}
 
@@ -52,6 +52,7 @@ class GateCache:
                     kept["output"],
                     gate.required,
                     is_known=True,
+                    note=kept["note"],
                 )
         return None
 
@@ -59,7 +60,7 @@ class GateCache:
         """Remember a green result. A disk that is full loses it, and nothing else."""
         if not result.passed or result.is_known:
             return
-        data = json.dumps({"duration_s": result.duration_s, "output": result.output})
+        data = json.dumps({"duration_s": result.duration_s, "output": result.output, "note": result.note})
         with contextlib.suppress(OSError):
             self._folder.mkdir(exist_ok=True)
             file, name = tempfile.mkstemp(dir=self._folder, prefix=".")

@@ -50,6 +50,7 @@ class GateResult:
     ran_out_of_memory: bool = False
     is_known: bool = False  # it was green on the same tree before, and was not run again
     found: str = ""  # what is wrong, in a line, where the gate itself knows more than an exit code
+    note: str = ""  # what a green one does not say for: `compared nothing: …`
 
     @property
     def passed(self) -> bool:

@@ -34,7 +34,8 @@ class Ground:
 
     Args:
         tree: id of the tree or commit that may land.
-        base: the commit that it is compared with; the same where there is nothing to compare.
+        base: the commit that it is compared with; the same where there is nothing to compare. Empty: no
+            commit is before it, and all in it is new.
         since: a commit between the two that has passed already; empty: the base is the last that has.
         log: what commands print is appended there.
     """
@@ -50,7 +51,12 @@ class Ground:
     def checkout(self, revision: str) -> AbstractContextManager[Path]:
         """A clean checkout of its own; gone after the block."""
         may_mount = self.launcher.sees_mounts
-        return clean_checkout(self.hub, revision, base=self.base, may_mount=may_mount)
+        return clean_checkout(self.hub, revision, base=self.base or self.tree, may_mount=may_mount)
+
+    @property
+    def before(self) -> str:
+        """The base, or the id of the empty tree where there is none."""
+        return self.base or self.hub.git.one_line("hash-object", "-t", "tree", "/dev/null")
 
     @property
     def compares(self) -> bool:
@@ -59,7 +65,7 @@ class Ground:
 
     def changes(self) -> list[TreeChange]:
         """The paths about which base and tree disagree."""
-        return read_changes(self.hub.git, self.base, self.tree)
+        return read_changes(self.hub.git, self.before, self.tree)
 
     def versions(self) -> list[Version]:
         """What differs from the base, as it was there and as it is."""

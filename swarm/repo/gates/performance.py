@@ -32,13 +32,15 @@ class _NoMeasureError(Exception):
 def compare_speed(gate: Gate, ground: Ground) -> GateResult:
     """Red when the command fails on the tree, or takes more than the threshold longer than on the base.
 
-    Where there is nothing to compare, or the base itself fails, its exit code decides as that of any command.
+    Where there is nothing to compare, or the base itself fails, its exit code decides as that of any command,
+    and a green result says in its note that it compared nothing.
 
     Raises:
         SandboxEndedError: as `Ground.run`.
     """
-    if not ground.compares:
-        return ground.run(gate)
+    if not ground.base or not ground.compares:
+        why = "the base has the same tree" if ground.base else "no commit before it is known"
+        return _uncompared(gate, ground, ground.run(gate), why)
     started = time.monotonic()
     with ExitStack() as stack:
         before, after = (stack.enter_context(ground.checkout(each)) for each in (ground.base, ground.tree))
@@ -48,11 +50,18 @@ def compare_speed(gate: Gate, ground: Ground) -> GateResult:
         except _NoMeasureError as error:
             if error.tree == after:
                 return error.result
-            ground.note(f"{gate.name}: nothing to compare with: on the base, {error}")
-            return ground.run_on(after, gate)
+            why = f"on the base: {str(error).removeprefix(f'{gate.name}: ')}"
+            return _uncompared(gate, ground, ground.run_on(after, gate), why)
     said, is_slower = judge_pairs(pairs, gate.threshold)
     ground.note(f"{gate.name}: {said}")
     return ground.verdict(gate, started, red=said if is_slower else "", green=said)
+
+
+def _uncompared(gate: Gate, ground: Ground, result: GateResult, why: str) -> GateResult:
+    """The result of a command that ran alone; a green one says so, or it would pass for a comparison."""
+    note = f"compared nothing: {why}"
+    ground.note(f"{gate.name}: {note}")
+    return replace(result, note=note if result.passed else "")
 
 
 def judge_pairs(pairs: Sequence[tuple[float, float]], threshold: float) -> tuple[str, bool]:
@@ -104,5 +113,6 @@ def _measure(gate: Gate, ground: Ground, tree: Path) -> float:
         number = math.nan
     if not 0 < number < math.inf:
         said = f"its last line is no number above 0: {last[:100]!r}"
-        raise _NoMeasureError(tree, replace(result, exit_code=1, output=f"{result.output}\n{said}"))
+        unmeasured = replace(result, exit_code=1, output=f"{result.output}\n{said}", found=said)
+        raise _NoMeasureError(tree, unmeasured)
     return number

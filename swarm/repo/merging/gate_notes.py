@@ -1,4 +1,4 @@
-"""What gates said of a landing beside letting it pass: advisory ones that were red, others that did not run.
+"""What gates said of a landing beside letting it pass: red advisory ones, some that did not run or compare.
 
 A file beside the gate's log, written before the branch moves, and only where there is something to say.
 """
@@ -20,6 +20,7 @@ class GateNotes(NamedTuple):
 
     red: Mapping[str, str]  # advisory gate -> how it ended, such as `lint: exit code 1`
     not_run: tuple[str, ...] = ()  # gates that their `sample` left out
+    hollow: tuple[str, ...] = ()  # green ones that say less, such as `bench: compared nothing: …`
 
 
 NO_NOTES = GateNotes({})
@@ -28,6 +29,11 @@ NO_NOTES = GateNotes({})
 def red_advisory(report: GateReport) -> dict[str, str]:
     """Each advisory gate that was red -> how it ended."""
     return {one.name: str(one) for one in report.results if not (one.required or one.passed)}
+
+
+def hollow_green(report: GateReport) -> tuple[str, ...]:
+    """What each gate said that was green and judged less than it is there for."""
+    return tuple(f"{one.name}: {one.note}" for one in report.results if one.note)
 
 
 def keep_notes(log: Path, notes: GateNotes) -> None:
@@ -40,7 +46,7 @@ def keep_notes(log: Path, notes: GateNotes) -> None:
         if not any(notes):
             path.unlink(missing_ok=True)
             return
-        text = json.dumps({"red": dict(notes.red), "not_run": notes.not_run})
+        text = json.dumps({"red": dict(notes.red), "not_run": notes.not_run, "hollow": notes.hollow})
         path.write_text(text + "\n", encoding="utf-8")
 
 
@@ -65,5 +71,6 @@ def _read(path: Path) -> GateNotes | None:
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
         stored = json.loads(path.read_text(encoding="utf-8"))
         red = {str(name): str(said) for name, said in stored["red"].items()}
-        return GateNotes(red, tuple(map(str, stored["not_run"])))
+        # A file of before has no such entry.
+        return GateNotes(red, tuple(map(str, stored["not_run"])), tuple(map(str, stored.get("hollow", ()))))
     return None

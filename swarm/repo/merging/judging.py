@@ -15,7 +15,7 @@ from swarm.repo.gates.gate import Gate, GateReport, GateResult
 from swarm.repo.gates.ground import Ground
 from swarm.repo.gates.running import run_acceptance, run_gates
 from swarm.repo.hub.hub import Hub
-from swarm.repo.merging.gate_notes import GateNotes, keep_notes, red_advisory
+from swarm.repo.merging.gate_notes import GateNotes, hollow_green, keep_notes, red_advisory
 from swarm.repo.merging.slot import LeashedLauncher
 from swarm.repo.merging.train import Car
 from swarm.settings import attempt_log
@@ -86,9 +86,9 @@ class Judge:
 
     def note(self, car: Car, last: Car) -> None:
         """Keep what the gates said of a task that is about to land, where they said more than that it may."""
-        red = red_advisory(self._of_trees[last.tree])
+        report = self._of_trees[last.tree]
         left_out = tuple(gate.name for gate in self._gates if gate not in self._chosen(last.tree))
-        keep_notes(self._log_of(car.ticket), GateNotes(red, left_out))
+        keep_notes(self._log_of(car.ticket), GateNotes(red_advisory(report), left_out, hollow_green(report)))
 
     def _ground(self, car: Car, log: Path, *, since: str = "") -> Ground:
         return Ground(self._hub, car.tree, self._base, self._leash, _labels(car.ticket), log, since)
