@@ -137,7 +137,7 @@ class LocalRun:
             refuse_loading(run)
         open_tasks = [task.spec for task in self._engine.tasks(run) if not task.state.is_terminal]
         check_executors(open_tasks, self._settings)
-        hub = open_hub_for(self._settings, record.run, record.branch)
+        hub = open_hub_for(self._settings, record.run, record.branch, landed=record.landed)
         hub.start_branch(record.branch, record.base)
         self._tell(f"resuming run {run}  branch {record.branch}")
         return run

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from swarm.errors import HubUnreachableError, LimitReachedError, WaitingForPersonError
+from swarm.errors import HubUnreachableError, LimitReachedError, RefusedError, WaitingForPersonError
 from swarm.states import FailureKind, RunState, TaskState
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from swarm.settings import Settings
 
 PUBLISH_PATIENCE_S = 2.0
-_A_PERSONS = {FailureKind.POLICY, FailureKind.APPROVAL}
+_A_PERSONS = {FailureKind.POLICY, FailureKind.APPROVAL, FailureKind.CONFLICT}
 
 EXIT_DONE, EXIT_FAILED = 0, 1
 EXIT_LIMIT = LimitReachedError.exit_code
@@ -68,12 +68,15 @@ def publish_here(settings: "Settings", record: "RunRecord") -> str:
     if not is_here or not (settings.root / ".git").exists():
         return ""
     from swarm.repo.git.command import GitError  # noqa: PLC0415  # `swarm wait` starts without them
-    from swarm.repo.hub.opening import open_hub_for  # noqa: PLC0415
+    from swarm.repo.hub.opening import open_hub, open_hub_for  # noqa: PLC0415
 
     try:
-        hub = open_hub_for(settings, record.run, record.branch)
+        hub = open_hub_for(settings, record.run, record.branch, landed=record.landed)
     except HubUnreachableError as error:
         return error.message
+    except RefusedError as error:
+        is_its_hub = settings.hub or open_hub(settings).tip(record.branch)  # else there is none here
+        return error.message if is_its_hub else ""
     if hub.tip(record.branch) is None:
         return ""
     deadline_s = time.monotonic() + PUBLISH_PATIENCE_S

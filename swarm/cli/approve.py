@@ -46,7 +46,8 @@ def approve(
     from swarm.repo.hub.opening import open_hub_for
     from swarm.repo.merging.approvals import approve as give_word
 
-    hub = open_hub_for(context.settings(), run, engine.run(run).branch)
+    record = engine.run(run)
+    hub = open_hub_for(context.settings(), run, record.branch, landed=record.landed)
     number, waiting = _waiting(engine, hub, run, task, attempt)
     by = f"{getpass.getuser()}@{socket.gethostname()}"
     give_word(hub, run, task, commit=waiting.commit, by=by, message=message)
@@ -74,7 +75,8 @@ def reject(
     run, task = resolve_words(engine, "reject", words, context.shelf())
     from swarm.repo.hub.opening import open_hub_for
 
-    hub = open_hub_for(context.settings(), run, engine.run(run).branch)
+    record = engine.run(run)
+    hub = open_hub_for(context.settings(), run, record.branch, landed=record.landed)
     number, waiting = _waiting(engine, hub, run, task, attempt)
     hub.reject_attempts(run, task, upto=waiting.attempt)
     engine.retry(run, task, evidence=f"a person has rejected the last attempt: {message}")

@@ -37,10 +37,10 @@ def diff(context: Context, task: str, run: str, of_attempt: bool, sides: bool, a
     record = reads.task(run, resolve_task(reads, run, task))
     from swarm.repo.hub.opening import open_hub_for
 
-    branch = reads.run(run).branch
-    hub = open_hub_for(settings, run, branch)
+    of_run = reads.run(run)
+    hub = open_hub_for(settings, run, of_run.branch, landed=of_run.landed)
     if sides:
-        _print_sides(hub, record, branch, as_json)
+        _print_sides(hub, record, of_run.branch, as_json)
         return
     landed = record.merged_commit and not of_attempt
     commit = record.merged_commit if landed else record.attempt_commit

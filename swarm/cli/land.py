@@ -10,14 +10,18 @@ from swarm.cli.output import emit, json_option, say
 from swarm.cli.unwinding import unwound_by_signals
 from swarm.errors import RefusedError
 from swarm.observe.wording import plural
+from swarm.settings import CONFIG_NAME
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from swarm.observe.report_data import Report
+    from swarm.repo.gates.gate import GateResult
 
 _TOLD = {
     "created": "{into} now exists, at {commit}",
     "advanced": "{into} was fast-forwarded to {commit}",
-    "merged": "{branch} was merged into {into}, at {commit}; the gates are green on both",
+    "merged": "{branch} was merged into {into}, at {commit}; {judged}",
     "squashed": "all of {branch} is one commit on {into}, at {commit}",
     "up_to_date": "{into} holds all of it already, at {commit}",
 }
@@ -53,14 +57,17 @@ def land(context: Context, run: str, into: str, squash: bool, as_json: bool) -> 
 
     measured = build_report(take_snapshot(reads, record.run))
     message, missing = _message(measured) if squash else "", missing_from(measured)
-    hub = open_hub_for(settings, record.run, record.branch)
+    hub = open_hub_for(settings, record.run, record.branch, landed=record.landed)
     log = settings.home / "logs" / "land.gate.log"
     tell = _say_nothing if as_json else say
+
+    seen: list[GateResult] = []
 
     def judge(commit: str, defined_in: str) -> GateReport:
         gates = load_gates(hub, defined_in)
         tell(f"judging {record.branch} merged into {into}, as {commit[:12]}; {plural(len(gates), 'gate')}")
         judged = judge_aloud(settings, commit, gates, log=log, against=defined_in, tell=tell, goes_on=False)
+        seen.extend(judged)
         return GateReport(tuple(judged))
 
     with unwound_by_signals():
@@ -75,11 +82,25 @@ def land(context: Context, run: str, into: str, squash: bool, as_json: bool) -> 
         "how": delivered.how.value,
         "commit": delivered.commit,
         "missing": [row.id for row in missing],
+        "gates": {result.name: result.passed for result in seen},
     }
-    shown = {"branch": record.branch, "into": delivered.into, "commit": delivered.commit[:12]}
+    shown = {
+        "judged": _told_of(seen),
+        "branch": record.branch,
+        "into": delivered.into,
+        "commit": delivered.commit[:12],
+    }
     emit(data, as_json, lambda: _TOLD[delivered.how].format(**shown))
     if missing:
         say(not_in_it(missing))
+
+
+def _told_of(results: "Sequence[GateResult]") -> str:
+    """What judged both together; a red gate among them is an advisory one."""
+    if not results:
+        return f"nothing has judged both together: {CONFIG_NAME} there defines no gate"
+    red = [result.name for result in results if not result.passed]
+    return f"red, but only advisory: {', '.join(red)}" if red else "the gates are green on both"
 
 
 def _say_nothing(text: str) -> None:

@@ -111,6 +111,11 @@ class RunRecord(NamedTuple):
     is_fail_fast: bool = False  # the rest is called off when a task fails
     is_archived: bool = False  # Redis has forgotten it
 
+    @property
+    def landed(self) -> str:
+        """The newest commit that has landed; empty before the first."""
+        return "" if self.tip == self.base else self.tip
+
 
 class AgentRecord(NamedTuple):
     """One worker or supervisor, as last seen."""

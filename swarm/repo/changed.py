@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from swarm.engine.records import RunRecord, TaskRecord
-from swarm.errors import HubUnreachableError
+from swarm.errors import HubUnreachableError, RefusedError
 from swarm.repo.git.command import Git, GitError
 from swarm.repo.git.tree import ABSENT, DIFF_OPTIONS, read_changes
 from swarm.repo.hub.opening import open_hub_for
@@ -74,14 +74,14 @@ def touched_paths(
 ) -> Mapping[str, tuple[str, ...]]:
     """As `landed_paths` of a run, whichever host landed its tasks; without those if the hub is away."""
     if settings.hub:
-        with suppress(HubUnreachableError, GitError):
-            open_hub_for(settings, record.run, record.branch)
+        with suppress(HubUnreachableError, RefusedError, GitError):
+            open_hub_for(settings, record.run, record.branch, landed=record.landed)
     return landed_paths(settings.mirror, tasks)
 
 
 def unpublished(settings: Settings, record: RunRecord) -> str:
     """Why the user's branch does not hold what a run landed that has ended; empty when it does."""
-    if not record.state.is_terminal or record.tip in {"", record.base}:
+    if not record.state.is_terminal or not record.landed:
         return ""
     return why_unpublished(settings.root, record.branch, record.tip)
 

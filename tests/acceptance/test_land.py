@@ -91,3 +91,46 @@ def test_who_lands_sees_the_gates_run_and_is_told_where_red_ones_left_their_word
     assert "the gates are red: refuses: exit code 4" in told[7]
     assert f"what the gates printed is in {log}" in told[8]
     assert log.read_text(encoding="utf-8") == "looked\nnot this\n"
+
+
+ADVISORY = """
+[gate.lax]
+command = ["sh", "-c", "exit 4"]
+required = false
+"""
+
+
+def test_who_lands_is_told_what_the_gates_have_not_said(swarm: Swarm) -> None:
+    """A red advisory gate, and a branch without any, are no green gates."""
+    swarm.json("run", swarm.plan([write_task("one")]), "-y")
+    for branch, text in (("lax", ADVISORY), ("bare", "")):
+        swarm.git("checkout", "-q", "-b", branch, "main")
+        (swarm.root / "swarm.toml").write_text(text, encoding="utf-8")
+        swarm.git("commit", "-q", "-a", "-m", "by a person")
+    swarm.git("checkout", "-q", "main")
+
+    lax, bare = (swarm.call("land", "latest", "--into", branch) for branch in ("lax", "bare"))
+
+    assert lax.stdout.strip().endswith("; red, but only advisory: lax")
+    assert bare.stdout.strip().endswith(
+        "; nothing has judged both together: swarm.toml there defines no gate"
+    )
+
+
+def test_a_branch_that_was_moved_back_is_not_landed_as_if_it_were_whole(swarm: Swarm) -> None:
+    """Neither landed, nor shown, nor gone on with: what is missing is named, and how to put it back."""
+    swarm.call("run", swarm.plan([write_task("one"), write_task("two", "one")]), "-y", "--workers", "1")
+    report = swarm.json("report", "--format", "json")
+    branch = str(report["branch"])
+    tip = swarm.git("rev-parse", branch)
+    hub = str(swarm.root / ".swarm" / "repo.git")
+    swarm.git(f"--git-dir={hub}", "update-ref", f"refs/heads/{branch}", f"{tip}~1")
+
+    refused = [swarm.call(*command) for command in (["land", "--into", "mine"], ["pr"], ["diff", "two"])]
+
+    assert [done.returncode for done in refused] == [6, 6, 6]
+    assert all(f"{tip[:12]} of run {report['run']} has landed" in done.stderr for done in refused)
+    assert swarm.git("branch", "--list", "mine") == ""
+    swarm.git(f"--git-dir={hub}", "update-ref", f"refs/heads/{branch}", tip)
+    assert swarm.call("land", "--into", "mine").returncode == 0
+    assert swarm.git("rev-parse", "mine") == tip

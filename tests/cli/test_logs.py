@@ -211,9 +211,10 @@ def hub(folder: Path) -> Git:
 
 def test_diff_prints_what_the_landing_changed(swarm: Swarm, bench: Bench, task: Task, hub: Git) -> None:
     """The commit that is on the branch, against the one before it."""
-    bench.submit(task("a"))
+    run = bench.submit(task("a"))
     landed = hub.one_line("rev-parse", "landed")
     bench.land(commit=landed)
+    hub.run("update-ref", f"refs/heads/swarm/{run}", landed)
 
     data = swarm("diff", "a", "--json").json()
 

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from swarm.errors import RefusedError
 from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.user_repository import is_ancestor
 from swarm.settings import Settings
 
 
@@ -15,14 +17,31 @@ def open_hub(settings: Settings) -> Hub:
     return Hub.open_or_create(settings.mirror, address=_address(settings))
 
 
-def open_hub_for(settings: Settings, run: str, branch: str) -> Hub:
+def open_hub_for(settings: Settings, run: str, branch: str, *, landed: str) -> Hub:
     """Open it as it is for a run now, whichever host has done what.
+
+    Args:
+        settings: name it.
+        run: its id.
+        branch: the run's.
+        landed: the newest commit that Redis knows to have landed; empty before the first.
 
     Raises:
         HubUnreachableError: the git server could not be asked.
+        RefusedError: the branch is there without what has landed: this is not the hub that the run is in, or
+            somebody has moved the branch.
     """
     hub = open_hub(settings)
     hub.mirror_run(run, branch)
+    tip = hub.tip(branch)
+    if landed and (tip is None or not is_ancestor(hub.git, landed, tip)):
+        place = f"hub {hub.remote}" if hub.remote else "this repository's own hub"
+        at = f"is at {tip[:12]}" if tip else "is not there"
+        raise RefusedError(
+            f"{landed[:12]} of run {run} has landed on {branch!r}, which in {place} {at}",
+            hint="name the hub that the run is in (SWARM_HUB); if somebody has moved the branch there, put it"
+            f" back: `git update-ref refs/heads/{branch} {landed[:12]}` in it",
+        )
     return hub
 
 
