@@ -370,3 +370,21 @@ def test_the_users_configuration_counts_for_the_server_and_nothing_else(
     assert refs_of(server)["refs/swarm/x"] == base
     assert not (home / "ran").exists()
     assert os.environ["HOME"] == str(home)
+
+
+def test_a_remote_of_the_users_is_not_mixed_with_the_hub(
+    here: Hub, server: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whatever they call it: nothing is pushed to it, or fetched as it says."""
+    home, other = tmp_path / "home", tmp_path / "other.git"
+    home.mkdir()
+    Hub.open_or_create(other)
+    lines = f"url = {other}\n pushurl = {other}\n fetch = +refs/*:refs/stolen/*\n"
+    (home / ".gitconfig").write_text("".join(f'[remote "{name}"]\n {lines}' for name in ("hub", "origin")))
+    monkeypatch.setenv("HOME", str(home))
+    base = next(iter(here.refs_under("refs/swarm/base/").values()))
+
+    Hub(here.path, address=str(server)).create_refs({"refs/swarm/x": base})
+
+    assert refs_of(server)["refs/swarm/x"] == base
+    assert refs_of(other) == {}

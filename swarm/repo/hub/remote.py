@@ -6,6 +6,7 @@ same push. Nothing here waits or tries again: whoever calls knows what it holds 
 """
 
 import re
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,7 +16,8 @@ from swarm.repo.git.command import Answer, Git
 from swarm.repo.hub.refs import RefChange
 from swarm.settings import online_environment
 
-NAME = "hub"
+NAME = f"swarm-hub-{secrets.token_hex(8)}"
+"""What git calls it: nobody has a remote of that name, whose addresses git would mix with ours."""
 FORMS = "ssh://host/path, user@host:path, https://host/path, or the path of a bare repository"
 SCHEMES = frozenset({"ssh", "https", "http", "file", "git+ssh"})
 
