@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from swarm.errors import ConfigError, HubUnreachableError
-from swarm.repo.hub.address import parse_address
+from swarm.repo.hub.address import masked, parse_address
 from swarm.repo.hub.making import make_hub
 from swarm.repo.hub.remote import Remote
 
@@ -152,3 +152,58 @@ def test_what_git_is_told(address: str, url: str, password: str) -> None:
 
     assert (parsed.url, parsed.password) == (url, password)
     assert "word" not in repr(parsed)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "HTTPS://u:hunter2@host/x",
+        "ftp://u:hunter2@host/x",
+        "foo://u:hunter2@host/x",
+        "  https://u:hunter2@host/x",
+        "\thttps://u:hunter2@host/x\n",
+        "https://u:a@hunter2@host/x",
+        "https://u:hunter2@a@host/x",
+        "https://u:a/hunter2@host/x",
+        "https://u:hunter2/a@host/x",
+        "https://u:hunter2#a@host/x",
+        "https://u:1#hunter2@host/x",
+        "https://u:1/hunter2?x@host/x",
+        "https://u:hunter2?a@host/x",
+        "https://hunter2@host/x",
+        "https://hunter2:x-oauth-basic@host/x",
+        "https://[u:hunter2@host/x",
+        "https:/u:hunter2@host/x",
+        "u:hunter2@host:x",
+        "ext::u:hunter2@host",
+        "-ou:hunter2@host",
+    ],
+)
+def test_whatever_may_be_a_login_is_masked(address: str) -> None:
+    """Where it is shown, and where it is refused; what follows the login stays to be recognised by."""
+    try:
+        shown = [parse_address(address).shown]
+    except ConfigError as refused:
+        shown = [refused.message, refused.help]
+
+    assert "hunter" not in "".join([*shown, masked(address)])
+    assert "host" in shown[0]
+    assert "***" in shown[0]
+
+
+@pytest.mark.parametrize(
+    "address", ["git@host:x/y.git", "/srv/a@b:c/@d", "./a:b@c", "https://h:1/x", "file:///a"]
+)
+def test_an_address_without_a_login_is_shown_as_it_is(address: str) -> None:
+    """The user of ssh's short form is no secret."""
+    assert masked(address) == address
+
+
+def test_what_git_says_of_a_login_is_masked(mirror: Path) -> None:
+    """A token in the place of a name, for one, of which git says that it has no password."""
+    with doorkeeper() as (place, _seen):
+        said = asked(f"http://t0ken-of-mine@{place}/x.git", mirror)
+
+    assert "could not read Password" in said
+    assert "t0ken" not in said
+    assert f"http://***@{place}" in said
