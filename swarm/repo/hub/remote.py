@@ -7,6 +7,7 @@ same push. Nothing here waits or tries again: whoever calls knows what it holds 
 
 import secrets
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from swarm.errors import HubRefusedError, HubUnreachableError
@@ -29,6 +30,11 @@ _OPTIONS = {
 
 _FETCH = ("fetch", "--quiet", "--no-tags", "--prune", "--no-write-fetch-head", "--no-auto-maintenance")
 _PUSH = ("push", "--atomic", "--porcelain", "--no-verify", "--no-follow-tags")
+_RECEIVE_PACK = (
+    'own() { git -c core.hooksPath="$(git -C "$1" config --local --includes --type=path core.hooksPath'
+    ' 2>/dev/null || echo hooks)" receive-pack "$1"; }; own'
+)
+"""The other end of a push to a hub by path, with its own hooks, not those of the user's configuration."""
 _REJECTED = 1
 """How `git push` ends when the server answered, and took nothing."""
 
@@ -105,8 +111,7 @@ class Remote:
             HubUnreachableError: it did not answer; everything or nothing may have been done.
         """
         leases = [option for change in changes for option in change.lease()]
-        argv = [*_PUSH, "--no-recurse-submodules", *leases, NAME, *(change.refspec() for change in changes)]
-        answer = self._ask(*argv, keep_fds=keep_fds)
+        answer = self._push(*leases, NAME, *(change.refspec() for change in changes), keep_fds=keep_fds)
         if answer.succeeded:
             return answer
         there = self.list([change.ref for change in changes])
@@ -119,6 +124,16 @@ class Remote:
         if answer.exit_code != _REJECTED:
             raise self._away(answer)
         return Answer(answer.exit_code, answer.stdout, self._masked_bytes(answer))
+
+    def _push(self, *arguments: str, keep_fds: Sequence[int] = ()) -> Answer:
+        other_end = [f"--receive-pack={_RECEIVE_PACK}"] if self._is_path else []
+        return self._ask(*_PUSH, "--no-recurse-submodules", *other_end, *arguments, keep_fds=keep_fds)
+
+    @cached_property
+    def _is_path(self) -> bool:
+        """Once `insteadOf` has been applied: git itself runs the other end then, here and as us."""
+        address = self._git.one_line("ls-remote", "--get-url", NAME)
+        return address.startswith("file://") or ":" not in address.partition("/")[0]
 
     def _ask(self, *arguments: str, keep_fds: Sequence[int] = ()) -> Answer:
         with self._address.lend_login() as (env, login_fds):
