@@ -34,6 +34,7 @@ class Settings:
     redis_url: str = field(default="", metadata={"help": "Redis to use; empty starts an embedded one"})
     hub: str = field(
         default="",
+        repr=False,  # a login may stand in it
         metadata={"help": "git server that hosts share: ssh://, https:// or a path; empty: one host"},
     )
     workers: int = field(default=0, metadata={"help": "local workers; 0 chooses by CPU and memory"})
@@ -282,7 +283,7 @@ def _convert(name: str, kind: object, raw: object, source: str) -> object:
         raise ConfigError(
             f"{source}: project must be letters, digits, '.', '_' or '-' (at most 64), got {raw!r}"
         )
-    return value
+    return str(value).strip() if name == "hub" else value
 
 
 def _as_type(kind: object, raw: object) -> str | int | float | Path | None:

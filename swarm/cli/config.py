@@ -10,6 +10,7 @@ from swarm.cli.context import Context, pass_context
 from swarm.cli.error_guide import ErrorEntry, explain_error
 from swarm.cli.output import emit, json_option, table
 from swarm.engine.addresses import without_secret
+from swarm.repo.hub.address import masked
 from swarm.settings import SECRET, Settings
 
 SHELLS = ("bash", "zsh", "fish")
@@ -91,7 +92,9 @@ def _rows(settings: Settings) -> list[tuple[str, object, str, str]]:
 def _shown(name: str, value: object) -> object:
     if name in SECRET:
         return "set" if value else "not set"
-    if name.endswith("_url") or name == "hub":
+    if name == "hub":
+        return masked(str(value))
+    if name.endswith("_url"):
         return without_password(str(value))
     return value if isinstance(value, bool | int | float) else str(value)
 

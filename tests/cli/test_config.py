@@ -163,3 +163,12 @@ def test_tab_is_silent_when_no_server_answers(tmp_path: Path) -> None:
     (tmp_path / "swarm.toml").write_text(f'redis_url = "unix://{tmp_path}/none.sock"\n')
 
     assert completions(tmp_path, "status", "") == []
+
+
+def test_config_shows_a_hub_without_its_login(swarm: Swarm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token may stand in the place of a name; blanks around an address are none of it."""
+    monkeypatch.setenv("SWARM_HUB", " HTTPS://s3cr@t/Token@host/x ")
+
+    rows = {row["name"]: row["value"] for row in swarm("config", "show", "--json").json()}
+
+    assert rows["hub"] == "HTTPS://***@host/x"

@@ -370,3 +370,48 @@ def test_the_users_configuration_counts_for_the_server_and_nothing_else(
     assert refs_of(server)["refs/swarm/x"] == base
     assert not (home / "ran").exists()
     assert os.environ["HOME"] == str(home)
+
+
+def test_a_remote_of_the_users_is_not_mixed_with_the_hub(
+    here: Hub, server: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whatever they call it: nothing is pushed to it, or fetched as it says."""
+    home, other = tmp_path / "home", tmp_path / "other.git"
+    home.mkdir()
+    Hub.open_or_create(other)
+    lines = f"url = {other}\n pushurl = {other}\n fetch = +refs/*:refs/stolen/*\n"
+    (home / ".gitconfig").write_text("".join(f'[remote "{name}"]\n {lines}' for name in ("hub", "origin")))
+    monkeypatch.setenv("HOME", str(home))
+    base = next(iter(here.refs_under("refs/swarm/base/").values()))
+
+    Hub(here.path, address=str(server)).create_refs({"refs/swarm/x": base})
+
+    assert refs_of(server)["refs/swarm/x"] == base
+    assert refs_of(other) == {}
+
+
+@pytest.mark.parametrize("form", ["{}", "file://{}", "work:shared.git"])
+@pytest.mark.parametrize("own", ["", "hooks-of-ours"])
+def test_hooks_of_a_hub_by_path_are_its_own(
+    form: str, own: str, here: Hub, server: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git runs its other end as the user and here: hooks of the user's configuration stay out of it."""
+    said, home, hub_hooks = server.parent / "said", server.parent / "home", server / (own or "hooks")
+    said.mkdir()
+    for folder, what in ((home, "users"), (hub_hooks, "hubs")):
+        folder.mkdir(exist_ok=True)
+        for name in ("pre-receive", "update", "post-receive", "reference-transaction"):
+            (folder / name).write_text(f"#!/bin/sh\necho {name} >>{said}/{what}\n")
+            (folder / name).chmod(0o755)
+    if own:
+        Hub(server).git.run("config", "core.hooksPath", own)
+    lines = f'[core]\n hooksPath = {home}\n[url "{server.parent}/"]\n insteadOf = work:\n'
+    (home / ".gitconfig").write_text(lines)
+    monkeypatch.setenv("HOME", str(home))
+    base = next(iter(here.refs_under("refs/swarm/base/").values()))
+
+    Hub(here.path, address=form.format(server)).create_refs({"refs/swarm/x": base})
+
+    assert refs_of(server)["refs/swarm/x"] == base
+    assert not (said / "users").exists()
+    assert "post-receive" in (said / "hubs").read_text().split()

@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import os
 import struct
 import subprocess
 import sys
@@ -128,6 +129,26 @@ def test_a_command_cannot_change(sandbox: HostedSandbox, root: Path, script: str
 def contents(root: Path) -> dict[str, str]:
     """Every file below a folder."""
     return {str(path): path.read_text() for path in root.rglob("*") if path.is_file()}
+
+
+@needs_landlock
+def test_a_command_cannot_read_what_another_process_was_given(sandbox: HostedSandbox) -> None:
+    """Same user or not, root or not: the git of a worker reads the hub's password from a pipe."""
+    given_fd, to_given = os.pipe()
+    os.write(to_given, b"canary\n")
+    bystander = subprocess.Popen(["sleep", "60"], pass_fds=[given_fd])
+    place = f"/proc/{bystander.pid}/fd/{given_fd}"
+
+    read = sh(sandbox, f"timeout 5 head -n 1 {place}")
+    with Path(place).open(encoding="utf-8") as pipe:
+        unconfined = pipe.readline()
+    bystander.kill()
+    bystander.wait()
+    os.close(given_fd)
+    os.close(to_given)
+
+    assert "Permission denied" in read.output
+    assert unconfined == "canary\n"
 
 
 @needs_landlock

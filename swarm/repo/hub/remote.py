@@ -5,19 +5,19 @@ that it must have had as its lease; what `verify` asks for is compared with what
 same push. Nothing here waits or tries again: whoever calls knows what it holds meanwhile.
 """
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+import secrets
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from swarm.errors import ConfigError, HubRefusedError, HubUnreachableError
+from swarm.errors import HubRefusedError, HubUnreachableError
 from swarm.repo.git.command import Answer, Git
+from swarm.repo.hub.address import parse_address
 from swarm.repo.hub.refs import RefChange
 from swarm.settings import online_environment
 
-NAME = "hub"
-FORMS = "ssh://host/path, user@host:path, https://host/path, or the path of a bare repository"
-SCHEMES = frozenset({"ssh", "https", "http", "file", "git+ssh"})
+NAME = f"swarm-hub-{secrets.token_hex(8)}"
+"""What git calls it: nobody has a remote of that name, whose addresses git would mix with ours."""
 
 PATIENT_SSH = "ssh -oBatchMode=yes -oConnectTimeout=30 -oServerAliveInterval=15 -oServerAliveCountMax=4"
 """Asks nobody anything, and gives a server up that says nothing for a minute."""
@@ -30,15 +30,17 @@ _OPTIONS = {
 
 _FETCH = ("fetch", "--quiet", "--no-tags", "--prune", "--no-write-fetch-head", "--no-auto-maintenance")
 _PUSH = ("push", "--atomic", "--porcelain", "--no-verify", "--no-follow-tags")
+_RECEIVE_PACK = (
+    'own() { git -c core.hooksPath="$(git -C "$1" config --local --includes --type=path core.hooksPath'
+    ' 2>/dev/null || echo hooks)" receive-pack "$1"; }; own'
+)
+"""The other end of a push to a hub by path, with its own hooks, not those of the user's configuration."""
 _REJECTED = 1
 """How `git push` ends when the server answered, and took nothing."""
 
 _GENERAL = ("Please make sure you have the correct access rights", "and the repository exists.")
 MOST_LINES = 3
 """Of what git says, in an error: a server may greet with pages."""
-
-_HELPER = re.compile(r"\w+::")
-"""`ext::` and the like: git would run a program of that name."""
 
 _REFUSALS = (
     "permission denied",
@@ -56,7 +58,7 @@ class Remote:
     """A git server, as seen from the mirror of one host.
 
     Args:
-        address: in one of the `FORMS`.
+        address: in one of the `FORMS` of `parse_address`.
         mirror: the git folder of this host's hub.
 
     Raises:
@@ -64,17 +66,18 @@ class Remote:
     """
 
     def __init__(self, address: str, mirror: Path) -> None:
-        self.address = _checked(address)
-        self._secret = urlsplit(self.address).password if "://" in self.address else None
+        self._address = parse_address(address)
         git = Git.at(mirror, environment=online_environment())
-        # By the environment: what is on a command line, or in a file, more people can read.
-        settings = {**_OPTIONS, f"remote.{NAME}.url": self.address}
+        settings = [*_OPTIONS.items(), (f"remote.{NAME}.url", self._address.url)]
         if not git.ask("config", "core.sshCommand").succeeded:
-            settings["core.sshCommand"] = PATIENT_SSH
+            settings.append(("core.sshCommand", PATIENT_SSH))
+        for name, helper in self._address.settings().items():
+            settings += [(name, ""), (name, helper)]  # nothing before it is asked
+        # By the environment: what is on a command line, or in a file, more people can read.
         self._git = git.with_environment(_as_environment(settings))
 
     def __str__(self) -> str:
-        return self._masked(self.address)
+        return self._address.shown
 
     def list(self, patterns: Sequence[str] = ()) -> dict[str, str]:
         """The refs there that match -> their object ids.
@@ -82,7 +85,7 @@ class Remote:
         Raises:
             HubUnreachableError: it could not be asked.
         """
-        answer = self._git.ask("ls-remote", "--quiet", "--refs", NAME, *patterns)
+        answer = self._ask("ls-remote", "--quiet", "--refs", NAME, *patterns)
         if not answer.succeeded:
             raise self._away(answer)
         lines = answer.stdout.decode().splitlines()
@@ -97,7 +100,7 @@ class Remote:
             HubUnreachableError: it could not be asked, or broke off.
         """
         specs = [f"+{pattern}:{pattern}" for pattern in patterns]
-        answer = self._git.ask(*_FETCH, "--no-recurse-submodules", NAME, *specs, keep_fds=keep_fds)
+        answer = self._ask(*_FETCH, "--no-recurse-submodules", NAME, *specs, keep_fds=keep_fds)
         if not answer.succeeded:
             raise self._away(answer)
 
@@ -108,8 +111,7 @@ class Remote:
             HubUnreachableError: it did not answer; everything or nothing may have been done.
         """
         leases = [option for change in changes for option in change.lease()]
-        argv = [*_PUSH, "--no-recurse-submodules", *leases, NAME, *(change.refspec() for change in changes)]
-        answer = self._git.ask(*argv, keep_fds=keep_fds)
+        answer = self._push(*leases, NAME, *(change.refspec() for change in changes), keep_fds=keep_fds)
         if answer.succeeded:
             return answer
         there = self.list([change.ref for change in changes])
@@ -123,8 +125,22 @@ class Remote:
             raise self._away(answer)
         return Answer(answer.exit_code, answer.stdout, self._masked_bytes(answer))
 
+    def _push(self, *arguments: str, keep_fds: Sequence[int] = ()) -> Answer:
+        other_end = [f"--receive-pack={_RECEIVE_PACK}"] if self._is_path else []
+        return self._ask(*_PUSH, "--no-recurse-submodules", *other_end, *arguments, keep_fds=keep_fds)
+
+    @cached_property
+    def _is_path(self) -> bool:
+        """Once `insteadOf` has been applied: git itself runs the other end then, here and as us."""
+        address = self._git.one_line("ls-remote", "--get-url", NAME)
+        return address.startswith("file://") or ":" not in address.partition("/")[0]
+
+    def _ask(self, *arguments: str, keep_fds: Sequence[int] = ()) -> Answer:
+        with self._address.lend_login() as (env, login_fds):
+            return self._git.ask(*arguments, env=env, keep_fds=[*keep_fds, *login_fds])
+
     def _away(self, answer: Answer) -> HubUnreachableError:
-        lines = self._masked(answer.stderr.decode("utf-8", "replace")).strip().splitlines()
+        lines = self._address.mask(answer.stderr.decode("utf-8", "replace")).strip().splitlines()
         said = "; ".join([line.strip() for line in lines if line and line not in _GENERAL][:MOST_LINES])
         kind = HubRefusedError if any(words in said.lower() for words in _REFUSALS) else HubUnreachableError
         return kind(f"hub {self}: {said or f'git ended with exit code {answer.exit_code}'}")
@@ -133,22 +149,12 @@ class Remote:
         """What git said to programs, which has the reasons, before what it said to people."""
         rejected = [line for line in answer.stdout.splitlines() if line.startswith(b"!")]
         said = b"\n".join([*rejected, answer.stderr])
-        return self._masked(said.decode("utf-8", "replace")).encode()
-
-    def _masked(self, text: str) -> str:
-        return text.replace(self._secret, "***") if self._secret else text
+        return self._address.mask(said.decode("utf-8", "replace")).encode()
 
 
-def _checked(address: str) -> str:
-    scheme = address.partition("://")[0] if "://" in address else ""
-    if address.startswith("-") or _HELPER.match(address) or (scheme and scheme not in SCHEMES):
-        raise ConfigError(f"hub: {address!r} is no address of a git server", hint=f"the forms: {FORMS}")
-    return address
-
-
-def _as_environment(settings: Mapping[str, str]) -> dict[str, str]:
+def _as_environment(settings: Sequence[tuple[str, str]]) -> dict[str, str]:
     """Settings of git's, as it reads them from its environment."""
     made = {"GIT_CONFIG_COUNT": str(len(settings))}
-    for number, (name, value) in enumerate(settings.items()):
+    for number, (name, value) in enumerate(settings):
         made |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
     return made
