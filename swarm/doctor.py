@@ -1,12 +1,12 @@
 """What `swarm doctor` looks at: is everything here that a run needs, and what to do if not."""
 
 import shutil
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 
 from swarm.base_check import gates_on
 from swarm.engine.connect import engine_for
-from swarm.errors import SwarmError
+from swarm.errors import HubRefusedError, SwarmError, UnreachableError
 from swarm.fleet.docker_engine import check_docker
 from swarm.fleet.launch import open_launcher
 from swarm.fleet.resources import available
@@ -34,11 +34,14 @@ class Finding:
     is_needed: bool  # a run cannot go without it
     found: str
     hint: str = ""
+    code: str = ""  # of the error that it ended with
+    exit_code: int = UnreachableError.exit_code
 
     def line(self) -> str:
         """One line for a terminal."""
         mark = "ok  " if self.is_ok else "FAIL" if self.is_needed else "note"
-        return f"{mark}  {self.name:<11} {self.found}" + (f"  -> {self.hint}" if self.hint else "")
+        code = f"{self.code}: " if self.code else ""
+        return f"{mark}  {self.name:<11} {code}{self.found}" + (f"  -> {self.hint}" if self.hint else "")
 
     def as_dict(self) -> dict[str, object]:
         """For `--json`."""
@@ -52,6 +55,7 @@ class _Seen:
     found: str
     is_ok: bool = True
     hint: str = ""
+    error: SwarmError | None = None
 
 
 def examine(settings: Settings) -> list[Finding]:
@@ -72,16 +76,30 @@ def examine(settings: Settings) -> list[Finding]:
     for name, needed, check in checks:
         if name in _INSIDE and not all(found.is_ok for found in findings if found.name == "repository"):
             continue  # nothing is to be started or written where no run can be
+        if name == "gates" and _is_host_of_workers(settings):
+            continue
         seen = _guarded(check, settings)
-        findings.append(Finding(name, seen.is_ok, needed, seen.found, seen.hint))
+        finding = Finding(name, seen.is_ok, needed, seen.found, seen.hint)
+        if seen.error is not None:
+            finding = replace(finding, code=seen.error.code, exit_code=seen.error.exit_code)
+        findings.append(finding)
     return findings
+
+
+def exit_code_of(findings: Sequence[Finding]) -> int:
+    """0 when nothing that is needed fails, 4 when all that fails does not let us in, else 3."""
+    failed = {finding.exit_code for finding in findings if finding.is_needed and not finding.is_ok}
+    if not failed:
+        return 0
+    refused = HubRefusedError.exit_code
+    return refused if failed == {refused} else UnreachableError.exit_code
 
 
 def _guarded(check: Callable[[Settings], _Seen], settings: Settings) -> _Seen:
     try:
         return check(settings)
     except SwarmError as error:
-        return _Seen(error.message, is_ok=False, hint=error.hint)
+        return _Seen(error.message, is_ok=False, hint=error.hint, error=error)
 
 
 def _git(_settings: Settings) -> _Seen:
@@ -95,7 +113,15 @@ def _git(_settings: Settings) -> _Seen:
     return _Seen(found)
 
 
+def _is_host_of_workers(settings: Settings) -> bool:
+    """It is told all that workers and supervisors need, and has no repository; see docs/hosts.md."""
+    is_told = bool(settings.hub and settings.redis_url and "project" in settings.sources)
+    return is_told and not (settings.root / ".git").exists()
+
+
 def _repository(settings: Settings) -> _Seen:
+    if _is_host_of_workers(settings):
+        return _Seen(f"none here: only to work and to merge, project {settings.project!r}")
     commit = commit_of(settings.root)
     return _Seen(f"{settings.root} at {commit[:12]}, project {settings.project!r}")
 
@@ -116,12 +142,12 @@ def _where(server: Server, settings: Settings) -> str:
 
 
 def _hub(settings: Settings) -> _Seen:
-    """Whether the git server that hosts share can be asked."""
+    """Whether the git server that hosts share can be asked, and pushed to."""
     remote = open_hub(settings).remote
     if remote is None:
         return _Seen("on this host alone")
-    remote.list(["HEAD"])
-    return _Seen(f"{remote} answers")
+    remote.check()
+    return _Seen(f"{remote} answers, and lets us push")
 
 
 def _workspaces(settings: Settings) -> _Seen:

@@ -42,7 +42,7 @@ def init(context: Context, force: bool, as_json: bool) -> None:
 def doctor(context: Context, as_json: bool) -> None:
     """Check what swarm needs here, and say what to do about what is missing."""
     settings = context.settings()
-    from swarm.doctor import examine
+    from swarm.doctor import examine, exit_code_of
 
     findings = examine(settings)
     emit(
@@ -50,8 +50,7 @@ def doctor(context: Context, as_json: bool) -> None:
         as_json,
         lambda: "\n".join(f.line() for f in findings),
     )
-    if any(f.is_needed and not f.is_ok for f in findings):
-        sys.exit(3)
+    sys.exit(exit_code_of(findings))
 
 
 @click.command()

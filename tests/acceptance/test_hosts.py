@@ -1,11 +1,12 @@
 """Several hosts on one queue and one git server: one submits, others work and merge."""
 
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from git_servers import PASSWORD, SERVERS, SSHD, GitServer, by_path
+from git_servers import PASSWORD, SERVERS, SSHD, GitServer, by_https, by_path
 from real_swarm import DIAMOND, LEASE_S, Swarm, wait_for, write_task
 
 from swarm.repo.hub.hub import Hub
@@ -204,3 +205,45 @@ def test_a_run_on_one_machine_may_share_its_hub(swarm: Swarm, path_shared: GitSe
     branch = str(done["branch"])
     assert Hub(path_shared.repository).tip(branch) == swarm.git("rev-parse", branch)
     assert check_history(path_shared.repository, branch, [str(task["id"]) for task in DIAMOND]) == []
+
+
+def test_doctor_checks_what_a_host_of_workers_needs(
+    swarm: Swarm, redis: RedisServer, path_shared: GitServer, elsewhere: MakeHost
+) -> None:
+    """There is no repository, and none is missed: git, Redis and the hub are."""
+    at_home(swarm, redis, path_shared)
+    one = elsewhere()
+
+    done = one.call("doctor")
+    path_shared.repository.rename(path_shared.repository.with_suffix(".away"))
+    away = one.call("doctor")
+
+    assert done.returncode == 0, done.stdout
+    assert "REDIS_URL answers" in done.stdout
+    assert f"{path_shared.repository} answers, and lets us push" in done.stdout
+    assert "git init" not in done.stdout
+    assert away.returncode == 3
+    assert "SW015" in away.stdout
+
+
+def test_a_hub_that_may_only_be_read_is_said_to(swarm: Swarm, redis: RedisServer, tmp_path: Path) -> None:
+    """As a forge says it of a key that may not push; it is not worth trying again."""
+    with by_https(tmp_path) as server:
+        home = at_home(swarm, redis, server)
+        config = ["git", "-C", str(server.repository), "config", "http.receivepack"]
+        subprocess.run([*config, "false"], check=True)
+
+        doctor = home.call("doctor")
+        refused = home.call("submit", home.plan(DIAMOND))
+        subprocess.run([*config, "true"], check=True)
+        hook = server.repository / "hooks" / "pre-receive"
+        hook.write_text("#!/bin/sh\nexit 1\n")
+        hook.chmod(0o755)
+        declined = home.call("submit", home.plan(DIAMOND))
+
+    assert [doctor.returncode, refused.returncode, declined.returncode] == [4, 4, 4]
+    assert "SW016" in doctor.stdout
+    assert "SW016" in refused.stderr
+    assert "SW016" in declined.stderr
+    assert "hook declined" in declined.stderr
+    assert PASSWORD not in doctor.stdout + refused.stderr + declined.stderr

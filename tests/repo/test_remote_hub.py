@@ -415,3 +415,44 @@ def test_hooks_of_a_hub_by_path_are_its_own(
     assert refs_of(server)["refs/swarm/x"] == base
     assert not (said / "users").exists()
     assert "post-receive" in (said / "hubs").read_text().split()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "ERROR: The key you are authenticating with has been marked as read only.",
+        "ERROR: Permission to team/shop.git denied to me.",
+        "remote: You are not allowed to push code to this project.",
+    ],
+)
+def test_a_key_that_may_only_read_is_found_out_about(
+    said: str, here: Hub, server: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Before anything is pushed, and when it is; as forges say it."""
+    ssh = tmp_path / "ssh"
+    other_end = f"*receive-pack*) echo '{said}' >&2; exit 1;; *) exec git upload-pack {server};;"
+    ssh.write_text(f'#!/bin/sh\ncase "$*" in {other_end} esac\n')
+    ssh.chmod(0o755)
+    monkeypatch.setenv("GIT_SSH_COMMAND", str(ssh))
+    hub = Hub(here.path, address="ssh://git@host/x.git")
+    assert hub.remote is not None
+    assert hub.remote.list()
+
+    with pytest.raises(HubRefusedError) as checked:
+        hub.remote.check()
+    with pytest.raises(HubRefusedError) as pushed:
+        hub.share_base(next(iter(hub.refs_under("refs/swarm/base/").values())))
+
+    assert said in checked.value.message
+    assert "not only to read" in checked.value.help
+    assert pushed.value.exit_code == 4
+
+
+def test_a_look_at_a_server_leaves_nothing_there(here: Hub, server: Path) -> None:
+    """It is a dry run."""
+    before = refs_of(server)
+    assert here.remote is not None
+
+    here.remote.check()
+
+    assert refs_of(server) == before

@@ -121,7 +121,7 @@ class Hub:
                 answer = writer.transact([create])
                 existing = self.tip(branch)  # another host may have been faster
                 if existing is None:
-                    raise refused(answer)
+                    raise writer.refusal(answer)
         return existing
 
     # of other hosts -----------------------------------------------------------------------------

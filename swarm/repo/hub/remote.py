@@ -51,7 +51,14 @@ _REFUSALS = (
     "access denied",
     "returned error: 401",
     "returned error: 403",
+    "permission to",  # `… denied to`: GitHub
+    "marked as read only",
+    "write access to repository not granted",
+    "not allowed to push",
+    "insufficient permission",
+    "hook declined",
 )
+MAY_PUSH = "whoever comes from here must be let in to push, not only to read"
 
 
 class Remote:
@@ -91,6 +98,18 @@ class Remote:
         lines = answer.stdout.decode().splitlines()
         return {ref: oid for oid, _, ref in (line.partition("\t") for line in lines)}
 
+    def check(self) -> None:
+        """See that it answers and lets us in, to read and to push; what its hooks say is not known before.
+
+        Raises:
+            HubUnreachableError: it does not.
+        """
+        self.list(["HEAD"])
+        # A server tells its refs for a push to who may push; this one nobody has, and a dry run deletes none.
+        answer = self._push("--dry-run", NAME, ":refs/swarm/nothing")
+        if answer.exit_code not in {0, _REJECTED}:
+            raise self._away(answer, is_push=True)
+
     def fetch(self, patterns: Iterable[str], *, keep_fds: Sequence[int] = ()) -> None:
         """Make the mirror's refs that match what they are there, with their objects; others vanish.
 
@@ -114,6 +133,8 @@ class Remote:
         answer = self._push(*leases, NAME, *(change.refspec() for change in changes), keep_fds=keep_fds)
         if answer.succeeded:
             return answer
+        if answer.exit_code != _REJECTED and is_refusal(answer.stderr.decode("utf-8", "replace")):
+            raise self._away(answer, is_push=True)  # even if there is nothing to do
         there = self.list([change.ref for change in changes])
         if all(change.holds_in(there) for change in changes):
             return Answer(0, answer.stdout, answer.stderr)
@@ -122,7 +143,7 @@ class Remote:
             # Somebody else has deleted some of them already; git takes that for an error.
             return self.push(rest, keep_fds=keep_fds)
         if answer.exit_code != _REJECTED:
-            raise self._away(answer)
+            raise self._away(answer, is_push=True)
         return Answer(answer.exit_code, answer.stdout, self._masked_bytes(answer))
 
     def _push(self, *arguments: str, keep_fds: Sequence[int] = ()) -> Answer:
@@ -139,17 +160,26 @@ class Remote:
         with self._address.lend_login() as (env, login_fds):
             return self._git.ask(*arguments, env=env, keep_fds=[*keep_fds, *login_fds])
 
-    def _away(self, answer: Answer) -> HubUnreachableError:
-        lines = self._address.mask(answer.stderr.decode("utf-8", "replace")).strip().splitlines()
-        said = "; ".join([line.strip() for line in lines if line and line not in _GENERAL][:MOST_LINES])
-        kind = HubRefusedError if any(words in said.lower() for words in _REFUSALS) else HubUnreachableError
-        return kind(f"hub {self}: {said or f'git ended with exit code {answer.exit_code}'}")
+    def _away(self, answer: Answer, *, is_push: bool = False) -> HubUnreachableError:
+        text = self._address.mask(answer.stderr.decode("utf-8", "replace"))
+        lines = [line.strip() for line in text.strip().splitlines() if line and line not in _GENERAL]
+        said = (
+            f"hub {self}: {'; '.join(lines[:MOST_LINES]) or f'git ended with exit code {answer.exit_code}'}"
+        )
+        if is_refusal(text):
+            return HubRefusedError(said, hint=MAY_PUSH if is_push else "")
+        return HubUnreachableError(said)
 
     def _masked_bytes(self, answer: Answer) -> bytes:
         """What git said to programs, which has the reasons, before what it said to people."""
         rejected = [line for line in answer.stdout.splitlines() if line.startswith(b"!")]
         said = b"\n".join([*rejected, answer.stderr])
         return self._address.mask(said.decode("utf-8", "replace")).encode()
+
+
+def is_refusal(said: str) -> bool:
+    """A server said that it does not let us in, or takes nothing from us."""
+    return any(words in said.lower() for words in _REFUSALS)
 
 
 def _as_environment(settings: Sequence[tuple[str, str]]) -> dict[str, str]:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import structlog
 
-from swarm.errors import HubUnreachableError
+from swarm.errors import HubRefusedError, HubUnreachableError, SwarmError
 from swarm.repo.git.command import Answer, Git, GitError
 from swarm.repo.hub.refs import RefChange
-from swarm.repo.hub.remote import Remote
+from swarm.repo.hub.remote import MAY_PUSH, MOST_LINES, Remote, is_refusal
 
 LOCK_NAME = "swarm.lock"
 PATIENCE_S = 30.0
@@ -61,10 +61,23 @@ class RefWriter:
 
         Raises:
             GitError: the server did not take it.
+            HubRefusedError: it takes nothing from us.
             HubUnreachableError: it could not be asked.
         """
         if self._remote is not None:
-            apply_all(self, [RefChange("update", ref, new=self.git.one_line("rev-parse", "--verify", ref))])
+            answer = self.transact(
+                [RefChange("update", ref, new=self.git.one_line("rev-parse", "--verify", ref))]
+            )
+            if not answer.succeeded:
+                raise self.refusal(answer)
+
+    def refusal(self, answer: Answer) -> SwarmError:
+        """The error for a transaction of a run that begins: the server may take nothing from us at all."""
+        said = answer.stderr.decode("utf-8", "replace")
+        if self._remote is None or not is_refusal(said):
+            return refused(answer)
+        lines = [line for line in said.splitlines() if is_refusal(line)]
+        return HubRefusedError(f"hub {self._remote}: {'; '.join(lines[:MOST_LINES])}", hint=MAY_PUSH)
 
     def mirror(self, patterns: Iterable[str]) -> None:
         """Make the refs that match what the git server has, if there is one; see `Remote.fetch`."""
