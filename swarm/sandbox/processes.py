@@ -52,7 +52,7 @@ def leave_pid_1() -> None:
 def hide_from_own_user() -> None:
     """Close this process's environment and memory to other processes of the same user, such as agents.
 
-    Root with CAP_SYS_PTRACE still reads them: containers run without it.
+    Root with CAP_SYS_PTRACE or CAP_PERFMON still reads them: agents run without these.
     """
     _prctl(PR_SET_DUMPABLE, 0)
 

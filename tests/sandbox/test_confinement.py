@@ -6,6 +6,7 @@ import os
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -149,6 +150,21 @@ def test_a_command_cannot_read_what_another_process_was_given(sandbox: HostedSan
 
     assert "Permission denied" in read.output
     assert unconfined == "canary\n"
+
+
+@needs_landlock
+def test_a_command_cannot_read_the_environment_of_another_process(sandbox: HostedSandbox) -> None:
+    """Same user or not, root or not: a worker's holds the credentials of models, Redis and the hub."""
+    bystander = subprocess.Popen(["sleep", "60"], env={"PATH": os.environ["PATH"], "KEY": "canary"})
+    place = Path(f"/proc/{bystander.pid}/environ")
+    while b"canary" not in place.read_bytes():  # it is still to become `sleep`
+        time.sleep(0.01)
+
+    read = sh(sandbox, f"cat {place} | tr '\\0' '\\n'")
+    bystander.kill()
+    bystander.wait()
+
+    assert "canary" not in read.output
 
 
 @needs_landlock
