@@ -1,6 +1,7 @@
 """Hosts that share a git server: each has a mirror, and the server alone says what has happened."""
 
 import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -456,3 +457,26 @@ def test_a_look_at_a_server_leaves_nothing_there(here: Hub, server: Path) -> Non
     here.remote.check()
 
     assert refs_of(server) == before
+
+
+def test_what_git_leaves_running_does_not_hold_the_refs(
+    here: Hub, server: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A helper that remembers words lives on after the call, with all that it was given."""
+    base = next(iter(refs_of(server).values()))
+    ssh, left = tmp_path / "ssh", tmp_path / "left"
+    stays = f"sleep 60 </dev/null >/dev/null 2>&1 & echo $! >> {left}"
+    ssh.write_text(f'#!/bin/sh\n{stays}\nfor last; do :; done\neval "$last"\n')
+    ssh.chmod(0o755)
+    monkeypatch.setenv("GIT_SSH_COMMAND", str(ssh))
+    hub = Hub.open_or_create(here.path, address=f"ssh://host{server}")
+
+    hub.mirror_run("r", "swarm/r")
+    hub.start_branch("swarm/r", base)
+    again = Hub(here.path, patience_s=1)
+
+    try:
+        again.create_refs({task_ref("done", "r", "t"): base})
+    finally:
+        for pid in left.read_text().split():
+            os.kill(int(pid), signal.SIGKILL)

@@ -110,7 +110,7 @@ class Remote:
         if answer.exit_code not in {0, _REJECTED}:
             raise self._away(answer, is_push=True)
 
-    def fetch(self, patterns: Iterable[str], *, keep_fds: Sequence[int] = ()) -> None:
+    def fetch(self, patterns: Iterable[str]) -> None:
         """Make the mirror's refs that match what they are there, with their objects; others vanish.
 
         A pattern is a ref's name whose end may be `*`. The caller holds the lock of the mirror's refs.
@@ -119,18 +119,18 @@ class Remote:
             HubUnreachableError: it could not be asked, or broke off.
         """
         specs = [f"+{pattern}:{pattern}" for pattern in patterns]
-        answer = self._ask(*_FETCH, "--no-recurse-submodules", NAME, *specs, keep_fds=keep_fds)
+        answer = self._ask(*_FETCH, "--no-recurse-submodules", NAME, *specs)
         if not answer.succeeded:
             raise self._away(answer)
 
-    def push(self, changes: Sequence[RefChange], *, keep_fds: Sequence[int] = ()) -> Answer:
+    def push(self, changes: Sequence[RefChange]) -> Answer:
         """Make all of these changes there, or none. An answer that was lost is found out about.
 
         Raises:
             HubUnreachableError: it did not answer; everything or nothing may have been done.
         """
         leases = [option for change in changes for option in change.lease()]
-        answer = self._push(*leases, NAME, *(change.refspec() for change in changes), keep_fds=keep_fds)
+        answer = self._push(*leases, NAME, *(change.refspec() for change in changes))
         if answer.succeeded:
             return answer
         if answer.exit_code != _REJECTED and is_refusal(answer.stderr.decode("utf-8", "replace")):
@@ -141,14 +141,14 @@ class Remote:
         rest = [change for change in changes if not (change.verb == "delete" and change.ref not in there)]
         if len(rest) < len(changes):
             # Somebody else has deleted some of them already; git takes that for an error.
-            return self.push(rest, keep_fds=keep_fds)
+            return self.push(rest)
         if answer.exit_code != _REJECTED:
             raise self._away(answer, is_push=True)
         return Answer(answer.exit_code, answer.stdout, self._masked_bytes(answer))
 
-    def _push(self, *arguments: str, keep_fds: Sequence[int] = ()) -> Answer:
+    def _push(self, *arguments: str) -> Answer:
         other_end = [f"--receive-pack={_RECEIVE_PACK}"] if self._is_path else []
-        return self._ask(*_PUSH, "--no-recurse-submodules", *other_end, *arguments, keep_fds=keep_fds)
+        return self._ask(*_PUSH, "--no-recurse-submodules", *other_end, *arguments)
 
     @cached_property
     def _is_path(self) -> bool:
@@ -156,9 +156,12 @@ class Remote:
         address = self._git.one_line("ls-remote", "--get-url", NAME)
         return address.startswith("file://") or ":" not in address.partition("/")[0]
 
-    def _ask(self, *arguments: str, keep_fds: Sequence[int] = ()) -> Answer:
+    def _ask(self, *arguments: str) -> Answer:
+        # No git that goes there has the lock of the mirror's refs: what it starts, such as a helper that
+        # remembers words for a quarter of an hour, would hold it for as long. Of what one that outlives us
+        # still writes to the mirror, the leases of the next push tell.
         with self._address.lend_login() as (env, login_fds):
-            return self._git.ask(*arguments, env=env, keep_fds=[*keep_fds, *login_fds])
+            return self._git.ask(*arguments, env=env, keep_fds=login_fds)
 
     def _away(self, answer: Answer, *, is_push: bool = False) -> HubUnreachableError:
         text = self._address.mask(answer.stderr.decode("utf-8", "replace"))

@@ -46,7 +46,7 @@ class RefWriter:
         """
         if self._remote is None:
             return self._transact_here(changes)
-        answer = self._remote.push(changes, keep_fds=[self.lock_fd])
+        answer = self._remote.push(changes)
         if not answer.succeeded:
             self.mirror(f"{change.ref}*" for change in changes)  # what is there instead
             return answer
@@ -85,14 +85,14 @@ class RefWriter:
             return
         chosen = list(patterns)
         try:
-            self._remote.fetch(chosen, keep_fds=[self.lock_fd])
+            self._remote.fetch(chosen)
         except HubUnreachableError:
             # One that was killed leaves locks beside refs whose names only the server knows.
             if not (locks := list(self._git_dir.glob("refs/**/*.lock"))):
                 raise
             for lock in locks:
                 lock.unlink(missing_ok=True)
-            self._remote.fetch(chosen, keep_fds=[self.lock_fd])
+            self._remote.fetch(chosen)
 
     def clear_stale_locks(self, refs: Iterable[str]) -> None:
         """Unlink what a killed git left beside these refs; we hold the flock, so nobody else is writing."""
