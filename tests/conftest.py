@@ -31,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """How long the state machine of the engine runs."""
     group = parser.getgroup("state machine")
     group.addoption(
-        "--machine-examples", type=int, default=160, help="examples of 50 steps, in all (default: 160)"
+        "--machine-examples", type=int, default=240, help="examples of 50 steps, in all (default: 240)"
     )
     group.addoption("--machine-seed", type=int, default=0, help="another seed, other examples (default: 0)")
     group.addoption("--machine-raw", action="store_true", help="do not shrink what fails")

@@ -135,7 +135,7 @@ def land(rig: Rig) -> None:
 
 def content(rig: Rig, run: str) -> bytes | None:
     """What the attempt that was handed in has in `f`."""
-    return rig.hub.read_blob(f"{rig.task(run, 't').attempt_commit}:f")
+    return rig.hub.read_blob(rig.task(run, "t").attempt_commit, "f")
 
 
 def candidates(rig: Rig, run: str) -> list[str]:

@@ -17,7 +17,7 @@ from swarm.testing.server import RedisServer
 
 NODE = "stream-node-max-entries"
 """Streams are trimmed by whole nodes: small ones, so that few events are enough to see it."""
-SHARDS = 4
+SHARDS = 2
 """Parts that may run at the same time."""
 STEPS = 50
 

@@ -56,7 +56,8 @@ def check(board: Board, server: Path) -> None:
     assert sorted(board.done()) == NAMES
     assert check_history(server, board.branch, board.done()) == []
     tip = there.tip(board.branch)
-    assert all(there.read_blob(f"{tip}:src/{name}.py") == b"landed\n" for name in NAMES)
+    assert tip is not None
+    assert all(there.read_blob(tip, f"src/{name}.py") == b"landed\n" for name in NAMES)
     board.queue("sweeper").reconcile()
     assert there.refs_under("refs/swarm/attempt/") == {}
 

@@ -24,13 +24,14 @@ def test_an_attempt_lands_as_one_commit_with_its_trailers(board: Board) -> None:
 
     assert (landing.outcome, landing.task, landing.branch) == (Outcome.LANDED, "one", board.branch)
     assert landing.commit == board.hub.tip(board.branch)
-    assert board.hub.read_blob(f"{landing.commit}:src/a.py") == b"a = 2\n"
+    assert board.hub.read_blob(landing.commit, "src/a.py") == b"a = 2\n"
     assert board.hub.git.one_line("log", "-1", "--format=%an <%ae>|%cn <%ce>|%s|%P", landing.commit) == (
         f"swarm <swarm@localhost>|swarm <swarm@localhost>|Do one|{claim.base}"
     )
     (landed,) = board.hub.landings(board.branch, claim.base)
     assert (landed.run, landed.task, landed.attempt) == (board.run, "one", 1)
-    assert board.hub.read_blob(fence_ref(board.branch)) == f"{landed.merge_token}\n{landed.commit}\n".encode()
+    fence = board.hub.git.run("cat-file", "blob", fence_ref(board.branch))
+    assert fence == f"{landed.merge_token}\n{landed.commit}\n".encode()
     assert board.hub.refs_under("refs/swarm/attempt/") == {}
     assert board.state("one") == TaskState.DONE
     assert board.engine.task(board.run, "one").merged_commit == landing.commit
@@ -62,8 +63,9 @@ def test_parallel_attempts_from_one_base_both_land(board: Board) -> None:
 
     assert outcomes == [Outcome.LANDED, Outcome.LANDED]
     tip = board.hub.tip(board.branch)
-    assert board.hub.read_blob(f"{tip}:src/a.py") == b"a = 2\n"
-    assert board.hub.read_blob(f"{tip}:src/b.py") == b"b = 2\n"
+    assert tip is not None
+    assert board.hub.read_blob(tip, "src/a.py") == b"a = 2\n"
+    assert board.hub.read_blob(tip, "src/b.py") == b"b = 2\n"
     assert board.violations() == []
 
 
@@ -220,8 +222,8 @@ def test_an_edit_of_a_file_that_was_renamed_meanwhile_lands_in_the_renamed_one(b
     landing = board.land()
 
     assert (landing.outcome, landing.reason) == (Outcome.LANDED, "")
-    assert board.hub.read_blob(f"{landing.commit}:lib/a.py") == b"a = 1\nb = 2\n"
-    assert board.hub.read_blob(f"{landing.commit}:src/a.py") is None
+    assert board.hub.read_blob(landing.commit, "lib/a.py") == b"a = 1\nb = 2\n"
+    assert board.hub.read_blob(landing.commit, "src/a.py") is None
 
 
 def test_what_an_attempt_adds_beyond_its_scope_lands_under_no_name(board: Board) -> None:

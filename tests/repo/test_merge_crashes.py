@@ -58,7 +58,8 @@ def check(board: Board) -> None:
     assert sorted(board.done()) == NAMES
     assert board.violations() == []
     tip = board.hub.tip(board.branch)
-    assert all(board.hub.read_blob(f"{tip}:src/{name}.py") == b"landed\n" for name in NAMES)
+    assert tip is not None
+    assert all(board.hub.read_blob(tip, f"src/{name}.py") == b"landed\n" for name in NAMES)
     assert board.hub.refs_under("refs/swarm/attempt/") == {}
     gates = Path(board.hub.home / "gates")
     assert not gates.exists() or list(gates.iterdir()) == []

@@ -58,8 +58,8 @@ def test_a_branch_that_moved_is_merged_again_on_its_new_tip(board: Board) -> Non
     landing = board.land(race=move)
 
     assert landing.outcome == Outcome.LANDED
-    assert board.hub.read_blob(f"{landing.commit}:docs/human.md") == b"1\n"
-    assert board.hub.read_blob(f"{landing.commit}:src/a.py") == b"a = 2\n"
+    assert board.hub.read_blob(landing.commit, "docs/human.md") == b"1\n"
+    assert board.hub.read_blob(landing.commit, "src/a.py") == b"a = 2\n"
 
 
 def test_a_branch_that_never_rests_is_given_up_uncharged(board: Board) -> None:

@@ -198,7 +198,7 @@ def test_runs_land_wherever_their_attempts_were_made(board: Board, elsewhere: Bo
 
     assert [first.outcome, second.outcome] == [Outcome.LANDED, Outcome.LANDED]
     assert check_history(server, board.branch, board.done()) == []
-    assert Hub(server).read_blob(f"{second.commit}:src/one.py") == b"1\n"
+    assert Hub(server).read_blob(second.commit, "src/one.py") == b"1\n"
     assert not [ref for ref in refs_of(server) if "/attempt/" in ref]
     assert refs_of(board.hub.path).items() >= {branch_ref(board.branch): second.commit}.items()
 

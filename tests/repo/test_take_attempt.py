@@ -43,7 +43,7 @@ def test_edits_additions_and_deletions_inside_the_scope_become_one_commit(
     assert found is not None
     assert (found.commit, found.attempt) == (taken.commit, 1)
     assert hub.git.one_line("rev-parse", f"{taken.commit}^") == user.head()
-    assert hub.read_blob(f"{taken.commit}:src/a.py") == b"a = 2\n"
+    assert hub.read_blob(found.commit, "src/a.py") == b"a = 2\n"
     assert sorted(read_tree(hub.git, found.commit)) == [
         b".gitignore", b"README.md", b"docs/guide.md", b"src/a.py", b"src/new/c.py",
     ]  # fmt: skip
@@ -197,7 +197,7 @@ def test_an_attempt_outlives_the_worker_that_took_it(hub: Hub, user: UserReposit
     assert killed.returncode == -signal.SIGKILL
     found = hub.find_attempt("run1", "task")
     assert found is not None
-    assert hub.read_blob(f"{found.commit}:README.md") == b"done\n"
+    assert hub.read_blob(found.commit, "README.md") == b"done\n"
 
 
 def test_a_file_that_is_still_being_written_ends_the_attempt(hub: Hub, workspace: Workspace) -> None:
@@ -220,4 +220,4 @@ def test_a_file_that_is_still_being_written_ends_the_attempt(hub: Hub, workspace
         stopped.set()
         writer.join()
 
-    assert taken.commit is None or len(set(hub.read_blob(f"{taken.commit}:src/a.py") or b"xy")) == 1
+    assert taken.commit is None or len(set(hub.read_blob(taken.commit, "src/a.py") or b"xy")) == 1

@@ -35,7 +35,7 @@ def test_files_are_the_blobs_bytes(user: UserRepository, hub: Hub, tmp_path: Pat
 
     assert (tree / "lf.txt").read_bytes() == b"a\nb\n"
     for path in read_tree(hub.git, base):
-        assert (tree / os.fsdecode(path)).read_bytes() == hub.read_blob(f"{base}:{os.fsdecode(path)}")
+        assert (tree / os.fsdecode(path)).read_bytes() == hub.read_blob(base, os.fsdecode(path))
 
 
 def test_what_nobody_has_touched_need_not_be_read(workspace: Workspace) -> None:

@@ -36,7 +36,7 @@ def test_what_a_command_changed_is_handed_in(rig: Rig) -> None:
 
     record = rig.task(run, "t")
     assert record.state is TaskState.MERGING
-    assert rig.hub.read_blob(f"{record.attempt_commit}:new.txt") == b"new\n"
+    assert rig.hub.read_blob(record.attempt_commit, "new.txt") == b"new\n"
     assert rig.hub.resolve(f"{record.attempt_commit}^") == rig.base
     assert rig.hub.resolve(attempt_ref(run, "t", 1)) == record.attempt_commit
     assert (rig.home / f"logs/{run}/t.1.log").read_text() == "made\n"
@@ -283,4 +283,4 @@ def test_a_durable_attempt_on_a_base_that_no_longer_holds_is_done_again(rig: Rig
 
     record = rig.task(run, "t")
     assert record.state is TaskState.MERGING
-    assert rig.hub.read_blob(f"{record.attempt_commit}:f") == b"again\n"
+    assert rig.hub.read_blob(record.attempt_commit, "f") == b"again\n"

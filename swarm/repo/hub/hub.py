@@ -213,13 +213,12 @@ class Hub:
         attempts = [AttemptRef(ref, commit, int(ref.rsplit("/", 1)[1])) for ref, commit in refs.items()]
         return max(attempts, key=lambda found: found.attempt, default=None)
 
-    def read_blob(self, revision: str) -> bytes | None:
-        """The content of a `<commit>:<path>`, or None: that commit has no such file.
+    def read_blob(self, commit: str, name: str) -> bytes | None:
+        """The content of a file of a commit, or None: that commit has no such file.
 
         Raises:
             GitError: there is no such commit, or git did not say.
         """
-        commit, _, name = revision.partition(":")
         path = os.fsencode(name)
         entry = read_entries(self.git, commit, [path]).get(path)
         return None if entry is None or entry.mode == GITLINK else self.git.run("cat-file", "blob", entry.oid)

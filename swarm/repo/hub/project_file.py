@@ -15,7 +15,7 @@ def read_table(hub: Hub, commit: str, name: str) -> dict[str, Any]:  # Any: stra
     Raises:
         ConfigError: the file is not TOML, this is no table, or it has one that nobody reads.
     """
-    content = hub.read_blob(f"{commit}:{CONFIG_NAME}")
+    content = hub.read_blob(commit, CONFIG_NAME)
     if content is None:
         return {}
     try:
