@@ -149,7 +149,7 @@ def measure_taking(bench: Bench, way: str, files: int, reps: int) -> float:
     times = []
     for turn in range(reps):
         workspace = open_workspace(bench.hub, bench.base, folder, may_mount=way == "overlay")
-        paths = sorted(workspace.snapshot)
+        paths = sorted(workspace.laid_out.stamps())
         chosen = random.Random(turn).sample(paths, CHANGES - 1)
         for path in chosen[1:]:
             with (folder / os.fsdecode(path)).open("a") as file:

@@ -18,7 +18,7 @@ from swarm.removal import remove_tree
 from swarm.repo.hub.hub import Hub
 from swarm.repo.workspaces.overlay import layers_of
 from swarm.repo.workspaces.scan import Stamp, snapshot_tree
-from swarm.repo.workspaces.stamps import read_stamps
+from swarm.repo.workspaces.stamps import decode_stamps
 from swarm.repo.workspaces.template import TEMPLATES_KEPT, TEMPLATES_NAME, why_copied
 from swarm.repo.workspaces.workspace import Workspace, open_workspace, remove_workspace
 from swarm.sandbox.landlock import describe_landlock
@@ -70,9 +70,9 @@ def test_the_stamps_of_a_template_are_those_of_its_overlays(
     hub: Hub, user: UserRepository, laid: Workspace
 ) -> None:
     """They are read from a file, and are what a look at each file would find."""
-    stored = read_stamps(template_of(hub, user.head()) / "stamps")
+    stored = decode_stamps((template_of(hub, user.head()) / "stamps").read_bytes())
 
-    assert stored == laid.snapshot == snapshot_tree(laid.tree)
+    assert stored == laid.laid_out.stamps() == snapshot_tree(laid.tree)
     assert all(isinstance(stamp, Stamp) for stamp in stored.values())
 
 

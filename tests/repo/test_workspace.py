@@ -40,12 +40,12 @@ def test_files_are_the_blobs_bytes(user: UserRepository, hub: Hub, tmp_path: Pat
 
 def test_what_nobody_has_touched_need_not_be_read(workspace: Workspace) -> None:
     """All that was laid out is older than whatever comes later, by a tick of the file system's clock."""
-    laid_out = snapshot_tree(workspace.tree)
+    laid_out, began = snapshot_tree(workspace.tree), workspace.laid_out.stamps()
 
     (workspace.tree / "README.md").chmod(0o644)  # as it was
 
-    assert laid_out.keys() == workspace.snapshot.keys()
-    assert all(workspace.snapshot[path].describes(stamp) for path, stamp in laid_out.items())
+    assert laid_out.keys() == began.keys()
+    assert all(began[path].describes(stamp) for path, stamp in laid_out.items())
     assert all(stamp.ctime_ns <= workspace.taken_ns for stamp in laid_out.values())
     assert (workspace.tree / "README.md").stat().st_ctime_ns > workspace.taken_ns
 

@@ -49,7 +49,7 @@ class Comparison:
         rules: IgnoreRules,
         read_base_links: Callable[[], Mapping[bytes, bytes]],
         max_file_bytes: int,
-        find_untouched: Callable[[Collection[bytes]], set[bytes]] = lambda _folders: set(),
+        find_untouched: Callable[[Collection[bytes]], set[bytes]] | None = None,
     ) -> None:
         self._root_fd = root_fd
         self._base = {path: entry for path, entry in base.items() if entry.mode != GITLINK}
@@ -83,7 +83,7 @@ class Comparison:
     def _survey(self) -> Survey:
         """What is in the workspace; of folders that nobody has touched, what was there at first."""
         tracked = _folders_of(self._base) | _folders_of(self._submodules)
-        untouched = self._find_untouched(tracked)
+        untouched = self._find_untouched(tracked) if self._find_untouched else set()
         survey = survey_tree(
             self._root_fd,
             tracked_folders=tracked,

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from functools import cache
 from pathlib import Path
 
-from swarm.mounts import mount_overlay, overlays
+from swarm.mounts import mount_overlay
 from swarm.removal import remove_tree
 from swarm.repo.workspaces.scan import snapshot_tree
 
@@ -56,14 +56,9 @@ def untouched_folders(folder: Path, tracked: Collection[bytes]) -> set[bytes]:
     so the kernel itself looks nowhere else. What is in an untouched folder need not be among the answers.
 
     Args:
-        folder: the checkout.
+        folder: the checkout, which is an overlay.
         tracked: the folders of its base, as paths in it.
-
-    Returns:
-        Their paths; none of a checkout that is a copy.
     """
-    if not any(overlay.folder == folder.resolve() for overlay in overlays()):
-        return set()
     merged, touched, waiting = {b""}, set(), [b""]
     while waiting:
         at = waiting.pop()

@@ -29,8 +29,8 @@ class Stamp(NamedTuple):
     mode: int
     size: int
     mtime_ns: int
-    ctime_ns: int  # 0 of a file that was only heard of: it is in no copy before that is made
-    inode: int  # the same
+    ctime_ns: int = 0  # 0 of a file that was only heard of: it is in no copy before that is made
+    inode: int = 0  # the same
 
     def describes(self, other: "Stamp") -> bool:
         """Nothing speaks for another file or another content."""

@@ -26,7 +26,7 @@ from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.making import RAW_ATTRIBUTES
 from swarm.repo.workspaces.overlay import lay_over, why_not
 from swarm.repo.workspaces.scan import Stamp, snapshot_tree
-from swarm.repo.workspaces.stamps import read_stamps, write_stamps
+from swarm.repo.workspaces.stamps import decode_stamps, encode_stamps
 
 TEMPLATES_NAME = "templates"
 TEMPLATES_KEPT = 4
@@ -64,8 +64,13 @@ _AGE_S = 10  # files are made to look this old, so that git does not take them f
 class LaidOut(NamedTuple):
     """What is known of a fresh checkout without a look at it."""
 
-    stamps: dict[bytes, Stamp]  # of a copy's files without ctime and inode
+    is_overlay: bool
     listing: bytes  # of its commit, for `decode_entries`
+    template_stamps: bytes  # for `decode_stamps`
+
+    def stamps(self) -> dict[bytes, Stamp]:
+        """The stamps of its files; of a copy's without ctime and inode."""
+        return decode_stamps(self.template_stamps, is_copy=not self.is_overlay)
 
 
 def lay_out(hub: Hub, commit: str, folder: Path, *, with_git: bool, may_mount: bool) -> LaidOut:
@@ -87,10 +92,7 @@ def lay_out(hub: Hub, commit: str, folder: Path, *, with_git: bool, may_mount: b
             lay_over(folder, [*[template / _GIT] * with_git, template / _TREE])
         else:
             _unpack(template, [*_PARTS, *[_PACKED_GIT] * with_git], folder)
-        stamps = read_stamps(template / _STAMPS)
-        if not is_overlay:
-            stamps = {path: Stamp(*stamp[:3], ctime_ns=0, inode=0) for path, stamp in stamps.items()}
-        return LaidOut(stamps, (template / _LISTING).read_bytes())
+        return LaidOut(is_overlay, (template / _LISTING).read_bytes(), (template / _STAMPS).read_bytes())
 
 
 def why_copied(hub: Hub) -> str:
@@ -232,7 +234,7 @@ def _make_template(hub: Hub, commit: str, template: Path) -> None:
         _age_files(tree)
         _write_config(git_dir / "config", object_format)
         git.run("update-index", "-q", "--really-refresh")
-        write_stamps(made / _STAMPS, snapshot_tree(tree))
+        (made / _STAMPS).write_bytes(encode_stamps(snapshot_tree(tree)))
         (made / _LISTING).write_bytes(list_tree(hub.git, commit))
         made.chmod(0o755)
         made.rename(template)

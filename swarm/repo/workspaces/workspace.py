@@ -19,8 +19,8 @@ from swarm.repo.git.tree import decode_entries, read_links
 from swarm.repo.hub.hub import Hub
 from swarm.repo.workspaces.attempt import UNSTABLE, Changes, Comparison, Edit
 from swarm.repo.workspaces.overlay import remove_overlaid, untouched_folders
-from swarm.repo.workspaces.scan import Stamp, UnstableFileError, open_folder, read_file
-from swarm.repo.workspaces.template import lay_out
+from swarm.repo.workspaces.scan import UnstableFileError, open_folder, read_file
+from swarm.repo.workspaces.template import LaidOut, lay_out
 
 MAX_FILE_BYTES = 100 * 1024 * 1024
 TICK_S = 0.001
@@ -34,8 +34,7 @@ class Workspace:
 
     tree: Path
     base: str
-    snapshot: dict[bytes, Stamp] = field(repr=False)
-    listing: bytes = field(repr=False)  # of the base, for `decode_entries`
+    laid_out: LaidOut = field(repr=False)
     taken_ns: int  # nothing in it that is newer, by the file system's clock, is as it was laid out
     device: int  # of its top folder
 
@@ -66,17 +65,19 @@ def open_workspace(hub: Hub, base: str, folder: Path, *, may_mount: bool = True)
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     remove_overlaid(folder)
-    stamps, listing = lay_out(hub, base, folder, with_git=True, may_mount=may_mount)
-    return Workspace(folder, base, stamps, listing, _last_tick_of(folder), folder.stat().st_dev)
+    laid_out = lay_out(hub, base, folder, with_git=True, may_mount=may_mount)
+    return Workspace(folder, base, laid_out, _last_tick_of(folder), folder.stat().st_dev)
 
 
 def _last_tick_of(folder: Path) -> int:
     """The time of all that has been written so far at the latest, and of nothing that will be.
 
-    By the file system's own clock, which may differ from ours, and goes on in steps of some milliseconds.
+    By the file system's own clock, which may differ from ours. It goes on in steps of some milliseconds, but
+    since Linux 6.13 at once where somebody has looked.
     """
     os.utime(folder)
     last_ns = folder.stat().st_ctime_ns
+    os.utime(folder)
     while folder.stat().st_ctime_ns == last_ns:
         time.sleep(TICK_S)
         os.utime(folder)
@@ -101,7 +102,8 @@ def take_attempt(
         GitError: the hub could not be written.
         OSError: the workspace is gone, as when somebody has taken it for one of a dead worker.
     """
-    base = decode_entries(workspace.listing)
+    laid_out = workspace.laid_out
+    base = decode_entries(laid_out.listing)
     root_fd = open_folder(workspace.tree)
     try:
         if os.fstat(root_fd).st_dev != workspace.device:
@@ -110,13 +112,13 @@ def take_attempt(
             changes = Comparison(
                 root_fd,
                 base=base,
-                snapshot=workspace.snapshot,
+                snapshot=laid_out.stamps(),
                 taken_ns=workspace.taken_ns,
                 scope=scope,
                 rules=rules,
                 read_base_links=partial(read_links, hub.git, base),
                 max_file_bytes=max_file_bytes,
-                find_untouched=partial(untouched_folders, workspace.tree),
+                find_untouched=partial(untouched_folders, workspace.tree) if laid_out.is_overlay else None,
             ).changes()
         if changes.out_of_scope or changes.refused:
             return _refusal(changes)
