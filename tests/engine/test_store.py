@@ -167,11 +167,31 @@ def test_no_answer_in_time_means_unknown(
     connection.call("SET", "n", "0")
     os.kill(own_server.pid, signal.SIGSTOP)
 
-    with pytest.raises(StoreUnreachableError):
+    with pytest.raises(StoreUnreachableError, match=r"(?i)no answer from Redis .*(timed out|timeout)"):
         connection.call("INCR", "n")
     os.kill(own_server.pid, signal.SIGCONT)
 
     assert connection.call("GET", "n", timeout_s=5) == b"1"
+    connection.close()
+
+
+def test_only_who_answers_soon_is_looked_for(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever had to be waited for is waited for asleep the next time."""
+    looks: list[None] = []
+    monkeypatch.setattr(os, "sched_yield", lambda: looks.append(None))
+    connection = HiredisStore(redis_url)
+    for _ in range(1000):  # a loaded machine may be slow to answer even a PING
+        connection.call("PING")
+        looks.clear()
+        connection.call("BLPOP", "nothing", "0.01")
+        if looks:
+            break
+    looked, looks = len(looks), []
+
+    connection.call("BLPOP", "nothing", "0.01")
+
+    assert looked
+    assert not looks
     connection.close()
 
 
