@@ -78,12 +78,10 @@ def test_a_cut_ends_what_runs_and_what_is_opened_afterwards(tmp_path: Path) -> N
 class Overtaken(Engine):
     """An engine whose run somebody else cancels right before a landing is told."""
 
-    def complete(
-        self, ticket: MergeTicket, *, commit: str, tip: str = "", red_advisory: str = ""
-    ) -> list[str]:
+    def complete(self, ticket: MergeTicket, *, commit: str, tip: str = "", **told: str) -> list[str]:
         """Be too late."""
         self.cancel(ticket.run)
-        return super().complete(ticket, commit=commit, tip=tip, red_advisory=red_advisory)
+        return super().complete(ticket, commit=commit, tip=tip, **told)
 
 
 def land_too_late(board: Board, redis_url: str) -> Sequence[Landing]:

@@ -41,7 +41,7 @@ from swarm.repo.git.quarantine import sweep_quarantines
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.refs import task_ref
 from swarm.repo.hub.tidying import tidy
-from swarm.repo.merging.gate_notes import red_advisory
+from swarm.repo.merging.gate_notes import hollow_green, red_advisory
 from swarm.repo.merging.landing import Landing, NotLandingError, Outcome, condemned, not_its_fault
 from swarm.repo.merging.reconcile import Frozen, Reconciler
 from swarm.repo.merging.settling import Merging, Settled
@@ -226,8 +226,12 @@ class MergeQueue:
         gates, head = settled.reports[ticket.task.id], settled.verdict.green[-1].commit
         try:
             landed_as = car.commit if car.changes_something else ""
-            red = ", ".join(red_advisory(gates).values())
-            queued = tuple(self._engine.complete(ticket, commit=landed_as, tip=head, red_advisory=red))
+            red, hollow = ", ".join(red_advisory(gates).values()), ", ".join(hollow_green(gates))
+            queued = tuple(
+                self._engine.complete(
+                    ticket, commit=landed_as, tip=head, red_advisory=red, gates_hollow=hollow
+                )
+            )
         except StaleTokenError as error:
             if outcome == Outcome.UNCHANGED:
                 return _verdict_on(ticket, Outcome.STALE, reason=error.message)
