@@ -12,6 +12,7 @@ from swarm.engine.spliced import as_happened
 from swarm.errors import UsageError
 from swarm.models.usage import Usage
 from swarm.observe.durations import HELD, all_landings_ms, duration_s, held_ms
+from swarm.observe.red_verdicts import count_red
 from swarm.observe.report_data import Report, TaskRow, Tokens
 from swarm.observe.report_junit import render_junit
 from swarm.observe.report_md import render_md
@@ -52,6 +53,7 @@ def build_report(
     shared_s = sum(held_ms(task, now_ms) for task in tasks) / 1000 / workers if workers else 0.0
     landing_s = all_landings_ms(tasks, now_ms) / 1000
     usage = sum((task.usage for task in tasks), Usage())
+    red = count_red(run, tasks)
     rows = tuple(
         _row(task, work_s[task.spec.id], touched.get(task.spec.id, ()), notes.get(task.spec.id, NO_NOTES))
         for task in tasks
@@ -74,7 +76,9 @@ def build_report(
         lock_wait_s=round(sum(task.lock_wait_ms for task in tasks) / 1000, 3),
         merges=sum(1 for task in tasks if task.merged_commit),
         conflicts=run.conflicts,
-        gate_failures=run.gate_failures,
+        gate_failures=red.gates,
+        acceptance_failures=red.acceptance,
+        review_rejections=red.reviews,
         red_on_base=red_on_base,
         human_interventions=run.interventions,
         clean=run.state is RunState.DONE and run.interventions == 0,

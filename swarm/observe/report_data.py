@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from swarm.engine.records import FailedAttempt
-from swarm.observe.wording import WAITS_FOR_APPROVAL
+from swarm.observe.red_verdicts import RedVerdicts
+from swarm.observe.wording import WAITS_FOR_APPROVAL, plural
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,8 @@ class Report:
     merges: int
     conflicts: int
     gate_failures: int
+    acceptance_failures: int  # of tasks' own commands, in a workspace or on the merged tree
+    review_rejections: int
     red_on_base: str  # the gate that was red before any work, and how; empty when none was
     human_interventions: int
     clean: bool
@@ -98,3 +101,9 @@ class Report:
     wasted_cost_usd: float
     scope: ScopeFit  # of all tasks whose landing is known
     tasks: tuple[TaskRow, ...]
+
+    @property
+    def sent_back(self) -> str:
+        """Attempts that met what others had done, or did not please, in words."""
+        red = RedVerdicts(self.gate_failures, self.acceptance_failures, self.review_rejections)
+        return f"{plural(self.conflicts, 'conflict')}, {red}"

@@ -82,6 +82,8 @@ def _properties(report: Report) -> dict[str, str]:
         "merges": str(report.merges),
         "conflicts": str(report.conflicts),
         "gate_failures": str(report.gate_failures),
+        "acceptance_failures": str(report.acceptance_failures),
+        "review_rejections": str(report.review_rejections),
         "human_interventions": str(report.human_interventions),
         "clean": str(report.clean).lower(),
         "cost_usd": f"{report.cost_usd:.6f}",

@@ -84,16 +84,7 @@ def measures(report: Report) -> list[tuple[str, str]]:
         ("critical path", one_line(" → ".join(report.critical_path), _WIDEST_CHAIN) or "none"),
         ("workers", f"{report.workers}, busy {report.utilisation:.0%} of the time"),
         ("waited for locks", duration(report.lock_wait_s)),
-        (
-            "merges",
-            ", ".join(
-                (
-                    str(report.merges),
-                    plural(report.conflicts, "conflict"),
-                    plural(report.gate_failures, "red gate"),
-                )
-            ),
-        ),
+        ("merges", f"{report.merges}, {report.sent_back}"),
         *gate_measures(report),
         *_scope_measures(report),
         *([("red before any work", one_line(report.red_on_base))] if report.red_on_base else []),
