@@ -61,6 +61,8 @@ class TaskRow:
     ]  # how advisory gates ended that were red when it landed, as far as known here
     gates_not_run: tuple[str, ...]  # gates that their sample left out of its landing, as far as known here
     gates_hollow: tuple[str, ...]  # what green ones said that compared nothing, as far as known here
+    landed_nothing: bool  # it is done, might have changed files, and nothing of it is on the branch
+    left_out: str  # paths that it wrote inside its scope and that were not taken, as far as known here
 
     @property
     def state_said(self) -> str:

@@ -40,6 +40,8 @@ def _case(row: TaskRow, run: str) -> TestCase:
         **({"red_advisory": ", ".join(row.red_advisory)} if row.red_advisory else {}),
         **({"gates_not_run": ", ".join(row.gates_not_run)} if row.gates_not_run else {}),
         **({"gates_hollow": ", ".join(row.gates_hollow)} if row.gates_hollow else {}),
+        **({"landed_nothing": "true"} if row.landed_nothing else {}),
+        **({"left_out": row.left_out} if row.left_out else {}),
     }.items():
         properties.add_property(Property(name, printable(value)))
     case.append(properties)
