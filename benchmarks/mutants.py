@@ -148,7 +148,7 @@ MUTANTS = (
         "the fence stays behind when the branch moves",
         (
             (
-                "swarm/repo/merging/settling.py",
+                "swarm/repo/merging/train_landing.py",
                 'RefChange("update", guard, new=sealed, old=fence)',
                 'RefChange("verify", guard, old=fence)',
             ),
@@ -158,7 +158,13 @@ MUTANTS = (
     ),
     Mutant(
         "a red verdict counts on a branch that has moved",
-        (("swarm/repo/merging/settling.py", "return self._hub.tip(branch) == train.tip", "return True"),),
+        (
+            (
+                "swarm/repo/merging/train_landing.py",
+                "return self._hub.tip(branch) == train.tip",
+                "return True",
+            ),
+        ),
         ("tests/repo/test_merge_races.py",),
         "there is no git there",
     ),
