@@ -1,5 +1,7 @@
 """A claim that ends under a worker: what it asks itself before each step, and how long it goes on telling."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +9,11 @@ import pytest
 from structlog.testing import capture_logs
 from worker_rig import Doing, HandClock, Rig, sh
 
+from swarm.engine.claims import Finish
+from swarm.errors import HubUnreachableError
 from swarm.plan.model import TaskSpec
+from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.writing import RefWriter
 from swarm.sandbox.protocol import Sandbox
 from swarm.states import TaskState
 from swarm.testing.launcher import SubprocessSandbox
@@ -106,6 +112,50 @@ def test_each_step_of_an_attempt_looks_first(attempt: Attempt, clock: HandClock)
             step()
 
     assert attempt.hub.resolve("refs/swarm/late") is None
+
+
+class Away(Hub):
+    """A hub that takes nothing at first."""
+
+    tries = 0
+
+    @contextmanager
+    def writing_refs(self) -> Iterator[RefWriter]:
+        """Be away twice."""
+        self.tries += 1
+        if self.tries < 3:
+            raise HubUnreachableError("the hub is away")
+        with super().writing_refs() as writer:
+            yield writer
+
+
+def test_work_that_waits_for_a_hub_looks_at_its_claim_meanwhile(attempt: Attempt) -> None:
+    """Else it waits on when somebody else has the task, or its worker is to stop."""
+    away = Away(attempt.hub.path)
+
+    def check_stop() -> None:
+        if away.tries:
+            raise StoppedError
+
+    workspace = attempt.open(attempt.claim.base)
+    (workspace.tree / "f").write_text("x")
+    waiting = replace(attempt, hub=away, check_stop=check_stop)
+
+    with pytest.raises(StoppedError):
+        waiting.take(workspace, "refs/swarm/late")
+
+
+def test_nothing_is_told_of_a_claim_that_is_lost(
+    rig: Rig, attempt: Attempt, worker: Worker, clock: HandClock
+) -> None:
+    """Not even where Redis would hear it: this worker has given it up."""
+    attempt.start()
+    clock.now_s = 22.5
+    with suppress(LeaseLostError):
+        attempt.check()
+
+    assert not worker._settle(attempt.claim, attempt.lease, Finish())
+    assert rig.task(attempt.claim.run, "t").state is TaskState.RUNNING
 
 
 @pytest.fixture
