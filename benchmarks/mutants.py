@@ -148,12 +148,42 @@ MUTANTS = (
         "the fence stays behind when the branch moves",
         (
             (
-                "swarm/repo/merging/settling.py",
+                "swarm/repo/merging/train_landing.py",
                 'RefChange("update", guard, new=sealed, old=fence)',
                 'RefChange("verify", guard, old=fence)',
             ),
         ),
         ("tests/repo/test_remote_hub.py",),
+        "there is no git there",
+    ),
+    Mutant(
+        "a red verdict counts on a branch that has moved",
+        (
+            (
+                "swarm/repo/merging/train_landing.py",
+                "return self._hub.tip(branch) == train.tip",
+                "return True",
+            ),
+        ),
+        ("tests/repo/test_merge_races.py",),
+        "there is no git there",
+    ),
+    Mutant(
+        "a push that broke off counts as refused",
+        (
+            (
+                f"{HUB}/remote.py",
+                "        if answer.exit_code != _REJECTED:\n",
+                "        if answer.exit_code < 0:\n",
+            ),
+        ),
+        ("tests/repo/test_broken_off.py",),
+        "there is no git there",
+    ),
+    Mutant(
+        "a verdict counts after its slot was lost",
+        (("swarm/repo/merging/judging.py", "if self._leash.is_cut:", "if False:"),),
+        ("tests/repo/test_lost_slot.py",),
         "there is no git there",
     ),
 )

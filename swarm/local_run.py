@@ -27,6 +27,7 @@ from swarm.fleet.server import Server, ensure_server, make_home
 from swarm.fleet.server_file import has_data
 from swarm.fleet.stopped import is_put_down, start_if_it_died
 from swarm.limits import load_limits
+from swarm.observe.left_out import read_left_out
 from swarm.observe.report import build_report, render_report
 from swarm.observe.report_data import Report
 from swarm.observe.watcher import open_watcher
@@ -196,7 +197,12 @@ class LocalRun:
         notes = read_notes(self._settings.home, record.run, driven.snapshot.tasks)
         red = red_on_base(folder)
         report = build_report(
-            driven.snapshot, red_on_base=red, touched=touched, notes=notes, unpublished=unpublished
+            driven.snapshot,
+            red_on_base=red,
+            touched=touched,
+            notes=notes,
+            left_out=read_left_out(self._settings.home, record.run, driven.snapshot.tasks),
+            unpublished=unpublished,
         )
         folder.mkdir(parents=True, exist_ok=True)
         for form, name in (("json", "report.json"), ("md", "report.md"), ("junit", "report.xml")):

@@ -26,7 +26,7 @@ from swarm.engine.snapshot import is_alive
 from swarm.errors import HubUnreachableError, StoreReplyError, StoreUnreachableError, SwarmError
 from swarm.fleet.liveness import is_dead_here
 from swarm.repo.hub.hub import Hub
-from swarm.repo.merging.gate_notes import red_advisory
+from swarm.repo.merging.gate_notes import hollow_green, red_advisory
 from swarm.repo.merging.merge_queue import Landing, MergeQueue, Outcome
 
 _T = TypeVar("_T")
@@ -120,6 +120,10 @@ class Supervisor:
                 self._log.info("attempt judged", run=landing.run, task=landing.task, outcome=landing.outcome)
                 if red := list(red_advisory(landing.gates).values()):
                     self._log.warning("advisory gate red", run=landing.run, task=landing.task, gates=red)
+                if hollow := list(hollow_green(landing.gates)):
+                    self._log.warning(
+                        "gate compared nothing", run=landing.run, task=landing.task, gates=hollow
+                    )
             for branch in {landing.branch for landing in train if landing.commit}:
                 self._publish(branch)
             if all(landing.outcome == Outcome.STALE for landing in train):

@@ -26,6 +26,7 @@ from swarm.engine.records import Event
 from swarm.engine.snapshot import Snapshot
 from swarm.engine.stored import decode_run, id_parts
 from swarm.errors import UnknownRunError
+from swarm.observe.left_out import read_left_out
 from swarm.observe.report import build_report, render_report
 from swarm.repo.changed import touched_paths, unpublished
 from swarm.repo.merging.gate_notes import read_notes
@@ -167,8 +168,14 @@ class Archiver:
         touched = touched_paths(self._settings, snapshot.run, records)
         notes = read_notes(self._settings.home, run, records)
         red = red_on_base(folder)
-        unseen = unpublished(self._settings, snapshot.run)
-        report = build_report(snapshot, red_on_base=red, touched=touched, notes=notes, unpublished=unseen)
+        report = build_report(
+            snapshot,
+            red_on_base=red,
+            touched=touched,
+            notes=notes,
+            left_out=read_left_out(self._settings.home, run, records),
+            unpublished=unpublished(self._settings, snapshot.run),
+        )
         for form, name in REPORTS.items():
             write_whole(folder / name, [render_report(report, form), "\n"])
         self._shelf.put(run, stored, tasks)

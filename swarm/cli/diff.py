@@ -49,6 +49,7 @@ def diff(context: Context, task: str, run: str, of_attempt: bool, sides: bool, a
     # Not what its last claim began with: an attempt that was put back is kept, and claimed again elsewhere.
     before = hub.resolve(f"{commit}^") or record.base
     patch = hub.patch(before, commit)
+    lands_in = {} if landed else _followed(hub, commit, before, of_run.branch)
     data = {
         "run": run,
         "task": record.spec.id,
@@ -56,9 +57,34 @@ def diff(context: Context, task: str, run: str, of_attempt: bool, sides: bool, a
         "landed": bool(landed),
         "base": before,
         "commit": commit,
+        "lands_in": lands_in,
         "patch": patch,
     }
-    emit(data, as_json, lambda: "\n".join(map(_coloured, printable(patch).splitlines())))
+    emit(data, as_json, lambda: "\n".join([*_told(lands_in), *map(_coloured, printable(patch).splitlines())]))
+
+
+def _followed(hub: "Hub", commit: str, before: str, branch: str) -> dict[str, str]:
+    """What an attempt edits that has another name on the branch by now -> that name, which its edit is in."""
+    from swarm.repo.git.moves import find_followed
+    from swarm.repo.git.paths import shown
+    from swarm.repo.git.workbench import Workbench
+
+    tip = hub.tip(branch)
+    if tip is None or tip == before:
+        return {}
+    with Workbench(hub.path) as bench:
+        found = find_followed(bench, tip, commit, base=before)
+    return {shown(path): shown(place) for path, place in found.items()}
+
+
+def _told(lands_in: dict[str, str]) -> list[str]:
+    """A line for each, above the patch, which has the old names."""
+    return [
+        click.style(
+            f"would land in {printable(place)}: that is what {printable(path)} is called now", fg="yellow"
+        )
+        for path, place in lands_in.items()
+    ]
 
 
 def _print_sides(hub: "Hub", record: "TaskRecord", branch: str, as_json: bool) -> None:

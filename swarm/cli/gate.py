@@ -1,6 +1,7 @@
 """`swarm gate list` and `run`: what judges attempts, and how it judges a commit."""
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -9,15 +10,19 @@ from swarm.cli.context import Context, pass_context
 from swarm.cli.judging import judge_aloud, what_it_does
 from swarm.cli.output import emit, json_option, say, table
 from swarm.cli.unwinding import unwound_by_signals
-from swarm.errors import UsageError
+from swarm.errors import RepositoryError, UsageError
 from swarm.observe.wording import duration, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from swarm.repo.gates.gate import Gate, GateResult
     from swarm.settings import Settings
 
 LAST_LINES = 20
 _FAILED = 1
+_COMPARING = ("conflicts", "security", "performance")
+"""Kinds whose verdict is about what is new."""
 
 revision_option = click.option(
     "--rev",
@@ -64,7 +69,7 @@ def run_gates(context: Context, names: tuple[str, ...], revision: str, against: 
     settings = context.settings()
     commit, gates = _gates_of(settings, revision)
     chosen = _choose(gates, names)
-    base = _imported(settings, against) if against else _parent_of(settings, commit)
+    base = _imported(settings, against) if against else _parent_of(settings, commit, chosen)
     from swarm.repo.hub.opening import open_hub
     from swarm.repo.workspaces.checkout import sweep_checkouts
 
@@ -101,11 +106,29 @@ def _imported(settings: "Settings", revision: str) -> str:
     return open_hub(settings).import_base(settings.root, revision)
 
 
-def _parent_of(settings: "Settings", commit: str) -> str:
-    """Empty for a first commit, and where a shallow clone ends."""
+def _parent_of(settings: "Settings", commit: str, chosen: "Sequence[Gate]") -> str:
+    """The first parent; empty for a first commit, and where a shallow clone ends and no gate compares.
+
+    Raises:
+        UsageError: a shallow clone ends here, and all in it would count as new.
+    """
     from swarm.repo.hub.opening import open_hub
 
-    return open_hub(settings).resolve(f"{commit}^") or ""
+    hub = open_hub(settings)
+    # As the commit itself says: git hides the parents of what it was fetched without, here and in the hub.
+    head = hub.git.run("cat-file", "commit", commit).partition(b"\n\n")[0].decode("ascii", "replace")
+    parent = next((line.split()[1] for line in head.splitlines() if line.startswith("parent ")), "")
+    if not parent or hub.resolve(f"{parent}^{{commit}}"):
+        return parent
+    with suppress(RepositoryError):  # fetched since
+        return _imported(settings, parent)
+    if comparing := [one.name for one in chosen if one.kind in _COMPARING]:
+        raise UsageError(
+            f"commit {commit[:12]} is the end of this shallow clone: its parent {parent[:12]} is not here,"
+            f" and {', '.join(comparing)} would take all in it for new",
+            hint="`git fetch --deepen=1` gets it; `--against REV` compares with another commit",
+        )
+    return ""
 
 
 def _choose(gates: "tuple[Gate, ...]", names: tuple[str, ...]) -> "list[Gate]":

@@ -30,6 +30,7 @@ def report(context: Context, run: str, form: str, output: Path | None, as_json: 
     reads = context.reads()
     from swarm.base_check import red_on_base
     from swarm.engine.snapshot import take_snapshot
+    from swarm.observe.left_out import read_left_out
     from swarm.observe.report import build_report, render_report
     from swarm.repo.changed import touched_paths, unpublished
     from swarm.repo.merging.gate_notes import read_notes
@@ -40,8 +41,14 @@ def report(context: Context, run: str, form: str, output: Path | None, as_json: 
     anew = reads.shelf.begins_anew(run) if snapshot.run.is_archived else ""
     touched = touched_paths(context.settings(), snapshot.run, snapshot.tasks)
     notes = read_notes(context.settings().home, run, snapshot.tasks)
-    unseen = unpublished(context.settings(), snapshot.run)
-    measured = build_report(snapshot, red_on_base=red, touched=touched, notes=notes, unpublished=unseen)
+    measured = build_report(
+        snapshot,
+        red_on_base=red,
+        touched=touched,
+        notes=notes,
+        left_out=read_left_out(context.settings().home, run, snapshot.tasks),
+        unpublished=unpublished(context.settings(), snapshot.run),
+    )
     text = render_report(measured, "json" if as_json else form, anew=anew)
     if output is None:
         click.echo(text)

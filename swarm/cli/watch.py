@@ -25,6 +25,7 @@ def watch(context: Context, run: str, as_json: bool) -> int:
     run = resolve_run(reads, run, reads.shelf)
     from swarm.base_check import red_on_base
     from swarm.engine.snapshot import take_snapshot
+    from swarm.observe.left_out import read_left_out
     from swarm.observe.report import build_report, render_report
     from swarm.observe.watcher import open_watcher
     from swarm.repo.changed import touched_paths, unpublished
@@ -40,7 +41,13 @@ def watch(context: Context, run: str, as_json: bool) -> int:
     red = red_on_base(context.settings().run_folder(run))
     touched = touched_paths(context.settings(), snapshot.run, snapshot.tasks)
     notes = read_notes(context.settings().home, run, snapshot.tasks)
-    unseen = unpublished(context.settings(), snapshot.run)
-    report = build_report(snapshot, red_on_base=red, touched=touched, notes=notes, unpublished=unseen)
+    report = build_report(
+        snapshot,
+        red_on_base=red,
+        touched=touched,
+        notes=notes,
+        left_out=read_left_out(context.settings().home, run, snapshot.tasks),
+        unpublished=unpublished(context.settings(), snapshot.run),
+    )
     click.echo(render_report(report, "json" if as_json else "text"))
     return tell_verdict(context, snapshot.run, snapshot.tasks)

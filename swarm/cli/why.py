@@ -1,6 +1,5 @@
 """`why`: the chain of causes behind a task's state."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -8,7 +7,6 @@ import click
 from swarm.cli.context import Context, find_run, pass_context, resolve_task, run_option, task_argument
 from swarm.cli.output import emit, json_option, state_word
 from swarm.observe.wording import LEFT_OUT, one_line
-from swarm.settings import attempt_log
 from swarm.states import TaskState
 
 if TYPE_CHECKING:
@@ -32,6 +30,7 @@ def why(context: Context, task: str, run: str, as_json: bool) -> None:
     task = resolve_task(reads, run, task)
     from swarm.engine.on_demand import TasksOnDemand
     from swarm.engine.views import surroundings
+    from swarm.observe.left_out import read_left_out
     from swarm.observe.steps import next_steps
     from swarm.observe.why import Link, causes
 
@@ -46,9 +45,8 @@ def why(context: Context, task: str, run: str, as_json: bool) -> None:
     state = record.state
     if state is TaskState.DONE:
         chain = (*chain, *(Link(task, one_line(line), 1) for line in _said_of_gates(context, record)))
-    if state is TaskState.DONE and not record.merged_commit:
-        path = attempt_log(context.settings().home, run, task, record.attempt)
-        chain = (*chain, *(Link(task, one_line(line), 1) for line in _left_out(path)))
+    if paths := read_left_out(context.settings().home, run, [record]).get(task):
+        chain = (*chain, Link(task, one_line(f"{LEFT_OUT}{paths}"), 1))
 
     def text() -> str:
         width = max(len(link.task) + 3 * link.depth for link in chain)
@@ -74,12 +72,3 @@ def _said_of_gates(context: Context, record: "TaskRecord") -> "Iterator[str]":
         yield f"gates that their sample left out: {', '.join(notes.not_run)}"
     if notes.hollow:
         yield f"gates that were green without a comparison: {', '.join(notes.hollow)}"
-
-
-def _left_out(log: Path) -> list[str]:
-    """What an attempt wrote inside its scope and did not hand in; nothing where its log is not here."""
-    try:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return []
-    return [line for line in lines if line.startswith(LEFT_OUT)][-1:]

@@ -122,15 +122,22 @@ class Supervision(Retention):
         return tuple(ticket for name, ticket in named.items() if name not in lost)
 
     def complete(
-        self, ticket: MergeTicket, *, commit: str, tip: str = "", red_advisory: str = ""
+        self,
+        ticket: MergeTicket,
+        *,
+        commit: str,
+        tip: str = "",
+        red_advisory: str = "",
+        gates_hollow: str = "",
     ) -> list[str]:
         """Merging → done with the landed commit; frees locks and slot, returns newly queued ids.
 
         `tip` is where the branch is: what its train has landed after this one is not known yet, but there.
-        `red_advisory` says which advisory gates were red; only the event has it.
+        `red_advisory` says which advisory gates were red, `gates_hollow` which green ones compared nothing;
+        only the event has them.
         """
         op, token = self._caller.new_op(), ticket.train_token if tip else ticket.merge_token
-        said = [red_advisory] if red_advisory else []
+        said = [red_advisory, gates_hollow] if red_advisory or gates_hollow else []
         return self._queued(self._merging("complete", ticket, op, commit, tip or commit, token, *said))
 
     def send_back(self, ticket: MergeTicket, failure: Failure) -> bool:

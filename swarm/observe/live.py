@@ -16,6 +16,7 @@ from swarm.engine.records import AgentRecord, TaskRecord
 from swarm.engine.snapshot import Snapshot
 from swarm.keys import split_member
 from swarm.observe.orders import orders_in_force, unserved_queues
+from swarm.observe.red_verdicts import count_red
 from swarm.observe.story import clock_time, tell_event
 from swarm.observe.wording import COLOURS, SHAPES, cells, duration, lock_name, one_line, plural
 from swarm.states import TaskState
@@ -193,8 +194,10 @@ def _flow(snapshot: Snapshot) -> Text:
     line.append("   conflicts ", style="dim").append(
         str(run.conflicts), style="yellow" if run.conflicts else ""
     )
-    red = "yellow" if run.gate_failures else ""
-    line.append("   red gates ", style="dim").append(str(run.gate_failures), style=red)
+    red = count_red(run, snapshot.tasks)
+    for name, many in (("red gates", red.gates), ("acceptance", red.acceptance), ("reviews", red.reviews)):
+        if many or name == "red gates":
+            line.append(f"   {name} ", style="dim").append(str(many), style="yellow" if many else "")
     spent = sum(task.usage.cost_microusd for task in snapshot.tasks) / 1e6
     return line.append("   cost ", style="dim").append(f"${spent:.2f}")
 

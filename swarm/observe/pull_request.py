@@ -34,9 +34,8 @@ def body_of(report: Report, gates: Sequence[Gate]) -> str:
         "- nothing but each task's own acceptance commands"
     ]
     lines += _listed("What judged it, on the merged tree", judged)
-    sent_back = plural(report.conflicts, "conflict"), plural(report.gate_failures, "red gate")
     lines.append(
-        f"swarm run `{report.run}`: {plural(report.attempts, 'attempt')}, {sent_back[0]}, {sent_back[1]},"
+        f"swarm run `{report.run}`: {plural(report.attempts, 'attempt')}, {report.sent_back},"
         f" {duration(report.makespan_s)}."
     )
     return "\n".join(lines) + "\n"

@@ -12,6 +12,7 @@ from swarm.engine.spliced import as_happened
 from swarm.errors import UsageError
 from swarm.models.usage import Usage
 from swarm.observe.durations import HELD, all_landings_ms, duration_s, held_ms
+from swarm.observe.red_verdicts import count_red
 from swarm.observe.report_data import Report, TaskRow, Tokens
 from swarm.observe.report_junit import render_junit
 from swarm.observe.report_md import render_md
@@ -32,13 +33,15 @@ def build_report(
     red_on_base: str = "",
     touched: Mapping[str, Sequence[str]] = MappingProxyType({}),
     notes: Mapping[str, GateNotes] = MappingProxyType({}),
+    left_out: Mapping[str, str] = MappingProxyType({}),
     unpublished: str = "",
 ) -> Report:
     """Measure a run from one snapshot; a run that goes on is measured up to the snapshot.
 
     `red_on_base` names the gate that was red before any work, and how it ended. `touched` are the paths that
     each task's landing changed, as git has them; of a task that is not among them that is not known.
-    `notes` are what gates said of landings beside letting them pass. `unpublished` says why the branch does
+    `notes` are what gates said of landings beside letting them pass, `left_out` what was not taken of what
+    tasks wrote inside their scope. `unpublished` says why the branch does
     not hold the tip in the user's repository.
     """
     run, tasks, now_ms = snapshot.run, snapshot.tasks, snapshot.taken_ms
@@ -52,8 +55,15 @@ def build_report(
     shared_s = sum(held_ms(task, now_ms) for task in tasks) / 1000 / workers if workers else 0.0
     landing_s = all_landings_ms(tasks, now_ms) / 1000
     usage = sum((task.usage for task in tasks), Usage())
+    red = count_red(run, tasks)
     rows = tuple(
-        _row(task, work_s[task.spec.id], touched.get(task.spec.id, ()), notes.get(task.spec.id, NO_NOTES))
+        _row(
+            task,
+            work_s[task.spec.id],
+            touched.get(task.spec.id, ()),
+            notes.get(task.spec.id, NO_NOTES),
+            left_out.get(task.spec.id, ""),
+        )
         for task in tasks
     )
     return Report(
@@ -74,7 +84,9 @@ def build_report(
         lock_wait_s=round(sum(task.lock_wait_ms for task in tasks) / 1000, 3),
         merges=sum(1 for task in tasks if task.merged_commit),
         conflicts=run.conflicts,
-        gate_failures=run.gate_failures,
+        gate_failures=red.gates,
+        acceptance_failures=red.acceptance,
+        review_rejections=red.reviews,
         red_on_base=red_on_base,
         human_interventions=run.interventions,
         clean=run.state is RunState.DONE and run.interventions == 0,
@@ -124,7 +136,8 @@ def _by_state(tasks: Iterable[TaskRecord]) -> dict[str, int]:
     return {state.value: count[state] for state in TaskState if count[state]}
 
 
-def _row(task: TaskRecord, work_s: float, touched: Sequence[str], notes: GateNotes) -> TaskRow:
+def _row(task: TaskRecord, work_s: float, touched: Sequence[str], notes: GateNotes, left_out: str) -> TaskRow:
+    has_nothing = task.state is TaskState.DONE and not task.merged_commit
     return TaskRow(
         id=task.spec.id,
         type=task.spec.type,
@@ -153,6 +166,8 @@ def _row(task: TaskRecord, work_s: float, touched: Sequence[str], notes: GateNot
         red_advisory=tuple(notes.red.values()),
         gates_not_run=notes.not_run,
         gates_hollow=notes.hollow,
+        landed_nothing=has_nothing and bool(task.spec.files) and not task.parts,
+        left_out=left_out,
     )
 
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from swarm.engine.records import FailedAttempt
-from swarm.observe.wording import WAITS_FOR_APPROVAL
+from swarm.observe.red_verdicts import RedVerdicts
+from swarm.observe.wording import WAITS_FOR_APPROVAL, plural
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class TaskRow:
     ]  # how advisory gates ended that were red when it landed, as far as known here
     gates_not_run: tuple[str, ...]  # gates that their sample left out of its landing, as far as known here
     gates_hollow: tuple[str, ...]  # what green ones said that compared nothing, as far as known here
+    landed_nothing: bool  # it is done, might have changed files, and nothing of it is on the branch
+    left_out: str  # paths that it wrote inside its scope and that were not taken, as far as known here
 
     @property
     def state_said(self) -> str:
@@ -89,6 +92,8 @@ class Report:
     merges: int
     conflicts: int
     gate_failures: int
+    acceptance_failures: int  # of tasks' own commands, in a workspace or on the merged tree
+    review_rejections: int
     red_on_base: str  # the gate that was red before any work, and how; empty when none was
     human_interventions: int
     clean: bool
@@ -98,3 +103,9 @@ class Report:
     wasted_cost_usd: float
     scope: ScopeFit  # of all tasks whose landing is known
     tasks: tuple[TaskRow, ...]
+
+    @property
+    def sent_back(self) -> str:
+        """Attempts that met what others had done, or did not please, in words."""
+        red = RedVerdicts(self.gate_failures, self.acceptance_failures, self.review_rejections)
+        return f"{plural(self.conflicts, 'conflict')}, {red}"

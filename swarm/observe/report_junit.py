@@ -40,6 +40,8 @@ def _case(row: TaskRow, run: str) -> TestCase:
         **({"red_advisory": ", ".join(row.red_advisory)} if row.red_advisory else {}),
         **({"gates_not_run": ", ".join(row.gates_not_run)} if row.gates_not_run else {}),
         **({"gates_hollow": ", ".join(row.gates_hollow)} if row.gates_hollow else {}),
+        **({"landed_nothing": "true"} if row.landed_nothing else {}),
+        **({"left_out": row.left_out} if row.left_out else {}),
     }.items():
         properties.add_property(Property(name, printable(value)))
     case.append(properties)
@@ -82,6 +84,8 @@ def _properties(report: Report) -> dict[str, str]:
         "merges": str(report.merges),
         "conflicts": str(report.conflicts),
         "gate_failures": str(report.gate_failures),
+        "acceptance_failures": str(report.acceptance_failures),
+        "review_rejections": str(report.review_rejections),
         "human_interventions": str(report.human_interventions),
         "clean": str(report.clean).lower(),
         "cost_usd": f"{report.cost_usd:.6f}",

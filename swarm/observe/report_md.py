@@ -9,6 +9,7 @@ from swarm.observe.person import words_for
 from swarm.observe.report_data import Report, TaskRow
 from swarm.observe.scopes import PRECISION, RECALL
 from swarm.observe.wording import (
+    LEFT_OUT,
     SHAPES,
     WAITS_FOR_APPROVAL,
     duration,
@@ -56,6 +57,9 @@ def render_md(report: Report) -> str:
     if hollow := [row for row in report.tasks if row.gates_hollow]:
         lines += ["", "## Green gates that compared nothing", ""]
         lines += [f"- `{row.id}` landed with {escape(', '.join(row.gates_hollow))}" for row in hollow]
+    if less := [row for row in report.tasks if row.landed_nothing or row.left_out]:
+        lines += ["", "## What did not land of tasks that are done", ""]
+        lines += [f"- `{row.id}` {escape(not_landed(row))}" for row in less]
     widened = [row for row in report.tasks if row.widened]
     if widened:
         lines += ["", "## What widened a write scope", ""]
@@ -84,16 +88,8 @@ def measures(report: Report) -> list[tuple[str, str]]:
         ("critical path", one_line(" → ".join(report.critical_path), _WIDEST_CHAIN) or "none"),
         ("workers", f"{report.workers}, busy {report.utilisation:.0%} of the time"),
         ("waited for locks", duration(report.lock_wait_s)),
-        (
-            "merges",
-            ", ".join(
-                (
-                    str(report.merges),
-                    plural(report.conflicts, "conflict"),
-                    plural(report.gate_failures, "red gate"),
-                )
-            ),
-        ),
+        ("merges", f"{report.merges}, {report.sent_back}"),
+        *nothing_measures(report),
         *gate_measures(report),
         *_scope_measures(report),
         *([("red before any work", one_line(report.red_on_base))] if report.red_on_base else []),
@@ -110,6 +106,23 @@ def _states(report: Report) -> str:
         (n - waiting if state == TaskState.FAILED else n, state) for state, n in report.tasks_by_state.items()
     ]
     return ", ".join(f"{n} {state}" for n, state in [*counted, (waiting, WAITS_FOR_APPROVAL)] if n)
+
+
+def nothing_measures(report: Report) -> list[tuple[str, str]]:
+    """Tasks that are done and landed nothing, though they might have; mostly none."""
+    names = [row.id for row in report.tasks if row.landed_nothing]
+    said = f"{plural(len(names), 'task that is done', 'tasks that are done')}: {first_few(names)}"
+    return [("landed nothing", one_line(said, _WIDEST_CHAIN))] if names else []
+
+
+def not_landed(row: TaskRow) -> str:
+    """What a task that is done has not brought to the branch."""
+    return "; ".join(
+        [
+            *(["changed nothing"] if row.landed_nothing else []),
+            *([f"{LEFT_OUT}{row.left_out}"] if row.left_out else []),
+        ]
+    )
 
 
 def gate_measures(report: Report) -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from swarm.observe.person import looks_at, words_for
 from swarm.observe.report_data import Report, TaskRow
-from swarm.observe.report_md import measures
+from swarm.observe.report_md import measures, not_landed
 from swarm.observe.wording import SHAPES, cells, duration, first_few, one_line
 from swarm.states import RunState
 
@@ -79,6 +79,7 @@ def _row(row: TaskRow, width: int) -> str:
     notes += [f"{duration(row.lock_wait_s)} behind locks"] if row.lock_wait_s >= 1 else []
     notes += [f"widened by {first_few(row.widened, 2)}"] if row.widened else []
     notes += [row.commit[:12]] if row.commit else []
+    notes += [one_line(not_landed(row), 60)] if row.landed_nothing or row.left_out else []
     notes += [f"advisory, and red: {one_line(', '.join(row.red_advisory), 40)}"] if row.red_advisory else []
     notes += [one_line(", ".join(row.gates_hollow), 60)] if row.gates_hollow else []
     notes += [one_line(row.failure_reason, 50)] if row.failure_reason and row.state != "done" else []

@@ -39,6 +39,8 @@ def _landed(event: Event) -> str:
     commit = event.fields.get("commit", "")
     red = event.fields.get("red_advisory", "")
     beside = f"; advisory, and red: {red}" if red else ""
+    hollow = event.fields.get("gates_hollow", "")
+    beside += f"; green without a comparison: {hollow}" if hollow else ""
     if not commit:
         return f"{event.task} is done; it changed nothing{beside}"
     return f"{event.task} landed as {commit[:12]}{beside}"

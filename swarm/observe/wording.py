@@ -7,6 +7,7 @@ import re
 import time
 import unicodedata
 from collections.abc import Sequence
+from typing import Literal
 
 from swarm.states import FailureKind, RunState, TaskState
 
@@ -58,11 +59,15 @@ FAILURES: dict[str, str] = {
     FailureKind.CANCELLED: "a person took it away",
 }
 
-_BEFORE_THE_MERGE = {
-    "acceptance [": "its acceptance failed in its workspace",
-    "review: ": "its reviewer did not approve it",
-}
-"""How the reason of a red gate begins that was none of the merged tree's -> what it was."""
+Judge = Literal["gate", "acceptance", "review"]
+
+_JUDGED: tuple[tuple[str, Judge, str], ...] = (
+    (r"acceptance \[", "acceptance", "its acceptance failed in its workspace"),
+    (r"acceptance \d+: ", "acceptance", "its acceptance failed on the merged tree"),
+    (r"review: ", "review", "its reviewer did not approve it"),
+)
+"""How the reason of a failure begins that counts as a gate's, and is none's; who it was; in words."""
+_OF_THE_MERGE = "on the merged tree"
 
 _LAST_CANDIDATE = "candidates passed; the last: "
 _MOST_LINES, _WIDEST_LINE = 20, 200
@@ -145,19 +150,25 @@ def is_waiting(state: str, kind: str) -> bool:
 
 def failure(kind: str, reason: str) -> str:
     """What went wrong with an attempt, in words, without its reason."""
-    return _before_the_merge(kind, reason) or FAILURES.get(kind, kind)
+    return _judgement(kind, reason)[1] or FAILURES.get(kind, kind)
+
+
+def judged_by(kind: str, reason: str) -> Judge | None:
+    """Who found the attempt wrong; None where nobody has judged it."""
+    return _judgement(kind, reason)[0]
 
 
 def is_of_the_merge(kind: str, reason: str) -> bool:
-    """A gate was red on the merged tree: its output is the gate's, not the attempt's."""
-    return kind == FailureKind.GATE_FAILED and not _before_the_merge(kind, reason)
+    """A gate, or its acceptance, was red on the merged tree: the output is in the gate's log."""
+    return kind == FailureKind.GATE_FAILED and failure(kind, reason).endswith(_OF_THE_MERGE)
 
 
-def _before_the_merge(kind: str, reason: str) -> str:
+def _judgement(kind: str, reason: str) -> tuple[Judge | None, str]:
     if kind != FailureKind.GATE_FAILED:
-        return ""
+        return None, ""
     said = reason.rpartition(_LAST_CANDIDATE)[2]
-    return next((words for begins, words in _BEFORE_THE_MERGE.items() if said.startswith(begins)), "")
+    found = ((who, words) for begins, who, words in _JUDGED if re.match(begins, said))
+    return next(found, ("gate", FAILURES[FailureKind.GATE_FAILED]))
 
 
 def last_lines(text: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""`swarm diff --sides`: a conflict, for the person who has to decide it."""
+"""`swarm diff` for the person who has to decide: a conflict from both sides, and where an edit would land."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from bare_hub import Bare
 
+from swarm.engine.claims import Failure
 from swarm.plan.model import TaskSpec
 from swarm.repo.git.trailers import landing_message
 from swarm.repo.git.workbench import Workbench
 from swarm.repo.hub.hub import Hub
+from swarm.states import FailureKind
 
 Swarm = Callable[..., Any]
 Task = Callable[..., TaskSpec]
@@ -69,3 +71,27 @@ def test_where_nothing_conflicts_the_next_step_is_named(
     assert (none.code, fits.code) == (2, 2)
     assert "no attempt of task 'mine' is kept\nhelp: `swarm why mine`" in none.err
     assert f"does not conflict with 'swarm/{run}' as it is now\nhelp: `swarm diff mine --attempt`" in fits.err
+
+
+def test_where_a_followed_edit_would_land_is_said_before_it_is_approved(
+    swarm: Swarm, bench: Any, task: Task, bare: Bare
+) -> None:
+    """The patch has the old name; what a person says yes to is a change of the new one."""
+    run = bench.submit(task("pin"))
+    lines = [f"line {number}\n" for number in range(20)]
+    base = bare.commit({"old.yml": "".join(lines).encode(), "other.txt": b"a\n"})
+    moved = bare.commit({"ci/new.yml": "".join(lines).encode(), "other.txt": b"a\n"}, base)
+    attempt = bare.commit({"old.yml": "".join([*lines[:-1], "MINE\n"]).encode(), "other.txt": b"b\n"}, base)
+    bare.hub.create_refs({f"refs/heads/swarm/{run}": base})
+    bench.engine.hand_in(bench.claim(), commit=attempt)
+    [ticket] = bench.engine.begin_merge("merger")
+    bench.engine.send_back(ticket, Failure(FailureKind.APPROVAL, "changes ci/new.yml", retryable=False))
+    before = swarm("diff", "pin", "--json").json()
+
+    bare.hub.create_refs({f"refs/heads/swarm/{run}": moved})
+    told, data = swarm("diff", "pin").out, swarm("diff", "pin", "--json").json()
+
+    assert before["lands_in"] == {}
+    assert data["lands_in"] == {"old.yml": "ci/new.yml"}
+    assert told.startswith("would land in ci/new.yml: that is what old.yml is called now\n")
+    assert "+MINE" in told

@@ -201,6 +201,41 @@ def test_all_in_a_first_commit_is_new(swarm: Swarm, folder: Path) -> None:
     assert "performance: green (compared nothing: no commit before it is known), after" in ended.err
 
 
+def shallow(folder: Path, toml: str) -> None:
+    """Make the folder a clone of the last of three commits; a secret came with the first."""
+    own = (folder / "swarm.toml").read_text() + toml
+    origin = make_repository(folder / "origin", {"swarm.toml": own, "a.py": AWS})
+    origin.commit({"b.txt": "b\n"})
+    origin.commit({"c.txt": "c\n"})
+    origin.git("clone", "-q", "--depth=1", f"file://{origin.path}", str(folder / "clone"))
+    (folder / "clone" / ".git").rename(folder / ".git")
+
+
+def test_the_end_of_a_shallow_clone_is_no_first_commit(swarm: Swarm, folder: Path) -> None:
+    """What is compared would be all new there; with the parent, which one more fetch gets, nothing is."""
+    shallow(folder, COMPARING)
+
+    refused = swarm("gate", "run")
+    subprocess.run(["git", "-C", str(folder), "fetch", "-q", "--deepen=1"], check=True)
+    ended = swarm("gate", "run", "--json")
+
+    assert refused.code == 2
+    assert "is the end of this shallow clone: its parent" in refused.err
+    assert "and security, conflicts, performance would take all in it for new" in refused.err
+    assert "help: `git fetch --deepen=1` gets it; `--against REV` compares" in refused.err
+    assert (ended.code, len(ended.json()["against"])) == (0, 40)
+
+
+def test_gates_that_compare_nothing_run_at_the_end_of_a_shallow_clone(swarm: Swarm, folder: Path) -> None:
+    """As a CI clones: a test suite has no need of the commit before."""
+    shallow(folder, '[gate.tests]\ncommand = ["true"]\n[gate.security]\n')
+
+    ended = swarm("gate", "run", "tests")
+    compared = swarm("gate", "run", "security", "--against", "HEAD")
+
+    assert (ended.code, compared.code) == (0, 0)
+
+
 def test_a_first_commit_may_be_compared_with_another(swarm: Swarm, folder: Path) -> None:
     """With itself, say: then nothing is new."""
     toml = (folder / "swarm.toml").read_text() + "[gate.security]\n"

@@ -125,7 +125,7 @@ def test_evidence_is_bounded_to_its_end() -> None:
     ("kind", "reason", "words", "is_red"),
     [
         ("gate_failed", RED, "a gate was red on the merged tree", True),
-        ("gate_failed", "acceptance 2: exit code 1", "a gate was red on the merged tree", True),
+        ("gate_failed", "acceptance 2: exit code 1", "its acceptance failed on the merged tree", True),
         ("gate_failed", OWN, "its acceptance failed in its workspace", False),
         ("gate_failed", "review: loses a line", "its reviewer did not approve it", False),
         (

@@ -139,3 +139,22 @@ def test_a_green_gate_that_compared_nothing_says_so_everywhere(board: Board) -> 
     assert json.loads(data)["tasks"][0]["gates_hollow"] == [said]
     assert properties["gates_hollow"] == said
     assert "(bench: compared nothing: on the base: exit code 1, on 1 landing)" in body
+
+
+def test_event_and_supervisor_tell_of_a_gate_that_compared_nothing(board: Board) -> None:
+    """As of one that is advisory and was red: while the run goes on, on every host."""
+    bench = '[gate.bench]\nkind = "performance"\ncommand = ["test", "-e", "src/new.py"]\nruns = 5\n'
+    board.user.commit({"swarm.toml": bench})
+    board.submit(task("one"))
+    board.hand_in(write("src/new.py", "a = 2\n"))
+    supervisor = Supervisor(board.engine, board.hub, board.queue(), worker_id="s", publish_to=None)
+
+    with capture_logs() as logged:
+        supervisor.tick(lambda: False)
+
+    said = "bench: compared nothing: on the base: exit code 1"
+    [event] = [event for event in board.engine.events() if event.kind == "task_done"]
+    [warning] = [line for line in logged if line["log_level"] == "warning"]
+    assert tell_event(event).endswith(f"; green without a comparison: {said}")
+    assert "advisory" not in tell_event(event)
+    assert (warning["event"], warning["task"], warning["gates"]) == ("gate compared nothing", "one", [said])

@@ -62,6 +62,22 @@ def test_a_branch_that_moved_is_merged_again_on_its_new_tip(board: Board) -> Non
     assert board.hub.read_blob(landing.commit, "src/a.py") == b"a = 2\n"
 
 
+def test_a_red_verdict_counts_only_on_what_the_branch_still_holds(board: Board) -> None:
+    """What was missing has come meanwhile: the attempt is judged again with it, and nobody is charged."""
+    gate_that(board, "test -e docs/human.md")
+    board.submit(task("one"))
+    board.hand_in(write("src/a.py", "a = 2\n"))
+    commit = board.user.commit({"docs/human.md": "1\n"})
+    board.hub.import_base(board.user.path, commit)
+    moves = iter([{f"refs/heads/{board.branch}": commit}])
+
+    landing = board.land(race=lambda: board.hub.create_refs(next(moves, {})))
+
+    assert landing.outcome == Outcome.LANDED
+    assert board.engine.task(board.run, "one").failures == 0
+    assert board.hub.read_blob(landing.commit, "src/a.py") == b"a = 2\n"
+
+
 def test_a_branch_that_never_rests_is_given_up_uncharged(board: Board) -> None:
     """After five tries the attempt goes back as nobody's fault, and is kept for the next."""
     gate_that(board, "true")

@@ -17,7 +17,7 @@ from swarm.repo.git.quarantine import MEMORY, Quarantine, is_roomy, sweep_quaran
 from swarm.repo.git.workbench import Workbench
 from swarm.repo.hub import tidying
 from swarm.repo.hub.hub import Hub
-from swarm.repo.merging import settling
+from swarm.repo.merging import train_landing
 from swarm.repo.merging.landing import Outcome
 
 needs_memory = pytest.mark.skipif(not is_roomy(), reason="there is no room in memory for objects")
@@ -90,7 +90,7 @@ def test_what_was_changed_in_memory_is_not_kept(bare: Bare) -> None:
 @needs_memory
 def test_a_long_train_lands_as_one_pack(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     """A short one as files: a pack each would be more work than that."""
-    monkeypatch.setattr(settling, "_LONG", 3)
+    monkeypatch.setattr(train_landing, "_LONG", 3)
     names = [f"t{number}" for number in range(5)]
     board.submit(*(task(name, f"src/{name}.py") for name in names))
     for name in names:
@@ -115,7 +115,7 @@ def test_without_room_in_memory_a_train_lands_as_files(
 ) -> None:
     """In a container, say."""
     monkeypatch.setattr(quarantine, "MEMORY", tmp_path / "none")
-    monkeypatch.setattr(settling, "_LONG", 1)
+    monkeypatch.setattr(train_landing, "_LONG", 1)
     board.submit(task("a", "src/a.py"))
     board.hand_in(write("src/a.py", "a = 2\n"))
 

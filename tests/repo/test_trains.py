@@ -198,10 +198,8 @@ def test_who_goes_on_starts_from_the_end_of_the_train(board: Board) -> None:
         board.hand_in(write(f"src/{name}.py", "new\n"))
     engine, bases, complete = board.engine, list[str](), board.engine.complete
 
-    def complete_and_claim(
-        ticket: MergeTicket, *, commit: str, tip: str = "", red_advisory: str = ""
-    ) -> list[str]:
-        queued = complete(ticket, commit=commit, tip=tip, red_advisory=red_advisory)
+    def complete_and_claim(ticket: MergeTicket, *, commit: str, tip: str = "", **told: str) -> list[str]:
+        queued = complete(ticket, commit=commit, tip=tip, **told)
         if queued:
             board.claims += 1
             claim = engine.claim(WorkerProfile("worker-2"), f"claim-{board.claims}")

@@ -5,10 +5,11 @@ import random
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from taken_attempts import take
+from taken_attempts import REF, take
 
 from swarm.mounts import unmount_in
 from swarm.repo.git.tree import EXECUTABLE, read_blobs, read_tree
@@ -172,3 +173,13 @@ def test_a_workspace_that_is_no_longer_mounted_is_not_taken(hub: Hub, workspace:
 
     with pytest.raises(OSError, match="not mounted any more") if way == "overlay" else nullcontext():
         assert take(hub, workspace, "**").commit is None
+
+
+def test_a_folder_of_another_file_system_is_not_the_workspace(hub: Hub, workspace: Workspace) -> None:
+    """Where no overlay can be made, too: it was one when the workspace was opened."""
+    (workspace.tree / "README.md").unlink()
+
+    with pytest.raises(OSError, match="not mounted any more"):
+        take(hub, replace(workspace, device=workspace.device + 1), "**")
+
+    assert hub.resolve(REF) is None

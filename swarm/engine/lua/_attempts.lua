@@ -106,7 +106,7 @@ end
 end
 
 -- The landing of an attempt, or the end of one that had nothing to land.
-local function finish_task(task, spent, commit, tip_token, tip, red_advisory)
+local function finish_task(task, spent, commit, tip_token, tip, red_advisory, gates_hollow)
   if is_held_state(task.state) then
     learn(ability.base_type(task.type), tonumber(busy_ms(task)))
     void_token(task)
@@ -135,8 +135,10 @@ local function finish_task(task, spent, commit, tip_token, tip, red_advisory)
   if #queued > 0 then
     told_of[#told_of + 1], told_of[#told_of + 2] = 'queued', table.concat(queued, '\n')
   end
-  if (red_advisory or '') ~= '' then
-    told_of[#told_of + 1], told_of[#told_of + 2] = 'red_advisory', red_advisory
+  for _, said in ipairs({{'red_advisory', red_advisory}, {'gates_hollow', gates_hollow}}) do
+    if (said[2] or '') ~= '' then
+      told_of[#told_of + 1], told_of[#told_of + 2] = said[1], said[2]
+    end
   end
   emit('task_done', task.run, task.id, told_of)
   if task.join ~= '' then

@@ -17,7 +17,9 @@ from urllib.parse import unquote
 from swarm.repo.workspaces.scan import open_beneath, open_folder
 
 _LARGEST = 50_000_000
-_FILE_URI = "file://"
+_FILE_URI = re.compile(r"file:(//[^/]*)?(?=/)", re.IGNORECASE)
+"""What stands before the path; some programs write one slash, others the name of the host."""
+_ABSOLUTE = re.compile(r"/|[A-Za-z][A-Za-z0-9+.-]*:")
 
 
 class FindingsError(Exception):
@@ -66,19 +68,23 @@ def read_findings(tree: Path, findings: str) -> list[Finding]:
         FindingsError: there is no such file, or it is no SARIF.
     """
     try:
-        found = list(parse_sarif(_read(tree, findings)))
+        found = list(parse_sarif(_read(tree, findings), f"{tree}/"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise FindingsError(f"left no SARIF in {findings}: {error}") from error
     return list(_with_text(tree, (_without_root(each, f"{tree}/") for each in found)))
 
 
-def parse_sarif(document: bytes) -> Iterator[Finding]:
+def parse_sarif(document: bytes, root: str = "") -> Iterator[Finding]:
     """The results in a SARIF 2.1.0 log; their text is what the log quotes of the place.
+
+    `root` is the folder that was looked at, with a slash at its end.
 
     Raises:
         ValueError, KeyError, TypeError, AttributeError: it is none.
     """
     for run in json.loads(document)["runs"]:
+        bases = run.get("originalUriBaseIds") or {}
+        artifacts = run.get("artifacts") or ()
         for result in run.get("results") or ():
             locations: Sequence[Any] = result.get("locations") or ({},)  # Any: straight from JSON
             for location in locations:
@@ -87,19 +93,43 @@ def parse_sarif(document: bytes) -> Iterator[Finding]:
                 quoted = str((region.get("snippet") or {}).get("text") or "")
                 yield Finding(
                     str(result.get("ruleId", "")),
-                    str(place.get("artifactLocation", {}).get("uri", "")),
+                    _place_of(place.get("artifactLocation") or {}, bases, artifacts, root),
                     str(result.get("message", {}).get("text", "")).strip(),
                     int(region.get("startLine") or 0),
                     quoted.strip().encode("utf-8", "replace"),
                 )
 
 
+def _place_of(location: Any, bases: Any, artifacts: Any, root: str) -> str:  # Any: straight from JSON
+    """Where an artifactLocation leads (SARIF 2.1.0, 3.4): its URI on top of those of the bases that it names.
+
+    A base that the run does not define, or only by name, is the top of the tree. So is one outside of it:
+    that is what a scanner in a container calls it.
+    """
+    index = location.get("index", -1)
+    if "uri" not in location and 0 <= index < len(artifacts):
+        location = artifacts[index].get("location") or {}
+    place, seen = _local(str(location.get("uri", ""))), set[str]()
+    while not _ABSOLUTE.match(place) and (name := str(location.get("uriBaseId", ""))) and name not in seen:
+        seen.add(name)  # the standard forbids a circle, and scanners may not know
+        location = bases.get(name) or {}
+        if base := str(location.get("uri", "")):
+            joined = _local(f"{base.rstrip('/')}/") + place
+            if _ABSOLUTE.match(joined) and not joined.startswith(root):
+                break
+            place = joined
+    return place
+
+
+def _local(uri: str) -> str:
+    """The path that a URI of a file names; another URI, or a path, as it is."""
+    local = _FILE_URI.match(uri)
+    return unquote(uri[local.end() :]) if local else uri
+
+
 def _without_root(finding: Finding, root: str) -> Finding:
     """The same in every checkout: each is a folder of its own."""
-    path = finding.path
-    if path.startswith(_FILE_URI):
-        path = unquote(path.removeprefix(_FILE_URI))
-    path = normpath(path.removeprefix(root)) if path else ""
+    path = normpath(finding.path.removeprefix(root)) if finding.path else ""
     return replace(finding, path=path, message=finding.message.replace(root, ""))
 
 

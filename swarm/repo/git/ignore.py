@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from swarm.repo.git.command import Git, GitError
@@ -24,6 +25,12 @@ ARTEFACTS = (
     "node_modules/",
 )
 """Ignored in every repository, unless its own .gitignore says otherwise."""
+
+
+def is_cache(path: bytes) -> bool:
+    """A path is, or is in, what nobody misses; a folder's path may end in `/`."""
+    names = os.fsdecode(path).rstrip("/").split("/")
+    return any(fnmatchcase(name, pattern.rstrip("/")) for name in names for pattern in ARTEFACTS)
 
 
 class IgnoreRules:

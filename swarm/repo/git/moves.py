@@ -46,6 +46,30 @@ def merge_moved(bench: Workbench, ours: str, theirs: str, *, base: str) -> Merge
     return Conflict((*paths, *known.paths), "\n".join([*said, known.evidence])[:MAX_EVIDENCE])
 
 
+def find_followed(bench: Workbench, ours: str, theirs: str, *, base: str) -> dict[bytes, bytes]:
+    """What `theirs` edits and a commit of `ours` has moved -> where it is now, and `merge_moved` edits it.
+
+    Empty where they conflict. The arguments are those of `merge_moved`.
+    """
+    if isinstance(merge_moved(bench, ours, theirs, base=base), Conflict):
+        return {}
+    before, mine, other = (bench.tree_of(each) for each in (base, ours, theirs))
+    gone = {change.path for change in bench.changes(before, mine) if change.new_mode == ABSENT}
+    places = {
+        path: _place_of(bench.git, path, base, ours) for path in sorted(gone & _edited(bench, before, other))
+    }
+    return {path: place for path, place in places.items() if place}
+
+
+def _edited(bench: Workbench, before: str, after: str) -> set[bytes]:
+    """The paths that are in both trees, and not the same."""
+    return {
+        change.path
+        for change in bench.changes(before, after)
+        if ABSENT not in {change.old_mode, change.new_mode}
+    }
+
+
 def _guessed(
     bench: Workbench,
     base: str,

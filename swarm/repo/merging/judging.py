@@ -87,13 +87,13 @@ class Judge:
     def note(self, car: Car, last: Car) -> None:
         """Keep what the gates said of a task that is about to land, where they said more than that it may."""
         report = self._of_trees[last.tree]
-        left_out = tuple(gate.name for gate in self._gates if gate not in self._chosen(last.tree))
+        left_out = tuple(gate.name for gate in self._gates if gate not in self._gates_of_train(last.tree))
         keep_notes(self._log_of(car.ticket), GateNotes(red_advisory(report), left_out, hollow_green(report)))
 
     def _ground(self, car: Car, log: Path, *, since: str = "") -> Ground:
         return Ground(self._hub, car.tree, self._base, self._leash, _labels(car.ticket), log, since)
 
-    def _chosen(self, tree: str) -> tuple[Gate, ...]:
+    def _gates_of_train(self, tree: str) -> tuple[Gate, ...]:
         """Those that judge this train: all of its parts, or halving a red one would find nothing."""
         if self._sampled is None:
             self._sampled = self.sampled(tree)
@@ -111,7 +111,7 @@ class Judge:
         ground = replace(self._ground(cars[-1], first, since=tip), labels=_labels(ticket))
         report = self._run_each(tree, ground, first)
         self._see_that_it_counts(ticket)
-        for gate, result in zip(self._chosen(tree), report.results, strict=False):
+        for gate, result in zip(self._gates_of_train(tree), report.results, strict=False):
             self._cache.keep(tree, gate, self._base, result)
         if others:
             _say(first, f"== {report.failure or 'green'} ==")
@@ -122,7 +122,7 @@ class Judge:
 
     def _run_each(self, tree: str, ground: Ground, log: Path) -> GateReport:
         """One gate after another; the log has name and command before what each prints, its verdict after."""
-        chosen, report = self._chosen(tree), GateReport()
+        chosen, report = self._gates_of_train(tree), GateReport()
         for gate in self._gates:
             if gate not in chosen:
                 _say(log, f"== gate {gate.name}: left out by its sample, {gate.sample:g} ==")

@@ -41,11 +41,11 @@ from swarm.repo.git.quarantine import sweep_quarantines
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.refs import task_ref
 from swarm.repo.hub.tidying import tidy
-from swarm.repo.merging.gate_notes import red_advisory
+from swarm.repo.merging.gate_notes import hollow_green, red_advisory
 from swarm.repo.merging.landing import Landing, NotLandingError, Outcome, condemned, not_its_fault
 from swarm.repo.merging.reconcile import Frozen, Reconciler
-from swarm.repo.merging.settling import Merging, Settled
 from swarm.repo.merging.train import Car, Verdict
+from swarm.repo.merging.train_landing import Merging, TrainResult
 from swarm.repo.merging.train_size import MOST, TrainSize
 from swarm.repo.workspaces.checkout import sweep_checkouts
 from swarm.sandbox.protocol import Launcher, SandboxEndedError
@@ -122,16 +122,16 @@ class MergeQueue:
     def _land(self, tickets: Sequence[MergeTicket]) -> list[Landing]:
         """F2 to F8. Where the train breaks down as a whole, its first attempt is tried alone."""
         try:
-            settled = self._settle(tickets)
+            result = self._judge_and_move(tickets)
         except NotLandingError as verdict:
             if verdict.outcome == Outcome.INFRASTRUCTURE and len(tickets) > 1:
                 return self._land(tickets[:1])
             return [self._send_back(ticket, verdict) for ticket in tickets]
         except StaleTokenError as error:
             return [_verdict_on(ticket, Outcome.STALE, reason=error.message) for ticket in tickets]
-        return self._tell(settled)
+        return self._tell(result)
 
-    def _settle(self, tickets: Sequence[MergeTicket]) -> Settled:
+    def _judge_and_move(self, tickets: Sequence[MergeTicket]) -> TrainResult:
         """F2 to F6: judge the train, and move the branch as far as it is green."""
         try:
             record = self._engine.run(tickets[0].run)
@@ -141,10 +141,10 @@ class MergeQueue:
             known = [(ticket, landed[ticket.task.id]) for ticket in tickets if ticket.task.id in landed]
             rest = [ticket for ticket in tickets if ticket.task.id not in landed]
             if not rest:
-                return Settled(Verdict(), landed_before=known)
+                return TrainResult(Verdict(), landed_before=known)
             fence = self._raise_fence(rest[0])
-            settled = self._merging.settle(rest, record, fence, next_most=self._size.after(len(rest)))
-            return replace(settled, landed_before=known)
+            result = self._merging.land(rest, record, fence, next_most=self._size.after(len(rest)))
+            return replace(result, landed_before=known)
         except (NotLandingError, StaleTokenError, StoreUnreachableError, HubUnreachableError):
             raise
         except ConfigError as error:
@@ -187,21 +187,21 @@ class MergeQueue:
         crashpoint("merge.after_fence")
         return fence
 
-    def _tell(self, settled: Settled) -> list[Landing]:
+    def _tell(self, result: TrainResult) -> list[Landing]:
         """F7 and F8: tell the engine what became of each, the landed first."""
-        verdict = settled.verdict
+        verdict = result.verdict
         judged = len(verdict.green) + (verdict.culprit is not None)
         self._size.learn(judged, judged - len(verdict.green))
         landings = [
-            _verdict_on(ticket, Outcome.LANDED, commit=commit) for ticket, commit in settled.landed_before
+            _verdict_on(ticket, Outcome.LANDED, commit=commit) for ticket, commit in result.landed_before
         ]
-        completed = [self._complete(car, settled) for car in verdict.green]
+        completed = [self._complete(car, result) for car in verdict.green]
         if done := [landing for landing in completed if landing.outcome != Outcome.STALE]:
             self._sweep(done)
             crashpoint("merge.after_sweep")
         landings += completed
-        landings += [_verdict_on(ticket, Outcome.STALE, reason="it was cancelled") for ticket in settled.lost]
-        landings += [self._send_back(ticket, refusal) for ticket, refusal in settled.refused]
+        landings += [_verdict_on(ticket, Outcome.STALE, reason="it was cancelled") for ticket in result.lost]
+        landings += [self._send_back(ticket, refusal) for ticket, refusal in result.refused]
         if verdict.culprit:
             before = [car.ticket.task.id for car in verdict.green]
             refusal = condemned(verdict.failed, before)
@@ -217,17 +217,21 @@ class MergeQueue:
             self._reconciler.forget(done[0].branch)
             self._log.warning("attempts not swept yet", run=done[0].run, error=str(error))
 
-    def _complete(self, car: Car, settled: Settled) -> Landing:
+    def _complete(self, car: Car, result: TrainResult) -> Landing:
         """F7. What has landed stays landed, whatever Redis has come to believe meanwhile.
 
         Who is let go on starts from the last commit: no other tree of the train has been judged.
         """
         ticket, outcome = car.ticket, Outcome.LANDED if car.changes_something else Outcome.UNCHANGED
-        gates, head = settled.reports[ticket.task.id], settled.verdict.green[-1].commit
+        gates, head = result.reports[ticket.task.id], result.verdict.green[-1].commit
         try:
             landed_as = car.commit if car.changes_something else ""
-            red = ", ".join(red_advisory(gates).values())
-            queued = tuple(self._engine.complete(ticket, commit=landed_as, tip=head, red_advisory=red))
+            red, hollow = ", ".join(red_advisory(gates).values()), ", ".join(hollow_green(gates))
+            queued = tuple(
+                self._engine.complete(
+                    ticket, commit=landed_as, tip=head, red_advisory=red, gates_hollow=hollow
+                )
+            )
         except StaleTokenError as error:
             if outcome == Outcome.UNCHANGED:
                 return _verdict_on(ticket, Outcome.STALE, reason=error.message)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from swarm.plan.scope import WriteScope, is_glob, literal_prefix
-from swarm.repo.git.ignore import IgnoreRules
+from swarm.repo.git.ignore import IgnoreRules, is_cache
 from swarm.repo.git.paths import newly_escaping, shown, spelling_fault
 from swarm.repo.git.tree import EXECUTABLE, GITLINK, REGULAR, SYMLINK, TreeEntry
-from swarm.repo.workspaces.scan import Stamp, Survey, UnstableFileError, read_file, survey_tree
+from swarm.repo.workspaces.scan import Stamp, Survey, UnstableFileError, open_beneath, read_file, survey_tree
 
 UNSTABLE = "was being written while the attempt was taken"
 
@@ -32,7 +32,8 @@ class Changes:
     out_of_scope: list[bytes] = field(default_factory=list)  # all UTF-8: others are refused
     refused: dict[bytes, str] = field(default_factory=dict)
     has_escape: bool = False  # a link that leads out of the repository
-    left_out: list[bytes] = field(default_factory=list)  # inside the scope, and ignored
+    left_out: list[bytes] = field(default_factory=list)  # inside the scope, and ignored; caches are not told
+    submodules: list[bytes] = field(default_factory=list)  # inside the scope, and not as they were laid out
 
 
 class Comparison:
@@ -69,7 +70,10 @@ class Comparison:
         survey = self._survey()
         new = [path for path in (*survey.found, *survey.refused) if path not in self._base]
         artefacts = {path for path in self._rules.ignored(new) if not self._is_wanted(path)}
-        self._changes.left_out += [path for path in sorted(artefacts) if self._is_covered(path)]
+        self._leave_out(sorted(artefacts))
+        self._changes.submodules += [
+            path for path in sorted(self._submodules) if self._is_covered(path) and not self._is_empty(path)
+        ]
         self._changes.refused.update(
             {path: reason for path, reason in survey.refused.items() if path not in artefacts}
         )
@@ -174,11 +178,28 @@ class Comparison:
             or any(path.startswith(folder + b"/") for path in self._wanted)
             or not (folder + b"/" in ignored or self._ignores_itself(folder))
         ]
-        passed_over = set(folders).difference(chosen)
-        self._changes.left_out += [
-            folder + b"/" for folder in sorted(passed_over) if self._is_covered(folder + b"/x")
-        ]
+        self._leave_out(folder + b"/" for folder in sorted(set(folders).difference(chosen)))
         return chosen
+
+    def _leave_out(self, paths: Iterable[bytes]) -> None:
+        """Note what a person may miss of these; a folder's path ends in `/`."""
+        self._changes.left_out += [
+            path
+            for path in paths
+            if self._is_covered(path + b"x" if path.endswith(b"/") else path) and not is_cache(path)
+        ]
+
+    def _is_empty(self, folder: bytes) -> bool:
+        """It is there, with nothing in it."""
+        try:
+            folder_fd = open_beneath(self._root_fd, folder)
+        except OSError:
+            return False
+        try:
+            with os.scandir(folder_fd) as entries:
+                return next(entries, None) is None
+        finally:
+            os.close(folder_fd)
 
     def _is_covered(self, path: bytes) -> bool:
         return not spelling_fault(path) and self._scope.covers(path.decode())

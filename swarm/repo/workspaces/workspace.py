@@ -48,7 +48,7 @@ class Taken:
     out_of_scope: tuple[str, ...] = ()  # as they are spelled: `shown` makes them fit for people
     refused: tuple[str, ...] = ()  # `path: reason`
     is_escape: bool = False  # one of these leads out of the repository: a person has to look
-    left_out: tuple[str, ...] = ()  # ignored, inside the scope; named when nothing else changed
+    left_out: tuple[str, ...] = ()  # inside the scope, and ignored or in a submodule
 
 
 def open_workspace(hub: Hub, base: str, folder: Path, *, may_mount: bool = True) -> Workspace:
@@ -123,14 +123,20 @@ def take_attempt(
         if changes.out_of_scope or changes.refused:
             return _refusal(changes)
         if not changes.edits:
-            return Taken(None, left_out=tuple(map(shown, changes.left_out)))
+            return Taken(None, left_out=_left_out(changes))
         commit = _commit(hub, workspace.base, changes.edits, root_fd, message=message, ref=ref)
     except UnstableFileError as error:
         return Taken(None, refused=(f"{error}: {UNSTABLE}",))
     finally:
         os.close(root_fd)
     crashpoint("attempt.after_commit")
-    return Taken(commit, tuple(sorted(shown(edit.path) for edit in changes.edits)))
+    paths = tuple(sorted(shown(edit.path) for edit in changes.edits))
+    return Taken(commit, paths, left_out=_left_out(changes))
+
+
+def _left_out(changes: Changes) -> tuple[str, ...]:
+    submodules = (f"{shown(path)}/ (a submodule: no attempt moves it)" for path in changes.submodules)
+    return (*map(shown, changes.left_out), *submodules)
 
 
 def _refusal(changes: Changes) -> Taken:

@@ -36,7 +36,7 @@ _LONG = 8
 
 
 @dataclass(frozen=True)
-class Settled:
+class TrainResult:
     """What a train has come to: in git, but not yet in Redis."""
 
     verdict: Verdict
@@ -69,9 +69,9 @@ class Merging:
         self._looks_ahead = looks_ahead
         self._ahead: Speculation | None = None
 
-    def settle(
+    def land(
         self, tickets: Sequence[MergeTicket], record: RunRecord, fence: str, *, next_most: int = 1
-    ) -> Settled:
+    ) -> TrainResult:
         """Couple on the tip, judge, move the branch; again when it, or the train, has changed meanwhile.
 
         `next_most` is how long the train after this one may be, if this one is green.
@@ -102,7 +102,7 @@ class Merging:
                 elif self._move(branch, train, verdict, fence, judge):
                     last = verdict.green[-1:]
                     reports = {car.ticket.task.id: judge.report(car, *last) for car in verdict.green}
-                    return Settled(verdict, train.refused, lost, reports)
+                    return TrainResult(verdict, train.refused, lost, reports)
         raise not_its_fault(f"branch {branch!r} changed {REDOS} times while this was merged")
 
     def stop_looking_ahead(self) -> None:
@@ -115,7 +115,7 @@ class Merging:
         """Judge the next train beside this one."""
         self.stop_looking_ahead()
         if self._looks_ahead and train.cars and judge.has_gates:
-            settled = [car.ticket for car in train.cars] + [ticket for ticket, _ in train.refused]
+            taken = [car.ticket for car in train.cars] + [ticket for ticket, _ in train.refused]
             self._ahead = Speculation(
                 self._engine,
                 self._hub,
@@ -125,7 +125,7 @@ class Merging:
                 choose=judge.sampled,
                 base=record.base,
             )
-            self._ahead.begin(settled, train.head, most=most)
+            self._ahead.begin(taken, train.head, most=most)
 
     def _bench(self, tickets: Sequence[MergeTicket]) -> Workbench:
         """In memory, if the train is so long that one pack is less work than a file for each object."""
