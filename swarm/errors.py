@@ -16,7 +16,7 @@
     │   ├── DockerUnreachableError SW012
     │   ├── ModelUnreachableError SW013
     │   └── HubUnreachableError SW015         git refs cannot be read or written now
-    │       └── HubRefusedError SW016  exit 4
+    │       └── HubRefusedError SW016  exit 4   HubDeclinedError among them
     ├── AuthenticationError     SW020  exit 4
     ├── RefusedError            SW030  exit 6   refused for safety
     ├── LimitReachedError       SW040  exit 7   a budget, a quota or a limit was reached
@@ -173,7 +173,7 @@ class HubUnreachableError(UnreachableError):
 
 
 class HubRefusedError(HubUnreachableError):
-    """The git server of the hub does not let us in."""
+    """The git server of the hub does not let us in, or declines what we push."""
 
     code = "SW016"
     exit_code = 4
@@ -181,6 +181,10 @@ class HubRefusedError(HubUnreachableError):
         "Let `git ls-remote` of the hub's address work here without a question: a key in the ssh agent,"
         " or a credential helper of git's."
     )
+
+
+class HubDeclinedError(HubRefusedError):
+    """The git server of the hub answers, lets us in, and declines what is pushed to it."""
 
 
 class ModelUnreachableError(UnreachableError):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from git_servers import PASSWORD, SERVERS, SSHD, GitServer, by_https, by_path
+from git_servers import PASSWORD, SERVERS, SSHD, GitServer, by_https, by_path, declining
 from real_swarm import DIAMOND, LEASE_S, Swarm, wait_for, write_task
 
 from swarm.repo.hub.hub import Hub
@@ -220,7 +220,7 @@ def test_doctor_checks_what_a_host_of_workers_needs(
 
     assert done.returncode == 0, done.stdout
     assert "REDIS_URL answers" in done.stdout
-    assert f"{path_shared.repository} answers, and lets us push" in done.stdout
+    assert f"{path_shared.repository} answers, and has taken a push" in done.stdout
     assert "git init" not in done.stdout
     assert away.returncode == 3
     assert "SW015" in away.stdout
@@ -236,14 +236,15 @@ def test_a_hub_that_may_only_be_read_is_said_to(swarm: Swarm, redis: RedisServer
         doctor = home.call("doctor")
         refused = home.call("submit", home.plan(DIAMOND))
         subprocess.run([*config, "true"], check=True)
-        hook = server.repository / "hooks" / "pre-receive"
-        hook.write_text("#!/bin/sh\nexit 1\n")
-        hook.chmod(0o755)
-        declined = home.call("submit", home.plan(DIAMOND))
+        with declining(server.repository, "update", f"closed, says https://me:{PASSWORD}@x/y"):
+            declined = home.call("submit", home.plan(DIAMOND))
+            late = home.call("doctor")
 
-    assert [doctor.returncode, refused.returncode, declined.returncode] == [4, 4, 4]
+    assert [each.returncode for each in (doctor, refused, declined, late)] == [4, 4, 4, 4]
+    assert "closed, says https://***@x/y" in declined.stderr
+    assert "closed, says" in late.stdout
     assert "SW016" in doctor.stdout
     assert "SW016" in refused.stderr
     assert "SW016" in declined.stderr
     assert "hook declined" in declined.stderr
-    assert PASSWORD not in doctor.stdout + refused.stderr + declined.stderr
+    assert PASSWORD not in doctor.stdout + refused.stderr + declined.stderr + late.stdout

@@ -27,7 +27,7 @@ from swarm.repo.hub.refs import (
 )
 from swarm.repo.hub.remote import Remote
 from swarm.repo.hub.user_repository import Published, commit_of, publish_branch
-from swarm.repo.hub.writing import PATIENCE_S, RefWriter, apply_all, refused, writing_refs
+from swarm.repo.hub.writing import PATIENCE_S, RefWriter, apply_all, writing_refs
 
 _SHA1_DIGITS = 40
 REFS_A_CALL = 500
@@ -259,7 +259,7 @@ class Hub:
                 if answer.succeeded:
                     return new
                 if self.resolve(ref) == blob:  # not even another host's doing
-                    raise refused(answer)
+                    raise writer.refusal(answer)
 
     def seal_fence(self, merge_token: int, head: str) -> str:
         """The blob that the fence holds once a train has landed: not what any other train has seen there.
