@@ -14,6 +14,7 @@ from swarm.engine.claims import Claim, Ending, Fail, Failure, HandIn, Release, W
 from swarm.engine.engine import Engine
 from swarm.errors import (
     HubUnreachableError,
+    OtherHubError,
     StaleTokenError,
     StorePutDownError,
     StoreUnreachableError,
@@ -22,6 +23,7 @@ from swarm.errors import (
 from swarm.fleet.stopped import is_put_down
 from swarm.models.usage import Usage
 from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.identity import refuse_other_hub
 from swarm.repo.hub.tidying import tidy
 from swarm.repo.workspaces.workspace import remove_workspace
 from swarm.sandbox.protocol import Launcher
@@ -62,6 +64,7 @@ class Worker:
         self._taken: tuple[Claim, float] | None = None
         self._goes_on = False
         self._done = self._failed = 0
+        self._is_here = set[str]()
         self._beat_at_s = float("-inf")
         self._pause_s = 0.0
         self._reviewer = cache(partial(open_reviewer, self.settings))
@@ -160,6 +163,7 @@ class Worker:
         try:
             crashpoint("worker.after_claim")
             self._log.info("task claimed")
+            self._refuse_elsewhere(claim.run)
             self._show(self.engine, "busy")
             attempt = self._attempt(claim, lease, folder)
             # Before anything is done: without a credential nobody could say what to make of it.
@@ -181,10 +185,18 @@ class Worker:
         self._pause_s = 0.0
         return outcome
 
+    def _refuse_elsewhere(self, run: str) -> None:
+        """Raise OtherHubError where the run is not in our hub: what we made would be nowhere for others."""
+        if run not in self._is_here:
+            refuse_other_hub(self.hub, self.engine.run(run))
+            self._is_here.add(run)
+
     def _infrastructure(self, error: Exception) -> Ending:
         """Not the task's fault, so not charged; and not at once again, here or elsewhere."""
         self._pause_s = min(MAX_PAUSE_S, max(RETRY_S, self._pause_s * 2))
         reason = f"{type(error).__name__}: {error}"
+        if isinstance(error, OtherHubError):
+            return Release(f"{error.message}; {error.help}")
         if isinstance(error, HubUnreachableError):
             return Release(reason)  # it is away for every task, and says nothing of this one
         return Fail(Failure(FailureKind.INFRASTRUCTURE, reason))

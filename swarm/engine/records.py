@@ -110,6 +110,8 @@ class RunRecord(NamedTuple):
     deadline_ms: int = 0  # must have ended by then
     is_fail_fast: bool = False  # the rest is called off when a task fails
     is_archived: bool = False  # Redis has forgotten it
+    hub_id: str = ""  # name of the hub that it is in; empty: not known
+    hub: str = ""  # where that is, without a login
 
     @property
     def landed(self) -> str:

@@ -121,6 +121,8 @@ def decode_run(run: str, stored: Mapping[str, str]) -> RunRecord:
         is_paused=stored.get("paused") == PAUSED,
         deadline_ms=int(stored.get("deadline_ms") or 0),
         is_fail_fast=stored.get("fail_fast") == "1",
+        hub_id=stored.get("hub_id", ""),
+        hub=stored.get("hub", ""),
     )
 
 

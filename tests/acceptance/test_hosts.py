@@ -180,6 +180,31 @@ def test_work_waits_for_a_hub_that_is_away(
     assert home.git("show", f"{branch}:out/root.txt") == "root"
 
 
+def test_who_names_no_hub_leaves_a_run_in_one_alone(
+    swarm: Swarm, redis: RedisServer, path_shared: GitServer, elsewhere: MakeHost
+) -> None:
+    """Where it was submitted too, whose mirror knows all of it: nothing is charged, and it is said."""
+    home = at_home(swarm, redis, path_shared)
+    run, branch = run_of(home, [write_task("root")])
+    without = {"SWARM_HUB": ""}
+
+    home.start("worker", env=without)
+    home.start("supervisor", env=without)
+    wait_for(lambda: "is in hub" in home.told(), "the worker to give the task back")
+    resumed = home.call("run", "--resume", run, env=without)
+    home.stop_started()
+    one = elsewhere()
+    one.start("worker")
+    one.start("supervisor")
+    done = home.call("wait", run, timeout_s=90 + LEASE_S)
+
+    assert resumed.returncode == 6
+    assert os.fspath(path_shared.repository) in resumed.stderr
+    assert "--hub" in resumed.stderr
+    assert done.returncode == 0, done.stderr + one.told()
+    assert home.git("show", f"{branch}:out/root.txt") == "root"
+
+
 def test_a_hub_that_cannot_be_reached_is_said_before_anything_is_submitted(
     swarm: Swarm, redis: RedisServer, path_shared: GitServer
 ) -> None:

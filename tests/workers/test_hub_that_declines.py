@@ -9,7 +9,9 @@ from git_servers import declining, hooked
 from real_swarm import wait_for
 from worker_rig import Rig, sh
 
+from swarm.plan.model import Plan
 from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.identity import describe_hub, name_hub
 from swarm.states import FailureKind, TaskState
 
 
@@ -54,3 +56,27 @@ def test_what_a_hub_declines_of_this_task_alone_is_for_a_person(rig: Rig, server
     assert (record.state, record.failure_kind) == (TaskState.FAILED, FailureKind.POLICY)
     assert record.needs_person
     assert "GH001: new.txt is too large" in record.failure_reason
+
+
+def test_a_worker_without_the_hub_of_a_run_gives_its_tasks_back(rig: Rig, server: Path) -> None:
+    """No agent is run, nothing is charged, and it is said where the run is."""
+    named = name_hub(rig.hub), describe_hub(rig.hub)
+    spec = sh("t", "echo new > new.txt", files=("new.txt",))
+    run = rig.engine.submit(Plan((spec,)), base=rig.base, hub=named)
+    rig.hub.start_branch(f"swarm/{run}", rig.base)
+    shared, rig.hub = rig.hub, Hub(rig.home / "repo.git")
+    stranger = rig.worker()
+    stranger.stopping.is_draining.set()  # it does not pause in between
+
+    for _ in range(9):
+        assert stranger.work_once()
+    given_back = rig.task(run, "t")
+    told = [event for event in rig.engine.events() if event.kind == "task_released"]
+    stranger.hub = shared
+    stranger.work_once()
+
+    assert (given_back.state, given_back.failures, given_back.setbacks) == (TaskState.QUEUED, 0, 0)
+    assert not (rig.home / "logs" / run / "t.1.log").exists()
+    assert str(server) in told[-1].fields["reason"]
+    assert "--hub" in told[-1].fields["reason"]
+    assert rig.task(run, "t").state is TaskState.MERGING

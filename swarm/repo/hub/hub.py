@@ -17,6 +17,7 @@ from swarm.repo.git.trailers import Landed, parse_landed
 from swarm.repo.git.tree import GITLINK, read_entries
 from swarm.repo.hub.making import make_hub
 from swarm.repo.hub.refs import (
+    IDENTITY_REF,
     RefChange,
     base_ref,
     branch_ref,
@@ -51,6 +52,7 @@ class Hub:
         self._patience_s = patience_s
         self.git = Git.at(path)
         self.remote = Remote(address, path) if address else None
+        self._identity = ""
 
     @classmethod
     def open_or_create(cls, path: Path, *, address: str = "") -> "Hub":
@@ -68,6 +70,17 @@ class Hub:
     def home(self) -> Path:
         """The folder of everything that swarm keeps for this repository."""
         return self.path.parent
+
+    def identity(self) -> str:
+        """The hub's name, which is its own, whatever its address here; empty: it has none yet.
+
+        Raises:
+            HubUnreachableError: the git server could not be asked.
+        """
+        if not self._identity:
+            found = self.remote.list([IDENTITY_REF]) if self.remote else self.refs_named(IDENTITY_REF)
+            self._identity = found.get(IDENTITY_REF, "")
+        return self._identity
 
     # base and result ----------------------------------------------------------------------------
 
@@ -247,7 +260,7 @@ class Hub:
 
     def raise_fence(self, branch: str, merge_token: int) -> str | None:
         """Write the token to the branch's fence and return its blob, or None: a higher one is there."""
-        ref, new = fence_ref(branch), self._write_blob(f"{merge_token}\n")
+        ref, new = fence_ref(branch), self.write_blob(f"{merge_token}\n")
         with self.writing_refs() as writer:
             while True:
                 if self.fence(branch) > merge_token:
@@ -267,9 +280,10 @@ class Hub:
         It moves with the branch. A git server compares only refs that move: a fence that was left alone
         could be raised by another host between its look and the landing.
         """
-        return self._write_blob(f"{merge_token}\n{head}\n")
+        return self.write_blob(f"{merge_token}\n{head}\n")
 
-    def _write_blob(self, text: str) -> str:
+    def write_blob(self, text: str) -> str:
+        """Keep a text as an object; its id."""
         return self.git.run("hash-object", "-w", "--stdin", stdin=text.encode()).decode().strip()
 
     def create_refs(self, refs: dict[str, str]) -> None:
