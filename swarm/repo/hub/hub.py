@@ -26,7 +26,7 @@ from swarm.repo.hub.refs import (
     task_patterns,
     task_ref,
 )
-from swarm.repo.hub.remote import Remote
+from swarm.repo.hub.remote import LIMIT_S, Remote
 from swarm.repo.hub.user_repository import Published, commit_of, publish_branch
 from swarm.repo.hub.writing import PATIENCE_S, RefWriter, apply_all, writing_refs
 
@@ -47,24 +47,27 @@ class AttemptRef:
 class Hub:
     """The bare repository `.swarm/repo.git`. Safe to use from several threads and processes."""
 
-    def __init__(self, path: Path, *, address: str = "", patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self, path: Path, *, address: str = "", patience_s: float = PATIENCE_S, limit_s: float = LIMIT_S
+    ) -> None:
         self.path = path
         self._patience_s = patience_s
         self.git = Git.at(path)
-        self.remote = Remote(address, path) if address else None
+        self.remote = Remote(address, path, limit_s=limit_s) if address else None
         self._identity = ""
 
     @classmethod
-    def open_or_create(cls, path: Path, *, address: str = "") -> "Hub":
+    def open_or_create(cls, path: Path, *, address: str = "", limit_s: float = LIMIT_S) -> "Hub":
         """Open the hub at `path`, complete or not at all; its folder hides from the user's git.
 
         Args:
             path: where it is, or will be, on this host.
             address: of the git server that hosts share; empty: there is none.
+            limit_s: how long it may take to answer one call.
         """
         path = path.absolute()
         make_hub(path)
-        return cls(path, address=address)
+        return cls(path, address=address, limit_s=limit_s)
 
     @property
     def home(self) -> Path:

@@ -28,7 +28,7 @@ def open_hub(settings: Settings) -> Hub:
     Raises:
         ConfigError: the address of that is none.
     """
-    return Hub.open_or_create(settings.mirror, address=_address(settings))
+    return Hub.open_or_create(settings.mirror, address=_address(settings), limit_s=settings.hub_timeout_s)
 
 
 def open_hub_for(settings: Settings, record: LandingRun) -> Hub:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from swarm.errors import HubDeclinedError, HubRefusedError, HubUnreachableError
 from swarm.repo.git.command import Answer, Git
+from swarm.repo.git.limited import ask_within
 from swarm.repo.hub.address import parse_address
 from swarm.repo.hub.push_answers import MOST_LINES, is_locked, is_refusal, why_declined
 from swarm.repo.hub.refs import RefChange
@@ -28,6 +29,9 @@ _OPTIONS = {
     "push.gpgSign": "false",
     "protocol.version": "2",
 }
+
+LIMIT_S = 300.0
+"""How long one call may take."""
 
 _FETCH = ("fetch", "--quiet", "--no-tags", "--prune", "--no-write-fetch-head", "--no-auto-maintenance")
 _PUSH = ("push", "--atomic", "--porcelain", "--no-verify", "--no-follow-tags")
@@ -53,12 +57,14 @@ class Remote:
     Args:
         address: in one of the `FORMS` of `parse_address`.
         mirror: the git folder of this host's hub.
+        limit_s: how long one call may take; whether a push that took longer was done is unknown.
 
     Raises:
         ConfigError: the address has none of the forms.
     """
 
-    def __init__(self, address: str, mirror: Path) -> None:
+    def __init__(self, address: str, mirror: Path, *, limit_s: float = LIMIT_S) -> None:
+        self._limit_s = limit_s
         self._address = parse_address(address)
         git = Git.at(mirror, environment=online_environment())
         settings = [*_OPTIONS.items(), (f"remote.{NAME}.url", self._address.url)]
@@ -154,7 +160,13 @@ class Remote:
         # remembers words for a quarter of an hour, would hold it for as long. Of what one that outlives us
         # still writes to the mirror, the leases of the next push tell.
         with self._address.lend_login() as (env, login_fds):
-            return self._git.ask(*arguments, env=env, keep_fds=login_fds)
+            answer = ask_within(self._limit_s, self._git, arguments, env=env, keep_fds=login_fds)
+        if answer is None:
+            raise HubUnreachableError(
+                f"hub {self}: `git {arguments[0]}` had not ended after {self._limit_s:g} s, and was stopped",
+                hint="if that is too short for what there is to bring, raise hub_timeout_s",
+            )
+        return answer
 
     def _away(self, answer: Answer, *, is_push: bool = False) -> HubUnreachableError:
         text = self._address.mask(answer.stderr.decode("utf-8", "replace"))
