@@ -78,6 +78,7 @@ class Supervisor:
         self._publish_to = publish_to
         self._ranking = Ranking(engine)
         self._rank_at_s = 0.0
+        self._hub_trouble = ""
         self._log = structlog.get_logger().bind(worker=worker_id)
         self._profile = WorkerProfile(
             worker_id=worker_id, types=(), executors=(), host=socket.gethostname(), pid=os.getpid()
@@ -94,6 +95,7 @@ class Supervisor:
             while not should_stop():
                 try:
                     report, is_away, pause_s = self.tick(should_stop), False, TICK_S
+                    self._hub_trouble = ""
                     if report.lost_a_slot:
                         beat.wait(TICK_S)
                     elif not report.landings:
@@ -101,6 +103,7 @@ class Supervisor:
                 except (StoreUnreachableError, HubUnreachableError) as error:
                     self._log.warning("tick put off", error=error.message, code=error.code)
                     is_away = True
+                    self._hub_trouble = error.message if isinstance(error, HubUnreachableError) else ""
                     # A hub that declines is asked by gates that ran for nothing: less and less often.
                     pause_s = min(MAX_PAUSE_S, pause_s * 2) if isinstance(error, HubRefusedError) else TICK_S
                     _wait_unless(should_stop, pause_s)
@@ -153,6 +156,7 @@ class Supervisor:
                 return self._engine.last_event_id()
             except (StoreUnreachableError, HubUnreachableError) as error:
                 self._log.warning("beginning put off", error=error.message)
+                self._hub_trouble = error.message if isinstance(error, HubUnreachableError) else ""
                 time.sleep(TICK_S)
         return "0-0"
 
@@ -209,7 +213,8 @@ class Supervisor:
         with closing(self._engine.clone()) as engine:
             while True:
                 try:
-                    engine.heartbeat(self._profile, kind="supervisor", state="busy")
+                    trouble = self._hub_trouble
+                    engine.heartbeat(self._profile, kind="supervisor", state="busy", hub_trouble=trouble)
                 except SwarmError as error:
                     self._log.warning("heartbeat not sent", error=error.message)
                 if stopped.wait(HEARTBEAT_S):

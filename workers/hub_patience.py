@@ -1,16 +1,46 @@
-"""Waiting for a hub that is away, or takes nothing: what an agent has done is in its workspace meanwhile."""
+"""A hub that is away, takes nothing, or is another than a run's: what a worker waits for, and says of it."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from swarm.engine.engine import Engine
 from swarm.errors import HubDeclinedError, HubUnreachableError
 from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.identity import refuse_other_hub
 
 RETRY_S = 1.0
 MAX_RETRY_S = 10.0
 
 _T = TypeVar("_T")
+
+
+class HubStanding:
+    """What a worker knows of its hub: why it cannot use it, and which runs are in it."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._here: set[str] = set()
+        self.trouble = ""  # empty: it can, as far as it knows
+
+    def tell(self, trouble: str) -> None:
+        """Note why the hub cannot be used; nothing: it has been."""
+        self.trouble = trouble
+
+    def look(self) -> None:
+        """Ask a hub that was away, where nothing is to be done by which that would show."""
+        if self.trouble:
+            with contextlib.suppress(HubUnreachableError):
+                if self._hub.remote:
+                    self._hub.remote.list(["HEAD"])
+                self.trouble = ""
+
+    def refuse_elsewhere(self, run: str, engine: Engine) -> None:
+        """Raise OtherHubError where a run is not in this hub: what was made would be nowhere for others."""
+        if run not in self._here:
+            refuse_other_hub(self._hub, engine.run(run))
+            self._here.add(run)
 
 
 def wait_for_hub(

@@ -134,6 +134,8 @@ class AgentRecord(NamedTuple):
     failed: int = 0
     executors: tuple[str, ...] = ()  # empty when it has not said
     tags: tuple[str, ...] = ()
+    hub_trouble: str = ""  # why it cannot use the hub
+    hub_trouble_ms: int = 0  # since when
     is_dead: bool = False  # its process has ended, as seen from the host that it ran on
 
 

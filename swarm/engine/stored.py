@@ -150,6 +150,8 @@ def decode_agent(worker_id: str, stored: Mapping[str, str], seen_ms: int) -> Age
         failed=int(stored.get("failed") or 0),
         executors=tuple(filter(None, stored.get("executors", "").split(","))),
         tags=tuple(filter(None, stored.get("tags", "").split(","))),
+        hub_trouble=stored.get("hub_trouble", ""),
+        hub_trouble_ms=int(stored.get("hub_trouble_ms") or 0),
     )
 
 

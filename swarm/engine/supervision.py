@@ -172,17 +172,26 @@ class Supervision(Retention):
 
     # who is alive ---------------------------------------------------------------------------
     def heartbeat(
-        self, worker: WorkerProfile, *, kind: str, state: str, task: str = "", done: int = 0, failed: int = 0
+        self,
+        worker: WorkerProfile,
+        *,
+        kind: str,
+        state: str,
+        task: str = "",
+        done: int = 0,
+        failed: int = 0,
+        hub_trouble: str = "",
     ) -> None:
         """Record that a worker or supervisor is alive (display and liveness; decides no lease).
 
-        `done` and `failed` are the attempts that it has handed in or finished, and failed, so far.
+        `done` and `failed` are the attempts that it has handed in or finished, and failed, so far;
+        `hub_trouble` is why it cannot use the hub.
         """
         skills = (",".join(worker.types), ",".join(worker.executors))
         where = (worker.host, worker.pid)
         tags = ",".join(worker.tags)
         self._caller.call(
-            "heartbeat", worker.worker_id, kind, *skills, *where, state, task, done, failed, tags
+            "heartbeat", worker.worker_id, kind, *skills, *where, state, task, done, failed, tags, hub_trouble
         )
 
     def sign_off(self, worker_id: str) -> None:

@@ -172,11 +172,17 @@ def test_work_waits_for_a_hub_that_is_away(
     wait_for(log.exists, "the agent to begin")
     path_shared.repository.rename(away)
     wait_for(lambda: "waits for the hub" in log.read_text(), "the hub to be missed")
+    wait_for(lambda: "no hub" in home.call("agents").stdout, "the worker to say so")
+    shown = [home.call(*words).stdout for words in (("agents",), ("status",), ("why", "root"))]
+    events = home.call("events").stdout
     away.rename(path_shared.repository)
     done = home.call("wait", run)
 
     assert done.returncode == 0, done.stderr + one.told()
     assert [task["attempt"] for task in home.json("status", run)["tasks"]] == [1]  # type: ignore[attr-defined]
+    assert all("cannot use the hub since" in each for each in shown), shown
+    assert '"hub_away"' in events
+    assert "cannot use the hub" not in home.call("status").stdout
     assert home.git("show", f"{branch}:out/root.txt") == "root"
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from git_servers import declining, hooked
 from real_swarm import wait_for
 from worker_rig import Rig, sh
 
+from swarm.engine.claims import WorkerProfile
+from swarm.observe.story import tell_event
 from swarm.plan.model import Plan
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.identity import describe_hub, name_hub
@@ -29,19 +32,31 @@ def test_what_a_hub_declines_waits_and_is_pushed_when_it_takes_it(rig: Rig, serv
     """The agent is run once; its work waits in the workspace, with its lease, and nobody is charged."""
     run = rig.submit(sh("t", "echo new > new.txt", files=("new.txt",)))
     log = rig.home / f"logs/{run}/t.1.log"
-    at_work = threading.Thread(target=rig.worker().work_once, daemon=True)
+    worker = rig.worker()
+    at_work = threading.Thread(target=worker.work_once, daemon=True)
 
     with declining(server, words="the office is closed"):
         at_work.start()
         wait_for(lambda: log.exists() and "office is closed" in log.read_text(), "the hub to decline")
         waiting = rig.task(run, "t")
+        worker._show(rig.engine, "busy")  # as each renewal of its lease does
+        [shown] = rig.engine.agents()
     at_work.join(60)
+    worker._show(rig.engine, "idle")
+    [back] = rig.engine.agents()
 
     record = rig.task(run, "t")
     assert waiting.state is TaskState.RUNNING
     assert record.state is TaskState.MERGING
     assert (record.attempt, record.failures, record.setbacks) == (1, 0, 0)
     assert Hub(server).read_blob(record.attempt_commit, "new.txt") == b"new\n"
+    assert "office is closed" in shown.hub_trouble
+    assert shown.hub_trouble_ms > 0
+    assert (back.hub_trouble, back.hub_trouble_ms) == ("", 0)
+    told = {event.kind: event for event in rig.engine.events() if event.kind.startswith("hub_")}
+    assert (told["hub_away"].run, told["hub_away"].task) == (run, "t")
+    assert "office is closed" in tell_event(told["hub_away"])
+    assert "again" in tell_event(told["hub_back"])
 
 
 def test_what_a_hub_declines_of_this_task_alone_is_for_a_person(rig: Rig, server: Path) -> None:
@@ -72,8 +87,7 @@ def test_a_worker_without_the_hub_of_a_run_gives_its_tasks_back(rig: Rig, server
         assert stranger.work_once()
     given_back = rig.task(run, "t")
     told = [event for event in rig.engine.events() if event.kind == "task_released"]
-    stranger.hub = shared
-    stranger.work_once()
+    replace(stranger, hub=shared, profile=WorkerProfile("here-2-abcd")).work_once()
 
     assert (given_back.state, given_back.failures, given_back.setbacks) == (TaskState.QUEUED, 0, 0)
     assert not (rig.home / "logs" / run / "t.1.log").exists()
