@@ -1,6 +1,7 @@
 """Several hosts on one queue and one git server: one submits, others work and merge."""
 
 import os
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -128,10 +129,14 @@ def test_looking_back_works_from_any_host_with_a_clone(
     UserRepository(home.root).git("clone", "-q", str(home.root), str(clone))
     third = Swarm(clone, home.environment)
 
+    logs, gates = third.call("logs", "root"), third.call("logs", "root", "--gate", "-f")
     diff = third.json("diff", "root", "--run", run)
     report = third.json("report", run)
     landed = third.json("land", run, "--into", "taken")
 
+    assert f"on host {socket.gethostname()}, where worker" in logs.stderr
+    assert f".swarm/logs/{run}/root.1.log" in logs.stderr
+    assert f"on host {socket.gethostname()}, where supervisor" in gates.stderr
     assert "+root" in str(diff["patch"])
     assert report["state"] == "done"
     assert third.git("rev-parse", "taken") == landed["commit"] == home.git("rev-parse", branch)
