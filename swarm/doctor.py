@@ -59,7 +59,7 @@ class _Seen:
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Run every check, the gates of HEAD among them; none raises, or changes anything but starting Redis."""
+    """Run every check, the gates of HEAD among them; none raises, or leaves more than a started Redis."""
     checks: tuple[tuple[str, bool, Callable[[Settings], _Seen]], ...] = (
         ("git", True, _git),
         ("repository", True, _repository),
@@ -147,7 +147,7 @@ def _hub(settings: Settings) -> _Seen:
     if remote is None:
         return _Seen("on this host alone")
     remote.check()
-    return _Seen(f"{remote} answers, and lets us push")
+    return _Seen(f"{remote} answers, and has taken a push")
 
 
 def _workspaces(settings: Settings) -> _Seen:

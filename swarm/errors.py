@@ -16,9 +16,9 @@
     │   ├── DockerUnreachableError SW012
     │   ├── ModelUnreachableError SW013
     │   └── HubUnreachableError SW015         git refs cannot be read or written now
-    │       └── HubRefusedError SW016  exit 4
+    │       └── HubRefusedError SW016  exit 4   HubDeclinedError among them
     ├── AuthenticationError     SW020  exit 4
-    ├── RefusedError            SW030  exit 6   refused for safety
+    ├── RefusedError            SW030  exit 6   refused for safety; OtherHubError among them
     ├── LimitReachedError       SW040  exit 7   a budget, a quota or a limit was reached
     ├── NotFinishedError        SW050  exit 8   asked to wait, and it did not end in time
     ├── WaitingForPersonError   SW060  exit 9
@@ -173,7 +173,7 @@ class HubUnreachableError(UnreachableError):
 
 
 class HubRefusedError(HubUnreachableError):
-    """The git server of the hub does not let us in."""
+    """The git server of the hub does not let us in, or declines what we push."""
 
     code = "SW016"
     exit_code = 4
@@ -181,6 +181,10 @@ class HubRefusedError(HubUnreachableError):
         "Let `git ls-remote` of the hub's address work here without a question: a key in the ssh agent,"
         " or a credential helper of git's."
     )
+
+
+class HubDeclinedError(HubRefusedError):
+    """The git server of the hub answers, lets us in, and declines what is pushed to it."""
 
 
 class ModelUnreachableError(UnreachableError):
@@ -211,6 +215,10 @@ class RefusedError(SwarmError):
     code = "SW030"
     exit_code = 6
     next_step = "The message says what would have been harmed, the help line how to allow or avoid it."
+
+
+class OtherHubError(RefusedError):
+    """A run is in another hub than the one that is named here; nothing of it was touched."""
 
 
 class LimitReachedError(SwarmError):

@@ -36,6 +36,7 @@ from swarm.plan.model import Plan, TaskSpec, with_reviews
 from swarm.repo.changed import touched_paths
 from swarm.repo.gates.definitions import load_gates
 from swarm.repo.gates.guarded import load_guarded
+from swarm.repo.hub.identity import describe_hub, name_hub, refuse_other_hub
 from swarm.repo.hub.opening import open_hub, open_hub_for
 from swarm.repo.hub.user_repository import commit_of, repository_identity
 from swarm.repo.merging.gate_notes import read_notes
@@ -115,6 +116,7 @@ class LocalRun:
             base=record.base,
             key=key,
             repository=repository_identity(self._settings.root),
+            hub=(record.hub_id, record.hub),
             deadline_s=deadline_s,
             fail_fast=fail_fast,
         )
@@ -138,7 +140,7 @@ class LocalRun:
             refuse_loading(run)
         open_tasks = [task.spec for task in self._engine.tasks(run) if not task.state.is_terminal]
         check_executors(open_tasks, self._settings)
-        hub = open_hub_for(self._settings, record.run, record.branch, landed=record.landed)
+        hub = open_hub_for(self._settings, record)
         hub.start_branch(record.branch, record.base)
         self._tell(f"resuming run {run}  branch {record.branch}")
         return run
@@ -289,18 +291,26 @@ def submit_plan(
     load_gates(hub, base)
     load_guarded(hub, base)
     hub.share_base(base)
+    named = (name_hub(hub), describe_hub(hub))
     limits = load_limits(settings.root)
     identity = repository_identity(settings.root)
     plan = with_reviews(plan, by_default=settings.review)
     try:
         run = engine.submit(
-            plan, base=base, key=key, repository=identity, deadline_s=deadline_s, fail_fast=fail_fast
+            plan,
+            base=base,
+            key=key,
+            repository=identity,
+            hub=named,
+            deadline_s=deadline_s,
+            fail_fast=fail_fast,
         )
     except StorePutDownError as error:
         raise StorePutDownError(error.message, hint=SUBMIT_AGAIN) from error
     for kind, most in limits.items():
         engine.limit(kind, most)
     record = engine.run(run)
+    refuse_other_hub(hub, record)
     hub.mirror_run(run, record.branch)
     if hub.start_branch(record.branch, base) != base:
         # It was run before, and Redis has forgotten it: what landed then is not done again.

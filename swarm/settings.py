@@ -37,6 +37,9 @@ class Settings:
         repr=False,  # a login may stand in it
         metadata={"help": "git server that hosts share: ssh://, https:// or a path; empty: one host"},
     )
+    hub_timeout_s: float = field(
+        default=300.0, metadata={"help": "how long one push or fetch may take before the hub counts as away"}
+    )
     workers: int = field(default=0, metadata={"help": "local workers; 0 chooses by CPU and memory"})
     tags: str = field(
         default="", metadata={"help": "what local workers have to offer, such as gpu; comma-separated"}
@@ -132,7 +135,7 @@ SECRET = frozenset({"anthropic_api_key", "anthropic_auth_token"})
 """Settings whose value is never shown, and never read from a file in the repository."""
 
 _NOT_SETTABLE = frozenset({"root", "sources"})
-_LEAST = {"train": 1}
+_LEAST = {"train": 1, "hub_timeout_s": 1}
 _CHOICES = {"isolation": ("process", "docker"), "scope": ("widen", "strict")}
 
 

@@ -23,7 +23,13 @@ from swarm.engine.engine import Engine
 from swarm.engine.ranking import Ranking
 from swarm.engine.records import AgentRecord
 from swarm.engine.snapshot import is_alive
-from swarm.errors import HubUnreachableError, StoreReplyError, StoreUnreachableError, SwarmError
+from swarm.errors import (
+    HubRefusedError,
+    HubUnreachableError,
+    StoreReplyError,
+    StoreUnreachableError,
+    SwarmError,
+)
 from swarm.fleet.liveness import is_dead_here
 from swarm.repo.hub.hub import Hub
 from swarm.repo.merging.gate_notes import hollow_green, red_advisory
@@ -32,6 +38,7 @@ from swarm.repo.merging.merge_queue import Landing, MergeQueue, Outcome
 _T = TypeVar("_T")
 
 TICK_S = 1.0
+MAX_PAUSE_S = 30.0
 HEARTBEAT_S = 5.0
 RANKING_SHARE = 20
 """Ranking a large run takes seconds: so many times as long goes to everything else."""
@@ -71,6 +78,7 @@ class Supervisor:
         self._publish_to = publish_to
         self._ranking = Ranking(engine)
         self._rank_at_s = 0.0
+        self._hub_trouble = ""
         self._log = structlog.get_logger().bind(worker=worker_id)
         self._profile = WorkerProfile(
             worker_id=worker_id, types=(), executors=(), host=socket.gethostname(), pid=os.getpid()
@@ -82,19 +90,23 @@ class Supervisor:
         heart = threading.Thread(target=self._beat_until, args=(beat,), name="heartbeat", daemon=True)
         heart.start()
         last_event = self._begin(should_stop)
-        is_away = False
+        is_away, pause_s = False, TICK_S
         try:
             while not should_stop():
                 try:
-                    report, is_away = self.tick(should_stop), False
+                    report, is_away, pause_s = self.tick(should_stop), False, TICK_S
+                    self._hub_trouble = ""
                     if report.lost_a_slot:
                         beat.wait(TICK_S)
                     elif not report.landings:
                         last_event = self._wait(last_event)
                 except (StoreUnreachableError, HubUnreachableError) as error:
-                    self._log.warning("tick put off", error=error.message)
+                    self._log.warning("tick put off", error=error.message, code=error.code)
                     is_away = True
-                    beat.wait(TICK_S)
+                    self._hub_trouble = error.message if isinstance(error, HubUnreachableError) else ""
+                    # A hub that declines is asked by gates that ran for nothing: less and less often.
+                    pause_s = min(MAX_PAUSE_S, pause_s * 2) if isinstance(error, HubRefusedError) else TICK_S
+                    _wait_unless(should_stop, pause_s)
                 except Exception:  # noqa: BLE001
                     # The loop that must survive: a landing that breaks must not stop the others.
                     self._log.exception("tick failed")
@@ -148,6 +160,7 @@ class Supervisor:
                 return self._engine.last_event_id()
             except (StoreUnreachableError, HubUnreachableError) as error:
                 self._log.warning("beginning put off", error=error.message)
+                self._hub_trouble = error.message if isinstance(error, HubUnreachableError) else ""
                 time.sleep(TICK_S)
         return "0-0"
 
@@ -204,7 +217,8 @@ class Supervisor:
         with closing(self._engine.clone()) as engine:
             while True:
                 try:
-                    engine.heartbeat(self._profile, kind="supervisor", state="busy")
+                    trouble = self._hub_trouble
+                    engine.heartbeat(self._profile, kind="supervisor", state="busy", hub_trouble=trouble)
                 except SwarmError as error:
                     self._log.warning("heartbeat not sent", error=error.message)
                 if stopped.wait(HEARTBEAT_S):
@@ -215,3 +229,9 @@ class Supervisor:
             self._engine.sign_off(self._profile.worker_id)
         except StoreUnreachableError:
             self._log.warning("could not sign off")
+
+
+def _wait_unless(should_stop: Callable[[], bool], pause_s: float) -> None:
+    until_s = time.monotonic() + pause_s
+    while time.monotonic() < until_s and not should_stop():
+        time.sleep(TICK_S / 10)

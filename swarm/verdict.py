@@ -71,7 +71,7 @@ def publish_here(settings: "Settings", record: "RunRecord") -> str:
     from swarm.repo.hub.opening import open_hub, open_hub_for  # noqa: PLC0415
 
     try:
-        hub = open_hub_for(settings, record.run, record.branch, landed=record.landed)
+        hub = open_hub_for(settings, record)
     except HubUnreachableError as error:
         return error.message
     except RefusedError as error:

@@ -41,6 +41,22 @@ def make_shared(folder: Path) -> Path:
     return path
 
 
+def hooked(server: Path, name: str, script: str) -> None:
+    """Let a server run a script."""
+    hook = server / "hooks" / name
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\n{script}\n")
+    hook.chmod(0o755)
+
+
+@contextlib.contextmanager
+def declining(server: Path, hook: str = "pre-receive", words: str = "not now") -> Iterator[None]:
+    """Let a server decline every push with these words, for as long as the block runs."""
+    hooked(server, hook, f"echo '{words}' >&2; exit 1")
+    yield
+    (server / "hooks" / hook).unlink()
+
+
 @contextlib.contextmanager
 def by_path(folder: Path) -> Iterator[GitServer]:
     """No server at all: a file system that hosts share."""

@@ -1,14 +1,14 @@
 """One attempt at one task, from a claim to its outcome: workspace, agent, what changed, acceptance."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from swarm.crashpoints import crashpoint
 from swarm.engine.claims import Claim, Ending, Expand, Fail, Failure, Finish, HandIn
 from swarm.engine.engine import Engine
-from swarm.errors import HubUnreachableError, RefusedError
+from swarm.errors import HubDeclinedError, RefusedError
 from swarm.models.usage import Usage
 from swarm.observe.wording import LEFT_OUT
 from swarm.plan.expansion import read_expansion
@@ -24,10 +24,9 @@ from swarm.states import FailureKind
 from workers.agents.agent import Agent, AgentContext
 from workers.agents.command import failure_of
 from workers.held import HeldSandbox
+from workers.hub_patience import wait_for_hub
 from workers.lease import Lease, LeaseLostError
-from workers.refusals import SENT_BACK, ended, nothing_left, out_of_scope, refused, some
-
-HUB_RETRY_S = 1.0
+from workers.refusals import SENT_BACK, declined, ended, nothing_left, out_of_scope, refused, some
 
 
 class StoppedError(Exception):
@@ -56,6 +55,7 @@ class Attempt:
     folder: Path  # becomes the workspace
     log: Path
     check_stop: Callable[[], None]
+    tell_of_hub: Callable[[str], None] = lambda _why_away: None  # nothing once it is back
     labels: Mapping[str, str] = field(default_factory=dict)
     is_widening: bool = True  # what is changed beyond the write scope is asked for, instead of refused
 
@@ -191,10 +191,13 @@ class Attempt:
         """Take what changed, as `ref` in the hub, and hold it to the write scope."""
         claim = self.claim
         self.check()
-        taken = self._take(workspace, claim.task.files, ref)
-        extra = taken.out_of_scope
-        if extra and not taken.refused and self._refuse_widening(extra) is None:
-            taken = self._take(workspace, (*claim.task.files, *map(literal_pattern, extra)), ref)
+        try:
+            taken = self._take(workspace, claim.task.files, ref)
+            extra = taken.out_of_scope
+            if extra and not taken.refused and self._refuse_widening(extra) is None:
+                taken = self._take(workspace, (*claim.task.files, *map(literal_pattern, extra)), ref)
+        except HubDeclinedError as error:
+            return Fail(declined(error))
         if failure := refused(taken) or self._refuse_widening(taken.out_of_scope):
             return Fail(failure)
         if taken.left_out:
@@ -208,16 +211,14 @@ class Attempt:
 
     def _take(self, workspace: Workspace, scope: Sequence[str], ref: str) -> Taken:
         """Take it; while the hub is away the work is in the workspace and nowhere else, and waits there."""
-        message, is_told = f"{self.claim.task.id}: attempt {self.claim.attempt}\n", False
-        while True:
-            try:
-                return take_attempt(self.hub, workspace, scope=WriteScope(scope), message=message, ref=ref)
-            except HubUnreachableError as error:
-                if not is_told:
-                    self.note(f"[swarm: what it has done waits for the hub: {error.message}]")
-                is_told = True
-            self.check()
-            time.sleep(HUB_RETRY_S)
+        message = f"{self.claim.task.id}: attempt {self.claim.attempt}\n"
+        take = partial(take_attempt, self.hub, workspace, scope=WriteScope(scope), message=message, ref=ref)
+        return wait_for_hub(take, self.hub, tell=self._tell_of_hub, check=self.check)
+
+    def _tell_of_hub(self, why_away: str) -> None:
+        self.tell_of_hub(why_away)
+        waits = f"what it has done waits for the hub: {why_away}" if why_away else "the hub has it now"
+        self.note(f"[swarm: {waits}]")
 
     def hand_in(self, commit: str, extra: Sequence[str]) -> Ending:
         """Hand a durable attempt in, with what it changed beyond its write scope if that can be had.

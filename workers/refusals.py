@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from swarm.engine.claims import Failure
 from swarm.engine.records import FailedAttempt
+from swarm.errors import HubDeclinedError
 from swarm.repo.git.paths import shown
 from swarm.repo.workspaces.workspace import Taken
 from swarm.sandbox.protocol import Sandbox, SandboxEndedError
@@ -36,6 +37,12 @@ def refused(taken: Taken) -> Failure | None:
         f"left what cannot land: {some(taken.refused)}",
         "\n".join(["Cannot land:", *taken.refused, *beyond]),
     )
+
+
+def declined(error: HubDeclinedError) -> Failure:
+    """The hub takes what others push, and not this: only a person can mend that, here or there."""
+    reason = f"{error.message}; it takes other pushes, so what this attempt changed is what it does not want"
+    return Failure(FailureKind.POLICY, reason, retryable=False)
 
 
 def nothing_left(sent_back: FailedAttempt) -> Failure:

@@ -14,6 +14,7 @@ from swarm.engine.claims import Claim, Ending, Fail, Failure, HandIn, Release, W
 from swarm.engine.engine import Engine
 from swarm.errors import (
     HubUnreachableError,
+    OtherHubError,
     StaleTokenError,
     StorePutDownError,
     StoreUnreachableError,
@@ -31,6 +32,7 @@ from workers.agents.agent import Agent
 from workers.attempt import Attempt, StoppedError
 from workers.choosing import Choosing, is_chosen
 from workers.held import HeldSandbox
+from workers.hub_patience import HubStanding
 from workers.lease import Lease, LeaseLostError
 from workers.outcome import describe
 from workers.reviewer import open_reviewer
@@ -62,6 +64,7 @@ class Worker:
         self._taken: tuple[Claim, float] | None = None
         self._goes_on = False
         self._done = self._failed = 0
+        self._hub_standing = HubStanding(self.hub)
         self._beat_at_s = float("-inf")
         self._pause_s = 0.0
         self._reviewer = cache(partial(open_reviewer, self.settings))
@@ -95,14 +98,21 @@ class Worker:
         claim, sent_at_s = self._taken or self._claim_next()
         self._taken = None
         if claim is None:
+            self._hub_standing.look()
             self.engine.wait(self.profile)
             return False
         fields = {"run": claim.run, "task": claim.task.id, "attempt": claim.attempt, "token": claim.token}
         with structlog.contextvars.bound_contextvars(**fields):
             self._work_on(claim, sent_at_s, go_on=go_on)
-        if self._pause_s:
-            self.stopping.is_draining.wait(self._pause_s)
+        self._rest()
         return True
+
+    def _rest(self) -> None:
+        """Leave what has just gone wrong alone for a while, and show that we are here."""
+        left_s = self._pause_s
+        while left_s > 0 and not self.stopping.is_draining.wait(min(left_s, HEARTBEAT_S)):
+            left_s -= HEARTBEAT_S
+            self._beat()
 
     def _claim_next(self) -> tuple[Claim | None, float]:
         """A claim, and when it was asked for."""
@@ -126,7 +136,13 @@ class Worker:
     def _show(self, engine: Engine, state: str) -> None:
         task = f"{self._claim.run}/{self._claim.task.id}" if self._claim else ""
         engine.heartbeat(
-            self.profile, kind="worker", state=state, task=task, done=self._done, failed=self._failed
+            self.profile,
+            kind="worker",
+            state=state,
+            task=task,
+            done=self._done,
+            failed=self._failed,
+            hub_trouble=self._hub_standing.trouble,
         )
 
     def _work_on(self, claim: Claim, sent_at_s: float, *, go_on: bool) -> None:
@@ -160,6 +176,7 @@ class Worker:
         try:
             crashpoint("worker.after_claim")
             self._log.info("task claimed")
+            self._hub_standing.refuse_elsewhere(claim.run, self.engine)
             self._show(self.engine, "busy")
             attempt = self._attempt(claim, lease, folder)
             # Before anything is done: without a credential nobody could say what to make of it.
@@ -179,12 +196,17 @@ class Worker:
             self._log.exception("attempt broke")
             return self._infrastructure(error)
         self._pause_s = 0.0
+        self._hub_standing.tell("")
         return outcome
 
     def _infrastructure(self, error: Exception) -> Ending:
         """Not the task's fault, so not charged; and not at once again, here or elsewhere."""
         self._pause_s = min(MAX_PAUSE_S, max(RETRY_S, self._pause_s * 2))
         reason = f"{type(error).__name__}: {error}"
+        if isinstance(error, OtherHubError | HubUnreachableError):
+            self._hub_standing.tell(error.message)
+        if isinstance(error, OtherHubError):
+            return Release(f"{error.message}; {error.help}")
         if isinstance(error, HubUnreachableError):
             return Release(reason)  # it is away for every task, and says nothing of this one
         return Fail(Failure(FailureKind.INFRASTRUCTURE, reason))
@@ -201,6 +223,7 @@ class Worker:
             folder=folder,
             log=attempt_log(self.settings.home, claim.run, claim.task.id, claim.attempt),
             check_stop=self._check_stop,
+            tell_of_hub=self._hub_standing.tell,
             is_widening=self.settings.scope == "widen",
             labels={
                 "swarm.project": self.settings.project,

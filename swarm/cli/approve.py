@@ -47,7 +47,7 @@ def approve(
     from swarm.repo.merging.approvals import approve as give_word
 
     record = engine.run(run)
-    hub = open_hub_for(context.settings(), run, record.branch, landed=record.landed)
+    hub = open_hub_for(context.settings(), record)
     number, waiting = _waiting(engine, hub, run, task, attempt)
     by = f"{getpass.getuser()}@{socket.gethostname()}"
     give_word(hub, run, task, commit=waiting.commit, by=by, message=message)
@@ -76,7 +76,7 @@ def reject(
     from swarm.repo.hub.opening import open_hub_for
 
     record = engine.run(run)
-    hub = open_hub_for(context.settings(), run, record.branch, landed=record.landed)
+    hub = open_hub_for(context.settings(), record)
     number, waiting = _waiting(engine, hub, run, task, attempt)
     hub.reject_attempts(run, task, upto=waiting.attempt)
     engine.retry(run, task, evidence=f"a person has rejected the last attempt: {message}")

@@ -38,7 +38,7 @@ def diff(context: Context, task: str, run: str, of_attempt: bool, sides: bool, a
     from swarm.repo.hub.opening import open_hub_for
 
     of_run = reads.run(run)
-    hub = open_hub_for(settings, run, of_run.branch, landed=of_run.landed)
+    hub = open_hub_for(settings, of_run)
     if sides:
         _print_sides(hub, record, of_run.branch, as_json)
         return

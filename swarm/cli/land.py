@@ -57,7 +57,7 @@ def land(context: Context, run: str, into: str, squash: bool, as_json: bool) -> 
 
     measured = build_report(take_snapshot(reads, record.run))
     message, missing = _message(measured) if squash else "", missing_from(measured)
-    hub = open_hub_for(settings, record.run, record.branch, landed=record.landed)
+    hub = open_hub_for(settings, record)
     log = settings.home / "logs" / "land.gate.log"
     tell = _say_nothing if as_json else say
 

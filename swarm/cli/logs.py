@@ -1,7 +1,9 @@
 """`logs` and `events`: what attempts wrote, and what happened."""
 
 import re
+import socket
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,14 +24,18 @@ from swarm.cli.context import (
 )
 from swarm.cli.output import emit, json_option, say, to_json
 from swarm.errors import UsageError
+from swarm.fleet.liveness import SUPERVISOR
+from swarm.fleet.process_id import ProcessId
 from swarm.observe.wording import failure, is_of_the_merge, printable
-from swarm.settings import attempt_log
+from swarm.settings import HOME_NAME, attempt_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from swarm.archive.reads import ArchivedReads
     from swarm.engine.reads import Reads
     from swarm.engine.records import Event, TaskRecord
+    from swarm.settings import Settings
 
 LOOK_EVERY_S = 0.2
 EVENTS_A_CALL = 1000
@@ -71,6 +77,7 @@ def logs(
             task,
             attempt,
             path_of=lambda number: attempt_log(settings.home, run, task, number, gate=gate),
+            elsewhere=partial(_elsewhere, settings=settings, gate=gate),
             as_json=as_json,
         )
         return
@@ -79,10 +86,49 @@ def logs(
     data = {"run": run, "task": task, "attempt": number, "path": str(path), "text": text}
     emit(data, as_json, lambda: text.rstrip("\n"))
     if not text:
-        say(_nothing_there(reads.task(run, task), number, path, gate=gate))
+        record = reads.task(run, task)
+        elsewhere = _elsewhere(reads, record, number, path, settings, gate=gate)
+        say(elsewhere or _nothing_there(record, number, path, gate=gate))
 
 
-def _nothing_there(record: "TaskRecord", attempt: int, path: "Path", *, gate: bool) -> str:
+def _elsewhere(
+    reads: "ArchivedReads",
+    record: "TaskRecord",
+    attempt: int,
+    path: Path,
+    settings: "Settings",
+    *,
+    gate: bool,
+) -> str:
+    """Where a log is that is not on this host, or in another folder of it; empty if it would be here."""
+    tried = next((one for one in record.history if one.attempt == attempt), None)
+    worker = tried.worker if tried else record.worker_id if attempt == record.attempt else ""
+    if gate:
+        worker = _merger(reads, record, attempt)
+    process = ProcessId.parse(worker.removeprefix(SUPERVISOR))
+    if path.exists() or process is None or (process.host == socket.gethostname() and not settings.hub):
+        return ""
+    whose = "the gates of attempt" if gate else "attempt"
+    kind = "supervisor" if gate else "worker"
+    where = path.relative_to(settings.home) if path.is_relative_to(settings.home) else path.name
+    return (
+        f"what {whose} {attempt} of {record.spec.id} wrote is on host {process.host}, where {kind} {worker}"
+        f" ran: {HOME_NAME}/{where} in the folder that it was started in"
+    )
+
+
+def _merger(reads: "ArchivedReads", record: "TaskRecord", attempt: int) -> str:
+    """Who merged an attempt last; empty when nobody has, or that is forgotten."""
+    found = [
+        event.fields.get("merger", "")
+        for event in reads.events_of(record.run, after="0-0")
+        if event.kind == "merge_begun" and event.task == record.spec.id
+        if event.fields.get("attempt") == str(attempt)
+    ]
+    return found[-1] if found else ""
+
+
+def _nothing_there(record: "TaskRecord", attempt: int, path: Path, *, gate: bool) -> str:
     """What to say of an empty log; of a gate's, where to look when the attempt did not come that far."""
     tried = next((one for one in record.history if one.attempt == attempt), None)
     if not gate or tried is None or is_of_the_merge(tried.kind, tried.message):
@@ -140,12 +186,13 @@ def _read_all(reads: "Reads", after: str) -> "Iterator[Event]":
 
 
 def _follow(
-    reads: "Reads",
+    reads: "ArchivedReads",
     run: str,
     task: str,
     attempt: int | None,
     *,
     path_of: "Callable[[int], Path]",
+    elsewhere: "Callable[[ArchivedReads, TaskRecord, int, Path], str]",
     as_json: bool,
 ) -> None:
     """Print each line once it is whole, through all later attempts, until the task ends."""
@@ -157,6 +204,8 @@ def _follow(
         if number != shown:
             _print_lines([rest] if rest else [], shown, as_json=as_json)
             shown, at, rest = number, 0, ""
+            if number and (where := elsewhere(reads, record, number, path_of(number))):
+                say(where)
         text, at = _read_from(path_of(number), at) if number else ("", 0)
         *whole, rest = (rest + text).split("\n")
         _print_lines(whole, number, as_json=as_json)

@@ -45,7 +45,7 @@ def pr(context: Context, run: str, is_to_open: bool, into: str, remote: str, as_
             f" {plural(len(measured.tasks), 'task')} landed, more is to land",
             hint=f"`swarm wait {measured.run}` blocks until it ends",
         )
-    hub = open_hub_for(settings, measured.run, measured.branch, landed=snapshot.run.landed)
+    hub = open_hub_for(settings, snapshot.run)
     title, url = title_of(measured), ""
     body = body_of(measured, load_gates(hub, measured.base))
     if is_to_open:

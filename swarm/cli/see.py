@@ -160,6 +160,8 @@ def _status_data(snapshot: "Snapshot", left_s: float | None) -> dict[str, object
 
 
 def _status_text(snapshot: "Snapshot", standing: "Standing", left_s: float | None, anew: str = "") -> str:
+    from swarm.observe.hub_trouble import hub_troubles
+
     run = snapshot.run
     total = sum(run.counts.values())
     counts = "   ".join(f"{state_word(state)} {count}" for state, count in run.counts.items() if count)
@@ -191,6 +193,8 @@ def _status_text(snapshot: "Snapshot", standing: "Standing", left_s: float | Non
         parts.append("\n".join(orders))
     if unserved := unserved_queues(snapshot.unserved, snapshot.taken_ms):
         parts.append("\n".join(unserved))
+    if troubles := list(hub_troubles(snapshot.alive, snapshot.taken_ms)):
+        parts.append("\n".join(troubles))
     if standing.shown:
         parts.append(_tasks_text(standing.shown, snapshot.taken_ms))
     if standing.moving > len(standing.shown):
@@ -254,12 +258,13 @@ def _note(task: "TaskRecord") -> str:
 
 def _agents_text(records: "list[AgentRecord]", now_ms: int) -> str:
     from swarm.engine.snapshot import is_alive
+    from swarm.observe.hub_trouble import hub_troubles
 
     rows = [
         (
             one_line(agent.worker_id, 40),
             agent.kind,
-            "dead" if agent.is_dead else agent.state if is_alive(agent, now_ms) else "lost",
+            _agent_state(agent, is_alive=is_alive(agent, now_ms)),
             ",".join([*agent.types, *(f"+{tag}" for tag in agent.tags)]) or "-",
             one_line(agent.task, 40) or "-",
             str(agent.done),
@@ -268,4 +273,12 @@ def _agents_text(records: "list[AgentRecord]", now_ms: int) -> str:
         )
         for agent in records
     ]
-    return table(("AGENT", "KIND", "STATE", "TYPES", "TASK", "DONE", "FAILED", "SEEN"), rows, right=(5, 6))
+    heads = ("AGENT", "KIND", "STATE", "TYPES", "TASK", "DONE", "FAILED", "SEEN")
+    troubles = hub_troubles([agent for agent in records if is_alive(agent, now_ms)], now_ms)
+    return "\n\n".join(filter(None, (table(heads, rows, right=(5, 6)), "\n".join(troubles))))
+
+
+def _agent_state(agent: "AgentRecord", *, is_alive: bool) -> str:
+    if agent.is_dead:
+        return "dead"
+    return (f"{agent.state}, no hub" if agent.hub_trouble else agent.state) if is_alive else "lost"

@@ -92,6 +92,7 @@ class Engine(AttemptEnds):
         base: str,
         key: str = "",
         repository: str = "",
+        hub: tuple[str, str] = ("", ""),
         deadline_s: float | None = None,
         fail_fast: bool = False,
     ) -> str:
@@ -100,7 +101,7 @@ class Engine(AttemptEnds):
         Idempotent: the same project, plan, base and key give one run. Chunked, resumable after a
         crash, claimable only when all is stored. What has not ended `deadline_s` seconds after the
         submission (the one that completes it) fails. With `fail_fast` the first task that fails for good has
-        the rest called off. A run that is known keeps both as they are.
+        the rest called off. A run that is known keeps both as they are, and its `hub`: name, and where it is.
 
         Raises:
             RefusedError: this project name belongs to another repository on this server.
@@ -112,6 +113,7 @@ class Engine(AttemptEnds):
             base=base,
             key=key,
             repository=repository,
+            hub=hub,
             deadline_s=deadline_s,
             fail_fast=fail_fast,
         )

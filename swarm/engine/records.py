@@ -110,6 +110,8 @@ class RunRecord(NamedTuple):
     deadline_ms: int = 0  # must have ended by then
     is_fail_fast: bool = False  # the rest is called off when a task fails
     is_archived: bool = False  # Redis has forgotten it
+    hub_id: str = ""  # name of the hub that it is in; empty: not known
+    hub: str = ""  # where that is, without a login
 
     @property
     def landed(self) -> str:
@@ -132,6 +134,8 @@ class AgentRecord(NamedTuple):
     failed: int = 0
     executors: tuple[str, ...] = ()  # empty when it has not said
     tags: tuple[str, ...] = ()
+    hub_trouble: str = ""  # why it cannot use the hub
+    hub_trouble_ms: int = 0  # since when
     is_dead: bool = False  # its process has ended, as seen from the host that it ran on
 
 

@@ -121,6 +121,8 @@ def decode_run(run: str, stored: Mapping[str, str]) -> RunRecord:
         is_paused=stored.get("paused") == PAUSED,
         deadline_ms=int(stored.get("deadline_ms") or 0),
         is_fail_fast=stored.get("fail_fast") == "1",
+        hub_id=stored.get("hub_id", ""),
+        hub=stored.get("hub", ""),
     )
 
 
@@ -148,6 +150,8 @@ def decode_agent(worker_id: str, stored: Mapping[str, str], seen_ms: int) -> Age
         failed=int(stored.get("failed") or 0),
         executors=tuple(filter(None, stored.get("executors", "").split(","))),
         tags=tuple(filter(None, stored.get("tags", "").split(","))),
+        hub_trouble=stored.get("hub_trouble", ""),
+        hub_trouble_ms=int(stored.get("hub_trouble_ms") or 0),
     )
 
 

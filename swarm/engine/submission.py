@@ -40,6 +40,7 @@ def submit_plan(
     base: str,
     key: str,
     repository: str,
+    hub: tuple[str, str],
     deadline_s: float | None,
     fail_fast: bool,
 ) -> str:
@@ -52,7 +53,7 @@ def submit_plan(
     specs = [encode_spec(task) for task in plan.tasks]
     run = run_id(project, plan, specs, base=base, key=key)
     branch = f"swarm/{run}"
-    opening = (run, plan.goal, branch, base, repository, SCHEMA, str(len(plan.tasks)))
+    opening = (run, plan.goal, branch, base, repository, SCHEMA, str(len(plan.tasks)), *hub)
     answer = _open(caller, run, opening)
     if answer[0] == "REFUSED":
         raise RefusedError(

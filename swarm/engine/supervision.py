@@ -1,6 +1,6 @@
 """What supervisors do: take back what nobody works on, rank what is left, and merge what was handed in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from swarm.engine.caller import Caller
@@ -72,15 +72,17 @@ class Supervision(Retention):
         return changed
 
     # merge ----------------------------------------------------------------------------------
-    def begin_merge(self, merger_id: str, *, most: int = 1) -> tuple[MergeTicket, ...]:
+    def begin_merge(
+        self, merger_id: str, *, most: int = 1, besides: Iterable[str] = ()
+    ) -> tuple[MergeTicket, ...]:
         """Take a train: up to `most` handed-in attempts of a run whose branch's slot is free or mine.
 
         The best first; one slot a branch; none when there is nothing to merge. What the same merger has not
-        settled of an earlier train may be among them, with a new token.
+        settled of an earlier train may be among them, with a new token. Runs that it is `besides` have none.
         """
-        op, place = self._caller.new_op(), "0"
+        op, place, others = self._caller.new_op(), "0", tuple(besides)
         while True:
-            answer = self._caller.call("begin_merge", merger_id, self.lease_ms, op, most, place)
+            answer = self._caller.call("begin_merge", merger_id, self.lease_ms, op, most, place, *others)
             word = text_of(answer[0])
             if word == "OK":
                 return decode_train(answer, merger_id)
@@ -177,17 +179,26 @@ class Supervision(Retention):
 
     # who is alive ---------------------------------------------------------------------------
     def heartbeat(
-        self, worker: WorkerProfile, *, kind: str, state: str, task: str = "", done: int = 0, failed: int = 0
+        self,
+        worker: WorkerProfile,
+        *,
+        kind: str,
+        state: str,
+        task: str = "",
+        done: int = 0,
+        failed: int = 0,
+        hub_trouble: str = "",
     ) -> None:
         """Record that a worker or supervisor is alive (display and liveness; decides no lease).
 
-        `done` and `failed` are the attempts that it has handed in or finished, and failed, so far.
+        `done` and `failed` are the attempts that it has handed in or finished, and failed, so far;
+        `hub_trouble` is why it cannot use the hub.
         """
         skills = (",".join(worker.types), ",".join(worker.executors))
         where = (worker.host, worker.pid)
         tags = ",".join(worker.tags)
         self._caller.call(
-            "heartbeat", worker.worker_id, kind, *skills, *where, state, task, done, failed, tags
+            "heartbeat", worker.worker_id, kind, *skills, *where, state, task, done, failed, tags, hub_trouble
         )
 
     def sign_off(self, worker_id: str) -> None:

@@ -112,6 +112,8 @@ _TELLERS: dict[str, Callable[[Event], str]] = {
     "task_cancelled": lambda e: f"{e.task} was cancelled{_because(e)}",
     "task_retried": lambda e: f"{e.task} will be tried again",
     "worker_joined": lambda e: f"{e.fields.get('kind_of_worker', 'worker')} {_worker(e)} joined",
+    "hub_away": lambda e: f"{_worker(e)} cannot use the hub{_because(e)}",
+    "hub_back": lambda e: f"{_worker(e)} can use the hub again",
     "worker_left": lambda e: f"{_worker(e)} left",
 }
 """Kind of event -> its sentence. What is not here, such as a task queued, follows from its neighbours."""

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from swarm.engine.on_demand import TasksOnDemand
-from swarm.engine.records import TaskRecord
+from swarm.engine.records import AgentRecord, TaskRecord
 from swarm.engine.views import Surroundings
 from swarm.keys import member, split_member
 from swarm.observe.asides import asides
+from swarm.observe.hub_trouble import hub_troubles
 from swarm.observe.orders import pauses_of, reached_limits
 from swarm.observe.takers import takers
 from swarm.observe.wording import (
@@ -175,6 +176,15 @@ class _Inquiry:
         if not self._say_orders(task, depth):
             for line in takers(task, self._agents.values(), self._now_ms):
                 self._say(task, depth, line)
+            self._say_hub(task, depth, self._alive("worker"))
+
+    def _alive(self, kind: str) -> list[AgentRecord]:
+        return [agent for agent in self._agents.values() if agent.kind == kind]
+
+    def _say_hub(self, task: TaskRecord, depth: int, agents: Sequence[AgentRecord]) -> None:
+        """Say which of them cannot use the hub, and why."""
+        for line in hub_troubles(agents, self._now_ms):
+            self._say(task, depth, line)
 
     def _say_orders(self, task: TaskRecord, depth: int) -> bool:
         """Say what people have ordered that keeps it from being given out, unless said; is there any?"""
@@ -209,6 +219,7 @@ class _Inquiry:
             self._say(
                 task, depth + 1, f"heartbeat {self._since(agent.seen_ms)} ago; {_lease(task, self._now_ms)}"
             )
+            self._say_hub(task, depth + 1, [agent])
 
     def _merging(self, task: TaskRecord, depth: int) -> None:
         slot = self._around.slot
@@ -219,12 +230,14 @@ class _Inquiry:
             if slot and member(task.run, task.spec.id) in slot.train:
                 left = f"the slot ends in {self._until(slot.until_ms)}" if is_taken else "the slot has ended"
                 self._say(task, depth + 1, f"{self._pulse(slot.merger)}; {left}")
+            self._say_hub(task, depth + 1, self._alive("supervisor"))
             return
         self._say(
             task, depth, f"merging: handed in {self._since(task.handed_in_ms)} ago, waits for the merge queue"
         )
         if not any(agent.kind == "supervisor" for agent in self._agents.values()):
             self._say(task, depth + 1, "no supervisor is alive to merge it")
+        self._say_hub(task, depth + 1, self._alive("supervisor"))
         if slot and is_taken:
             other, more = split_member(slot.train[0])[1], len(slot.train) - 1
             behind = f"{other} and {plural(more, 'other task')}" if more else other

@@ -75,7 +75,7 @@ def touched_paths(
     """As `landed_paths` of a run, whichever host landed its tasks; without those if the hub is away."""
     if settings.hub:
         with suppress(HubUnreachableError, RefusedError, GitError):
-            open_hub_for(settings, record.run, record.branch, landed=record.landed)
+            open_hub_for(settings, record)
     return landed_paths(settings.mirror, tasks)
 
 

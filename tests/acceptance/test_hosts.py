@@ -1,12 +1,13 @@
 """Several hosts on one queue and one git server: one submits, others work and merge."""
 
 import os
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from git_servers import PASSWORD, SERVERS, SSHD, GitServer, by_https, by_path
+from git_servers import PASSWORD, SERVERS, SSHD, GitServer, by_https, by_path, declining
 from real_swarm import DIAMOND, LEASE_S, Swarm, wait_for, write_task
 
 from swarm.repo.hub.hub import Hub
@@ -128,10 +129,14 @@ def test_looking_back_works_from_any_host_with_a_clone(
     UserRepository(home.root).git("clone", "-q", str(home.root), str(clone))
     third = Swarm(clone, home.environment)
 
+    logs, gates = third.call("logs", "root"), third.call("logs", "root", "--gate", "-f")
     diff = third.json("diff", "root", "--run", run)
     report = third.json("report", run)
     landed = third.json("land", run, "--into", "taken")
 
+    assert f"on host {socket.gethostname()}, where worker" in logs.stderr
+    assert f".swarm/logs/{run}/root.1.log" in logs.stderr
+    assert f"on host {socket.gethostname()}, where supervisor" in gates.stderr
     assert "+root" in str(diff["patch"])
     assert report["state"] == "done"
     assert third.git("rev-parse", "taken") == landed["commit"] == home.git("rev-parse", branch)
@@ -172,11 +177,42 @@ def test_work_waits_for_a_hub_that_is_away(
     wait_for(log.exists, "the agent to begin")
     path_shared.repository.rename(away)
     wait_for(lambda: "waits for the hub" in log.read_text(), "the hub to be missed")
+    wait_for(lambda: "no hub" in home.call("agents").stdout, "the worker to say so")
+    shown = [home.call(*words).stdout for words in (("agents",), ("status",), ("why", "root"))]
+    events = home.call("events").stdout
     away.rename(path_shared.repository)
     done = home.call("wait", run)
 
     assert done.returncode == 0, done.stderr + one.told()
     assert [task["attempt"] for task in home.json("status", run)["tasks"]] == [1]  # type: ignore[attr-defined]
+    assert all("cannot use the hub since" in each for each in shown), shown
+    assert '"hub_away"' in events
+    assert "cannot use the hub" not in home.call("status").stdout
+    assert home.git("show", f"{branch}:out/root.txt") == "root"
+
+
+def test_who_names_no_hub_leaves_a_run_in_one_alone(
+    swarm: Swarm, redis: RedisServer, path_shared: GitServer, elsewhere: MakeHost
+) -> None:
+    """Where it was submitted too, whose mirror knows all of it: nothing is charged, and it is said."""
+    home = at_home(swarm, redis, path_shared)
+    run, branch = run_of(home, [write_task("root")])
+    without = {"SWARM_HUB": ""}
+
+    home.start("worker", env=without)
+    home.start("supervisor", env=without)
+    wait_for(lambda: "is in hub" in home.told(), "the worker to give the task back")
+    resumed = home.call("run", "--resume", run, env=without)
+    home.stop_started()
+    one = elsewhere()
+    one.start("worker")
+    one.start("supervisor")
+    done = home.call("wait", run, timeout_s=90 + LEASE_S)
+
+    assert resumed.returncode == 6
+    assert os.fspath(path_shared.repository) in resumed.stderr
+    assert "--hub" in resumed.stderr
+    assert done.returncode == 0, done.stderr + one.told()
     assert home.git("show", f"{branch}:out/root.txt") == "root"
 
 
@@ -220,7 +256,7 @@ def test_doctor_checks_what_a_host_of_workers_needs(
 
     assert done.returncode == 0, done.stdout
     assert "REDIS_URL answers" in done.stdout
-    assert f"{path_shared.repository} answers, and lets us push" in done.stdout
+    assert f"{path_shared.repository} answers, and has taken a push" in done.stdout
     assert "git init" not in done.stdout
     assert away.returncode == 3
     assert "SW015" in away.stdout
@@ -236,14 +272,15 @@ def test_a_hub_that_may_only_be_read_is_said_to(swarm: Swarm, redis: RedisServer
         doctor = home.call("doctor")
         refused = home.call("submit", home.plan(DIAMOND))
         subprocess.run([*config, "true"], check=True)
-        hook = server.repository / "hooks" / "pre-receive"
-        hook.write_text("#!/bin/sh\nexit 1\n")
-        hook.chmod(0o755)
-        declined = home.call("submit", home.plan(DIAMOND))
+        with declining(server.repository, "update", f"closed, says https://me:{PASSWORD}@x/y"):
+            declined = home.call("submit", home.plan(DIAMOND))
+            late = home.call("doctor")
 
-    assert [doctor.returncode, refused.returncode, declined.returncode] == [4, 4, 4]
+    assert [each.returncode for each in (doctor, refused, declined, late)] == [4, 4, 4, 4]
+    assert "closed, says https://***@x/y" in declined.stderr
+    assert "closed, says" in late.stdout
     assert "SW016" in doctor.stdout
     assert "SW016" in refused.stderr
     assert "SW016" in declined.stderr
     assert "hook declined" in declined.stderr
-    assert PASSWORD not in doctor.stdout + refused.stderr + declined.stderr
+    assert PASSWORD not in doctor.stdout + refused.stderr + declined.stderr + late.stdout

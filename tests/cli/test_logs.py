@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from swarm.engine.claims import Failure
+from swarm.engine.claims import Failure, WorkerProfile
 from swarm.plan.model import TaskSpec
 from swarm.repo.git.command import Git
 from swarm.states import FailureKind
@@ -50,6 +50,18 @@ def test_logs_leave_out_what_would_steer_the_terminal(
         "path": str(path),
         "text": "hello\nbye\n",
     }
+
+
+def test_a_log_that_another_host_has_is_said_to_be_there(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """Not that nothing was written."""
+    run = bench.submit(task("a"))
+    bench.worker = WorkerProfile("box-2-77-0011aabb")
+    bench.claim()
+
+    told = swarm("logs", "a").err
+
+    assert "on host box-2, where worker box-2-77-0011aabb ran" in told
+    assert f".swarm/logs/{run}/a.1.log" in told
 
 
 def test_what_the_gate_wrote_is_a_log_of_its_own(

@@ -87,7 +87,15 @@ def test_activating_a_run_queues_no_join(engine: Engine, store: Store) -> None:
     caller = Undrained(store, PROJECT, patience_s=1.0, lua={"_clock": skewed_lua_clock(PROJECT)})
     plan = make_plan(make_task("task", priority=9), *tasks[1:])
     run = submit_plan(
-        caller, PROJECT, plan, base=BASE, key="", repository="", deadline_s=None, fail_fast=False
+        caller,
+        PROJECT,
+        plan,
+        base=BASE,
+        key="",
+        repository="",
+        hub=("", ""),
+        deadline_s=None,
+        fail_fast=False,
     )
     outer = engine.claim(WORKER, "c1")
     assert outer is not None

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from git_servers import hooked
 from merge_board import Board, task, write
 
 from swarm.engine.engine import Engine
@@ -48,14 +49,6 @@ def elsewhere(board: Board, there: Hub) -> Board:
 def refs_of(path: Path) -> dict[str, str]:
     """Every ref of a repository -> its object id."""
     return Hub(path).refs_under("refs/")
-
-
-def hooked(server: Path, name: str, script: str) -> None:
-    """Let the server run a script."""
-    hook = server / "hooks" / name
-    hook.parent.mkdir(exist_ok=True)
-    hook.write_text(f"#!/bin/sh\n{script}\n")
-    hook.chmod(0o755)
 
 
 def test_what_one_host_writes_the_server_and_its_mirror_have(here: Hub, server: Path) -> None:
@@ -260,19 +253,6 @@ def test_an_answer_that_is_lost_is_found_out_about(board: Board, server: Path) -
     assert check_history(server, board.branch, board.done()) == []
 
 
-def test_a_server_that_takes_nothing_is_quoted_and_charges_nobody(board: Board, server: Path) -> None:
-    """Its policy is not the task's fault."""
-    board.submit(task("one", "src/one.py"))
-    board.hand_in(write("src/one.py", "1\n"))
-    hooked(server, "pre-receive", "echo 'no landings on Sundays' >&2; exit 1")
-
-    [landing] = board.queue().land_train()
-
-    assert landing.outcome == Outcome.INFRASTRUCTURE
-    assert "pre-receive hook declined" in landing.reason
-    assert board.engine.task(board.run, "one").failures == 0
-
-
 def test_a_server_that_is_away_is_said_to_be(board: Board, server: Path) -> None:
     """Whatever was begun is taken up again once it is back."""
     board.submit(task("one", "src/one.py"))
@@ -450,7 +430,7 @@ def test_a_key_that_may_only_read_is_found_out_about(
 
 
 def test_a_look_at_a_server_leaves_nothing_there(here: Hub, server: Path) -> None:
-    """It is a dry run."""
+    """What it pushes is removed again."""
     before = refs_of(server)
     assert here.remote is not None
 

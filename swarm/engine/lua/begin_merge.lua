@@ -1,13 +1,13 @@
 -- Take a train: the best handed-in attempts of a run whose branch is not being merged by somebody else, the best first.
 -- KEYS[1]  the project's key prefix
--- ARGV     merger, lease ms, op_id, how many at most, place in `merging` to look from
+-- ARGV     merger, lease ms, op_id, how many at most, place in `merging` to look from, runs to pass over
 -- Writes   slot, task, meta, lock, events
 -- Returns  {'OK', branch, lease ms, merge token of the slot, for each its member, spec, attempt, token, merge token,
 --          commit, base}, {'EMPTY'}, or {'AGAIN', place} when every attempt looked at waits for a busy branch
 -- Flags: allow-oom
 -- Moves: none
 -- The merge tokens rise along the train; the last of them is the slot's, and the branch's fence.
-local merger, lease_ms, op, most, from = unpack(args)
+local merger, lease_ms, op, most, from = unpack(args, 1, 5)
 local LOOKS = 300
 
 local function tickets(branch, slot_token, members)
@@ -26,7 +26,10 @@ local function is_taken(slot)
   return slot[1] and slot[1] ~= merger and tonumber(slot[2]) > now
 end
 
-local slots, train, slot = {}, {}, nil
+local slots, train, slot, is_passed_over = {}, {}, nil, {}
+for i = 6, #args do
+  is_passed_over[args[i]] = true
+end
 local members = read('ZRANGE', key('merging'), from, from + LOOKS - 1)
 for _, member in ipairs(members) do
   local run = string.match(member, '^[^/]*')
@@ -38,7 +41,8 @@ for _, member in ipairs(members) do
       return tickets(branch, slots[run][5], split_lines(slots[run][4]))
     end
   end
-  local task = (slot or slots[run]) == slots[run] and not is_taken(slots[run]) and read_task(member)
+  local task = not is_passed_over[run] and (slot or slots[run]) == slots[run] and not is_taken(slots[run])
+    and read_task(member)
   if task and task.state == 'merging' then
     slot, train[#train + 1] = slots[run], task
     if #train == tonumber(most) then

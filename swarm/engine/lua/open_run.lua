@@ -1,11 +1,12 @@
 -- Create a run, or say how far it was loaded. Refuse another repository under the same project name.
 -- KEYS[1]  the project's key prefix
--- ARGV     run, goal, branch, base, repository, schema, how many tasks it will have
+-- ARGV     run, goal, branch, base, repository, schema, how many tasks it will have, name of its hub (empty: not known),
+--          where that is
 -- Writes   run, runs, active, meta, events
 -- Returns  {'OK', state, chunks stored, age of its first task}, {'REFUSED', repository}, {'SCHEMA', schema of what is
 --          stored} or {'LEAVING'} (tasks of a run of this id are still being removed)
 -- Moves: none
-local run, goal, branch, base, repository, schema, tasks = unpack(args)
+local run, goal, branch, base, repository, schema, tasks, hub_id, hub = unpack(args)
 local meta = key('meta')
 local known = read('HMGET', meta, 'repository', 'schema', 'fence', 'types', 'durations', 'controls', 'turn', 'tasks')
 if known[1] and known[1] ~= '' and repository ~= '' and known[1] ~= repository then
@@ -35,6 +36,9 @@ write_fields(run_key, {'state', 'loading', 'queued', '0', 'acked', '0', 'done', 
   'branch', branch, 'pending', '0', 'running', '0', 'paused', '', 'stopping', '0', 'goal', goal, 'base', base, 'tip_token', '0',
   'submitted_ms', now_text, 'ended_ms', '0', 'workers', number_text(workers), 'chunks', '0', 'tasks', '0', 'age', age,
   'conflicts', '0', 'gate_failures', '0', 'interventions', '0', 'usage', NOTHING_SPENT, 'wasted', NOTHING_SPENT})
+if hub_id and hub_id ~= '' then
+  write_fields(run_key, {'hub_id', hub_id, 'hub', hub})
+end
 write('ZADD', key('runs'), now_text, run)
 write('SADD', key('active'), run)
 emit('run_submitted', run, '', {'state', 'loading', 'base', base, 'branch', branch, 'goal', goal})

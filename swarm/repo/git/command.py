@@ -191,6 +191,7 @@ class Git:
         keep_fds: Sequence[int] = (),
         stderr: IO[bytes] | int = subprocess.PIPE,
         wrapper: Sequence[str] = (),
+        has_own_session: bool = False,
     ) -> subprocess.Popen[bytes]:
         """Start a verb on pipes; whoever calls sees it end. `wrapper` is a command that execs the rest."""
         argv = (*wrapper, *self._prefix, *arguments)
@@ -204,6 +205,7 @@ class Git:
                 cwd=self._cwd,
                 env={**environment, **self._env, **(env or {})},
                 pass_fds=tuple(keep_fds),
+                start_new_session=has_own_session,
             )
         except FileNotFoundError as error:
             raise GitError(

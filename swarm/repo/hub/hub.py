@@ -17,6 +17,7 @@ from swarm.repo.git.trailers import Landed, parse_landed
 from swarm.repo.git.tree import GITLINK, read_entries
 from swarm.repo.hub.making import make_hub
 from swarm.repo.hub.refs import (
+    IDENTITY_REF,
     RefChange,
     base_ref,
     branch_ref,
@@ -25,9 +26,9 @@ from swarm.repo.hub.refs import (
     task_patterns,
     task_ref,
 )
-from swarm.repo.hub.remote import Remote
+from swarm.repo.hub.remote import LIMIT_S, Remote
 from swarm.repo.hub.user_repository import Published, commit_of, publish_branch
-from swarm.repo.hub.writing import PATIENCE_S, RefWriter, apply_all, refused, writing_refs
+from swarm.repo.hub.writing import PATIENCE_S, RefWriter, apply_all, writing_refs
 
 _SHA1_DIGITS = 40
 REFS_A_CALL = 500
@@ -46,28 +47,43 @@ class AttemptRef:
 class Hub:
     """The bare repository `.swarm/repo.git`. Safe to use from several threads and processes."""
 
-    def __init__(self, path: Path, *, address: str = "", patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self, path: Path, *, address: str = "", patience_s: float = PATIENCE_S, limit_s: float = LIMIT_S
+    ) -> None:
         self.path = path
         self._patience_s = patience_s
         self.git = Git.at(path)
-        self.remote = Remote(address, path) if address else None
+        self.remote = Remote(address, path, limit_s=limit_s) if address else None
+        self._identity = ""
 
     @classmethod
-    def open_or_create(cls, path: Path, *, address: str = "") -> "Hub":
+    def open_or_create(cls, path: Path, *, address: str = "", limit_s: float = LIMIT_S) -> "Hub":
         """Open the hub at `path`, complete or not at all; its folder hides from the user's git.
 
         Args:
             path: where it is, or will be, on this host.
             address: of the git server that hosts share; empty: there is none.
+            limit_s: how long it may take to answer one call.
         """
         path = path.absolute()
         make_hub(path)
-        return cls(path, address=address)
+        return cls(path, address=address, limit_s=limit_s)
 
     @property
     def home(self) -> Path:
         """The folder of everything that swarm keeps for this repository."""
         return self.path.parent
+
+    def identity(self) -> str:
+        """The hub's name, which is its own, whatever its address here; empty: it has none yet.
+
+        Raises:
+            HubUnreachableError: the git server could not be asked.
+        """
+        if not self._identity:
+            found = self.remote.list([IDENTITY_REF]) if self.remote else self.refs_named(IDENTITY_REF)
+            self._identity = found.get(IDENTITY_REF, "")
+        return self._identity
 
     # base and result ----------------------------------------------------------------------------
 
@@ -247,7 +263,7 @@ class Hub:
 
     def raise_fence(self, branch: str, merge_token: int) -> str | None:
         """Write the token to the branch's fence and return its blob, or None: a higher one is there."""
-        ref, new = fence_ref(branch), self._write_blob(f"{merge_token}\n")
+        ref, new = fence_ref(branch), self.write_blob(f"{merge_token}\n")
         with self.writing_refs() as writer:
             while True:
                 if self.fence(branch) > merge_token:
@@ -259,7 +275,7 @@ class Hub:
                 if answer.succeeded:
                     return new
                 if self.resolve(ref) == blob:  # not even another host's doing
-                    raise refused(answer)
+                    raise writer.refusal(answer)
 
     def seal_fence(self, merge_token: int, head: str) -> str:
         """The blob that the fence holds once a train has landed: not what any other train has seen there.
@@ -267,9 +283,10 @@ class Hub:
         It moves with the branch. A git server compares only refs that move: a fence that was left alone
         could be raised by another host between its look and the landing.
         """
-        return self._write_blob(f"{merge_token}\n{head}\n")
+        return self.write_blob(f"{merge_token}\n{head}\n")
 
-    def _write_blob(self, text: str) -> str:
+    def write_blob(self, text: str) -> str:
+        """Keep a text as an object; its id."""
         return self.git.run("hash-object", "-w", "--stdin", stdin=text.encode()).decode().strip()
 
     def create_refs(self, refs: dict[str, str]) -> None:

@@ -1,11 +1,25 @@
 """The hub that the settings name."""
 
 from pathlib import Path
+from typing import Protocol
 
 from swarm.errors import RefusedError
 from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.identity import RunInHub, refuse_other_hub
 from swarm.repo.hub.user_repository import is_ancestor
 from swarm.settings import Settings
+
+
+class LandingRun(RunInHub, Protocol):
+    """A run, and how far it has come."""
+
+    @property
+    def branch(self) -> str:
+        """Its integration branch."""
+
+    @property
+    def landed(self) -> str:
+        """The newest commit that Redis knows to have landed; empty before the first."""
 
 
 def open_hub(settings: Settings) -> Hub:
@@ -14,24 +28,24 @@ def open_hub(settings: Settings) -> Hub:
     Raises:
         ConfigError: the address of that is none.
     """
-    return Hub.open_or_create(settings.mirror, address=_address(settings))
+    return Hub.open_or_create(settings.mirror, address=_address(settings), limit_s=settings.hub_timeout_s)
 
 
-def open_hub_for(settings: Settings, run: str, branch: str, *, landed: str) -> Hub:
+def open_hub_for(settings: Settings, record: LandingRun) -> Hub:
     """Open it as it is for a run now, whichever host has done what.
 
     Args:
         settings: name it.
-        run: its id.
-        branch: the run's.
-        landed: the newest commit that Redis knows to have landed; empty before the first.
+        record: the run, as Redis has it.
 
     Raises:
         HubUnreachableError: the git server could not be asked.
+        OtherHubError: the run is in another hub.
         RefusedError: the branch is there without what has landed: this is not the hub that the run is in, or
             somebody has moved the branch.
     """
-    hub = open_hub(settings)
+    hub, run, branch, landed = open_hub(settings), record.run, record.branch, record.landed
+    refuse_other_hub(hub, record)
     hub.mirror_run(run, branch)
     tip = hub.tip(branch)
     if landed and (tip is None or not is_ancestor(hub.git, landed, tip)):

@@ -11,6 +11,7 @@
     refs/swarm/approved/<run>/<task>          tag of the attempt that a person approved: who, when and why
     refs/swarm/fence/<branch>                 blob: the highest merge token that has begun
     refs/swarm/done/<run>/<task>              the landed commit; guards against a second landing
+    refs/swarm/hub                            blob: the hub's name; runs remember it
     refs/swarm/unchanged/<run>/<task>         the tip that already held what the attempt wanted
 
 `<task>` is a hash: task ids never become file names.
@@ -20,6 +21,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+IDENTITY_REF = "refs/swarm/hub"
 RUN_KINDS = ("attempt", "rejected", "candidate", "passed", "approved", "done", "unchanged")
 """What a run has refs of, beside its branch and the fence of that."""
 TASK_KINDS = ("attempt", "candidate", "passed")

@@ -10,9 +10,11 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from swarm.errors import HubRefusedError, HubUnreachableError
+from swarm.errors import HubDeclinedError, HubRefusedError, HubUnreachableError
 from swarm.repo.git.command import Answer, Git
+from swarm.repo.git.limited import ask_within
 from swarm.repo.hub.address import parse_address
+from swarm.repo.hub.push_answers import MOST_LINES, is_locked, is_refusal, why_declined
 from swarm.repo.hub.refs import RefChange
 from swarm.settings import online_environment
 
@@ -28,6 +30,9 @@ _OPTIONS = {
     "protocol.version": "2",
 }
 
+LIMIT_S = 300.0
+"""How long one call may take."""
+
 _FETCH = ("fetch", "--quiet", "--no-tags", "--prune", "--no-write-fetch-head", "--no-auto-maintenance")
 _PUSH = ("push", "--atomic", "--porcelain", "--no-verify", "--no-follow-tags")
 _RECEIVE_PACK = (
@@ -39,26 +44,11 @@ _REJECTED = 1
 """How `git push` ends when the server answered, and took nothing."""
 
 _GENERAL = ("Please make sure you have the correct access rights", "and the repository exists.")
-MOST_LINES = 3
-"""Of what git says, in an error: a server may greet with pages."""
-
-_REFUSALS = (
-    "permission denied",
-    "authentication failed",
-    "could not read username",
-    "could not read password",
-    "host key verification failed",
-    "access denied",
-    "returned error: 401",
-    "returned error: 403",
-    "permission to",  # `… denied to`: GitHub
-    "marked as read only",
-    "write access to repository not granted",
-    "not allowed to push",
-    "insufficient permission",
-    "hook declined",
-)
 MAY_PUSH = "whoever comes from here must be let in to push, not only to read"
+MUST_TAKE = (
+    "let it take pushes of branches `swarm/*` and of refs below refs/swarm/ from here, or name another hub;"
+    " no task is charged, and work goes on by itself then"
+)
 
 
 class Remote:
@@ -67,12 +57,14 @@ class Remote:
     Args:
         address: in one of the `FORMS` of `parse_address`.
         mirror: the git folder of this host's hub.
+        limit_s: how long one call may take; whether a push that took longer was done is unknown.
 
     Raises:
         ConfigError: the address has none of the forms.
     """
 
-    def __init__(self, address: str, mirror: Path) -> None:
+    def __init__(self, address: str, mirror: Path, *, limit_s: float = LIMIT_S) -> None:
+        self._limit_s = limit_s
         self._address = parse_address(address)
         git = Git.at(mirror, environment=online_environment())
         settings = [*_OPTIONS.items(), (f"remote.{NAME}.url", self._address.url)]
@@ -99,16 +91,18 @@ class Remote:
         return {ref: oid for oid, _, ref in (line.partition("\t") for line in lines)}
 
     def check(self) -> None:
-        """See that it answers and lets us in, to read and to push; what its hooks say is not known before.
+        """See that it answers, and takes a push: a ref that nobody needs, which is removed again.
+
+        No dry run: a server lets its hooks see none.
 
         Raises:
-            HubUnreachableError: it does not.
+            HubUnreachableError: it does not answer, let us in, or take it.
         """
         self.list(["HEAD"])
-        # A server tells its refs for a push to who may push; this one nobody has, and a dry run deletes none.
-        answer = self._push("--dry-run", NAME, ":refs/swarm/nothing")
-        if answer.exit_code not in {0, _REJECTED}:
-            raise self._away(answer, is_push=True)
+        blob = self._git.run("hash-object", "-w", "--stdin", stdin=b"may this be pushed?\n").decode().strip()
+        probe = f"refs/swarm/probe/{secrets.token_hex(8)}"
+        self.push([RefChange("create", probe, new=blob)])
+        self.push([RefChange("delete", probe, old=blob)])
 
     def fetch(self, patterns: Iterable[str]) -> None:
         """Make the mirror's refs that match what they are there, with their objects; others vanish.
@@ -126,7 +120,10 @@ class Remote:
     def push(self, changes: Sequence[RefChange]) -> Answer:
         """Make all of these changes there, or none. An answer that was lost is found out about.
 
+        Returns the answer of a server that has taken them, or that has compared refs and found others.
+
         Raises:
+            HubDeclinedError: it was reached, and does not want them; nothing was done.
             HubUnreachableError: it did not answer; everything or nothing may have been done.
         """
         leases = [option for change in changes for option in change.lease()]
@@ -142,8 +139,10 @@ class Remote:
         if len(rest) < len(changes):
             # Somebody else has deleted some of them already; git takes that for an error.
             return self.push(rest)
-        if answer.exit_code != _REJECTED:
+        if answer.exit_code != _REJECTED or is_locked(answer):
             raise self._away(answer, is_push=True)
+        if why := why_declined(answer):
+            raise HubDeclinedError(f"hub {self} declined a push: {self._address.mask(why)}", hint=MUST_TAKE)
         return Answer(answer.exit_code, answer.stdout, self._masked_bytes(answer))
 
     def _push(self, *arguments: str) -> Answer:
@@ -161,7 +160,13 @@ class Remote:
         # remembers words for a quarter of an hour, would hold it for as long. Of what one that outlives us
         # still writes to the mirror, the leases of the next push tell.
         with self._address.lend_login() as (env, login_fds):
-            return self._git.ask(*arguments, env=env, keep_fds=login_fds)
+            answer = ask_within(self._limit_s, self._git, arguments, env=env, keep_fds=login_fds)
+        if answer is None:
+            raise HubUnreachableError(
+                f"hub {self}: `git {arguments[0]}` had not ended after {self._limit_s:g} s, and was stopped",
+                hint="if that is too short for what there is to bring, raise hub_timeout_s",
+            )
+        return answer
 
     def _away(self, answer: Answer, *, is_push: bool = False) -> HubUnreachableError:
         text = self._address.mask(answer.stderr.decode("utf-8", "replace"))
@@ -178,11 +183,6 @@ class Remote:
         rejected = [line for line in answer.stdout.splitlines() if line.startswith(b"!")]
         said = b"\n".join([*rejected, answer.stderr])
         return self._address.mask(said.decode("utf-8", "replace")).encode()
-
-
-def is_refusal(said: str) -> bool:
-    """A server said that it does not let us in, or takes nothing from us."""
-    return any(words in said.lower() for words in _REFUSALS)
 
 
 def _as_environment(settings: Sequence[tuple[str, str]]) -> dict[str, str]:

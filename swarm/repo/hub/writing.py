@@ -14,10 +14,10 @@ from pathlib import Path
 
 import structlog
 
-from swarm.errors import HubRefusedError, HubUnreachableError, SwarmError
+from swarm.errors import HubUnreachableError
 from swarm.repo.git.command import Answer, Git, GitError
 from swarm.repo.hub.refs import RefChange
-from swarm.repo.hub.remote import MAY_PUSH, MOST_LINES, Remote, is_refusal
+from swarm.repo.hub.remote import Remote
 
 LOCK_NAME = "swarm.lock"
 PATIENCE_S = 30.0
@@ -42,7 +42,8 @@ class RefWriter:
         """Apply all changes or none. git renames in input order: put the one that is the truth first.
 
         Raises:
-            HubUnreachableError: the git server broke off; all of them, or none, may have been applied there.
+            HubDeclinedError: the git server does not want them; none was applied.
+            HubUnreachableError: it broke off; all of them, or none, may have been applied there.
         """
         if self._remote is None:
             return self._transact_here(changes)
@@ -61,7 +62,6 @@ class RefWriter:
 
         Raises:
             GitError: the server did not take it.
-            HubRefusedError: it takes nothing from us.
             HubUnreachableError: it could not be asked.
         """
         if self._remote is not None:
@@ -71,13 +71,10 @@ class RefWriter:
             if not answer.succeeded:
                 raise self.refusal(answer)
 
-    def refusal(self, answer: Answer) -> SwarmError:
-        """The error for a transaction of a run that begins: the server may take nothing from us at all."""
-        said = answer.stderr.decode("utf-8", "replace")
-        if self._remote is None or not is_refusal(said):
-            return refused(answer)
-        lines = [line for line in said.splitlines() if is_refusal(line)]
-        return HubRefusedError(f"hub {self._remote}: {'; '.join(lines[:MOST_LINES])}", hint=MAY_PUSH)
+    def refusal(self, answer: Answer) -> GitError:
+        """The error for a transaction that nobody expected to be refused."""
+        words = ("update-ref", "--stdin") if self._remote is None else ("push", str(self._remote))
+        return GitError(("git", *words), answer.exit_code, answer.stderr)
 
     def mirror(self, patterns: Iterable[str]) -> None:
         """Make the refs that match what the git server has, if there is one; see `Remote.fetch`."""
@@ -117,12 +114,7 @@ def apply_all(writer: RefWriter, changes: Sequence[RefChange]) -> None:
         return
     answer = writer.transact(changes)
     if not answer.succeeded:
-        raise refused(answer)
-
-
-def refused(answer: Answer) -> GitError:
-    """The error for a transaction that nobody expected to fail."""
-    return GitError(["git", "update-ref", "--stdin"], answer.exit_code, answer.stderr)
+        raise writer.refusal(answer)
 
 
 @contextlib.contextmanager

@@ -30,8 +30,10 @@ from swarm.engine.records import RunRecord
 from swarm.errors import (
     ConfigError,
     HubUnreachableError,
+    OtherHubError,
     StaleTokenError,
     StoreUnreachableError,
+    UnknownRunError,
     UnreachableError,
 )
 from swarm.repo.gates.cache import GateCache
@@ -39,6 +41,7 @@ from swarm.repo.gates.gate import GateReport
 from swarm.repo.git.command import GitError
 from swarm.repo.git.quarantine import sweep_quarantines
 from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.identity import refuse_other_hub
 from swarm.repo.hub.refs import task_ref
 from swarm.repo.hub.tidying import tidy
 from swarm.repo.merging.gate_notes import hollow_green, red_advisory
@@ -84,6 +87,7 @@ class MergeQueue:
         self._merging = Merging(
             engine, hub, launcher, self._reconciler, home=home, cache=self._cache, looks_ahead=looks_ahead
         )
+        self._here, self._elsewhere = set[str](), set[str]()
         self._log = structlog.get_logger().bind(worker=merger_id)
 
     def reconcile(self) -> tuple[Frozen, ...]:
@@ -112,12 +116,31 @@ class MergeQueue:
                 whatever was begun is taken up again later.
         """
         started = time.monotonic()
-        tickets = self._engine.begin_merge(self._merger_id, most=self._size.now())
+        self._elsewhere = {run for run in self._elsewhere if self._is_elsewhere(run)}
+        tickets = self._engine.begin_merge(self._merger_id, most=self._size.now(), besides=self._elsewhere)
         if not tickets:
             return ()
+        if self._is_elsewhere(tickets[0].run):  # the slot runs out, and whoever shares its hub has it then
+            self._elsewhere.add(tickets[0].run)
+            return self.land_train()
         crashpoint("merge.after_begin")
         landings = self._land(tickets)
         return tuple(replace(landing, duration_s=time.monotonic() - started) for landing in landings)
+
+    def _is_elsewhere(self, run: str) -> bool:
+        """The run is in another hub than this one: nothing of it is touched, and it is said once."""
+        if run in self._here:
+            return False
+        try:
+            refuse_other_hub(self._hub, self._engine.run(run))
+            self._here.add(run)
+        except OtherHubError as error:
+            if run not in self._elsewhere:
+                self._log.error("not merged here", run=run, error=error.message, help=error.help)
+            return True
+        except UnknownRunError:
+            pass
+        return False
 
     def _land(self, tickets: Sequence[MergeTicket]) -> list[Landing]:
         """F2 to F8. Where the train breaks down as a whole, its first attempt is tried alone."""

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from swarm.engine.engine import Engine
 from swarm.engine.records import RunRecord
+from swarm.errors import OtherHubError
 from swarm.repo.git.command import GitError
 from swarm.repo.git.trailers import Landed
 from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.identity import refuse_other_hub
 from swarm.repo.hub.refs import hash_task, task_ref
 from swarm.states import RunState, TaskState
 
@@ -37,8 +39,11 @@ class Reconciler:
     def _reconcile_or_freeze(self, record: RunRecord) -> Frozen | None:
         """One run whose history is damaged keeps no other from landing."""
         try:
+            refuse_other_hub(self._hub, record)
             self._hub.mirror_run(record.run, record.branch)
             return self.reconcile_run(record)
+        except OtherHubError:
+            return None  # whoever merges there looks after it
         except GitError as error:
             return Frozen(
                 record.run, record.branch, f"branch {record.branch!r} cannot be read: {error.message}"

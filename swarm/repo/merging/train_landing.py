@@ -17,7 +17,6 @@ from swarm.repo.git.quarantine import is_roomy
 from swarm.repo.git.workbench import Workbench
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.refs import RefChange, branch_ref, fence_ref, task_ref
-from swarm.repo.hub.writing import refused
 from swarm.repo.merging.approvals import Guard
 from swarm.repo.merging.judging import Judge
 from swarm.repo.merging.landing import NotLandingError, not_its_fault
@@ -170,4 +169,4 @@ class Merging:
                 raise StaleTokenError(f"git ended while it moved branch {branch!r}")
             if tip != train.tip:
                 return False
-        raise refused(answer)
+            raise writer.refusal(answer)

@@ -1,0 +1,66 @@
+"""What a git server means by its answer to a push: it lets nobody in, it declines, or a race was lost."""
+
+import re
+from collections.abc import Iterator
+
+from swarm.repo.git.command import Answer
+
+MOST_LINES = 3
+"""Of what git says, in an error: a server may greet with pages."""
+
+_REFUSALS = (
+    "permission denied",
+    "authentication failed",
+    "could not read username",
+    "could not read password",
+    "host key verification failed",
+    "access denied",
+    "returned error: 401",
+    "returned error: 403",
+    "permission to",  # `… denied to`: GitHub
+    "marked as read only",
+    "write access to repository not granted",
+    "not allowed to push",
+    "insufficient permission",
+)
+_RACES = ("failed to lock", "failed to update ref", "atomic transaction failed", "shallow update")
+"""Reasons of a server that has compared refs, or lacks history: others say that it does not want to."""
+_FOLLOWS = "atomic push failure"
+"""Of refs that would have been taken, had another been."""
+_REASON = re.compile(r"\[remote rejected\] \((.*)\)$")
+_CUT_SHORT = "eof before pack header"
+"""Our own git sent nothing: it has not what it was to push."""
+_LOCKED = "unable to create"
+"""A ref is locked there, perhaps by a git that was killed: nothing was compared."""
+
+
+def is_refusal(said: str) -> bool:
+    """A server said that it does not let us in."""
+    return any(words in said.lower() for words in _REFUSALS)
+
+
+def is_locked(answer: Answer) -> bool:
+    """Another git, running or killed, has a ref's lock on the server."""
+    return _LOCKED in answer.stderr.decode("utf-8", "replace").lower()
+
+
+def why_declined(answer: Answer) -> str:
+    """The server's reasons to take nothing, and its own words; empty: it would have, and lost a race."""
+    reasons = {
+        found[1]: None
+        for line in answer.stdout.decode("utf-8", "replace").splitlines()
+        if (found := _REASON.search(line.rstrip())) and found[1] != _FOLLOWS
+    }
+    said = answer.stderr.decode("utf-8", "replace")
+    is_unwanted = any(not reason.startswith(_RACES) for reason in reasons) and _CUT_SHORT not in said
+    if not is_unwanted and not is_refusal(said):
+        return ""
+    return ": ".join(filter(None, ("; ".join(reasons), "; ".join(list(_words(said))[:MOST_LINES]))))
+
+
+def _words(said: str) -> Iterator[str]:
+    """What the server, or a hook of it, has said to people."""
+    for line in said.splitlines():
+        found = line.removeprefix("remote:").removeprefix("error: remote").strip()
+        if found and found != line.strip():
+            yield found
