@@ -353,6 +353,30 @@ def test_the_users_configuration_counts_for_the_server_and_nothing_else(
     assert os.environ["HOME"] == str(home)
 
 
+@pytest.mark.parametrize("also", ["", "insteadOf"])
+def test_a_push_goes_where_a_fetch_comes_from(
+    also: str, here: Hub, server: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The user's `pushInsteadOf` is for other remotes; an address is rewritten for both, or for none."""
+    home, other = tmp_path / "home", tmp_path / "other.git"
+    home.mkdir()
+    Hub.open_or_create(other)
+    lines = f'[url "{other}"]\n pushInsteadOf = work:shared.git\n pushInsteadOf = {server}\n'
+    if also:
+        lines += f'[url "{server.parent}/"]\n insteadOf = work:\n'
+    (home / ".gitconfig").write_text(lines)
+    monkeypatch.setenv("HOME", str(home))
+    hub = Hub(here.path, address="work:shared.git" if also else str(server))
+    base = next(iter(hub.refs_under("refs/swarm/base/").values()))
+
+    hub.create_refs({"refs/swarm/x": base})
+
+    assert refs_of(other) == {}
+    assert hub.remote is not None
+    assert hub.remote.list() == refs_of(server)
+    assert refs_of(server)["refs/swarm/x"] == base
+
+
 def test_a_remote_of_the_users_is_not_mixed_with_the_hub(
     here: Hub, server: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

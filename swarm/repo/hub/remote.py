@@ -67,7 +67,9 @@ class Remote:
         self._limit_s = limit_s
         self._address = parse_address(address)
         git = Git.at(mirror, environment=online_environment())
-        settings = [*_OPTIONS.items(), (f"remote.{NAME}.url", self._address.url)]
+        # Of a remote that has an address for pushes, git leaves `pushInsteadOf` out.
+        places = ((f"remote.{NAME}.{name}", self._address.url) for name in ("url", "pushurl"))
+        settings = [*_OPTIONS.items(), *places]
         if not git.ask("config", "core.sshCommand").succeeded:
             settings.append(("core.sshCommand", PATIENT_SSH))
         for name, helper in self._address.settings().items():
