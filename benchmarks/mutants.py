@@ -173,8 +173,8 @@ MUTANTS = (
         (
             (
                 f"{HUB}/remote.py",
-                "        if answer.exit_code != _REJECTED:\n",
-                "        if answer.exit_code < 0:\n",
+                "        if answer.exit_code != _REJECTED or is_locked(answer):\n",
+                "        if answer.exit_code < 0 or is_locked(answer):\n",
             ),
         ),
         ("tests/repo/test_broken_off.py",),
