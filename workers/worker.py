@@ -21,7 +21,6 @@ from swarm.errors import (
     SwarmError,
 )
 from swarm.fleet.stopped import is_put_down
-from swarm.models.usage import Usage
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.tidying import tidy
 from swarm.repo.workspaces.workspace import remove_workspace
@@ -31,6 +30,7 @@ from swarm.states import FailureKind
 from workers.agents.agent import Agent
 from workers.attempt import Attempt, StoppedError
 from workers.choosing import Choosing, is_chosen
+from workers.claiming import TOLD_TO_STOP, Claiming
 from workers.held import HeldSandbox
 from workers.hub_patience import HubStanding
 from workers.lease import Lease, LeaseLostError
@@ -60,9 +60,8 @@ class Worker:
         self._held = HeldSandbox()
         self._claim: Claim | None = None
         self._lease: Lease | None = None
-        self._claims = 0
-        self._taken: tuple[Claim, float] | None = None
-        self._goes_on = False
+        self._claiming = Claiming(self.engine, self.profile, self.clock)
+        self._takes_ahead = False
         self._done = self._failed = 0
         self._hub_standing = HubStanding(self.hub)
         self._beat_at_s = float("-inf")
@@ -95,8 +94,7 @@ class Worker:
 
         With `go_on` the next task is taken in the call that ends this one.
         """
-        claim, sent_at_s = self._taken or self._claim_next()
-        self._taken = None
+        claim, sent_at_s = self._claiming.next()
         if claim is None:
             self._hub_standing.look()
             self.engine.wait(self.profile)
@@ -114,22 +112,10 @@ class Worker:
             left_s -= HEARTBEAT_S
             self._beat()
 
-    def _claim_next(self) -> tuple[Claim | None, float]:
-        """A claim, and when it was asked for."""
-        sent_at_s = self.clock.monotonic_s()
-        claim = self.engine.claim(self.profile, self._claim_id)
-        self._claims += 1
-        return claim, sent_at_s
-
-    @property
-    def _claim_id(self) -> str:
-        """The same until there is an answer: a claim whose reply was lost is given out again."""
-        return f"{self.profile.worker_id}-{self._claims}"
-
     def _beat(self) -> None:
         """Show that we are here and idle, now and then."""
         now_s = self.clock.monotonic_s()
-        if self._taken is None and now_s - self._beat_at_s >= HEARTBEAT_S:
+        if not self._claiming.is_ahead and now_s - self._beat_at_s >= HEARTBEAT_S:
             self._show(self.engine, "idle")
             self._beat_at_s = now_s
 
@@ -147,7 +133,7 @@ class Worker:
 
     def _work_on(self, claim: Claim, sent_at_s: float, *, go_on: bool) -> None:
         self._held.reset()
-        self._goes_on = go_on
+        self._takes_ahead = go_on
         self._claim = claim
         folder = self._workspaces / str(claim.token)
         lease = Lease(
@@ -162,7 +148,7 @@ class Worker:
         try:
             with lease:
                 outcome = self._produce(claim, lease, folder)
-                is_told = outcome is not None and self._settle(claim, lease, outcome)
+                is_told = outcome is not None and self._report(claim, lease, outcome)
             if not is_told and lease.is_overdue:
                 self._give_back(claim, lease)
         finally:
@@ -187,7 +173,7 @@ class Worker:
             self._log.warning("claim lost", reason=str(error))
             return None
         except StoppedError:
-            return Release("the worker was told to stop")
+            return Release(TOLD_TO_STOP)
         except (SwarmError, OSError) as error:
             self._log.warning("infrastructure failed", error=str(error))
             return self._infrastructure(error)
@@ -234,7 +220,7 @@ class Worker:
             },
         )
 
-    def _settle(self, claim: Claim, lease: Lease, outcome: Ending) -> bool:
+    def _report(self, claim: Claim, lease: Lease, outcome: Ending) -> bool:
         """Tell the engine, for as long as the claim can still be ours; False when nothing was told."""
         lease.stop()
         op = self.engine.new_op()  # what was told and not answered may have been heard
@@ -258,18 +244,11 @@ class Worker:
 
     def _tell(self, claim: Claim, outcome: Ending, lease: Lease, op: str) -> None:
         """Tell the engine how the attempt ended, and take the next task in the same call."""
-        sent_at_s = self.clock.monotonic_s()
-        is_last = self.stopping.is_draining.is_set() or not self._goes_on
+        is_last = self.stopping.is_draining.is_set() or not self._takes_ahead
         if is_last or self._pause_s or isinstance(outcome, Release):
             self.engine.end(claim, outcome, usage=lease.usage, op=op)
         else:
-            taken = self.engine.end_and_claim(
-                claim, outcome, self.profile, self._claim_id, usage=lease.usage, op=op
-            )
-            if taken is not None:
-                # Without one the same id is asked again: the claim may have been made, and its reply lost.
-                self._claims += 1
-                self._taken = (taken, sent_at_s)
+            self._claiming.end_and_take(claim, outcome, usage=lease.usage, op=op)
         self._failed += isinstance(outcome, Fail)
         self._done += not isinstance(outcome, Fail | Release)
 
@@ -301,24 +280,16 @@ class Worker:
         claim, lease = self._claim, self._lease
         with closing(self.engine.clone()) as engine:
             if claim is not None and lease is not None:
-                self._give_up(engine, claim, lease.usage)
+                self._claiming.give_back(engine, claim, lease.usage)
             self._leave(engine)
 
     def _leave(self, engine: Engine) -> None:
         """Hold nothing any more, and say that we are gone."""
-        if self._taken is not None:
-            self._give_up(engine, self._taken[0], Usage())
-            self._taken = None
+        self._claiming.give_up(engine)
         try:
             engine.sign_off(self.profile.worker_id)
         except SwarmError as error:
             self._log.warning("could not sign off", error=error.message)
-
-    def _give_up(self, engine: Engine, claim: Claim, usage: Usage) -> None:
-        try:
-            engine.release(claim, reason="the worker was told to stop", usage=usage)
-        except SwarmError as error:
-            self._log.warning("could not give the task back", error=error.message)
 
     def _tidy(self, folder: Path) -> None:
         """Remove a folder; one that cannot be removed is swept by the next worker that starts."""

@@ -154,7 +154,7 @@ def test_nothing_is_told_of_a_claim_that_is_lost(
     with suppress(LeaseLostError):
         attempt.check()
 
-    assert not worker._settle(attempt.claim, attempt.lease, Finish())
+    assert not worker._report(attempt.claim, attempt.lease, Finish())
     assert rig.task(attempt.claim.run, "t").state is TaskState.RUNNING
 
 

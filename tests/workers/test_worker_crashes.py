@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
 
@@ -13,9 +14,11 @@ from worker_outcomes import outcome
 from worker_rig import Doing, Rig, sh
 
 from swarm import crashpoints
+from swarm.errors import StoreUnreachableError
 from swarm.plan.model import TaskSpec
 from swarm.sandbox.protocol import Sandbox
 from swarm.states import TaskState
+from swarm.testing.proxy import Mode, Proxy
 from swarm.testing.repository import make_repository
 from swarm.testing.server import RedisServer
 from workers.agents.agent import AgentContext, AgentResult
@@ -120,6 +123,28 @@ def test_a_task_that_was_taken_ahead_is_given_back(rig: Rig, way: str) -> None:
 
     assert ahead is TaskState.ACKED
     record = rig.task(run, "second")
+    assert (record.state, record.failures, record.crashes) == (TaskState.QUEUED, 0, 0)
+    assert rig.engine.agents() == []
+
+
+@pytest.mark.parametrize("mode", ["drop-request", "drop-reply"])
+def test_a_claim_of_which_no_answer_came_is_given_back(rig: Rig, tmp_path: Path, mode: Mode) -> None:
+    """It may have been made: a worker that stops then asks once more, and nothing counts as a crash."""
+    proxy = Proxy(rig.url, tmp_path)
+    proxy.start()
+    worker = replace(rig, url=proxy.url, patience_s=0.0).worker()
+    run = rig.submit(sh("t", "true"))
+    proxy.arm(mode)
+    with pytest.raises(StoreUnreachableError):
+        worker.work_once()
+    lost = rig.task(run, "t").state
+
+    worker.stopping.is_draining.set()
+    worker.run()
+    proxy.stop()
+
+    assert lost is (TaskState.ACKED if mode == "drop-reply" else TaskState.QUEUED)
+    record = rig.task(run, "t")
     assert (record.state, record.failures, record.crashes) == (TaskState.QUEUED, 0, 0)
     assert rig.engine.agents() == []
 
