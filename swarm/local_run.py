@@ -1,21 +1,17 @@
 """One run on this machine: hand the plan over, see it through, publish, report."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from swarm.archive.archiver import Archiver
 from swarm.base_check import BaseCheck, red_on_base, unjudged_note
 from swarm.driving import Driven, drive, refuse_loading
-from swarm.engine.connect import engine_for
-from swarm.engine.engine import Engine
 from swarm.engine.ranking import Ranking
 from swarm.engine.reads import Reads
 from swarm.engine.records import RunRecord
 from swarm.engine.snapshot import take_snapshot
 from swarm.errors import (
-    AuthenticationError,
-    StorePutDownError,
     StoreReplyError,
     StoreUnreachableError,
     UnknownRunError,
@@ -23,30 +19,21 @@ from swarm.errors import (
 from swarm.fleet.leftovers import sweep_leftovers
 from swarm.fleet.local import LocalFleet
 from swarm.fleet.resources import Admission, choose_workers
-from swarm.fleet.server import Server, ensure_server, make_home
+from swarm.fleet.server import ensure_server
 from swarm.fleet.server_file import has_data
-from swarm.fleet.stopped import is_put_down, start_if_it_died
-from swarm.limits import load_limits
 from swarm.observe.left_out import read_left_out
 from swarm.observe.report import build_report, render_report
 from swarm.observe.report_data import Report
 from swarm.observe.watcher import open_watcher
-from swarm.plan.document import dump_plan
-from swarm.plan.model import Plan, TaskSpec, with_reviews
+from swarm.plan.model import Plan, with_reviews
 from swarm.repo.changed import touched_paths
-from swarm.repo.gates.definitions import load_gates
-from swarm.repo.gates.guarded import load_guarded
-from swarm.repo.hub.identity import describe_hub, name_hub, refuse_other_hub
-from swarm.repo.hub.opening import open_hub, open_hub_for
+from swarm.repo.hub.opening import open_hub_for
 from swarm.repo.hub.user_repository import commit_of, repository_identity
 from swarm.repo.merging.gate_notes import read_notes
-from swarm.repo.merging.reconcile import Reconciler
 from swarm.settings import Settings
 from swarm.states import RunState
+from swarm.submitting import check_executors, ended_before, open_queue, submit_plan
 from swarm.verdict import Verdict, publish_here, verdict_on
-
-PATIENCE_S = 2.0
-SUBMIT_AGAIN = "submit it again: the same plan starts the server, and goes on where it stopped"
 
 PROCESS_MEMORY_MB, PROCESS_CPUS = 512, 0.5
 """What one worker without a container is counted as, when their number is chosen."""
@@ -225,97 +212,3 @@ class LocalRun:
             Archiver(self._engine, self._settings).finish(record.run)
         except (StoreUnreachableError, StoreReplyError, OSError) as error:
             self._tell(f"warning: run {record.run} is not archived yet: {error}")
-
-
-def open_queue(settings: Settings) -> tuple[Engine, Server]:
-    """Connect to the queue, starting the embedded server where none is configured.
-
-    Raises:
-        RepositoryError: there is no commit to work on; nothing was started or written.
-    """
-    commit_of(settings.root)
-    server = ensure_server(settings)
-    # Short patience: whoever watches looks again anyway, and must see soon that Redis is away.
-    is_gone = partial(_is_put_down, settings)
-    return engine_for(settings, server.url, patience_s=PATIENCE_S, is_put_down=is_gone), server
-
-
-def _is_put_down(settings: Settings) -> bool:
-    """Whether a person stopped the server that does not answer; one that died is started on the way."""
-    start_if_it_died(settings)
-    return is_put_down(settings)
-
-
-def ended_before(record: RunRecord) -> str:
-    """Say of a run that had ended when its plan was submitted again how to do the plan all the same."""
-    again = "" if record.state is RunState.DONE else f"`swarm retry {record.run}` goes on with it, "
-    return f"this plan was run on this commit, and ended: {record.state}; {again}--key NAME makes a new run"
-
-
-def check_executors(tasks: Iterable[TaskSpec], settings: Settings) -> None:
-    """Make sure that local workers can do every task.
-
-    Raises:
-        AuthenticationError: a task needs a model, and neither a credential nor an endpoint is set.
-    """
-    needy = next((task for task in tasks if task.needs_model), None)
-    if needy is not None and not settings.has_model_credential and not settings.anthropic_base_url:
-        raise AuthenticationError(
-            f"task {needy.id!r} needs a model ({needy.model_is_for}), and no credential is set",
-            hint="set ANTHROPIC_API_KEY; plans of `command` tasks and `swarm demo` need none",
-        )
-
-
-def submit_plan(
-    settings: Settings,
-    engine: Engine,
-    plan: Plan,
-    *,
-    key: str = "",
-    deadline_s: float | None = None,
-    fail_fast: bool = False,
-) -> str:
-    """Bring HEAD into the hub, store the plan, open its branch; return the run id.
-
-    Safe to repeat after a crash at any point: each step finds what the one before left.
-
-    Raises:
-        RepositoryError: there is no commit to start from.
-        ConfigError: a gate or the guard in its swarm.toml, or the limits in this one, are malformed.
-        HubUnreachableError: the git server that hosts share could not be asked.
-        StorePutDownError: a person has stopped the embedded server meanwhile.
-    """
-    make_home(settings.home)
-    hub = open_hub(settings)
-    base = hub.import_base(settings.root)
-    load_gates(hub, base)
-    load_guarded(hub, base)
-    hub.share_base(base)
-    named = (name_hub(hub), describe_hub(hub))
-    limits = load_limits(settings.root)
-    identity = repository_identity(settings.root)
-    plan = with_reviews(plan, by_default=settings.review)
-    try:
-        run = engine.submit(
-            plan,
-            base=base,
-            key=key,
-            repository=identity,
-            hub=named,
-            deadline_s=deadline_s,
-            fail_fast=fail_fast,
-        )
-    except StorePutDownError as error:
-        raise StorePutDownError(error.message, hint=SUBMIT_AGAIN) from error
-    for kind, most in limits.items():
-        engine.limit(kind, most)
-    record = engine.run(run)
-    refuse_other_hub(hub, record)
-    hub.mirror_run(run, record.branch)
-    if hub.start_branch(record.branch, base) != base:
-        # It was run before, and Redis has forgotten it: what landed then is not done again.
-        Reconciler(engine, hub).reconcile_run(record)
-    folder = settings.run_folder(run)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "plan.json").write_text(dump_plan(plan), encoding="utf-8")
-    return run

@@ -128,7 +128,7 @@ def submit(
     del yes
     settings = context.settings(review=review, hub=hub)
     from swarm.base_check import unjudged_note
-    from swarm.local_run import ended_before, open_queue, submit_plan
+    from swarm.submitting import ended_before, open_queue, submit_plan
 
     click.get_current_context().with_resource(waiting(f"submitting {file}"))
     plan = load_plan(settings, file, as_json=as_json)

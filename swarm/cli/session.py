@@ -8,10 +8,11 @@ from swarm.archive.shelf import Shelf
 from swarm.cli.context import resolve_run
 from swarm.cli.output import say
 from swarm.cli.plan import summarise_plan
-from swarm.local_run import LocalRun, check_executors
+from swarm.local_run import LocalRun
 from swarm.observe.report import render_report
 from swarm.plan.model import Plan
 from swarm.settings import Settings
+from swarm.submitting import check_executors
 
 
 class Session:

@@ -8,9 +8,9 @@ import pytest
 
 from swarm.errors import ConfigError
 from swarm.limits import load_limits
-from swarm.local_run import submit_plan
 from swarm.plan.model import Plan, TaskSpec
 from swarm.settings import load_settings
+from swarm.submitting import submit_plan
 from swarm.testing.repository import make_repository
 
 # Any: these are the fixtures' own types, and a test cannot import from its conftest.

@@ -16,9 +16,9 @@ from swarm.engine.engine import Engine
 from swarm.engine.store import Store
 from swarm.engine.words import text_of
 from swarm.errors import StorePutDownError
-from swarm.local_run import submit_plan
 from swarm.plan.document import parse_plan
 from swarm.settings import load_settings
+from swarm.submitting import submit_plan
 from swarm.testing.repository import make_repository
 
 # Any: these are the fixtures' own types, and a test cannot import from its conftest.

@@ -10,8 +10,9 @@ from worker_rig import Rig
 
 from swarm.engine.store import Store
 from swarm.fleet.server import stop_server
-from swarm.local_run import LocalRun, open_queue
+from swarm.local_run import LocalRun
 from swarm.settings import Settings, load_settings
+from swarm.submitting import open_queue
 from swarm.testing.plans import make_plan
 from swarm.testing.repository import make_repository
 

@@ -8,12 +8,12 @@ import pytest
 from plan_documents import problems_of
 
 from swarm.errors import AuthenticationError, ConfigError
-from swarm.local_run import check_executors
 from swarm.plan.document import dump_plan, parse_plan
 from swarm.plan.expansion import read_expansion
 from swarm.plan.lint import lint
 from swarm.plan.model import Plan, TaskSpec, with_reviews
 from swarm.settings import Settings, load_settings
+from swarm.submitting import check_executors
 from workers.agents import known_agents
 
 COMMAND = TaskSpec("t", "do it", executor="command", command=("true",))
