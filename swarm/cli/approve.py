@@ -15,7 +15,8 @@ from swarm.states import FailureKind, TaskState
 
 if TYPE_CHECKING:
     from swarm.engine.engine import Engine
-    from swarm.repo.hub.hub import AttemptRef, Hub
+    from swarm.repo.hub.hub import Hub
+    from swarm.repo.hub.reading import AttemptRef
 
 
 SHORTEST = 7
