@@ -16,9 +16,11 @@
     │   ├── DockerUnreachableError SW012
     │   ├── ModelUnreachableError SW013
     │   └── HubUnreachableError SW015         git refs cannot be read or written now
-    │       └── HubRefusedError SW016  exit 4   HubDeclinedError among them
+    │       └── HubRefusedError SW016  exit 4
+    │           └── HubDeclinedError SW017
     ├── AuthenticationError     SW020  exit 4
-    ├── RefusedError            SW030  exit 6   refused for safety; OtherHubError among them
+    ├── RefusedError            SW030  exit 6   refused for safety
+    │   └── OtherHubError       SW031           a run is in another hub
     ├── LimitReachedError       SW040  exit 7   a budget, a quota or a limit was reached
     ├── NotFinishedError        SW050  exit 8   asked to wait, and it did not end in time
     ├── WaitingForPersonError   SW060  exit 9
@@ -173,7 +175,7 @@ class HubUnreachableError(UnreachableError):
 
 
 class HubRefusedError(HubUnreachableError):
-    """The git server of the hub does not let us in, or declines what we push."""
+    """The git server of the hub does not let us in."""
 
     code = "SW016"
     exit_code = 4
@@ -184,7 +186,10 @@ class HubRefusedError(HubUnreachableError):
 
 
 class HubDeclinedError(HubRefusedError):
-    """The git server of the hub answers, lets us in, and declines what is pushed to it."""
+    """The git server of the hub answers, lets us in, and declines what we push."""
+
+    code = "SW017"
+    next_step = "Read its words in the message; let it take branches `swarm/*` and refs below refs/swarm/."
 
 
 class ModelUnreachableError(UnreachableError):
@@ -219,6 +224,9 @@ class RefusedError(SwarmError):
 
 class OtherHubError(RefusedError):
     """A run is in another hub than the one that is named here; nothing of it was touched."""
+
+    code = "SW031"
+    next_step = "Name the hub that it was submitted to: --hub, SWARM_HUB or `hub` in swarm.toml."
 
 
 class LimitReachedError(SwarmError):

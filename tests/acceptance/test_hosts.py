@@ -281,6 +281,7 @@ def test_a_hub_that_may_only_be_read_is_said_to(swarm: Swarm, redis: RedisServer
     assert "closed, says" in late.stdout
     assert "SW016" in doctor.stdout
     assert "SW016" in refused.stderr
-    assert "SW016" in declined.stderr
+    assert "SW017" in declined.stderr
+    assert "SW017" in late.stdout
     assert "hook declined" in declined.stderr
     assert PASSWORD not in doctor.stdout + refused.stderr + declined.stderr + late.stdout

@@ -33,7 +33,7 @@ def test_what_a_hook_says_is_shown_and_the_push_is_named(board: Board, server: P
     assert "no landings on Sundays" in declined.value.message
     assert "hook declined" in declined.value.message
     assert "update-ref" not in declined.value.message
-    assert declined.value.code == "SW016"
+    assert declined.value.code == "SW017"
 
 
 def test_a_ref_that_is_hidden_is_declined(board: Board, server: Path) -> None:

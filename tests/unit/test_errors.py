@@ -22,8 +22,12 @@ EXIT_CODES = {
     "StorePutDownError": 3,
     "DockerUnreachableError": 3,
     "ModelUnreachableError": 3,
+    "HubUnreachableError": 3,
+    "HubRefusedError": 4,
+    "HubDeclinedError": 4,
     "AuthenticationError": 4,
     "RefusedError": 6,
+    "OtherHubError": 6,
     "LimitReachedError": 7,
     "NotFinishedError": 8,
     "WaitingForPersonError": 9,
@@ -68,6 +72,7 @@ def test_what_cannot_be_reached_may_be_tried_again() -> None:
         "ModelUnreachableError",
         "HubUnreachableError",
         "HubRefusedError",
+        "HubDeclinedError",
         "NotFinishedError",
     }
 

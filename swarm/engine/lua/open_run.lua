@@ -1,7 +1,7 @@
 -- Create a run, or say how far it was loaded. Refuse another repository under the same project name.
 -- KEYS[1]  the project's key prefix
--- ARGV     run, goal, branch, base, repository, schema, how many tasks it will have, name of its hub (empty: not known),
---          where that is
+-- ARGV     run, goal, branch, base, repository, schema, how many tasks it will have, name of its hub (empty: not
+--          known), where that is
 -- Writes   run, runs, active, meta, events
 -- Returns  {'OK', state, chunks stored, age of its first task}, {'REFUSED', repository}, {'SCHEMA', schema of what is
 --          stored} or {'LEAVING'} (tasks of a run of this id are still being removed)
