@@ -1,12 +1,14 @@
 """A plan on its way to the queue: connect to it, see that the plan can be done, store it, open its branch."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 
 from swarm.engine.connect import engine_for
 from swarm.engine.engine import Engine
 from swarm.engine.records import RunRecord
-from swarm.errors import AuthenticationError, StorePutDownError
+from swarm.engine.submission import branch_of
+from swarm.errors import AuthenticationError, RefusedError, StorePutDownError, UnknownRunError
 from swarm.fleet.server import Server, ensure_server, make_home
 from swarm.fleet.stopped import is_put_down, start_if_it_died
 from swarm.limits import load_limits
@@ -14,10 +16,11 @@ from swarm.plan.document import dump_plan
 from swarm.plan.model import Plan, TaskSpec, with_reviews
 from swarm.repo.gates.definitions import load_gates
 from swarm.repo.gates.guarded import load_guarded
+from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.identity import describe_hub, name_hub, refuse_other_hub
 from swarm.repo.hub.opening import open_hub
 from swarm.repo.hub.user_repository import commit_of, repository_identity
-from swarm.repo.merging.reconcile import Reconciler
+from swarm.repo.merging.reconcile import Reconciler, find_frozen
 from swarm.settings import Settings
 from swarm.states import RunState
 
@@ -64,6 +67,22 @@ def check_executors(tasks: Iterable[TaskSpec], settings: Settings) -> None:
         )
 
 
+def refuse_frozen(hub: Hub, engine: Engine, run: str, base: str) -> None:
+    """Refuse a run whose records in git contradict each other, before anybody works on it for nothing.
+
+    Raises:
+        RefusedError: with what to do first.
+        OtherHubError: it is in another hub.
+    """
+    with suppress(UnknownRunError):
+        refuse_other_hub(hub, engine.run(run))
+    hub.mirror_run(run, branch_of(run))
+    if frozen := find_frozen(hub, run, branch_of(run), base):
+        put = f"if it was moved back, put it back: `{frozen.command}`; then submit the plan again"
+        hint = put if frozen.command else f"mend the branch or its refs in {describe_hub(hub)}"
+        raise RefusedError(frozen.reason, hint=f"{hint}, or make a new run of it: --key NAME")
+
+
 def submit_plan(
     settings: Settings,
     engine: Engine,
@@ -81,6 +100,8 @@ def submit_plan(
         RepositoryError: there is no commit to start from.
         ConfigError: a gate or the guard in its swarm.toml, or the limits in this one, are malformed.
         HubUnreachableError: the git server that hosts share could not be asked.
+        OtherHubError: the run is in another hub.
+        RefusedError: what git says of the run contradicts itself.
         StorePutDownError: a person has stopped the embedded server meanwhile.
     """
     make_home(settings.home)
@@ -94,6 +115,7 @@ def submit_plan(
     identity = repository_identity(settings.root)
     plan = with_reviews(plan, by_default=settings.review)
     try:
+        refuse_frozen(hub, engine, engine.run_id(plan, base=base, key=key), base)
         run = engine.submit(
             plan,
             base=base,
@@ -109,7 +131,6 @@ def submit_plan(
         engine.limit(kind, most)
     record = engine.run(run)
     refuse_other_hub(hub, record)
-    hub.mirror_run(run, record.branch)
     if hub.start_branch(record.branch, base) != base:
         # It was run before, and Redis has forgotten it: what landed then is not done again.
         Reconciler(engine, hub).reconcile_run(record)

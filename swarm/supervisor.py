@@ -156,7 +156,7 @@ class Supervisor:
         while not should_stop():
             try:
                 for frozen in self._merge_queue.reconcile():
-                    self._log.error("branch is frozen", branch=frozen.branch, reason=frozen.reason)
+                    self._log.error("branch is frozen", branch=frozen.branch, reason=frozen.told)
                 return self._engine.last_event_id()
             except (StoreUnreachableError, HubUnreachableError) as error:
                 self._log.warning("beginning put off", error=error.message)

@@ -8,6 +8,7 @@ from swarm.clock import Clock
 from swarm.engine.attempt_ends import NOTHING, AttemptEnds
 from swarm.engine.caller import Caller
 from swarm.engine.claims import Claim, Ending, Extension, Renewal, WorkerProfile
+from swarm.engine.encoding import encode_spec
 from swarm.engine.extension import grown_spec, stored_scope
 from swarm.engine.patience import never
 from swarm.engine.records import Event
@@ -15,7 +16,7 @@ from swarm.engine.replies import decode_claim, refuse, usage_text
 from swarm.engine.server_check import check_server
 from swarm.engine.store import Reply, Store
 from swarm.engine.stored import entry_of
-from swarm.engine.submission import submit_plan
+from swarm.engine.submission import run_id, submit_plan
 from swarm.engine.supervision import WORK_A_TICK
 from swarm.engine.words import text_of, words_of
 from swarm.errors import RunCancelledError, StoreReplyError, StoreUnreachableError
@@ -85,6 +86,10 @@ class Engine(AttemptEnds):
         return check_server(self._store)
 
     # submit ---------------------------------------------------------------------------------
+    def run_id(self, plan: Plan, *, base: str, key: str = "") -> str:
+        """The id that a plan's run has, or will have."""
+        return run_id(self.project, plan, [encode_spec(task) for task in plan.tasks], base=base, key=key)
+
     def submit(
         self,
         plan: Plan,

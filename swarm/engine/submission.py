@@ -52,7 +52,7 @@ def submit_plan(
     """
     specs = [encode_spec(task) for task in plan.tasks]
     run = run_id(project, plan, specs, base=base, key=key)
-    branch = f"swarm/{run}"
+    branch = branch_of(run)
     opening = (run, plan.goal, branch, base, repository, SCHEMA, str(len(plan.tasks)), *hub)
     answer = _open(caller, run, opening)
     if answer[0] == "REFUSED":
@@ -106,6 +106,11 @@ def _store(caller: Caller, run: str, plan: Plan, specs: Sequence[str], *, stored
 
     answers = caller.stream("submit", chunks)
     return int(text_of(answers[-1][1])) if answers else stored
+
+
+def branch_of(run: str) -> str:
+    """The integration branch of a run."""
+    return f"swarm/{run}"
 
 
 def run_id(project: str, plan: Plan, specs: Sequence[str], *, base: str, key: str) -> str:

@@ -1,11 +1,14 @@
 """What only a person can decide, and the commands that say so: approvals, conflicts, the rest."""
 
+import re
 from collections.abc import Sequence
 
 from swarm.engine.records import TaskRecord
 from swarm.observe.wording import first_few, is_of_the_merge, is_waiting, one_line
 from swarm.states import FailureKind
 
+_PUT_BACK = re.compile(r"put it back: `(git [^`]+)`$")
+"""How the reason ends of a task that could not land because its branch was moved back."""
 LANDED_SINCE = "# What has landed there since"
 """The heading of a conflict's evidence under which its other side is named, a task a line."""
 
@@ -31,6 +34,9 @@ def decides_on(record: TaskRecord, *, anew: str = "") -> tuple[str, ...]:
     run, task = record.run, record.spec.id
     if anew:
         return (anew,)
+    if mends := _PUT_BACK.search(record.failure_reason):
+        # Nothing lands on that branch before: to skip one task after another would end the run without it.
+        return mends[1], f"swarm retry {run}"
     if is_waiting(record.state, record.failure_kind):
         return words_for(run, task)
     return f"swarm retry {run} --task {task}", f"swarm skip {run} {task}"
@@ -47,12 +53,14 @@ def needed(records: Sequence[TaskRecord]) -> str:
     """What a person is asked for about these tasks, in few words with commands."""
     waiting = [one for one in records if is_waiting(one.state, one.failure_kind)]
     torn = [one for one in records if one.failure_kind == FailureKind.CONFLICT]
-    rest = len(waiting) < len(records)
+    frozen = [one for one in records if _PUT_BACK.search(one.failure_reason)]
+    rest = len(waiting) + len(frozen) < len(records)
     said = [f"`{words_for(one.run, one.spec.id)[0]}` or `swarm reject`" for one in waiting[:1]]
     said += [
         f"`{looks_at(one.run, one.spec.id, kind=one.failure_kind, reason='', attempts=1)[0]}`"
         for one in torn[:1]
     ]
+    said += [f"`swarm why {one.spec.id}` says how its branch is put back" for one in frozen[:1]]
     return ", ".join([*said, *(["retry or skip"] if rest else [])])
 
 

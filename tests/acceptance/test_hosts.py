@@ -1,6 +1,8 @@
 """Several hosts on one queue and one git server: one submits, others work and merge."""
 
 import os
+import re
+import shlex
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -10,6 +12,7 @@ import pytest
 from git_servers import PASSWORD, SERVERS, SSHD, GitServer, by_https, by_path, declining
 from real_swarm import DIAMOND, LEASE_S, Swarm, wait_for, write_task
 
+from swarm.engine.connect import open_store
 from swarm.repo.hub.hub import Hub
 from swarm.testing.checker_git import check_history
 from swarm.testing.repository import UserRepository
@@ -285,3 +288,80 @@ def test_a_hub_that_may_only_be_read_is_said_to(swarm: Swarm, redis: RedisServer
     assert "SW017" in late.stdout
     assert "hook declined" in declined.stderr
     assert PASSWORD not in doctor.stdout + refused.stderr + declined.stderr + late.stdout
+
+
+def moved_back(server: GitServer, branch: str) -> None:
+    """As a person does it who thinks better of the last landing."""
+    git = ["git", "-C", str(server.repository), "update-ref", f"refs/heads/{branch}", f"{branch}~1"]
+    subprocess.run(git, check=True)
+
+
+def state_of(swarm: Swarm, task: str) -> str:
+    """Where a task of the newest run is."""
+    return str(swarm.json("why", task)["state"])
+
+
+def do_as_told(swarm: Swarm, line: str) -> None:
+    """Type it, as it stands there."""
+    if line.startswith("swarm "):
+        assert swarm.call(*shlex.split(line)[1:]).returncode == 0
+    else:
+        subprocess.run(line, shell=True, check=True, cwd=swarm.root, env=swarm.environment)  # noqa: S602
+
+
+def test_a_branch_that_was_moved_back_is_put_back_as_told(
+    swarm: Swarm, redis: RedisServer, path_shared: GitServer
+) -> None:
+    """Each step that `swarm why` names works when it is typed, and skipping is none of them."""
+    home = at_home(swarm, redis, path_shared)
+    run, branch = run_of(home, [write_task("root"), write_task("next", "root")])
+    home.start("worker")
+    supervisor = home.start("supervisor")
+    wait_for(lambda: state_of(home, "root") == "done", "the first task to land")
+    supervisor.kill()
+    supervisor.wait()
+    wait_for(lambda: state_of(home, "next") in {"merging", "done"}, "the second to be handed in")
+    moved_back(path_shared, branch)
+
+    home.start("supervisor")
+    wait_for(lambda: state_of(home, "next") == "failed", "the contradiction to be found", timeout_s=90)
+    refused, status = home.call("diff", "root"), home.call("status")
+    steps = home.json("why", "next")["next"]
+    for step in steps:  # type: ignore[attr-defined]
+        do_as_told(home, step)
+    done = home.call("wait", run)
+
+    assert not [step for step in steps if "skip" in step]  # type: ignore[attr-defined]
+    assert "`swarm why next` says how its branch is put back" in status.stdout
+    assert [step for step in steps if step.startswith("git ")] == re.findall("`(git .*?)`", refused.stderr)  # type: ignore[attr-defined]
+    assert done.returncode == 0, done.stderr + home.told()
+    assert check_history(path_shared.repository, branch, ["root", "next"]) == []
+
+
+def test_a_branch_that_was_moved_back_before_redis_was_lost_is_put_back_as_told(
+    swarm: Swarm, redis: RedisServer, path_shared: GitServer
+) -> None:
+    """Nothing is queued before: no agent works for what cannot land."""
+    home = at_home(swarm, redis, path_shared)
+    tasks = [write_task("root"), write_task("next", "root")]
+    run, branch = run_of(home, tasks)
+    home.start("worker")
+    home.start("supervisor")
+    assert home.call("wait", run).returncode == 0
+    home.stop_started()
+    moved_back(path_shared, branch)
+    store = open_store(redis.url)
+    store.call("FLUSHALL")
+
+    refused = home.call("submit", home.plan(tasks))
+    queued = store.call("KEYS", f"*{run}*")
+    store.close()
+    [step] = re.findall("`(git .*?)`", refused.stderr)
+    do_as_told(home, step)
+    again, _ = run_of(home, tasks)
+
+    assert refused.returncode == 6
+    assert queued == []
+    assert again == run
+    assert home.json("status", run)["run"]["state"] == "done"  # type: ignore[index]
+    assert check_history(path_shared.repository, branch, ["root", "next"]) == []

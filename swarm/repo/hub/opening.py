@@ -6,6 +6,7 @@ from typing import Protocol
 from swarm.errors import RefusedError
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.identity import RunInHub, refuse_other_hub
+from swarm.repo.hub.putting_back import put_back
 from swarm.repo.hub.user_repository import is_ancestor
 from swarm.settings import Settings
 
@@ -51,10 +52,11 @@ def open_hub_for(settings: Settings, record: LandingRun) -> Hub:
     if landed and (tip is None or not is_ancestor(hub.git, landed, tip)):
         place = f"hub {hub.remote}" if hub.remote else "this repository's own hub"
         at = f"is at {tip[:12]}" if tip else "is not there"
+        command = put_back(hub, branch, landed)
         raise RefusedError(
             f"{landed[:12]} of run {run} has landed on {branch!r}, which in {place} {at}",
             hint="name the hub that the run is in (SWARM_HUB); if somebody has moved the branch there, put it"
-            f" back: `git update-ref refs/heads/{branch} {landed[:12]}` in it",
+            + (f" back: `{command}`" if command else f" back to {landed}"),
         )
     return hub
 

@@ -80,6 +80,11 @@ class Remote:
     def __str__(self) -> str:
         return self._address.shown
 
+    @property
+    def url(self) -> str:
+        """As a person may give it to git: without a password, for which git asks then."""
+        return self._address.url
+
     def list(self, patterns: Sequence[str] = ()) -> dict[str, str]:
         """The refs there that match -> their object ids.
 

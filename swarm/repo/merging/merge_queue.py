@@ -191,7 +191,7 @@ class MergeQueue:
             self._reconciler.forget(record.branch)
         frozen = self._reconciler.reconcile_run(record)
         if frozen:
-            failure = Failure(FailureKind.POLICY, frozen.reason, retryable=False)
+            failure = Failure(FailureKind.POLICY, frozen.told, retryable=False)
             raise NotLandingError(Outcome.FROZEN, failure, keeps_attempt=True)
         return {guards[ref]: commit for ref, commit in self._hub.refs_named(*guards).items()}
 

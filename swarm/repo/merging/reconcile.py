@@ -9,6 +9,7 @@ from swarm.repo.git.command import GitError
 from swarm.repo.git.trailers import Landed
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.identity import refuse_other_hub
+from swarm.repo.hub.putting_back import newest_of, put_back
 from swarm.repo.hub.refs import hash_task, task_ref
 from swarm.states import RunState, TaskState
 
@@ -20,6 +21,26 @@ class Frozen:
     run: str
     branch: str
     reason: str
+    command: str = ""  # what mends it, where the branch was only moved back
+
+    @property
+    def told(self) -> str:
+        """The reason, and what to type; `swarm.observe.person` finds it there."""
+        if not self.command:
+            return self.reason
+        return f"{self.reason}; if it was moved back, put it back: `{self.command}`"
+
+
+def find_frozen(hub: Hub, run: str, branch: str, base: str) -> Frozen | None:
+    """What contradicts each other in the records of a run in git, if anything; whatever Redis knows."""
+    if hub.tip(branch) is None:
+        return None
+    guards = hub.done_refs(run)
+    reason = _contradiction(run, branch, hub.landings(branch, base), guards)
+    if not reason:
+        return None
+    newest = newest_of(hub, set(guards.values())) if guards else ""
+    return Frozen(run, branch, reason, put_back(hub, branch, newest) if newest else "")
 
 
 class Reconciler:
@@ -58,11 +79,10 @@ class Reconciler:
         tip = self._hub.tip(record.branch)
         if tip is None or self._verified.get(record.branch) == tip:
             return None
+        if frozen := find_frozen(self._hub, record.run, record.branch, record.base):
+            return frozen
         landings = self._hub.landings(record.branch, record.base)
         guards = self._hub.done_refs(record.run)
-        reason = _contradiction(record, landings, guards)
-        if reason:
-            return Frozen(record.run, record.branch, reason)
         expected = {task_ref("done", record.run, landed.task): landed.commit for landed in landings}
         missing = {ref: commit for ref, commit in expected.items() if ref not in guards}
         if missing:
@@ -101,28 +121,28 @@ class Reconciler:
                 self._hub.sweep_attempts(run, landed.task)
 
 
-def _contradiction(record: RunRecord, landings: tuple[Landed, ...], guards: dict[str, str]) -> str:
+def _contradiction(run: str, branch: str, landings: tuple[Landed, ...], guards: dict[str, str]) -> str:
     """What cannot both be true, naming both sides; empty when all is in order."""
     by_ref: dict[str, Landed] = {}
     for landed in landings:
-        ref = task_ref("done", record.run, landed.task)
+        ref = task_ref("done", run, landed.task)
         earlier = by_ref.setdefault(ref, landed)
         if earlier is not landed:
             return (
-                f"branch {record.branch!r}: task {landed.task!r} has landed twice,"
+                f"branch {branch!r}: task {landed.task!r} has landed twice,"
                 f" as {earlier.commit[:12]} and as {landed.commit[:12]}"
             )
-        if landed.run != record.run:
+        if landed.run != run:
             return (
-                f"branch {record.branch!r} belongs to run {record.run!r},"
+                f"branch {branch!r} belongs to run {run!r},"
                 f" but {landed.commit[:12]} landed task {landed.task!r} of run {landed.run!r}"
             )
     for ref, commit in guards.items():
         if ref not in by_ref:
-            return f"{ref} says that {commit[:12]} has landed, but branch {record.branch!r} does not have it"
+            return f"{ref} says that {commit[:12]} has landed, but branch {branch!r} does not have it"
         if by_ref[ref].commit != commit:
             return (
-                f"task {by_ref[ref].task!r} landed as {by_ref[ref].commit[:12]} on branch {record.branch!r},"
+                f"task {by_ref[ref].task!r} landed as {by_ref[ref].commit[:12]} on branch {branch!r},"
                 f" but {ref} says {commit[:12]}"
             )
     return ""
