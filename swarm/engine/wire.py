@@ -100,9 +100,9 @@ class HiredisStore:
             return self._receive(connection, count)
         except (OSError, hiredis.ProtocolError) as error:
             self.close()
-            fault = "timed out" if isinstance(error, BlockingIOError) else error
+            fault = "timed out" if isinstance(error, BlockingIOError) else str(error) or type(error).__name__
             raise StoreUnreachableError(
-                f"no answer from Redis at {server_of(self._url)}: {fault or type(error).__name__}",
+                f"no answer from Redis at {server_of(self._url)}: {fault}",
                 hint=AWAY_HINT,
             ) from error
         except BaseException:
