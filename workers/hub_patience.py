@@ -23,6 +23,7 @@ class HubStanding:
         self._hub = hub
         self._here: set[str] = set()
         self.trouble = ""  # empty: it can, as far as it knows
+        self._look_at_s = 0.0
 
     def tell(self, trouble: str) -> None:
         """Note why the hub cannot be used; nothing: it has been."""
@@ -30,7 +31,8 @@ class HubStanding:
 
     def look(self) -> None:
         """Ask a hub that was away, where nothing is to be done by which that would show."""
-        if self.trouble:
+        if self.trouble and time.monotonic() >= self._look_at_s:
+            self._look_at_s = time.monotonic() + MAX_RETRY_S
             with contextlib.suppress(HubUnreachableError):
                 if self._hub.remote:
                     self._hub.remote.list(["HEAD"])

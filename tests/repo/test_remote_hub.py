@@ -304,6 +304,20 @@ def test_the_forms_of_an_address(address: str, here: Hub) -> None:
     assert str(Remote(address, here.path)) == address
 
 
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        ("https://t0ken@host/x.git", "https://host/x.git"),
+        ("https://me:t0ken@host/x.git", "https://host/x.git"),
+        ("ssh://git@host/x.git", "ssh://git@host/x.git"),
+        ("git@host:x.git", "git@host:x.git"),
+    ],
+)
+def test_what_people_are_told_to_type_holds_no_token(address: str, url: str, here: Hub) -> None:
+    """On the web it may stand as the user's name; by ssh that is no secret, and needed."""
+    assert Remote(address, here.path).url == url
+
+
 def test_a_password_is_never_shown(here: Hub) -> None:
     """Not in an error, and not on the command line of a process either."""
     remote = Remote("http://me:s3cret-word@127.0.0.1:1/x.git", here.path)

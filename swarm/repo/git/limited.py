@@ -27,7 +27,9 @@ def ask_within(
     with git.start(arguments, env=env, keep_fds=keep_fds, has_own_session=True) as process:
         try:
             stdout, stderr = process.communicate(timeout=limit_s)
-        except subprocess.TimeoutExpired:
+        except subprocess.TimeoutExpired as late:
+            if process.poll() is not None:  # what it has started, such as ssh's master, keeps its pipes open
+                return Answer(process.returncode, late.stdout or b"", late.stderr or b"")
             _end_group(process)
             return None
         except BaseException:  # it no longer hears a Ctrl-C by itself
@@ -37,9 +39,9 @@ def ask_within(
 
 
 def _end_group(process: "subprocess.Popen[bytes]") -> None:
-    """End the leader and all that it started and that stayed in its group."""
+    """End the leader and all that it started and that stayed in its group, once they have tidied up."""
     with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
         os.killpg(process.pid, signal.SIGTERM)
-        process.wait(GRACE_S)
+        process.communicate(timeout=GRACE_S)  # not only the leader: the other end holds its stderr
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

@@ -23,14 +23,22 @@ _REFUSALS = (
     "not allowed to push",
     "insufficient permission",
 )
-_RACES = ("failed to lock", "failed to update ref", "atomic transaction failed", "shallow update")
+_RACES = (
+    "failed to lock",
+    "cannot lock ref",
+    "failed to update ref",
+    "reference already exists",
+    "incorrect old value",
+    "atomic transaction failed",
+    "shallow update",
+)
 """Reasons of a server that has compared refs, or lacks history: others say that it does not want to."""
 _FOLLOWS = "atomic push failure"
 """Of refs that would have been taken, had another been."""
 _REASON = re.compile(r"\[remote rejected\] \((.*)\)$")
 _CUT_SHORT = "eof before pack header"
 """Our own git sent nothing: it has not what it was to push."""
-_LOCKED = "unable to create"
+_LOCKED = re.compile(r"unable to create '[^']*\.lock'", re.IGNORECASE)
 """A ref is locked there, perhaps by a git that was killed: nothing was compared."""
 
 
@@ -41,7 +49,7 @@ def is_refusal(said: str) -> bool:
 
 def is_locked(answer: Answer) -> bool:
     """Another git, running or killed, has a ref's lock on the server."""
-    return _LOCKED in answer.stderr.decode("utf-8", "replace").lower()
+    return _LOCKED.search(answer.stderr.decode("utf-8", "replace")) is not None
 
 
 def why_declined(answer: Answer) -> str:

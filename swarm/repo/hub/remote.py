@@ -5,6 +5,7 @@ that it must have had as its lease; what `verify` asks for is compared with what
 same push. Nothing here waits or tries again: whoever calls knows what it holds meanwhile.
 """
 
+import re
 import secrets
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -44,6 +45,7 @@ _REJECTED = 1
 """How `git push` ends when the server answered, and took nothing."""
 
 _GENERAL = ("Please make sure you have the correct access rights", "and the repository exists.")
+_WEB_LOGIN = re.compile(r"^(https?://)[^/]*@")
 MAY_PUSH = "whoever comes from here must be let in to push, not only to read"
 MUST_TAKE = (
     "let it take pushes of branches `swarm/*` and of refs below refs/swarm/ from here, or name another hub;"
@@ -82,8 +84,8 @@ class Remote:
 
     @property
     def url(self) -> str:
-        """As a person may give it to git: without a password, for which git asks then."""
-        return self._address.url
+        """As a person may give it to git, for which it asks then: a token may stand as the user's name."""
+        return _WEB_LOGIN.sub(r"\1", self._address.url)
 
     def list(self, patterns: Sequence[str] = ()) -> dict[str, str]:
         """The refs there that match -> their object ids.

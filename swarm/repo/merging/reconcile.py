@@ -33,9 +33,9 @@ class Frozen:
 
 def find_frozen(hub: Hub, run: str, branch: str, base: str) -> Frozen | None:
     """What contradicts each other in the records of a run in git, if anything; whatever Redis knows."""
-    if hub.tip(branch) is None:
-        return None
     guards = hub.done_refs(run)
+    if hub.tip(branch) is None and not guards:
+        return None
     reason = _contradiction(run, branch, hub.landings(branch, base), guards)
     if not reason:
         return None
