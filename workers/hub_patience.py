@@ -6,12 +6,15 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from swarm.engine.engine import Engine
-from swarm.errors import HubDeclinedError, HubUnreachableError
+from swarm.errors import HubDeclinedError, HubUnreachableError, OtherHubError, UnknownRunError
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.identity import refuse_other_hub
 
 RETRY_S = 1.0
 MAX_RETRY_S = 10.0
+LOOK_S = 5.0
+DECLINES = 6
+"""Of one push, with the hub seen to take another in between each, before it counts as about this one."""
 
 _T = TypeVar("_T")
 
@@ -22,6 +25,7 @@ class HubStanding:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._here: set[str] = set()
+        self._run_elsewhere = ""
         self.trouble = ""  # empty: it can, as far as it knows
         self._look_at_s = 0.0
 
@@ -29,19 +33,28 @@ class HubStanding:
         """Note why the hub cannot be used; nothing: it has been."""
         self.trouble = trouble
 
-    def look(self) -> None:
-        """Ask a hub that was away, where nothing is to be done by which that would show."""
-        if self.trouble and time.monotonic() >= self._look_at_s:
-            self._look_at_s = time.monotonic() + MAX_RETRY_S
-            with contextlib.suppress(HubUnreachableError):
-                if self._hub.remote:
-                    self._hub.remote.list(["HEAD"])
-                self.trouble = ""
+    def look(self, engine: Engine) -> None:
+        """See whether the trouble is over, where nothing is to be done by which that would show.
+
+        Now and then, and not for long: whoever asks shows meanwhile to nobody that it is alive.
+        """
+        if not self.trouble or time.monotonic() < self._look_at_s:
+            return
+        with contextlib.suppress(HubUnreachableError, OtherHubError):
+            if self._hub.remote:
+                self._hub.remote.within(LOOK_S).check()
+            if self._run_elsewhere:
+                with contextlib.suppress(UnknownRunError):  # it is over, and archived
+                    self.refuse_elsewhere(self._run_elsewhere, engine)
+            self.trouble = ""
+        self._look_at_s = time.monotonic() + MAX_RETRY_S
 
     def refuse_elsewhere(self, run: str, engine: Engine) -> None:
         """Raise OtherHubError where a run is not in this hub: what was made would be nowhere for others."""
         if run not in self._here:
+            self._run_elsewhere = run
             refuse_other_hub(self._hub, engine.run(run))
+            self._run_elsewhere = ""
             self._here.add(run)
 
 
@@ -59,16 +72,18 @@ def wait_for_hub(
     Raises:
         HubDeclinedError: it takes what others push, and not this: waiting is no use.
     """
-    told, pause_s, is_about_this = "", RETRY_S, False
+    told, pause_s, declines = "", RETRY_S, 0
     while True:
         try:
             done = push()
         except HubUnreachableError as error:
             is_declined = isinstance(error, HubDeclinedError)
-            if is_declined and is_about_this:
+            declines = declines + 1 if is_declined else 0
+            if declines >= DECLINES:
                 raise
-            # Asked in between, and this tried once more after that: it may just have begun to take things.
-            is_about_this = is_declined and _takes_others(hub)
+            # It may be about to change its mind: a server that is shut down or set up answers this and that.
+            if not (is_declined and _takes_others(hub)):
+                declines = 0
             if told != error.message:
                 tell(error.message)
             told = error.message
@@ -76,7 +91,7 @@ def wait_for_hub(
             if told:
                 tell("")
             return done
-        until_s = time.monotonic() + (RETRY_S if is_about_this else pause_s)
+        until_s = time.monotonic() + pause_s
         pause_s = min(MAX_RETRY_S, pause_s * 2)
         while time.monotonic() < until_s:
             check()

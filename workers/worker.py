@@ -96,7 +96,7 @@ class Worker:
         """
         claim, sent_at_s = self._claiming.next()
         if claim is None:
-            self._hub_standing.look()
+            self._hub_standing.look(self.engine)
             self.engine.wait(self.profile)
             return False
         fields = {"run": claim.run, "task": claim.task.id, "attempt": claim.attempt, "token": claim.token}

@@ -123,6 +123,15 @@ class Supervision(Retention):
         lost = set(answer[2:])
         return tuple(ticket for name, ticket in named.items() if name not in lost)
 
+    def yield_merge(self, train: Sequence[MergeTicket]) -> None:
+        """Let the merge slot run out at once: others may begin, and nothing is judged of the train.
+
+        Raises:
+            StaleTokenError: the slot was lost.
+        """
+        answer = words_of(self._caller.call("renew_merge", train[0].run, train[0].train_token, 0))
+        refuse(answer, train[0].branch, train[0].train_token)
+
     def complete(
         self,
         ticket: MergeTicket,

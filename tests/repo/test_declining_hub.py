@@ -77,6 +77,41 @@ def test_a_landing_that_the_hub_declines_charges_nobody(board: Board, server: Pa
     assert landing.outcome == Outcome.LANDED
 
 
+def test_a_host_that_is_declined_leaves_the_branch_to_those_that_are_not(board: Board, server: Path) -> None:
+    """At once, and not when its slot runs out; and it takes none again before its pushes are taken."""
+    board.hand_in(write("src/one.py", "1\n"))
+    guest = board.queue("there")
+
+    with declining(server, "pre-receive", "no guests"):
+        for _ in range(3):
+            with pytest.raises(HubDeclinedError, match="no guests"):
+                guest.land_train()
+    begun = [event for event in board.engine.events() if event.kind == "merge_begun"]
+    [landing] = board.queue("here").land_train()
+
+    assert len(begun) == 1
+    assert landing.outcome == Outcome.LANDED
+    assert guest.land_train() == ()  # it is let in again
+
+
+def test_a_look_takes_away_what_a_killed_one_left(board: Board, server: Path) -> None:
+    """A probe that nobody needs does not stay, and there is never more than one of a host."""
+    oid = Hub(server).write_blob("left")
+    Hub(server).create_refs({"refs/swarm/probe/left": oid})
+    assert board.hub.remote
+
+    hooked(server, "update", 'test "$3" != 0000000000000000000000000000000000000000')
+    for _ in range(2):
+        with pytest.raises(HubDeclinedError):
+            board.hub.remote.check()
+    while_declined = list(Hub(server).refs_under("refs/swarm/probe/"))
+    (server / "hooks" / "update").unlink()
+    board.hub.remote.check()
+
+    assert while_declined == ["refs/swarm/probe/left"]
+    assert Hub(server).refs_under("refs/swarm/probe/") == {}
+
+
 def test_a_look_finds_a_hook_that_declines(board: Board, server: Path) -> None:
     """It pushes, as every other push does, what nobody needs, and takes it away again."""
     assert board.hub.remote is not None

@@ -69,7 +69,6 @@ def test_a_merge_queue_elsewhere_leaves_the_run_alone(
         assert elsewhere.reconcile() == ()
         assert [elsewhere.land_train() for _ in range(9)] == [()] * 9
     record = board.engine.task(board.run, "one")
-    board.engine.reclaim_worker("there")
     [landing] = board.queue().land_train()
 
     told = [line for line in said if line["event"] == "not merged here"]

@@ -3,7 +3,7 @@
 import pytest
 
 from swarm.repo.git.command import Answer
-from swarm.repo.hub.push_answers import is_locked, why_declined
+from swarm.repo.hub.push_answers import is_broken, is_locked, why_declined
 
 
 def rejected(reason: str, said: str = "") -> Answer:
@@ -34,6 +34,13 @@ def test_a_server_that_does_not_want_it_says_why(reason: str) -> None:
 
     assert why_declined(answer) == f"{reason}: unable to create: no landings on Sundays"
     assert not is_locked(answer)
+
+
+@pytest.mark.parametrize("reason", ["Internal Server Error", "transaction failed to start"])
+def test_a_server_that_is_broken_is_none_that_declines(reason: str) -> None:
+    """It says nothing of what was pushed."""
+    assert is_broken(rejected(reason))
+    assert not is_broken(rejected("pre-receive hook declined"))
 
 
 def test_a_lock_that_another_git_holds_is_told_from_a_refusal() -> None:

@@ -11,11 +11,13 @@ from real_swarm import wait_for
 from worker_rig import Rig, sh
 
 from swarm.engine.claims import WorkerProfile
+from swarm.errors import OtherHubError
 from swarm.observe.story import tell_event
 from swarm.plan.model import Plan
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.identity import describe_hub, name_hub
 from swarm.states import FailureKind, TaskState
+from workers.hub_patience import HubStanding
 
 
 @pytest.fixture
@@ -59,8 +61,11 @@ def test_what_a_hub_declines_waits_and_is_pushed_when_it_takes_it(rig: Rig, serv
     assert "again" in tell_event(told["hub_back"])
 
 
-def test_what_a_hub_declines_of_this_task_alone_is_for_a_person(rig: Rig, server: Path) -> None:
+def test_what_a_hub_declines_of_this_task_alone_is_for_a_person(
+    rig: Rig, server: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It takes other pushes: waiting would be for ever, and trying again no use. The hub's words say why."""
+    monkeypatch.setattr("workers.hub_patience.DECLINES", 3)
     run = rig.submit(sh("t", "echo new > new.txt", files=("new.txt",)))
     big = "git cat-file -e $new:new.txt 2>/dev/null && { echo 'GH001: new.txt is too large'; exit 1; }"
     hooked(server, "pre-receive", f"while read old new ref; do {big}; done; exit 0")
@@ -71,6 +76,61 @@ def test_what_a_hub_declines_of_this_task_alone_is_for_a_person(rig: Rig, server
     assert (record.state, record.failure_kind) == (TaskState.FAILED, FailureKind.POLICY)
     assert record.needs_person
     assert "GH001: new.txt is too large" in record.failure_reason
+
+
+def test_a_server_that_is_set_up_is_waited_for(
+    rig: Rig, server: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It declines the work twice while it takes probes: that says nothing of the task yet."""
+    monkeypatch.setattr("workers.hub_patience.DECLINES", 3)
+    run = rig.submit(sh("t", "echo new > new.txt", files=("new.txt",)))
+    twice = f"echo x >>{tmp_path}/asked; test $(wc -l <{tmp_path}/asked) -gt 2"
+    is_work = "git cat-file -e $new:new.txt 2>/dev/null"
+    hooked(
+        server,
+        "pre-receive",
+        f"while read old new ref; do {is_work} && {{ {twice} || exit 1; }}; done; exit 0",
+    )
+
+    rig.worker().work_once()
+
+    record = rig.task(run, "t")
+    assert len((tmp_path / "asked").read_text().splitlines()) == 3
+    assert (record.state, record.failures, record.setbacks) == (TaskState.MERGING, 0, 0)
+
+
+def test_an_idle_worker_believes_a_hub_again_once_it_takes_pushes(
+    rig: Rig, server: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That it can be read again says nothing."""
+    monkeypatch.setattr("workers.hub_patience.MAX_RETRY_S", 0.0)
+    standing = HubStanding(rig.hub)
+    standing.tell("it declines")
+
+    with declining(server):
+        standing.look(rig.engine)
+        while_declined = standing.trouble
+    standing.look(rig.engine)
+
+    assert while_declined == "it declines"
+    assert standing.trouble == ""
+
+
+def test_an_idle_worker_with_the_wrong_hub_stays_in_trouble(
+    rig: Rig, server: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For as long as the run is there and its hub another: no hub is away, and comes back, each time."""
+    monkeypatch.setattr("workers.hub_patience.MAX_RETRY_S", 0.0)
+    named = name_hub(rig.hub), describe_hub(rig.hub)
+    run = rig.engine.submit(Plan((sh("t", "true"),)), base=rig.base, hub=named)
+    standing = HubStanding(Hub(rig.home / "repo.git"))
+    with pytest.raises(OtherHubError) as elsewhere:
+        standing.refuse_elsewhere(run, rig.engine)
+    standing.tell(elsewhere.value.message)
+
+    standing.look(rig.engine)
+
+    assert str(server) in standing.trouble
 
 
 def test_a_worker_without_the_hub_of_a_run_gives_its_tasks_back(rig: Rig, server: Path) -> None:

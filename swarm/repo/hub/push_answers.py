@@ -33,6 +33,8 @@ _RACES = (
     "shallow update",
 )
 """Reasons of a server that has compared refs, or lacks history: others say that it does not want to."""
+_FAULTS = ("internal server error", "transaction failed to start", "unable to migrate objects")
+"""Reasons of a server that something is wrong with."""
 _FOLLOWS = "atomic push failure"
 """Of refs that would have been taken, had another been."""
 _REASON = re.compile(r"\[remote rejected\] \((.*)\)$")
@@ -52,18 +54,26 @@ def is_locked(answer: Answer) -> bool:
     return _LOCKED.search(answer.stderr.decode("utf-8", "replace")) is not None
 
 
+def is_broken(answer: Answer) -> bool:
+    """Something is wrong there, which says nothing of what was pushed."""
+    return any(reason.lower().startswith(_FAULTS) for reason in _reasons(answer))
+
+
 def why_declined(answer: Answer) -> str:
     """The server's reasons to take nothing, and its own words; empty: it would have, and lost a race."""
-    reasons = {
-        found[1]: None
-        for line in answer.stdout.decode("utf-8", "replace").splitlines()
-        if (found := _REASON.search(line.rstrip())) and found[1] != _FOLLOWS
-    }
+    reasons = _reasons(answer)
     said = answer.stderr.decode("utf-8", "replace")
     is_unwanted = any(not reason.startswith(_RACES) for reason in reasons) and _CUT_SHORT not in said
     if not is_unwanted and not is_refusal(said):
         return ""
     return ": ".join(filter(None, ("; ".join(reasons), "; ".join(list(_words(said))[:MOST_LINES]))))
+
+
+def _reasons(answer: Answer) -> list[str]:
+    """Why refs were rejected, each reason once."""
+    lines = answer.stdout.decode("utf-8", "replace").splitlines()
+    found = [match[1] for line in lines if (match := _REASON.search(line.rstrip()))]
+    return list(dict.fromkeys(reason for reason in found if reason != _FOLLOWS))
 
 
 def _words(said: str) -> Iterator[str]:

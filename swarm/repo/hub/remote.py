@@ -5,6 +5,7 @@ that it must have had as its lease; what `verify` asks for is compared with what
 same push. Nothing here waits or tries again: whoever calls knows what it holds meanwhile.
 """
 
+import copy
 import re
 import secrets
 from collections.abc import Iterable, Sequence
@@ -15,7 +16,7 @@ from swarm.errors import HubDeclinedError, HubRefusedError, HubUnreachableError
 from swarm.repo.git.command import Answer, Git
 from swarm.repo.git.limited import ask_within
 from swarm.repo.hub.address import parse_address
-from swarm.repo.hub.push_answers import MOST_LINES, is_locked, is_refusal, why_declined
+from swarm.repo.hub.push_answers import MOST_LINES, is_broken, is_locked, is_refusal, why_declined
 from swarm.repo.hub.refs import RefChange
 from swarm.settings import online_environment
 
@@ -45,6 +46,7 @@ _REJECTED = 1
 """How `git push` ends when the server answered, and took nothing."""
 
 _GENERAL = ("Please make sure you have the correct access rights", "and the repository exists.")
+_PROBES = "refs/swarm/probe/"
 _WEB_LOGIN = re.compile(r"^(https?://)[^/]*@")
 MAY_PUSH = "whoever comes from here must be let in to push, not only to read"
 MUST_TAKE = (
@@ -66,7 +68,7 @@ class Remote:
     """
 
     def __init__(self, address: str, mirror: Path, *, limit_s: float = LIMIT_S) -> None:
-        self._limit_s = limit_s
+        self.limit_s = limit_s
         self._address = parse_address(address)
         git = Git.at(mirror, environment=online_environment())
         # Of a remote that has an address for pushes, git leaves `pushInsteadOf` out.
@@ -86,6 +88,12 @@ class Remote:
     def url(self) -> str:
         """As a person may give it to git, for which it asks then: a token may stand as the user's name."""
         return _WEB_LOGIN.sub(r"\1", self._address.url)
+
+    def within(self, limit_s: float) -> "Remote":
+        """The same, for whoever has less time."""
+        hurried = copy.copy(self)
+        hurried.limit_s = min(self.limit_s, limit_s)
+        return hurried
 
     def list(self, patterns: Sequence[str] = ()) -> dict[str, str]:
         """The refs there that match -> their object ids.
@@ -107,9 +115,11 @@ class Remote:
         Raises:
             HubUnreachableError: it does not answer, let us in, or take it.
         """
-        self.list(["HEAD"])
+        there = self.list(["HEAD", f"{_PROBES}*"])
+        if left := [RefChange("delete", ref, old=oid) for ref, oid in there.items() if ref != "HEAD"]:
+            self.push(left)  # of hosts that were killed, or from before it took deletions
         blob = self._git.run("hash-object", "-w", "--stdin", stdin=b"may this be pushed?\n").decode().strip()
-        probe = f"refs/swarm/probe/{secrets.token_hex(8)}"
+        probe = f"{_PROBES}{secrets.token_hex(8)}"
         self.push([RefChange("create", probe, new=blob)])
         self.push([RefChange("delete", probe, old=blob)])
 
@@ -150,6 +160,8 @@ class Remote:
             return self.push(rest)
         if answer.exit_code != _REJECTED or is_locked(answer):
             raise self._away(answer, is_push=True)
+        if is_broken(answer):
+            raise self._away(answer, is_push=True)
         if why := why_declined(answer):
             raise HubDeclinedError(f"hub {self} declined a push: {self._address.mask(why)}", hint=MUST_TAKE)
         return Answer(answer.exit_code, answer.stdout, self._masked_bytes(answer))
@@ -169,10 +181,10 @@ class Remote:
         # remembers words for a quarter of an hour, would hold it for as long. Of what one that outlives us
         # still writes to the mirror, the leases of the next push tell.
         with self._address.lend_login() as (env, login_fds):
-            answer = ask_within(self._limit_s, self._git, arguments, env=env, keep_fds=login_fds)
+            answer = ask_within(self.limit_s, self._git, arguments, env=env, keep_fds=login_fds)
         if answer is None:
             raise HubUnreachableError(
-                f"hub {self}: `git {arguments[0]}` had not ended after {self._limit_s:g} s, and was stopped",
+                f"hub {self}: `git {arguments[0]}` had not ended after {self.limit_s:g} s, and was stopped",
                 hint="if that is too short for what there is to bring, raise hub_timeout_s",
             )
         return answer

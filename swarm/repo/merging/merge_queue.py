@@ -30,10 +30,8 @@ from swarm.engine.records import RunRecord
 from swarm.errors import (
     ConfigError,
     HubUnreachableError,
-    OtherHubError,
     StaleTokenError,
     StoreUnreachableError,
-    UnknownRunError,
     UnreachableError,
 )
 from swarm.repo.gates.cache import GateCache
@@ -41,7 +39,6 @@ from swarm.repo.gates.gate import GateReport
 from swarm.repo.git.command import GitError
 from swarm.repo.git.quarantine import sweep_quarantines
 from swarm.repo.hub.hub import Hub
-from swarm.repo.hub.identity import refuse_other_hub
 from swarm.repo.hub.refs import task_ref
 from swarm.repo.hub.tidying import tidy
 from swarm.repo.merging.gate_notes import hollow_green, red_advisory
@@ -50,6 +47,7 @@ from swarm.repo.merging.reconcile import Frozen, Reconciler
 from swarm.repo.merging.train import Car, Verdict
 from swarm.repo.merging.train_landing import Merging, TrainResult
 from swarm.repo.merging.train_size import MOST, TrainSize
+from swarm.repo.merging.turns import Turns
 from swarm.repo.workspaces.checkout import sweep_checkouts
 from swarm.sandbox.protocol import Launcher, SandboxEndedError
 from swarm.states import FailureKind
@@ -80,14 +78,13 @@ class MergeQueue:
     ) -> None:
         self._engine = engine
         self._hub = hub
-        self._merger_id = merger_id
+        self._turns = Turns(engine, hub, merger_id)
         self._size = TrainSize(most)
         self._reconciler = Reconciler(engine, hub)
         self._cache = GateCache(home, isolation)
         self._merging = Merging(
             engine, hub, launcher, self._reconciler, home=home, cache=self._cache, looks_ahead=looks_ahead
         )
-        self._here, self._elsewhere = set[str](), set[str]()
         self._log = structlog.get_logger().bind(worker=merger_id)
 
     def reconcile(self) -> tuple[Frozen, ...]:
@@ -116,31 +113,12 @@ class MergeQueue:
                 whatever was begun is taken up again later.
         """
         started = time.monotonic()
-        self._elsewhere = {run for run in self._elsewhere if self._is_elsewhere(run)}
-        tickets = self._engine.begin_merge(self._merger_id, most=self._size.now(), besides=self._elsewhere)
-        if not tickets:
-            return ()
-        if self._is_elsewhere(tickets[0].run):  # the slot runs out, and whoever shares its hub has it then
-            self._elsewhere.add(tickets[0].run)
-            return self.land_train()
-        crashpoint("merge.after_begin")
-        landings = self._land(tickets)
+        with self._turns.next(self._size.now()) as tickets:
+            if not tickets:
+                return ()
+            crashpoint("merge.after_begin")
+            landings = self._land(tickets)
         return tuple(replace(landing, duration_s=time.monotonic() - started) for landing in landings)
-
-    def _is_elsewhere(self, run: str) -> bool:
-        """The run is in another hub than this one: nothing of it is touched, and it is said once."""
-        if run in self._here:
-            return False
-        try:
-            refuse_other_hub(self._hub, self._engine.run(run))
-            self._here.add(run)
-        except OtherHubError as error:
-            if run not in self._elsewhere:
-                self._log.error("not merged here", run=run, error=error.message, help=error.help)
-            return True
-        except UnknownRunError:
-            pass
-        return False
 
     def _land(self, tickets: Sequence[MergeTicket]) -> list[Landing]:
         """F2 to F8. Where the train breaks down as a whole, its first attempt is tried alone."""
