@@ -69,7 +69,7 @@ bench: $(VENV)/.ready-dev
 bench-peers:
 	@$(MAKE) --no-print-directory VENV=.venv-peers .venv-peers/.ready-peers
 	@mkdir -p benchmarks/results
-	@.venv-peers/bin/python benchmarks/engine.py --peers --only independent,chain,fan,layered \
+	@.venv-peers/bin/python benchmarks/engine.py --peers \
 	  --out benchmarks/results/peers.json
 
 bench-scheduling: $(VENV)/.ready-dev
