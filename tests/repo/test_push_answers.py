@@ -19,7 +19,10 @@ def rejected(reason: str, said: str = "") -> Answer:
         "cannot lock ref 'refs/x': reference already exists",
         "reference already exists",
         "incorrect old value provided",
+        "Cannot lock ref 'refs/x'",
+        "reference does not exist",
         "atomic push failure",
+        "transaction aborted",
     ],
 )
 def test_a_race_is_no_wish_of_the_servers(reason: str) -> None:
@@ -36,11 +39,22 @@ def test_a_server_that_does_not_want_it_says_why(reason: str) -> None:
     assert not is_locked(answer)
 
 
-@pytest.mark.parametrize("reason", ["Internal Server Error", "transaction failed to start"])
+@pytest.mark.parametrize("reason", ["Internal Server Error", "unpacker error", "missing necessary objects"])
 def test_a_server_that_is_broken_is_none_that_declines(reason: str) -> None:
     """It says nothing of what was pushed."""
     assert is_broken(rejected(reason))
     assert not is_broken(rejected("pre-receive hook declined"))
+
+
+@pytest.mark.parametrize(
+    "said", ["fatal: pack exceeds maximum allowed size (1.00 KiB)", "fatal: fsck error in packed object"]
+)
+def test_a_server_that_unpacks_no_such_thing_declines(said: str) -> None:
+    """Its disk is not full: it would never take it."""
+    answer = rejected("unpacker error", f"remote: {said}\n")
+
+    assert not is_broken(answer)
+    assert said in why_declined(answer)
 
 
 def test_a_lock_that_another_git_holds_is_told_from_a_refusal() -> None:

@@ -4,10 +4,13 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 
 from swarm.repo.git.command import Answer, Git
 
+LINGER_S = 1.0
+"""What is waited for words of a git that has ended."""
 GRACE_S = 5.0
 """What git gets to take its locks away, here and at its other end if that is on this host."""
 
@@ -26,16 +29,27 @@ def ask_within(
     """
     with git.start(arguments, env=env, keep_fds=keep_fds, has_own_session=True) as process:
         try:
-            stdout, stderr = process.communicate(timeout=limit_s)
-        except subprocess.TimeoutExpired as late:
-            if process.poll() is not None:  # what it has started, such as ssh's master, keeps its pipes open
-                return Answer(process.returncode, late.stdout or b"", late.stderr or b"")
-            _end_group(process)
-            return None
+            answer = _hear(process, time.monotonic() + limit_s)
+            if answer is None:
+                _end_group(process)
         except BaseException:  # it no longer hears a Ctrl-C by itself
             _end_group(process)
             raise
-    return Answer(process.returncode, stdout, stderr)
+    return answer
+
+
+def _hear(process: "subprocess.Popen[bytes]", deadline_s: float) -> Answer | None:
+    """What it says until it ends; what it has started, such as ssh's master, may keep its pipes open."""
+    while (left_s := deadline_s - time.monotonic()) > 0:
+        has_ended = process.poll() is not None
+        try:
+            stdout, stderr = process.communicate(timeout=min(LINGER_S, left_s))
+        except subprocess.TimeoutExpired as late:
+            if has_ended:
+                return Answer(process.returncode, late.stdout or b"", late.stderr or b"")
+        else:
+            return Answer(process.returncode, stdout, stderr)
+    return None
 
 
 def _end_group(process: "subprocess.Popen[bytes]") -> None:

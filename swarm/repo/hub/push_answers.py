@@ -29,17 +29,28 @@ _RACES = (
     "failed to update ref",
     "reference already exists",
     "incorrect old value",
+    "reference does not exist",
+    "refname conflict",
     "atomic transaction failed",
     "shallow update",
 )
 """Reasons of a server that has compared refs, or lacks history: others say that it does not want to."""
-_FAULTS = ("internal server error", "transaction failed to start", "unable to migrate objects")
-"""Reasons of a server that something is wrong with."""
-_FOLLOWS = "atomic push failure"
-"""Of refs that would have been taken, had another been."""
-_REASON = re.compile(r"\[remote rejected\] \((.*)\)$")
 _CUT_SHORT = "eof before pack header"
 """Our own git sent nothing: it has not what it was to push."""
+_UNPACKER = "unpacker error"
+_FAULTS = (
+    "internal server error",
+    "transaction failed to start",
+    "unable to migrate objects",
+    "missing necessary objects",
+    _UNPACKER,
+)
+"""Reasons of a server that something is wrong with, such as a full disk."""
+_NOT_ITS_FAULT = ("exceeds maximum", "fsck error", _CUT_SHORT)
+"""Why a server in order does not unpack what it got."""
+_FOLLOWS = ("atomic push failure", "transaction aborted")
+"""Of refs that would have been taken, had another been: git's words, and JGit's."""
+_REASON = re.compile(r"\[remote rejected\] \((.*)\)$")
 _LOCKED = re.compile(r"unable to create '[^']*\.lock'", re.IGNORECASE)
 """A ref is locked there, perhaps by a git that was killed: nothing was compared."""
 
@@ -56,14 +67,18 @@ def is_locked(answer: Answer) -> bool:
 
 def is_broken(answer: Answer) -> bool:
     """Something is wrong there, which says nothing of what was pushed."""
-    return any(reason.lower().startswith(_FAULTS) for reason in _reasons(answer))
+    said = answer.stderr.decode("utf-8", "replace").lower()
+    reasons = [reason.lower() for reason in _reasons(answer)]
+    if any(words in said for words in _NOT_ITS_FAULT):
+        reasons = [reason for reason in reasons if not reason.startswith(_UNPACKER)]
+    return any(reason.startswith(_FAULTS) for reason in reasons)
 
 
 def why_declined(answer: Answer) -> str:
     """The server's reasons to take nothing, and its own words; empty: it would have, and lost a race."""
     reasons = _reasons(answer)
     said = answer.stderr.decode("utf-8", "replace")
-    is_unwanted = any(not reason.startswith(_RACES) for reason in reasons) and _CUT_SHORT not in said
+    is_unwanted = any(not reason.lower().startswith(_RACES) for reason in reasons) and _CUT_SHORT not in said
     if not is_unwanted and not is_refusal(said):
         return ""
     return ": ".join(filter(None, ("; ".join(reasons), "; ".join(list(_words(said))[:MOST_LINES]))))
@@ -73,7 +88,7 @@ def _reasons(answer: Answer) -> list[str]:
     """Why refs were rejected, each reason once."""
     lines = answer.stdout.decode("utf-8", "replace").splitlines()
     found = [match[1] for line in lines if (match := _REASON.search(line.rstrip()))]
-    return list(dict.fromkeys(reason for reason in found if reason != _FOLLOWS))
+    return list(dict.fromkeys(reason for reason in found if reason.lower() not in _FOLLOWS))
 
 
 def _words(said: str) -> Iterator[str]:

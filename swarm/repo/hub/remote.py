@@ -6,8 +6,10 @@ same push. Nothing here waits or tries again: whoever calls knows what it holds 
 """
 
 import copy
+import hashlib
 import re
 import secrets
+import socket
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -70,6 +72,7 @@ class Remote:
     def __init__(self, address: str, mirror: Path, *, limit_s: float = LIMIT_S) -> None:
         self.limit_s = limit_s
         self._address = parse_address(address)
+        self._mirror = mirror
         git = Git.at(mirror, environment=online_environment())
         # Of a remote that has an address for pushes, git leaves `pushInsteadOf` out.
         places = ((f"remote.{NAME}.{name}", self._address.url) for name in ("url", "pushurl"))
@@ -115,13 +118,19 @@ class Remote:
         Raises:
             HubUnreachableError: it does not answer, let us in, or take it.
         """
-        there = self.list(["HEAD", f"{_PROBES}*"])
+        there = self.list(["HEAD", f"{self._probes}*"])
         if left := [RefChange("delete", ref, old=oid) for ref, oid in there.items() if ref != "HEAD"]:
-            self.push(left)  # of hosts that were killed, or from before it took deletions
+            self.push(left)  # of who was killed here, or from before it took deletions
         blob = self._git.run("hash-object", "-w", "--stdin", stdin=b"may this be pushed?\n").decode().strip()
-        probe = f"{_PROBES}{secrets.token_hex(8)}"
+        probe = f"{self._probes}{secrets.token_hex(8)}"
         self.push([RefChange("create", probe, new=blob)])
         self.push([RefChange("delete", probe, old=blob)])
+
+    @cached_property
+    def _probes(self) -> str:
+        """Where those of this mirror are: others may be looking, too."""
+        place = f"{socket.gethostname()}:{self._mirror}".encode()
+        return f"{_PROBES}{hashlib.sha256(place).hexdigest()[:12]}-"
 
     def fetch(self, patterns: Iterable[str]) -> None:
         """Make the mirror's refs that match what they are there, with their objects; others vanish.
