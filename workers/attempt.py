@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from swarm.clock import Clock, SystemClock
 from swarm.crashpoints import crashpoint
 from swarm.engine.claims import Claim, Ending, Expand, Fail, Failure, Finish, HandIn
 from swarm.engine.engine import Engine
@@ -56,6 +57,7 @@ class Attempt:
     log: Path
     check_stop: Callable[[], None]
     tell_of_hub: Callable[[str], None] = lambda _why_away: None  # nothing once it is back
+    clock: Clock = field(default_factory=SystemClock)
     labels: Mapping[str, str] = field(default_factory=dict)
     is_widening: bool = True  # what is changed beyond the write scope is asked for, instead of refused
 
@@ -213,7 +215,7 @@ class Attempt:
         """Take it; while the hub is away the work is in the workspace and nowhere else, and waits there."""
         message = f"{self.claim.task.id}: attempt {self.claim.attempt}\n"
         take = partial(take_attempt, self.hub, workspace, scope=WriteScope(scope), message=message, ref=ref)
-        return wait_for_hub(take, self.hub, tell=self._tell_of_hub, check=self.check)
+        return wait_for_hub(take, self.hub, tell=self._tell_of_hub, check=self.check, clock=self.clock)
 
     def _tell_of_hub(self, why_away: str) -> None:
         self.tell_of_hub(why_away)

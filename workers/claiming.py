@@ -1,11 +1,14 @@
 """Whom a worker gets its tasks from: one at a time, and one taken ahead with the end of the last."""
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 import structlog
 
 from swarm.clock import Clock
 from swarm.engine.claims import Claim, Ending, WorkerProfile
 from swarm.engine.engine import Engine
-from swarm.errors import SwarmError
+from swarm.errors import StaleTokenError, StoreUnreachableError, SwarmError
 from swarm.models.usage import Usage
 
 TOLD_TO_STOP = "the worker was told to stop"
@@ -31,6 +34,10 @@ class Claiming:
         """A task has been taken and not begun."""
         return self._ahead is not None
 
+    def pass_over(self, runs: Iterable[str]) -> None:
+        """Claim nothing of these runs."""
+        self._profile = replace(self._profile, besides=tuple(sorted(runs)))
+
     def next(self) -> tuple[Claim | None, float]:
         """The task that was taken ahead, else one claimed now, if there is one; and when it was asked for."""
         if self._ahead is not None:
@@ -43,21 +50,29 @@ class Claiming:
         """End an attempt and take the next task in the same call."""
         sent_at_s = self._clock.monotonic_s()
         self._is_asked = True
-        taken = self._engine.end_and_claim(claim, outcome, self._profile, self._id, usage=usage, op=op)
+        try:
+            taken = self._engine.end_and_claim(claim, outcome, self._profile, self._id, usage=usage, op=op)
+        except StaleTokenError:
+            self._is_asked = False  # it was answered, and nothing was claimed
+            raise
         if taken is not None:  # else the same is asked again: it may have been made, and its reply lost
             self._answered()
             self._ahead = (taken, sent_at_s)
 
-    def give_up(self, engine: Engine) -> None:
-        """Give back what was taken and not begun; a claim of which no answer came is asked for once more."""
+    def give_up(self, engine: Engine) -> bool:
+        """Give back what was taken and not begun; a claim of which no answer came is asked for once more.
+
+        False: the engine cannot be asked now.
+        """
         try:
             claim = self._ahead[0] if self._ahead else self._ask(engine) if self._is_asked else None
             self._ahead = None
         except SwarmError as error:
             self._log.warning("could not ask for what may have been claimed", error=error.message)
-            return
+            return not isinstance(error, StoreUnreachableError)
         if claim is not None:
             self.give_back(engine, claim, Usage())
+        return True
 
     def give_back(self, engine: Engine, claim: Claim, usage: Usage) -> None:
         """Release a task because the worker stops."""

@@ -63,7 +63,7 @@ class Worker:
         self._claiming = Claiming(self.engine, self.profile, self.clock)
         self._takes_ahead = False
         self._done = self._failed = 0
-        self._hub_standing = HubStanding(self.hub)
+        self._hub_standing = HubStanding(self.hub, self.clock)
         self._beat_at_s = float("-inf")
         self._pause_s = 0.0
         self._reviewer = cache(partial(open_reviewer, self.settings))
@@ -94,6 +94,7 @@ class Worker:
 
         With `go_on` the next task is taken in the call that ends this one.
         """
+        self._claiming.pass_over(self._hub_standing.elsewhere)
         claim, sent_at_s = self._claiming.next()
         if claim is None:
             self._hub_standing.look(self.engine)
@@ -189,11 +190,10 @@ class Worker:
         """Not the task's fault, so not charged; and not at once again, here or elsewhere."""
         self._pause_s = min(MAX_PAUSE_S, max(RETRY_S, self._pause_s * 2))
         reason = f"{type(error).__name__}: {error}"
-        if isinstance(error, OtherHubError | HubUnreachableError):
-            self._hub_standing.tell(error.message)
         if isinstance(error, OtherHubError):
             return Release(f"{error.message}; {error.help}")
         if isinstance(error, HubUnreachableError):
+            self._hub_standing.tell(error.message)
             return Release(reason)  # it is away for every task, and says nothing of this one
         return Fail(Failure(FailureKind.INFRASTRUCTURE, reason))
 
@@ -210,6 +210,7 @@ class Worker:
             log=attempt_log(self.settings.home, claim.run, claim.task.id, claim.attempt),
             check_stop=self._check_stop,
             tell_of_hub=self._hub_standing.tell,
+            clock=self.clock,
             is_widening=self.settings.scope == "widen",
             labels={
                 "swarm.project": self.settings.project,
@@ -285,7 +286,8 @@ class Worker:
 
     def _leave(self, engine: Engine) -> None:
         """Hold nothing any more, and say that we are gone."""
-        self._claiming.give_up(engine)
+        if not self._claiming.give_up(engine):
+            return  # nobody would hear it
         try:
             engine.sign_off(self.profile.worker_id)
         except SwarmError as error:

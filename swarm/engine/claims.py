@@ -16,6 +16,7 @@ class WorkerProfile:
     host: str = ""
     pid: int = 0
     tags: tuple[str, ...] = ()  # what else it has to offer, such as `gpu`; tasks say which they need
+    besides: tuple[str, ...] = ()  # runs of which it takes nothing, because they are in another hub
 
 
 @dataclass(frozen=True)

@@ -222,7 +222,11 @@ class Engine(AttemptEnds):
     def _request(self, worker: WorkerProfile, claim_id: str) -> list[str | int]:
         """Who claims, from the beginning of every queue it serves."""
         places = ["*"] if "*" in worker.types else [part for name in worker.types for part in (name, "0")]
-        skills = [*worker.executors, *(f"+{tag}" for tag in worker.tags)]
+        skills = [
+            *worker.executors,
+            *(f"+{tag}" for tag in worker.tags),
+            *(f"-{run}" for run in worker.besides),
+        ]
         return [worker.worker_id, claim_id, self.lease_ms, f",{','.join(skills)},", *places]
 
     def _claimed(self, worker: WorkerProfile, claim_id: str, answer: list[Reply]) -> Claim | None:

@@ -78,7 +78,8 @@ class Supervision(Retention):
         """Take a train: up to `most` handed-in attempts of a run whose branch's slot is free or mine.
 
         The best first; one slot a branch; none when there is nothing to merge. What the same merger has not
-        settled of an earlier train may be among them, with a new token. Runs that it is `besides` have none.
+        settled of an earlier train may be among them, with a new token. Of runs, and tasks as `run/task`,
+        that it is `besides` it takes nothing.
         """
         op, place, others = self._caller.new_op(), "0", tuple(besides)
         while True:

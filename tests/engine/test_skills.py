@@ -205,3 +205,19 @@ def test_a_retry_by_a_person_forgets_who_failed_it(engine: Engine) -> None:
     engine.retry(run)
 
     assert task_of(engine.claim(PLAIN, "2")) == "t"
+
+
+def test_a_worker_passes_over_runs_that_it_can_do_nothing_for(engine: Engine) -> None:
+    """Such as those of another hub, by itself and with the end of a task; others get them."""
+    far = engine.submit(make_plan(make_task("far", priority=100)), base=BASE)
+    engine.submit(make_plan(make_task("near"), make_task("next")), base=BASE)
+    one = WorkerProfile("one", besides=(far,))
+
+    first = engine.claim(one, "one-1")
+    assert first
+    engine.start(first)
+    second = engine.end_and_claim(first, Finish(), one, "one-2")
+    none = engine.claim(one, "one-3")
+    other = engine.claim(WorkerProfile("other"), "other-1")
+
+    assert [task_of(claim) for claim in (first, second, none, other)] == ["near", "next", "", "far"]

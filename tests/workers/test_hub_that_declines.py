@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from git_servers import declining, hooked
 from real_swarm import wait_for
-from worker_rig import Rig, sh
+from worker_rig import HandClock, Rig, sh
 
 from swarm.engine.claims import WorkerProfile
 from swarm.errors import OtherHubError
@@ -17,7 +17,7 @@ from swarm.plan.model import Plan
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.identity import describe_hub, name_hub
 from swarm.states import FailureKind, TaskState
-from workers.hub_patience import HubStanding
+from workers.hub_patience import MAX_RETRY_S, HubStanding
 
 
 @pytest.fixture
@@ -99,38 +99,40 @@ def test_a_server_that_is_set_up_is_waited_for(
     assert (record.state, record.failures, record.setbacks) == (TaskState.MERGING, 0, 0)
 
 
-def test_an_idle_worker_believes_a_hub_again_once_it_takes_pushes(
-    rig: Rig, server: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_idle_worker_believes_a_hub_again_once_it_takes_pushes(rig: Rig, server: Path) -> None:
     """That it can be read again says nothing."""
-    monkeypatch.setattr("workers.hub_patience.MAX_RETRY_S", 0.0)
-    standing = HubStanding(rig.hub)
+    standing = HubStanding(rig.hub, clock := HandClock())
     standing.tell("it declines")
 
     with declining(server):
         standing.look(rig.engine)
         while_declined = standing.trouble
     standing.look(rig.engine)
+    while_it_waits = standing.trouble
+    clock.sleep_s(MAX_RETRY_S)
+    standing.look(rig.engine)
 
-    assert while_declined == "it declines"
+    assert while_it_waits == while_declined == "it declines"
     assert standing.trouble == ""
 
 
-def test_an_idle_worker_with_the_wrong_hub_stays_in_trouble(
-    rig: Rig, server: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_idle_worker_with_the_wrong_hub_stays_in_trouble(rig: Rig, server: Path) -> None:
     """For as long as the run is there and its hub another: no hub is away, and comes back, each time."""
-    monkeypatch.setattr("workers.hub_patience.MAX_RETRY_S", 0.0)
     named = name_hub(rig.hub), describe_hub(rig.hub)
     run = rig.engine.submit(Plan((sh("t", "true"),)), base=rig.base, hub=named)
-    standing = HubStanding(Hub(rig.home / "repo.git"))
-    with pytest.raises(OtherHubError) as elsewhere:
+    standing = HubStanding(Hub(rig.home / "repo.git"), clock := HandClock())
+    with pytest.raises(OtherHubError):
         standing.refuse_elsewhere(run, rig.engine)
-    standing.tell(elsewhere.value.message)
 
     standing.look(rig.engine)
+    while_it_runs = standing.trouble
+    rig.engine.cancel(run)
+    clock.sleep_s(MAX_RETRY_S)
+    standing.look(rig.engine)
 
-    assert str(server) in standing.trouble
+    assert str(server) in while_it_runs
+    assert standing.trouble == ""
+    assert not standing.elsewhere
 
 
 def test_a_worker_without_the_hub_of_a_run_gives_its_tasks_back(rig: Rig, server: Path) -> None:
@@ -143,12 +145,13 @@ def test_a_worker_without_the_hub_of_a_run_gives_its_tasks_back(rig: Rig, server
     stranger = rig.worker()
     stranger.stopping.is_draining.set()  # it does not pause in between
 
-    for _ in range(9):
-        assert stranger.work_once()
+    assert stranger.work_once()
+    claimed_again = stranger.work_once()
     given_back = rig.task(run, "t")
     told = [event for event in rig.engine.events() if event.kind == "task_released"]
     replace(stranger, hub=shared, profile=WorkerProfile("here-2-abcd")).work_once()
 
+    assert not claimed_again
     assert (given_back.state, given_back.failures, given_back.setbacks) == (TaskState.QUEUED, 0, 0)
     assert not (rig.home / "logs" / run / "t.1.log").exists()
     assert str(server) in told[-1].fields["reason"]

@@ -170,6 +170,7 @@ local function read_head(request, member)
   end
   return (run.state == 'active' or run.state == 'loading' and run.activated ~= '')
     and string.find(request.executors, ',' .. task.executor .. ',', 1, true)
+    and not ability.passes_over(request.executors, task.run)
     and not ability.is_for_another(task, request.worker) and task, run
 end
 

@@ -75,7 +75,7 @@ local function claim(said, from)
   end
   local task_key = key('task', member)
   local executor, locks, spec = read_plain(task_key)
-  if not spec or not string.find(executors, ',' .. executor .. ',', 1, true) then
+  if not spec or not string.find(executors, ',' .. executor .. ',', 1, true) or string.find(executors, ',-', 1, true) then
     return nil
   end
   local run, id = short.split_member(member)

@@ -1,5 +1,5 @@
 -- Who can do what. A queue is named by the type of its tasks and the tags that they need, such as `docs+gpu`; the
--- skills of a claim are its executors and its tags: `,command,messages,+gpu,`.
+-- skills of a claim are its executors, its tags, and runs of which it takes nothing: `,command,messages,+gpu,-4f2a,`.
 local ability = {}
 
 function ability.base_type(queue)
@@ -13,6 +13,10 @@ function ability.has_tags(skills, queue)
     end
   end
   return true
+end
+
+function ability.passes_over(skills, run)
+  return string.find(skills, ',-' .. run .. ',', 1, true)
 end
 
 -- Those of the known queues that this worker serves; all of its types when it names none.

@@ -1,6 +1,7 @@
 -- Take a train: the best handed-in attempts of a run whose branch is not being merged by somebody else, the best first.
 -- KEYS[1]  the project's key prefix
--- ARGV     merger, lease ms, op_id, how many at most, place in `merging` to look from, runs to pass over
+-- ARGV     merger, lease ms, op_id, how many at most, place in `merging` to look from, runs and members to
+--          pass over
 -- Writes   slot, task, meta, lock, events
 -- Returns  {'OK', branch, lease ms, merge token of the slot, for each its member, spec, attempt, token, merge token,
 --          commit, base}, {'EMPTY'}, or {'AGAIN', place} when every attempt looked at waits for a busy branch
@@ -41,8 +42,8 @@ for _, member in ipairs(members) do
       return tickets(branch, slots[run][5], split_lines(slots[run][4]))
     end
   end
-  local task = not is_passed_over[run] and (slot or slots[run]) == slots[run] and not is_taken(slots[run])
-    and read_task(member)
+  local task = not is_passed_over[run] and not is_passed_over[member] and (slot or slots[run]) == slots[run]
+    and not is_taken(slots[run]) and read_task(member)
   if task and task.state == 'merging' then
     slot, train[#train + 1] = slots[run], task
     if #train == tonumber(most) then
