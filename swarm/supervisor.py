@@ -95,7 +95,7 @@ class Supervisor:
             while not should_stop():
                 try:
                     report, is_away, pause_s = self.tick(should_stop), False, TICK_S
-                    self._hub_trouble = ""
+                    self._hub_trouble = self._merge_queue.trouble
                     if report.lost_a_slot:
                         beat.wait(TICK_S)
                     elif not report.landings:
@@ -125,6 +125,14 @@ class Supervisor:
         """
         reclaimed = self._despite_refusal(self._reclaim, "reclaiming") or []
         self._despite_refusal(self._rank, "ranking")
+        try:
+            landings = self._merge(should_stop)
+        finally:  # also while the hub is away
+            self._archive()
+        return TickReport(len(reclaimed), landings)
+
+    def _merge(self, should_stop: Callable[[], bool]) -> tuple[Landing, ...]:
+        """Land train after train, and publish the branches."""
         landings: list[Landing] = []
         while not should_stop() and (train := self._merge_queue.land_train()):
             landings += train
@@ -140,8 +148,7 @@ class Supervisor:
                 self._publish(branch)
             if all(landing.outcome == Outcome.STALE for landing in train):
                 break
-        self._archive()
-        return TickReport(len(reclaimed), tuple(landings))
+        return tuple(landings)
 
     def _despite_refusal(self, step: Callable[[], _T], what: str) -> _T | None:
         """Do a step that the next ones do not need: a call that the server refuses holds up no merge."""

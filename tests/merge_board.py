@@ -4,13 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from swarm.clock import Clock
 from swarm.engine.claims import Claim, WorkerProfile
 from swarm.engine.engine import Engine
 from swarm.plan.model import Plan, TaskSpec
 from swarm.plan.scope import WriteScope
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.refs import attempt_ref
-from swarm.repo.merging.merge_queue import Landing, MergeQueue
+from swarm.repo.merging.merge_queue import SYSTEM_CLOCK, Landing, MergeQueue
 from swarm.repo.merging.train_size import MOST
 from swarm.repo.workspaces.workspace import Workspace, open_workspace, take_attempt
 from swarm.states import TaskState
@@ -78,7 +79,11 @@ class Board:
         return claim
 
     def queue(
-        self, merger_id: str = "merger-1", race: Callable[[], object] = lambda: None, most: int = MOST
+        self,
+        merger_id: str = "merger-1",
+        race: Callable[[], object] = lambda: None,
+        most: int = MOST,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> MergeQueue:
         """A merge queue; `race` happens each time it starts gates."""
         return MergeQueue(
@@ -88,6 +93,7 @@ class Board:
             merger_id=merger_id,
             home=self.hub.home,
             most=most,
+            clock=clock,
         )
 
     def land(self, race: Callable[[], object] = lambda: None) -> Landing:

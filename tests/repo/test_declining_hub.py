@@ -1,10 +1,12 @@
 """A hub that answers, and takes nothing: its own words are shown, and no task pays for it."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
 from git_servers import declining, hooked
 from merge_board import Board, task, write
+from worker_rig import HandClock
 
 from swarm.engine.engine import Engine
 from swarm.errors import HubDeclinedError, HubRefusedError
@@ -61,20 +63,54 @@ def test_a_fence_that_the_hub_declines_charges_nobody(board: Board, server: Path
 
 
 def test_a_landing_that_the_hub_declines_charges_nobody(board: Board, server: Path) -> None:
-    """It takes fences, and nothing for branches."""
+    """It takes fences, and nothing for branches: it is asked again now and then, and less and less often."""
     board.hand_in(write("src/one.py", "1\n"))
-    queue = board.queue()
+    clock = HandClock()
+    queue = board.queue(clock=clock)
     hooked(server, "pre-receive", "if grep -q refs/heads/; then echo 'remote: not to branches'; exit 1; fi")
 
-    for _ in range(9):
+    for pause_s in (5, 10, 20):
         with pytest.raises(HubRefusedError, match="not to branches"):
             queue.land_train()
+        clock.sleep_s(pause_s - 1)
+        assert queue.land_train() == ()
+        assert "not to branches" in queue.trouble
+        clock.sleep_s(1)
     record = board.engine.task(board.run, "one")
     (server / "hooks" / "pre-receive").unlink()
     [landing] = queue.land_train()
 
     assert (record.failures, record.setbacks) == (0, 0)
     assert landing.outcome == Outcome.LANDED
+
+
+def test_what_a_hub_declines_keeps_nothing_else_from_landing(
+    board: Board, engine: Engine, user: UserRepository, server: Path, tmp_path: Path
+) -> None:
+    """Neither its own train, nor another run that is less urgent."""
+    board.hand_in(write("src/one.py", "1\n"))
+    near = Board(engine, board.hub, user, tmp_path / "near", claims=10)
+    far = Board(engine, board.hub, user, tmp_path / "far", claims=20)
+    near.submit(*(task(name, f"src/{name}.py") for name in ("two", "three", "four")))
+    for name in ("two", "three", "four"):
+        near.hand_in(write(f"src/{name}.py", f"{name}\n"))
+    far.submit(task("far", "src/far.py"))
+    far.hand_in(write("src/far.py", "far\n"))
+    big = "git cat-file -e $new:src/two.py 2>/dev/null && { echo 'two.py is too large'; exit 1; }"
+    hooked(
+        server,
+        "pre-receive",
+        f"while read old new ref; do case $ref in refs/heads/*) {big};; esac; done; exit 0",
+    )
+    queue, landed = board.queue(), list[str]()
+
+    for _ in range(12):
+        with contextlib.suppress(HubDeclinedError):
+            landed += [landing.task for landing in queue.land_train()]
+
+    assert sorted(landed) == ["far", "four", "one", "three"]
+    assert near.state("two") == "merging"
+    assert "two.py is too large" in queue.trouble
 
 
 def test_a_host_that_is_declined_leaves_the_branch_to_those_that_are_not(board: Board, server: Path) -> None:
@@ -96,19 +132,17 @@ def test_a_host_that_is_declined_leaves_the_branch_to_those_that_are_not(board: 
 
 def test_a_look_takes_away_what_a_killed_one_left(board: Board, server: Path) -> None:
     """A probe that nobody needs does not stay, and there is never more than one of a host."""
-    oid = Hub(server).write_blob("left")
-    Hub(server).create_refs({"refs/swarm/probe/left": oid})
     assert board.hub.remote
 
     hooked(server, "update", 'test "$3" != 0000000000000000000000000000000000000000')
-    for _ in range(2):
+    for _ in range(3):
         with pytest.raises(HubDeclinedError):
             board.hub.remote.check()
-    while_declined = list(Hub(server).refs_under("refs/swarm/probe/"))
+    while_declined = Hub(server).refs_under("refs/swarm/probe/")
     (server / "hooks" / "update").unlink()
     board.hub.remote.check()
 
-    assert while_declined == ["refs/swarm/probe/left"]
+    assert len(while_declined) == 1
     assert Hub(server).refs_under("refs/swarm/probe/") == {}
 
 

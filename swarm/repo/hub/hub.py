@@ -8,6 +8,7 @@ decide something by a ref that another host may have moved mirrors it anew (`mir
 import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Self
 
 from swarm.errors import HubUnreachableError, RepositoryError
 from swarm.repo.git.command import FETCH_ONLY, GitError
@@ -44,7 +45,7 @@ class Hub(HubReads):
         self._identity = ""
 
     @classmethod
-    def open_or_create(cls, path: Path, *, address: str = "", limit_s: float = LIMIT_S) -> "Hub":
+    def open_or_create(cls, path: Path, *, address: str = "", limit_s: float = LIMIT_S) -> Self:
         """Open the hub at `path`, complete or not at all; its folder hides from the user's git.
 
         Args:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from swarm.engine.claims import Failure
+from swarm.engine.claims import Failure, MergeTicket
 from swarm.repo.gates.gate import GateReport, GateResult
 from swarm.repo.gates.guarded import GuardedPath
 from swarm.repo.git.merge import MAX_EVIDENCE, Violation
@@ -113,3 +113,28 @@ def _evidence_of(failure: GateResult, before: Sequence[str]) -> str:
     if before:
         head += f"(it passes without this task, on the same tree with {', '.join(before)})\n"
     return head + failure.output[-(MAX_EVIDENCE - len(head)) :]
+
+
+def verdict_on(
+    ticket: MergeTicket,
+    outcome: Outcome,
+    *,
+    commit: str = "",
+    reason: str = "",
+    newly_queued: tuple[str, ...] = (),
+    requeued: bool = False,
+    gates: GateReport | None = None,
+) -> Landing:
+    """What became of a ticket."""
+    return Landing(
+        run=ticket.run,
+        task=ticket.task.id,
+        attempt=ticket.attempt,
+        branch=ticket.branch,
+        outcome=outcome,
+        commit=commit,
+        reason=reason,
+        newly_queued=newly_queued,
+        requeued=requeued,
+        gates=gates or GateReport(),
+    )

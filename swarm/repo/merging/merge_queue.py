@@ -23,26 +23,34 @@ from pathlib import Path
 
 import structlog
 
+from swarm.clock import Clock, SystemClock
 from swarm.crashpoints import crashpoint
 from swarm.engine.claims import Failure, MergeTicket
 from swarm.engine.engine import Engine
 from swarm.engine.records import RunRecord
 from swarm.errors import (
     ConfigError,
+    HubDeclinedError,
     HubUnreachableError,
     StaleTokenError,
     StoreUnreachableError,
     UnreachableError,
 )
 from swarm.repo.gates.cache import GateCache
-from swarm.repo.gates.gate import GateReport
 from swarm.repo.git.command import GitError
 from swarm.repo.git.quarantine import sweep_quarantines
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.refs import task_ref
 from swarm.repo.hub.tidying import tidy
 from swarm.repo.merging.gate_notes import hollow_green, red_advisory
-from swarm.repo.merging.landing import Landing, NotLandingError, Outcome, condemned, not_its_fault
+from swarm.repo.merging.landing import (
+    Landing,
+    NotLandingError,
+    Outcome,
+    condemned,
+    not_its_fault,
+    verdict_on,
+)
 from swarm.repo.merging.reconcile import Frozen, Reconciler
 from swarm.repo.merging.train import Car, Verdict
 from swarm.repo.merging.train_landing import Merging, TrainResult
@@ -53,6 +61,8 @@ from swarm.sandbox.protocol import Launcher, SandboxEndedError
 from swarm.states import FailureKind
 
 __all__ = ["Landing", "MergeQueue", "Outcome"]
+
+SYSTEM_CLOCK = SystemClock()
 
 
 class MergeQueue:
@@ -75,10 +85,11 @@ class MergeQueue:
         most: int = MOST,
         isolation: str = "",
         looks_ahead: bool = False,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._engine = engine
         self._hub = hub
-        self._turns = Turns(engine, hub, merger_id)
+        self._turns = Turns(engine, hub, merger_id, clock)
         self._size = TrainSize(most)
         self._reconciler = Reconciler(engine, hub)
         self._cache = GateCache(home, isolation)
@@ -118,7 +129,13 @@ class MergeQueue:
                 return ()
             crashpoint("merge.after_begin")
             landings = self._land(tickets)
+            self._turns.settle(landings)
         return tuple(replace(landing, duration_s=time.monotonic() - started) for landing in landings)
+
+    @property
+    def trouble(self) -> str:
+        """What the hub says of an attempt that it declines, while it takes others; or nothing."""
+        return self._turns.trouble
 
     def _land(self, tickets: Sequence[MergeTicket]) -> list[Landing]:
         """F2 to F8. Where the train breaks down as a whole, its first attempt is tried alone."""
@@ -129,7 +146,13 @@ class MergeQueue:
                 return self._land(tickets[:1])
             return [self._send_back(ticket, verdict) for ticket in tickets]
         except StaleTokenError as error:
-            return [_verdict_on(ticket, Outcome.STALE, reason=error.message) for ticket in tickets]
+            return [verdict_on(ticket, Outcome.STALE, reason=error.message) for ticket in tickets]
+        except HubDeclinedError as error:
+            self._turns.check_hub()
+            if len(tickets) > 1:
+                return self._land(tickets[:1])
+            self._turns.put_off(tickets[0], error)
+            raise
         return self._tell(result)
 
     def _judge_and_move(self, tickets: Sequence[MergeTicket]) -> TrainResult:
@@ -138,12 +161,13 @@ class MergeQueue:
             record = self._engine.run(tickets[0].run)
             self._hub.mirror_run(record.run, record.branch)
             self._hub.start_branch(record.branch, record.base)
+            tip = self._hub.tip(record.branch)
             landed = self._look_back(tickets, record)
             known = [(ticket, landed[ticket.task.id]) for ticket in tickets if ticket.task.id in landed]
             rest = [ticket for ticket in tickets if ticket.task.id not in landed]
             if not rest:
                 return TrainResult(Verdict(), landed_before=known)
-            fence = self._raise_fence(rest[0])
+            fence = self._raise_fence(rest[0], tip)
             result = self._merging.land(rest, record, fence, next_most=self._size.after(len(rest)))
             return replace(result, landed_before=known)
         except (NotLandingError, StaleTokenError, StoreUnreachableError, HubUnreachableError):
@@ -173,8 +197,10 @@ class MergeQueue:
             raise NotLandingError(Outcome.FROZEN, failure, keeps_attempt=True)
         return {guards[ref]: commit for ref, commit in self._hub.refs_named(*guards).items()}
 
-    def _raise_fence(self, ticket: MergeTicket) -> str:
+    def _raise_fence(self, ticket: MergeTicket, tip: str | None) -> str:
         """F2: put our highest token into the fence ref; returns what the ref then points to.
+
+        From then on nobody older moves the branch: if it is not at `tip` any more, what was seen is too old.
 
         A higher one there is a newer merge's, or Redis came back from an older copy of itself and counts
         below what git has seen. Its counter is raised, so that the next token passes.
@@ -186,6 +212,8 @@ class MergeQueue:
                 f"merge token {ticket.train_token} of branch {ticket.branch!r} is older than its fence"
             )
         crashpoint("merge.after_fence")
+        if self._hub.tip(ticket.branch) != tip:
+            raise StaleTokenError(f"branch {ticket.branch!r} moved before its fence was raised")
         return fence
 
     def _tell(self, result: TrainResult) -> list[Landing]:
@@ -194,14 +222,14 @@ class MergeQueue:
         judged = len(verdict.green) + (verdict.culprit is not None)
         self._size.learn(judged, judged - len(verdict.green))
         landings = [
-            _verdict_on(ticket, Outcome.LANDED, commit=commit) for ticket, commit in result.landed_before
+            verdict_on(ticket, Outcome.LANDED, commit=commit) for ticket, commit in result.landed_before
         ]
         completed = [self._complete(car, result) for car in verdict.green]
         if done := [landing for landing in completed if landing.outcome != Outcome.STALE]:
             self._sweep(done)
             crashpoint("merge.after_sweep")
         landings += completed
-        landings += [_verdict_on(ticket, Outcome.STALE, reason="it was cancelled") for ticket in result.lost]
+        landings += [verdict_on(ticket, Outcome.STALE, reason="it was cancelled") for ticket in result.lost]
         landings += [self._send_back(ticket, refusal) for ticket, refusal in result.refused]
         if verdict.culprit:
             before = [car.ticket.task.id for car in verdict.green]
@@ -235,7 +263,7 @@ class MergeQueue:
             )
         except StaleTokenError as error:
             if outcome == Outcome.UNCHANGED:
-                return _verdict_on(ticket, Outcome.STALE, reason=error.message)
+                return verdict_on(ticket, Outcome.STALE, reason=error.message)
             queued = ()
             self._engine.reconcile(
                 ticket.run,
@@ -246,7 +274,7 @@ class MergeQueue:
                 tip=(head, ticket.train_token),
             )
         crashpoint("merge.after_complete")
-        return _verdict_on(ticket, outcome, commit=car.commit, newly_queued=queued, gates=gates)
+        return verdict_on(ticket, outcome, commit=car.commit, newly_queued=queued, gates=gates)
 
     def _has_conflicted(self, ticket: MergeTicket) -> bool:
         history = self._engine.task(ticket.run, ticket.task.id).history
@@ -263,31 +291,7 @@ class MergeQueue:
         try:
             requeued = self._engine.send_back(ticket, failure)
         except StaleTokenError as error:
-            return _verdict_on(ticket, Outcome.STALE, reason=error.message)
-        return _verdict_on(
+            return verdict_on(ticket, Outcome.STALE, reason=error.message)
+        return verdict_on(
             ticket, verdict.outcome, reason=failure.reason, requeued=requeued, gates=verdict.gates
         )
-
-
-def _verdict_on(
-    ticket: MergeTicket,
-    outcome: Outcome,
-    *,
-    commit: str = "",
-    reason: str = "",
-    newly_queued: tuple[str, ...] = (),
-    requeued: bool = False,
-    gates: GateReport | None = None,
-) -> Landing:
-    return Landing(
-        run=ticket.run,
-        task=ticket.task.id,
-        attempt=ticket.attempt,
-        branch=ticket.branch,
-        outcome=outcome,
-        commit=commit,
-        reason=reason,
-        newly_queued=newly_queued,
-        requeued=requeued,
-        gates=gates or GateReport(),
-    )

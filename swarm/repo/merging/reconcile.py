@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+import structlog
+
 from swarm.engine.engine import Engine
 from swarm.engine.records import RunRecord
-from swarm.errors import OtherHubError
+from swarm.errors import HubDeclinedError, OtherHubError
 from swarm.repo.git.command import GitError
 from swarm.repo.git.trailers import Landed
 from swarm.repo.hub.hub import Hub
@@ -65,6 +67,9 @@ class Reconciler:
             return self.reconcile_run(record)
         except OtherHubError:
             return None  # whoever merges there looks after it
+        except HubDeclinedError as error:  # what is missing is looked for before the next landing, too
+            structlog.get_logger().warning("not reconciled", run=record.run, error=error.message)
+            return None
         except GitError as error:
             return Frozen(
                 record.run, record.branch, f"branch {record.branch!r} cannot be read: {error.message}"

@@ -84,7 +84,9 @@ class Merging:
         judge = Judge(self._hub, base=record.base, leash=leash, home=self._home, cache=self._cache)
         guard = Guard(self._hub, load_guarded(self._hub, record.base))
         with kept_slot(self._engine, tickets, leash.cut), self._bench(tickets) as bench:
-            for _ in range(REDOS):
+            for redo in range(REDOS):
+                if redo:
+                    self._look_again(waiting, record)
                 tip = self._hub.git.one_line("rev-parse", "--verify", branch_ref(branch))
                 train = Coupler(bench, guard).couple(waiting, tip)
                 bench.keep()
@@ -103,6 +105,13 @@ class Merging:
                     reports = {car.ticket.task.id: judge.report(car, *last) for car in verdict.green}
                     return TrainResult(verdict, train.refused, lost, reports)
         raise not_its_fault(f"branch {branch!r} changed {REDOS} times while this was merged")
+
+    def _look_again(self, waiting: Sequence[MergeTicket], record: RunRecord) -> None:
+        """See that none of them has landed: a push that was given up may have come through after all."""
+        self._hub.mirror_run(record.run, record.branch)
+        landed = self._hub.refs_named(*(task_ref("done", one.run, one.task.id) for one in waiting))
+        if landed:
+            raise StaleTokenError(f"an earlier merge has landed on branch {record.branch!r} meanwhile")
 
     def stop_looking_ahead(self) -> None:
         """End the gates of what was expected to come next."""
