@@ -39,7 +39,7 @@ def find_frozen(hub: Hub, run: str, branch: str, base: str) -> Frozen | None:
     reason = _contradiction(run, branch, hub.landings(branch, base), guards)
     if not reason:
         return None
-    newest = newest_of(hub, set(guards.values())) if guards else ""
+    newest = newest_of(hub, set(guards.values()))
     return Frozen(run, branch, reason, put_back(hub, branch, newest) if newest else "")
 
 
@@ -65,10 +65,8 @@ class Reconciler:
             return self.reconcile_run(record)
         except OtherHubError:
             return None  # whoever merges there looks after it
-        except GitError as error:
-            return Frozen(
-                record.run, record.branch, f"branch {record.branch!r} cannot be read: {error.message}"
-            )
+        except (GitError, OSError) as error:
+            return Frozen(record.run, record.branch, f"branch {record.branch!r} cannot be read: {error}")
 
     def reconcile_run(self, record: RunRecord) -> Frozen | None:
         """Create missing done-refs, complete in Redis what has landed, and sweep attempts of landed tasks.
