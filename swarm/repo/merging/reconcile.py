@@ -25,7 +25,7 @@ class Frozen:
 
     @property
     def told(self) -> str:
-        """The reason, and what to type; `swarm.observe.person` finds it there."""
+        """The reason, and what to type on this host; `swarm.observe.person` knows it by these words."""
         if not self.command:
             return self.reason
         return f"{self.reason}; if it was moved back, put it back: `{self.command}`"
