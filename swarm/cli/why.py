@@ -12,7 +12,7 @@ from swarm.states import TaskState
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from swarm.engine.records import TaskRecord
+    from swarm.engine.records import RunRecord, TaskRecord
 
 
 @click.command()
@@ -41,7 +41,8 @@ def why(context: Context, task: str, run: str, as_json: bool) -> None:
     found = [one for name in dict.fromkeys(link.task for link in chain) if (one := tasks.get(name))]
     roots = [one for one in found if one.state is TaskState.FAILED]
     anew = reads.shelf.begins_anew(run) if around.run.is_archived else ""
-    steps = next_steps(around, record, chain, anew=anew, roots=roots)
+    mends = _mends(context, around.run, record)
+    steps = next_steps(around, record, chain, anew=anew, mends=mends, roots=roots)
     state = record.state
     if state is TaskState.DONE:
         chain = (*chain, *(Link(task, one_line(line), 1) for line in _said_of_gates(context, record)))
@@ -57,6 +58,33 @@ def why(context: Context, task: str, run: str, as_json: bool) -> None:
         return "\n".join([*lines, *(f"next: {step}" for step in steps)])
 
     emit({"run": run, "task": task, "state": state, "chain": list(chain), "next": list(steps)}, as_json, text)
+
+
+def _mends(context: Context, run: "RunRecord", record: "TaskRecord") -> tuple[str, ...]:
+    """The commands that let tasks land again on a branch that was moved back; none: that is not what failed.
+
+    By git as it is now. Nothing of the stored reason is typed: agents and reviewers write reasons, too.
+    """
+    from swarm.observe.person import may_be_frozen
+
+    if run.is_archived or not may_be_frozen(record):
+        return ()
+    settings, again = context.settings(), f"swarm retry {run.run}"
+    if not settings.mirror.is_dir():  # who only looks makes none
+        return (again,)
+    from swarm.errors import SwarmError
+    from swarm.repo.hub.identity import refuse_other_hub
+    from swarm.repo.hub.opening import open_hub
+    from swarm.repo.merging.reconcile import find_frozen
+
+    try:
+        hub = open_hub(settings)
+        refuse_other_hub(hub, run)
+        hub.mirror_run(run.run, run.branch)
+        frozen = find_frozen(hub, run.run, run.branch, run.base)
+    except (SwarmError, OSError):  # git cannot be asked now; the reason is told all the same
+        return (again,)
+    return (*filter(None, [frozen.command]), again) if frozen else ()
 
 
 def _said_of_gates(context: Context, record: "TaskRecord") -> "Iterator[str]":

@@ -1,14 +1,14 @@
 """What only a person can decide, and the commands that say so: approvals, conflicts, the rest."""
 
-import re
 from collections.abc import Sequence
 
 from swarm.engine.records import TaskRecord
 from swarm.observe.wording import first_few, is_of_the_merge, is_waiting, one_line
 from swarm.states import FailureKind
 
-_PUT_BACK = re.compile(r"put it back: `(git [^`]+)`$")
-"""How the reason ends of a task that could not land because its branch was moved back."""
+_PUT_BACK = "; if it was moved back, put it back: `git "
+"""In the reason of a task that could not land because its branch was moved back. An agent's words may have it
+too, in the name of a file: no command is ever taken from there."""
 LANDED_SINCE = "# What has landed there since"
 """The heading of a conflict's evidence under which its other side is named, a task a line."""
 
@@ -29,14 +29,23 @@ def looks_at(run: str, task: str, *, kind: str, reason: str, attempts: int) -> t
     return (f"swarm logs {task} --run {run}{gate}",) if attempts else ()
 
 
-def decides_on(record: TaskRecord, *, anew: str = "") -> tuple[str, ...]:
-    """The commands that go on with a failed task; `anew` begins its run anew, if Redis has forgotten it."""
+def may_be_frozen(record: TaskRecord) -> bool:
+    """Whether a task seems to have failed because its branch was moved back; git knows whether it was."""
+    return record.failure_kind == FailureKind.POLICY and _PUT_BACK in record.failure_reason
+
+
+def decides_on(record: TaskRecord, *, anew: str = "", mends: Sequence[str] = ()) -> tuple[str, ...]:
+    """The commands that go on with a failed task.
+
+    `anew` begins its run anew, if Redis has forgotten it; `mends` let tasks land again on a branch that was
+    moved back.
+    """
     run, task = record.run, record.spec.id
     if anew:
         return (anew,)
-    if mends := _PUT_BACK.search(record.failure_reason):
+    if mends:
         # Nothing lands on that branch before: to skip one task after another would end the run without it.
-        return mends[1], f"swarm retry {run}"
+        return tuple(mends)
     if is_waiting(record.state, record.failure_kind):
         return words_for(run, task)
     return f"swarm retry {run} --task {task}", f"swarm skip {run} {task}"
@@ -53,7 +62,7 @@ def needed(records: Sequence[TaskRecord]) -> str:
     """What a person is asked for about these tasks, in few words with commands."""
     waiting = [one for one in records if is_waiting(one.state, one.failure_kind)]
     torn = [one for one in records if one.failure_kind == FailureKind.CONFLICT]
-    frozen = [one for one in records if _PUT_BACK.search(one.failure_reason)]
+    frozen = [one for one in records if may_be_frozen(one)]
     rest = len(waiting) + len(frozen) < len(records)
     said = [f"`{words_for(one.run, one.spec.id)[0]}` or `swarm reject`" for one in waiting[:1]]
     said += [

@@ -19,18 +19,20 @@ def next_steps(
     chain: Sequence[Link],
     *,
     anew: str = "",
+    mends: Sequence[str] = (),
     roots: Sequence[TaskRecord] = (),
 ) -> tuple[str, ...]:
     """What a person could type next about this task, whose chain of causes is `chain`.
 
     `anew` is the command that begins its run anew, of a run that Redis has forgotten: nothing else moves it.
+    `mends` are those that let tasks land again on its branch, which was moved back.
     `roots` are the failed tasks that the chain names.
     """
     run, task = record.run, record.spec.id
     if record.state is TaskState.FAILED:
         kind, reason = record.failure_kind, record.failure_reason
         look = looks_at(run, task, kind=kind, reason=reason, attempts=record.attempt)
-        return (*look, *decides_on(record, anew=anew))
+        return (*look, *decides_on(record, anew=anew, mends=mends))
     if record.state in {TaskState.UPSTREAM_FAILED, TaskState.CANCELLED}:
         if anew:
             return (anew,)

@@ -1,9 +1,16 @@
 """What a killed merge queue leaves: the next one ends in the same history, or stops and says why."""
 
+from pathlib import Path
+
+import pytest
 from merge_board import NOBODY, Board, task, write
 
+from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.putting_back import newest_of
 from swarm.repo.hub.refs import task_ref
 from swarm.repo.merging.merge_queue import Landing, Outcome
+from swarm.repo.merging.reconcile import Reconciler
+from swarm.testing.repository import UserRepository
 
 
 def landed_once(board: Board) -> Landing:
@@ -58,3 +65,37 @@ def test_two_landings_of_one_task_freeze_the_branch(board: Board) -> None:
     assert landing.commit[:12] in frozen.reason
     assert twice[:12] in frozen.reason
     assert board.violations() != []
+
+
+def on_top_of(hub: Hub, parent: str, message: str) -> str:
+    """A commit that changes nothing."""
+    made = hub.git.run("commit-tree", f"{parent}^{{tree}}", "-p", parent, "-m", message, env=NOBODY)
+    return made.decode().strip()
+
+
+def test_the_newest_of_very_many_landings_is_found(hub: Hub, user: UserRepository) -> None:
+    """More ids than a command line takes; two of which neither leads to the other have no newest."""
+    first = on_top_of(hub, user.head(), "first")
+    second, beside = on_top_of(hub, first, "second"), on_top_of(hub, first, "beside")
+    many = [user.head(), second, first] * 20_000
+
+    assert newest_of(hub, many) == second
+    assert newest_of(hub, [*many, beside]) == ""
+    assert newest_of(hub, [*many, "f" * 40]) == ""
+    assert newest_of(hub, []) == ""
+
+
+def test_a_git_that_cannot_be_started_ends_no_supervisor(
+    board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says nothing of the branch: that is told, and others land."""
+    landed_once(board)
+    broken = tmp_path / "bin"
+    broken.mkdir()
+    (broken / "git").touch(mode=0o644)
+    monkeypatch.setenv("PATH", str(broken))
+
+    (frozen,) = Reconciler(board.engine, board.hub).reconcile_all()
+
+    assert (frozen.run, frozen.command) == (board.run, "")
+    assert frozen.reason.startswith(f"branch {board.branch!r} cannot be read: [Errno 13] ")

@@ -1,6 +1,7 @@
 """What a person types where somebody has moved an integration branch back."""
 
 import shlex
+from collections.abc import Collection
 
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.refs import branch_ref
@@ -19,8 +20,12 @@ def put_back(hub: Hub, branch: str, commit: str) -> str:
     return shlex.join([*mirror, "push", hub.remote.url, f"{commit}:{branch_ref(branch)}"])
 
 
-def newest_of(hub: Hub, commits: set[str]) -> str:
+def newest_of(hub: Hub, commits: Collection[str]) -> str:
     """The one of these commits that all others lead to; empty: there is none, or one of them is not here."""
-    answer = hub.git.ask("merge-base", "--independent", *sorted(commits))
-    found = answer.stdout.decode().split()
-    return found[0] if answer.succeeded and len(found) == 1 else ""
+    named = "".join(f"{commit}\n" for commit in commits)  # not as arguments: a run may have landed too many
+    first = hub.git.ask("rev-list", "--topo-order", "--max-count=1", "--stdin", stdin=named.encode())
+    newest = first.stdout.decode().strip()
+    if not first.succeeded or not newest:
+        return ""
+    beside = hub.git.ask("rev-list", "--max-count=1", "--stdin", stdin=f"{named}^{newest}\n".encode())
+    return newest if beside.succeeded and not beside.stdout else ""

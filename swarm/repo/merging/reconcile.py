@@ -27,7 +27,7 @@ class Frozen:
 
     @property
     def told(self) -> str:
-        """The reason, and what to type; `swarm.observe.person` finds it there."""
+        """The reason, and what to type on this host; `swarm.observe.person` knows it by these words."""
         if not self.command:
             return self.reason
         return f"{self.reason}; if it was moved back, put it back: `{self.command}`"
@@ -41,7 +41,7 @@ def find_frozen(hub: Hub, run: str, branch: str, base: str) -> Frozen | None:
     reason = _contradiction(run, branch, hub.landings(branch, base), guards)
     if not reason:
         return None
-    newest = newest_of(hub, set(guards.values())) if guards else ""
+    newest = newest_of(hub, set(guards.values()))
     return Frozen(run, branch, reason, put_back(hub, branch, newest) if newest else "")
 
 
@@ -70,10 +70,8 @@ class Reconciler:
         except HubDeclinedError as error:  # what is missing is looked for before the next landing, too
             structlog.get_logger().warning("not reconciled", run=record.run, error=error.message)
             return None
-        except GitError as error:
-            return Frozen(
-                record.run, record.branch, f"branch {record.branch!r} cannot be read: {error.message}"
-            )
+        except (GitError, OSError) as error:
+            return Frozen(record.run, record.branch, f"branch {record.branch!r} cannot be read: {error}")
 
     def reconcile_run(self, record: RunRecord) -> Frozen | None:
         """Create missing done-refs, complete in Redis what has landed, and sweep attempts of landed tasks.
