@@ -11,6 +11,7 @@ from swarm.engine.claims import Claim, Ending, Expand, Fail, Failure, Finish, Ha
 from swarm.engine.engine import Engine
 from swarm.errors import HubDeclinedError, RefusedError
 from swarm.models.usage import Usage
+from swarm.observe.left_out import LeftOut
 from swarm.observe.wording import LEFT_OUT
 from swarm.plan.expansion import read_expansion
 from swarm.plan.model import Plan, TaskSpec
@@ -40,6 +41,7 @@ class Made:
 
     commit: str | None  # None: it changed nothing
     extra: tuple[str, ...]  # what it changed beyond the write scope
+    left_out: str = ""  # paths inside it that were not taken
 
 
 @dataclass
@@ -65,6 +67,7 @@ class Attempt:
         self._expansion: Plan | None = None
         self._spent = Usage()
         self._is_started = False
+        self._left_out = LeftOut(self.log.parent, self.claim.task.id)
 
     def produce(self) -> Ending:
         """Do the work; return how it ended.
@@ -88,11 +91,12 @@ class Attempt:
             if failure.kind.is_charged:
                 self.hub.reject_attempts(self.claim.run, self.claim.task.id, upto=self.claim.attempt)
             return Fail(failure)
-        return self.hand_in(made.commit, made.extra) if made.commit else self.finish()
+        return self.hand_in(made.commit, made.extra) if made.commit else self.finish(made.left_out)
 
-    def finish(self) -> Ending:
+    def finish(self, left_out: str = "") -> Ending:
         """End with nothing to land. That what was sent back is not needed after all, has to be shown."""
         claim = self.claim
+        self._left_out.note(str(claim.attempt), left_out)
         if claim.attempt == 1 or not claim.task.files or claim.task.acceptance:
             return Finish()
         past = self.engine.task(claim.run, claim.task.id).history
@@ -202,10 +206,12 @@ class Attempt:
             return Fail(declined(error))
         if failure := refused(taken) or self._refuse_widening(taken.out_of_scope):
             return Fail(failure)
-        if taken.left_out:
-            self.note(LEFT_OUT + some(taken.left_out))
+        if left_out := some(taken.left_out):
+            self.note(LEFT_OUT + left_out)
+        if taken.commit:
+            self._left_out.note(taken.commit, left_out)
         crashpoint("worker.after_attempt")
-        return Made(taken.commit, extra)
+        return Made(taken.commit, extra, left_out)
 
     def accept(self, workspace: Workspace) -> Failure | None:
         """Run the task's acceptance commands where the work was done."""
@@ -240,6 +246,7 @@ class Attempt:
         if failure:
             self.hub.reject_attempts(self.claim.run, self.claim.task.id, upto=self.claim.attempt)
             return Fail(failure)
+        self._left_out.note(str(self.claim.attempt), self._left_out.read(commit))
         return HandIn(commit)
 
     def beyond_scope(self, commit: str) -> list[str]:

@@ -39,6 +39,7 @@ class Choosing:
         self._last_rejected: str | None = None
         self._said_of: dict[int, list[str]] = {}  # number of a candidate -> its review
         self._said_by_judge: list[str] = []
+        self._left_out: dict[int, str] = {}  # number of a candidate -> paths that were not taken
 
     @property
     def _task(self) -> TaskSpec:
@@ -96,7 +97,10 @@ class Choosing:
             return ending
         ref = candidate_ref(claim.run, self._task.id, claim.attempt, number)
         made = self._attempt.take(workspace, ref)
-        return made if isinstance(made, Fail) else self._judge(Candidate(number, made.commit), workspace)
+        if isinstance(made, Fail):
+            return made
+        self._left_out[number] = made.left_out
+        return self._judge(Candidate(number, made.commit), workspace)
 
     def _judge(self, candidate: Candidate, workspace: Workspace) -> Candidate | Fail:
         """Hold a candidate to the acceptance commands and to its review."""
@@ -133,7 +137,7 @@ class Choosing:
         self._attempt.start()  # all of them may have been durable, and nothing opened
         self._settle(chosen.commit)
         if chosen.commit is None:
-            return self._attempt.finish()
+            return self._attempt.finish(self._left_out.get(chosen.number, ""))
         ending = self._attempt.hand_in(chosen.commit, self._attempt.beyond_scope(chosen.commit))
         return self._with_review(ending, chosen.number)
 

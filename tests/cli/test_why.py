@@ -9,6 +9,7 @@ import pytest
 from why_chain import Bench, Swarm, Task, alive, chain, starts
 
 from swarm.engine.claims import Failure, WorkerProfile
+from swarm.observe.left_out import LeftOut
 from swarm.observe.wording import time_of_day
 from swarm.repo.merging.gate_notes import GateNotes, keep_notes
 from swarm.settings import attempt_log
@@ -202,9 +203,7 @@ def test_a_done_task_without_a_commit_names_what_was_left_out(
     """Work that was ignored is told from no work."""
     run = bench.submit(task("a"))
     bench.engine.finish(bench.claim())
-    log = attempt_log(folder / ".swarm", run, "a", 1)
-    log.parent.mkdir(parents=True)
-    log.write_text("made\nleft out as ignored: docs/w/\n")
+    LeftOut(folder / ".swarm" / "logs" / run, "a").note("1", "docs/w/")
 
     links = chain(swarm, "a")
 
