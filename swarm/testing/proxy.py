@@ -28,6 +28,7 @@ MODES: tuple[Mode, ...] = (
     "cut-reply",  # the connection ends within the reply
     "blackhole",  # for a while nothing passes on any connection, old or new, in either direction
 )
+_QUIET_TURNS = 3
 _CHUNK = 65_536
 
 
@@ -94,12 +95,14 @@ class Proxy:
 
     async def _shut(self) -> None:
         self._server.close()
-        await asyncio.sleep(0)
-        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+        quiet_turns = 0
+        while quiet_turns < _QUIET_TURNS:  # who was accepted in this moment gets a task of its own later
+            tasks = asyncio.all_tasks() - {asyncio.current_task()}
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await asyncio.sleep(0)  # who was accepted in this moment gets a task of its own
+            await asyncio.sleep(0)
+            quiet_turns = 0 if tasks else quiet_turns + 1
 
     async def _settle(self) -> None:
         while self._late:
