@@ -13,7 +13,7 @@ from swarm.repo.git.moves import merge_moved
 from swarm.repo.git.workbench import Workbench
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.refs import branch_ref
-from swarm.repo.hub.user_repository import commit_of, fetch_into, is_ancestor
+from swarm.repo.hub.user_repository import commit_of, fetch_into, is_ancestor, stands_for
 
 
 class How(StrEnum):
@@ -107,6 +107,11 @@ def _tip_of_theirs(user: Git, user_repository: Path, branch: str, into: str) -> 
         raise UsageError(f"{into!r} is no branch", hint="name one: release, or refs/heads/release")
     if into in _checked_out(user):
         raise _is_checked_out(into, branch)
+    if stands_for(user, into):
+        raise UsageError(
+            f"{into!r} stands for another branch, {stands_for(user, into)!r}",
+            hint="name that one, if you mean it",
+        )
     if _tip_in(user, into):
         return commit_of(user_repository, branch_ref(into))
     if in_the_way := _in_the_way(user, into):
@@ -143,7 +148,12 @@ def _merge(hub: Hub, branch: str, into: str, current: str, tip: str, *, squash: 
     None when that would change nothing: it was squashed there before.
     """
     with Workbench(hub.path) as bench:
-        began = bench.git.one_line("merge-base", current, tip)
+        began = bench.git.look_up("merge-base", current, tip)
+        if began is None:
+            raise RefusedError(
+                f"{into!r} and {branch!r} have no commit in common",
+                hint=f"`git merge --allow-unrelated-histories {branch}` on {into}, if you mean it",
+            )
         merged = merge_moved(bench, current, tip, base=began)
         if isinstance(merged, Conflict):
             raise RefusedError(

@@ -118,6 +118,29 @@ def test_what_cannot_land_leaves_the_branch_and_says_why(board: Board) -> None:
     assert board.user.git("rev-parse", "release").decode().strip() == own
 
 
+def test_a_name_for_another_branch_is_refused(board: Board) -> None:
+    """Git would write that one, and see not that it is checked out."""
+    landed(board)
+    board.user.git("symbolic-ref", "refs/heads/alias", "refs/heads/main")
+    before = fingerprint(board.user)
+
+    with pytest.raises(UsageError, match="'alias' stands for another branch, 'refs/heads/main'"):
+        into(board, "alias")
+
+    assert fingerprint(board.user) == before
+
+
+def test_a_branch_of_another_history_is_refused(board: Board) -> None:
+    """There is nothing to merge it by."""
+    landed(board)
+    tree = board.user.git("rev-parse", "HEAD^{tree}").decode().strip()
+    orphan = board.user.git("commit-tree", tree, "-m", "orphan").decode().strip()
+    board.user.git("branch", "orphan", orphan)
+
+    with pytest.raises(RefusedError, match="no commit in common"):
+        into(board, "orphan")
+
+
 def test_a_branch_that_is_checked_out_while_the_gates_run_is_left_alone(board: Board) -> None:
     """The gates take minutes: it ends as it would have before them, with the same next step."""
     own, _ = apart(board, {"src/b.py": "b = 3\n"})

@@ -85,6 +85,11 @@ def is_ancestor(git: Git, older: str, newer: str) -> bool:
     return answer.succeeded
 
 
+def stands_for(user: Git, branch: str) -> str:
+    """The ref that is written where this branch is: git follows it, and sees not that it is checked out."""
+    return user.look_up("symbolic-ref", "--quiet", branch_ref(branch)) or ""
+
+
 def fetch_into(user: Git, hub_path: Path, source: str, branch: str) -> Answer:
     """Have the user's git fetch a ref or commit of the hub into a branch: no reflog, FETCH_HEAD or tag.
 
@@ -129,6 +134,9 @@ def publish_branch(hub: Git, hub_path: Path, user_repository: Path, branch: str)
     if current and not is_ancestor(hub, current, tip):
         reason = f"branch {branch!r} has commits of its own ({current[:12]}); rename it, then publish again"
         return Published(Publication.DIVERGED, branch, tip, reason)
+    if other := stands_for(user, branch):
+        reason = f"branch {branch!r} stands for {other!r}; delete that name, then publish again"
+        return Published(Publication.BLOCKED, branch, tip, reason)
     answer = fetch_into(user, hub_path, ref, branch)
     if answer.succeeded:
         publication = Publication.ADVANCED if current else Publication.CREATED
