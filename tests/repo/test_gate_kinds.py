@@ -119,6 +119,24 @@ def test_a_comment_does_not_talk_the_gate_out_of_it(bare: Bare) -> None:
 UTF_16 = AWS.decode().encode("utf-16")
 
 
+def test_a_key_is_known_by_its_body(bare: Bare) -> None:
+    """All keys begin alike, some for a whole line more: another one in its place, or elsewhere, is new."""
+    begin, same, end = (
+        b"-----BEGIN OPENSSH " + b"PRIVATE KEY-----\n",
+        b"b3BlbnNz\n",
+        b"-----END OPENSSH-----\n",
+    )
+    old, new = (begin + same + body + end for body in (b"AAAA\n", b"BBBB\n"))
+
+    replaced = judge(bare, SECURITY, {"test.pem": old}, {"test.pem": new})
+    elsewhere = judge(bare, SECURITY, {"test.pem": old}, {"deploy.pem": new})
+    moved = judge(bare, SECURITY, {"test.pem": old}, {"deploy.pem": b"x\n" + old})
+
+    assert replaced.output == "test.pem:1: looks like a secret (Private Key)"
+    assert elsewhere.output == "deploy.pem:1: looks like a secret (Private Key)"
+    assert moved.passed
+
+
 @pytest.mark.parametrize(
     "content",
     [b"\0" + AWS, AWS * 2 + b"\0", UTF_16, b"x = 1\r" + AWS],

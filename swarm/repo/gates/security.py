@@ -1,5 +1,6 @@
 """The kind `security`: no secret, and no finding of a scanner's, that the base did not have."""
 
+import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,6 +13,9 @@ from swarm.repo.gates.secrets import kinds_of_secret
 from swarm.repo.git.paths import shown
 
 _NAMED = 20
+_KEY_BEGINS = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY")
+_KEY_LINES = 200
+"""No private key is longer."""
 
 
 def find_secrets_and_findings(gate: Gate, ground: Ground) -> GateResult:
@@ -44,7 +48,7 @@ def _new_secrets(versions: Iterable[Version], allowed: WriteScope) -> Iterator[s
         for number, line in enumerate(_lines(version.new), 1):
             if before[line] > 0:
                 before[line] -= 1
-            elif kinds := list(kinds_of_secret(line.decode("utf-8", "replace"))):
+            elif kinds := list(kinds_of_secret(line.partition(b"\n")[0].decode("utf-8", "replace"))):
                 if gone[line] > 0:  # it was moved here from another file
                     gone[line] -= 1
                 else:
@@ -52,8 +56,17 @@ def _new_secrets(versions: Iterable[Version], allowed: WriteScope) -> Iterator[s
 
 
 def _lines(content: bytes) -> list[bytes]:
-    """Without NULs: they hide no secret in a binary file, and what is left of UTF-16 is ASCII."""
-    return content.replace(b"\0", b"").splitlines()
+    """Without NULs: they hide no secret in a binary file, and what is left of UTF-16 is ASCII.
+
+    A private key is one line: its first alone is the same of all.
+    """
+    lines = content.replace(b"\0", b"").splitlines()
+    for at, line in enumerate(lines):
+        if _KEY_BEGINS.search(line):
+            block = lines[at : at + _KEY_LINES]
+            length = next((count for count, each in enumerate(block, 1) if b"-----END" in each), len(block))
+            lines[at] = b"\n".join(block[:length])
+    return lines
 
 
 def _scan(gate: Gate, ground: Ground, revision: str) -> list[Finding]:
