@@ -12,14 +12,16 @@ import pytest
 from merge_board import Board, task
 
 from swarm.plan.scope import WriteScope
+from swarm.repo.git.paths import MAX_PATH_BYTES
 from swarm.repo.git.tree import EXECUTABLE, GITLINK, REGULAR, SYMLINK, read_blobs, read_tree
 from swarm.repo.hub.refs import attempt_ref
 from swarm.repo.merging.merge_queue import Outcome
-from swarm.repo.workspaces.workspace import MAX_FILE_BYTES, Taken, Workspace, take_attempt
+from swarm.repo.workspaces.workspace import MAX_FILE_BYTES, UNSAFE_NAME, Taken, Workspace, take_attempt
 from swarm.testing.repository import UserRepository
 
 PAGE = Path(__file__).parents[2] / "docs" / "files.md"
 BINARY = bytes(range(256)) * 4
+LONG = "/".join(["d" * 200] * 18)
 POINTER = (
     b"version https://git-lfs.github.com/spec/v1\n"
     b"oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n"
@@ -314,6 +316,11 @@ ROWS: dict[str, Row] = {
         each(put("src/.GIT/config"), put("git~1")),
         refused=("git~1: git data may not be nested", "src/.GIT: git data may not be nested"),
     ),
+    ".git behind a backslash": Row(put("x\\.git"), refused=(rf"x\.git: {UNSAFE_NAME}",)),
+    "too long": Row(
+        each(lambda tree: (tree / LONG).mkdir(parents=True), put(f"{LONG}/x")),
+        refused=(f"{LONG}/x: path longer than {MAX_PATH_BYTES} bytes",),
+    ),
     # submodules
     "submodule moved": Row(repository_in("sub"), base=with_submodule),
     "submodule removed": Row(remove("sub"), base=with_submodule),
@@ -325,6 +332,10 @@ ROWS: dict[str, Row] = {
     ),
     ".gitmodules": Row(
         put(".gitmodules", "# none\n"), {".gitmodules": text("# none\n")}, base=with_submodule
+    ),
+    ".gitmodules as a link": Row(
+        each(*(link(name, "README.md") for name in (".gitmodules", ".GITMODULES", "GITMOD~1"))),
+        refused=tuple(f"{name}: {UNSAFE_NAME}" for name in (".GITMODULES", ".gitmodules", "GITMOD~1")),
     ),
     # LFS
     "LFS pointer": Row(put("new.bin", POINTER), {"new.bin": text(POINTER)}, base=tracked_by_lfs),

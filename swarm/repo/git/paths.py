@@ -6,6 +6,9 @@ from collections.abc import Collection, Iterable, Mapping
 from swarm.plan.scope import name_fault
 from swarm.sandbox.git_names import is_git_name
 
+MAX_PATH_BYTES = 3_500
+"""Systems have room for 4,096, and whoever checks it out has folders above it."""
+
 MAX_LINK_HOPS = 40  # as Linux resolves them
 _MAX_ARGUMENTS = 100_000
 """Bytes of a command line that are spent on paths; Linux takes some 2 million, of which it counts more."""
@@ -92,6 +95,8 @@ def spelling_fault(path: bytes) -> str:
         fault = name_fault(path.decode())
     except UnicodeDecodeError:
         return "name is not UTF-8"
+    if len(path) > MAX_PATH_BYTES:
+        return f"path longer than {MAX_PATH_BYTES} bytes"
     return f"name with {fault}" if fault else ""
 
 

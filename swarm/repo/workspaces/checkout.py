@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from swarm.removal import remove_tree
-from swarm.repo.git.command import Git
+from swarm.repo.git.checked_names import index_into
+from swarm.repo.git.command import Git, GitError
 from swarm.repo.git.tree import ABSENT, GITLINK, TreeChange, read_changes
 from swarm.repo.hub.hub import Hub
 from swarm.repo.workspaces.template import lay_out, why_copied
@@ -64,11 +65,11 @@ def _turn_into(hub: Hub, checkout: Path, base: str, tree: str, *, index: Path) -
     written = [each for each in changes if each.new_mode != ABSENT]
     if not written:
         return
-    entries = b"".join(f"{each.new_mode} {each.new_oid}\t".encode() + each.path + b"\0" for each in written)
-    env = {"GIT_INDEX_FILE": str(index)}
     git = Git.at(hub.path, work_tree=checkout)
-    git.run("update-index", "-z", "--index-info", stdin=entries, env=env)
-    git.run("checkout-index", "--all", "--force", "--quiet", env=env)
+    entries = ((each.new_mode, each.new_oid, each.path) for each in written)
+    if left_out := index_into(git, entries, index):
+        raise GitError(("git", "update-index"), 0, b"invalid path " + left_out[0])
+    git.run("checkout-index", "--all", "--force", "--quiet", env={"GIT_INDEX_FILE": str(index)})
 
 
 def _take_away(checkout: Path, change: TreeChange) -> None:

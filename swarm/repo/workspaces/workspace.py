@@ -13,9 +13,10 @@ from pathlib import Path
 
 from swarm.crashpoints import crashpoint
 from swarm.plan.scope import WriteScope
+from swarm.repo.git.checked_names import refused_names
 from swarm.repo.git.ignore import ignore_rules
 from swarm.repo.git.paths import quote_path, shown
-from swarm.repo.git.tree import decode_entries, read_links
+from swarm.repo.git.tree import SYMLINK, TreeEntry, decode_entries, read_links
 from swarm.repo.hub.hub import Hub
 from swarm.repo.workspaces.attempt import UNSTABLE, Changes, Comparison, Edit
 from swarm.repo.workspaces.overlay import remove_overlaid, untouched_folders
@@ -120,6 +121,9 @@ def take_attempt(
                 max_file_bytes=max_file_bytes,
                 find_untouched=partial(untouched_folders, workspace.tree) if laid_out.is_overlay else None,
             ).changes()
+        new = [(edit.mode, edit.path) for edit in changes.edits if _may_be_refused(edit, base)]
+        if new:
+            changes.refused.update(dict.fromkeys(refused_names(hub.git, new), UNSAFE_NAME))
         if changes.out_of_scope or changes.refused:
             return _refusal(changes)
         if not changes.edits:
@@ -132,6 +136,14 @@ def take_attempt(
     crashpoint("attempt.after_commit")
     paths = tuple(sorted(shown(edit.path) for edit in changes.edits))
     return Taken(commit, paths, left_out=_left_out(changes))
+
+
+UNSAFE_NAME = "git checks nothing out by this name: some file system takes it for git's own"
+
+
+def _may_be_refused(edit: Edit, base: dict[bytes, TreeEntry]) -> bool:
+    """Of what is there by this name and mode git has checked out."""
+    return bool(edit.mode) and (edit.path not in base or edit.mode == SYMLINK)
 
 
 def _left_out(changes: Changes) -> tuple[str, ...]:
