@@ -11,6 +11,7 @@ from rich.live import Live
 from swarm.engine.reads import Reads
 from swarm.engine.records import Event
 from swarm.engine.snapshot import Snapshot, is_ready_in
+from swarm.errors import StoreUnreachableError
 from swarm.observe.live import render_live
 from swarm.observe.story import clock_time, tell_event
 
@@ -48,11 +49,14 @@ class _Lines:
     def show(self, snapshot: Snapshot, note: str = "") -> None:
         if note:
             print(note, file=sys.stderr)  # noqa: T201
-        events = (
-            snapshot.events
-            if self._begins_with_newest
-            else self._queue.events(after=self._after, limit=EVENTS_A_LOOK)
-        )
+        try:
+            events = (
+                snapshot.events
+                if self._begins_with_newest
+                else self._queue.events(after=self._after, limit=EVENTS_A_LOOK)
+            )
+        except StoreUnreachableError:
+            return  # whoever drives the run waits for Redis, and says so; these events are shown then
         self._begins_with_newest = False
         for event in events:
             self._after = event.id

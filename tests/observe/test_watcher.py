@@ -1,10 +1,12 @@
 """The story of a run without a terminal: one line an event, on stderr."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from swarm.engine.claims import WorkerProfile
+from swarm.engine.connect import open_store
 from swarm.engine.engine import Engine
 from swarm.engine.snapshot import take_snapshot
 from swarm.observe.watcher import open_watcher
@@ -76,3 +78,16 @@ def test_that_nobody_serves_a_queue_is_told_where_a_task_waits_in_it(
     with open_watcher(engine, other, since=since) as watcher:
         watcher.show(take_snapshot(engine, other))
     assert "docs" not in capsys.readouterr().err
+
+
+def test_a_look_while_redis_is_away_ends_nobody(
+    engine: Engine, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Whoever drives the run waits for Redis, and says so: that is shown, and no more."""
+    run = engine.submit(make_plan("api"), base=BASE)
+    away = Engine(open_store(f"unix://{tmp_path}/nobody.sock"), "p")
+
+    with open_watcher(away, run, since="0-0") as watcher:
+        watcher.show(take_snapshot(engine, run), "no answer; waiting for it")
+
+    assert capsys.readouterr().err == "no answer; waiting for it\n"
