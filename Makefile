@@ -17,7 +17,7 @@ pytest = pytest -n $(JOBS) --dist worksteal -m "$$( \
 	{ echo "no Docker engine answers: the tests that need one are left out" >&2; echo "not docker"; })" $(TESTS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage lint format bench bench-peers bench-scheduling bench-real bench-landing bench-workspaces machine soak mutants clean
+.PHONY: help demo test coverage lint format bench bench-scheduling bench-real bench-landing bench-workspaces machine soak mutants clean
 
 help:
 	@echo "make demo    the whole way on an example: no key, no Docker, no Redis needed"
@@ -25,8 +25,7 @@ help:
 	@echo "make coverage  the same, with the lines that they do not reach; half as long again"
 	@echo "make lint    style, types, layers, dependencies, spelling"
 	@echo "make format  let ruff format and fix"
-	@echo "make bench   engine throughput and latency, into benchmarks/results/"
-	@echo "make bench-peers  the same beside other queues, in an environment of its own"
+	@echo "make bench   the engine beside a hand-written loop and other queues, into benchmarks/results/"
 	@echo "make bench-scheduling  makespans of measured workflows, into docs/benchmarks.md"
 	@echo "make bench-landing  landings a second and runs of the gates, beside one at a time"
 	@echo "make bench-workspaces  workspaces beside git worktree add, attempts taken, gates' checkouts"
@@ -59,18 +58,14 @@ lint: $(VENV)/.ready-dev
 format: $(VENV)/.ready-dev
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
+# What other queues need must not decide which versions swarm is tested with: they have an environment of their own.
 bench: $(VENV)/.ready-dev
-	@mkdir -p benchmarks/results
-	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/engine.py --out benchmarks/results/engine.json
-	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/size.py --out benchmarks/results/size.json
-	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/commands.py --out benchmarks/results/commands.json
-
-# What other queues need must not decide which versions swarm is tested with.
-bench-peers:
 	@$(MAKE) --no-print-directory VENV=.venv-peers .venv-peers/.ready-peers
 	@mkdir -p benchmarks/results
-	@.venv-peers/bin/python benchmarks/engine.py --peers \
-	  --out benchmarks/results/peers.json
+	@.venv-peers/bin/python benchmarks/engine.py --peers --out benchmarks/results/engine.json
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/size.py --out benchmarks/results/size.json
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/commands.py --out benchmarks/results/commands.json
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/goals.py
 
 bench-scheduling: $(VENV)/.ready-dev
 	@mkdir -p benchmarks/results
