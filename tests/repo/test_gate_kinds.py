@@ -4,6 +4,7 @@ import base64
 import json
 import random
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -187,8 +188,28 @@ def test_a_secret_that_only_went_to_another_file_is_not_new(bare: Bare) -> None:
         "x" * 18_500 + " " + LONG_JWT,
         "'AI" + "za" + "aB3dE5fG7h" * 3 + "aB3d-'",  # which no word ends with
         "sk-ant-" + "ort01-" + "aB3" * 12,
+        "aws_secret_access_key = " + "aB3/" * 10,
+        '"AwsSecretAccessKey": "' + "aB3+" * 10 + '"',
+        "url = https://deploy:" + "s3cretXYZ99" + "@git.acme.dev/repo.git",
+        "DATABASE_URL=postgresql://app:" + "9fKq2mZx77" + "@db.acme.dev:5432/app",
+        "redis://:" + "9fKq2mZx77" + "@cache.acme.dev:6379",
     ],
-    ids=["anthropic", "github", "github-fine", "ssh", "slack", "seam", "long-seam", "google", "refresh"],
+    ids=[
+        "anthropic",
+        "github",
+        "github-fine",
+        "ssh",
+        "slack",
+        "seam",
+        "long-seam",
+        "google",
+        "refresh",
+        "aws-file",
+        "aws-json",
+        "url",
+        "url-postgres",
+        "url-no-user",
+    ],
 )
 def test_forms_of_secrets(line: str) -> None:
     """As services issue them."""
@@ -204,6 +225,15 @@ def test_forms_of_secrets(line: str) -> None:
         "commit 9fceb02d0ae598e95dc970b74767f19372d61af8",
         "import os, sys  # AKIA is the beginning of a key",
         "id = 'b1946ac92492d2347c6235b4d2611184'",
+        "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "aws_secret_access_key = os.environ['AWS_SECRET_ACCESS_KEY']",
+        "https://user:password@host.com/path",
+        "postgresql://app:${DB_PASSWORD_2}@db.acme.dev/app",
+        "postgresql://app:<password-1234>@db.acme.dev/app",
+        "postgres://postgres:postgres1234@localhost:5432/test",
+        "https://bob:correcthorse9@www.example.com/",
+        "http://127.0.0.1:8080/a@b.c, https://acme.dev:8443/x1y2z3w4v5@w.acme.dev",
+        "see https://acme.dev/users/a:1234567890b@acme.dev",
     ],
 )
 def test_no_secrets(line: str) -> None:
@@ -507,6 +537,33 @@ def test_a_measure_without_one_of_the_base_says_that_it_compared_nothing(bare: B
     assert failed.note == f"{why}exit code 4"
     assert judge(bare, PERFORMANCE, {"number": b"7"}, {"number": b"7", "a": b""}).note == ""
     assert judge(bare, failing, {"code": b"4"}, {"code": b"3"}).note == ""
+
+
+@pytest.mark.parametrize(("failures", "note"), [(2, ""), (3, "compared nothing: on the base: exit code 4")])
+def test_a_measure_that_fails_now_and_then_is_taken_again(
+    bare: Bare, tmp_path: Path, failures: int, note: str
+) -> None:
+    """Two failures in a row end no comparison, and blame nobody; three do."""
+    runs = tmp_path / "runs"
+    # The base's first runs fail: it comes first.
+    script = f"echo >>{runs}; [ $(wc -l <{runs}) -gt {failures} ] || exit 4; cat number"
+    flaky = replace(PERFORMANCE, command=("sh", "-c", script))
+
+    assert judge(bare, flaky, {"number": b"7"}, {"number": b"7", "a": b""}).note == note
+    runs.unlink()
+    assert judge(bare, flaky, {"number": b"7"}, {"number": b"14"}).passed == bool(note)
+
+
+def test_a_measure_that_takes_too_long_is_not_taken_again(bare: Bare, tmp_path: Path) -> None:
+    """It would take thrice as long to say the same."""
+    runs = tmp_path / "runs"
+    script = f"echo >>{runs}; sleep $(cat seconds)"
+    slow = replace(PERFORMANCE, command=("sh", "-c", script), measure="time", timeout_s=0.5)
+
+    result = judge(bare, slow, {"seconds": b"0"}, {"seconds": b"60"})
+
+    assert str(result) == "performance: timed out after 0.5 s"
+    assert len(runs.read_text()) == 2
 
 
 def test_a_share_of_trees_is_sampled_always_the_same() -> None:

@@ -47,6 +47,7 @@ class GateResult:
     output: str  # the last 64 KiB
     required: bool = True
     timed_out: bool = False
+    timeout_s: float = DEFAULT_TIMEOUT_S  # what it was given; `duration_s` holds also what it took to end it
     ran_out_of_memory: bool = False
     is_known: bool = False  # it was green on the same tree before, and was not run again
     found: str = ""  # what is wrong, in a line, where the gate itself knows more than an exit code
@@ -59,7 +60,7 @@ class GateResult:
 
     def __str__(self) -> str:
         if self.timed_out:
-            return f"{self.name}: timed out after {self.duration_s:.0f} s"
+            return f"{self.name}: timed out after {self.timeout_s:g} s"
         if self.ran_out_of_memory:
             return f"{self.name}: ran out of memory"
         return f"{self.name}: {self.found or f'exit code {self.exit_code}'}"

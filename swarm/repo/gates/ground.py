@@ -132,6 +132,7 @@ def run_in(sandbox: Sandbox, gate: Gate, log: Path | None) -> GateResult:
         output=finished.output,
         required=gate.required,
         timed_out=finished.timed_out,
+        timeout_s=gate.timeout_s,
         ran_out_of_memory=finished.ran_out_of_memory,
     )
 

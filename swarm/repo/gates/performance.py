@@ -18,6 +18,8 @@ from swarm.repo.gates.gate import Gate, GateResult
 from swarm.repo.gates.ground import Ground
 
 _CHANCE = 0.05
+_TRIES = 3
+"""Of one measure, before the side counts as failing."""
 
 
 class _NoMeasureError(Exception):
@@ -33,7 +35,8 @@ def compare_speed(gate: Gate, ground: Ground) -> GateResult:
     """Red when the command fails on the tree, or takes more than the threshold longer than on the base.
 
     Where there is nothing to compare, or the base itself fails, its exit code decides as that of any command,
-    and a green result says in its note that it compared nothing.
+    and a green result says in its note that it compared nothing. A measure that fails is taken up to twice
+    more: a command that fails now and then would end every comparison, or blame the tree for it.
 
     Raises:
         SandboxEndedError: as `Ground.run`.
@@ -49,9 +52,10 @@ def compare_speed(gate: Gate, ground: Ground) -> GateResult:
             pairs = [_pair(gate, ground, before, after, turn=turn) for turn in range(gate.runs)]
         except _NoMeasureError as error:
             if error.tree == after:
-                return error.result
+                return replace(error.result, duration_s=time.monotonic() - started)
             why = f"on the base: {str(error).removeprefix(f'{gate.name}: ')}"
-            return _uncompared(gate, ground, ground.run_on(after, gate), why)
+            alone = _uncompared(gate, ground, ground.run_on(after, gate), why)
+            return replace(alone, duration_s=time.monotonic() - started)
     said, is_slower = judge_pairs(pairs, gate.threshold)
     ground.note(f"{gate.name}: {said}")
     return ground.verdict(gate, started, red=said if is_slower else "", green=said)
@@ -95,12 +99,22 @@ def _pair(gate: Gate, ground: Ground, before: Path, after: Path, *, turn: int) -
     return first, _measure(gate, ground, after)
 
 
-def _measure(gate: Gate, ground: Ground, tree: Path) -> float:
+def _measure(gate: Gate, ground: Ground, tree: Path, *, tries: int = _TRIES) -> float:
     """Seconds, or the number in the last line that was printed; more is slower.
 
     Raises:
-        _NoMeasureError: it failed, or printed no number.
+        _NoMeasureError: each time it failed or printed no number, or it took too long.
     """
+    try:
+        return _measure_once(gate, ground, tree)
+    except _NoMeasureError as error:
+        if error.result.timed_out or tries == 1:
+            raise
+        ground.note(f"{error}; it is measured again")
+    return _measure(gate, ground, tree, tries=tries - 1)
+
+
+def _measure_once(gate: Gate, ground: Ground, tree: Path) -> float:
     result = ground.run_on(tree, gate)
     if not result.passed:
         raise _NoMeasureError(tree, result)
