@@ -150,6 +150,18 @@ def test_no_byte_keeps_a_secret_from_being_seen(bare: Bare, content: bytes) -> N
     assert "looks like a secret (AWS Access Key)" in red.output
 
 
+def test_a_secret_in_a_new_files_name_is_red_and_is_not_repeated(bare: Bare) -> None:
+    """It lands in the history as any other; the folder is told."""
+    secret = AWS.split(b"'")[1].decode()
+    name = f"dumps/{secret}.txt"
+
+    red = judge(bare, SECURITY, {"a": b""}, {"a": b"", name: b""})
+    known = judge(bare, SECURITY, {name: b""}, {name: b"edited"})
+
+    assert red.output == "the name of a file in dumps: looks like a secret (AWS Access Key)"
+    assert known.passed
+
+
 def test_a_secret_in_a_links_target_is_red(bare: Bare) -> None:
     """A link is no file, and is published all the same."""
     base = bare.commit({"a": b""})

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from swarm.repo.gates.gate import Gate, GateResult
-from swarm.repo.git.tree import EXECUTABLE, REGULAR, SYMLINK, TreeChange, read_blobs, read_changes
+from swarm.repo.git.tree import ABSENT, EXECUTABLE, REGULAR, SYMLINK, TreeChange, read_blobs, read_changes
 from swarm.repo.hub.hub import Hub
 from swarm.repo.workspaces.checkout import clean_checkout
 from swarm.sandbox.protocol import Finished, Launcher, Sandbox, SandboxEndedError, ToolError
@@ -26,6 +26,7 @@ class Version:
     path: bytes
     old: bytes
     new: bytes
+    is_new: bool  # the path was not there before
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,12 @@ class Ground:
         oids = sorted({*before.values(), *after.values()})
         known = dict(zip(oids, read_blobs(self.hub.git, oids), strict=True))
         return [
-            Version(path, *(known.get(side.get(path, ""), b"") for side in (before, after)))
-            for path in (each.path for each in changes)
+            Version(
+                each.path,
+                *(known.get(side.get(each.path, ""), b"") for side in (before, after)),
+                is_new=each.old_mode == ABSENT,
+            )
+            for each in changes
         ]
 
     def sandbox(self, tree: Path) -> AbstractContextManager[Sandbox]:

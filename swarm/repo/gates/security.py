@@ -44,6 +44,9 @@ def _new_secrets(versions: Iterable[Version], allowed: WriteScope) -> Iterator[s
     for _, version in looked_at:
         gone += Counter(_lines(version.old)) - Counter(_lines(version.new))
     for path, version in looked_at:
+        if version.is_new and (kinds := list(kinds_of_secret(path.rpartition("/")[2]))):
+            folder = path.rpartition("/")[0] or "the top folder"
+            yield from (f"the name of a file in {folder}: looks like a secret ({kind})" for kind in kinds)
         before = Counter(_lines(version.old))
         for number, line in enumerate(_lines(version.new), 1):
             if before[line] > 0:
