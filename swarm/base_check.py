@@ -21,9 +21,10 @@ from swarm.repo.gates.gate import Gate, GateReport, GateResult
 from swarm.repo.gates.ground import Ground
 from swarm.repo.gates.running import run_gates
 from swarm.repo.hub.opening import open_hub
+from swarm.repo.hub.project_file import edited_since
 from swarm.repo.merging.slot import LeashedLauncher
 from swarm.sandbox.protocol import Launcher, Sandbox, SandboxEndedError
-from swarm.settings import Settings
+from swarm.settings import CONFIG_NAME, Settings
 
 LAST_LINES = 5
 LOOK_EVERY_S = 0.2
@@ -64,18 +65,33 @@ def run_on(
     return run_gates(gates, Ground(hub, commit, base, launcher, labels, log))
 
 
-def unjudged_note(settings: Settings, commit: str, tasks: Sequence[TaskSpec]) -> str:
-    """What a person should read where nothing at all decides over what lands; empty where something does.
+def judging_notes(settings: Settings, commit: str, tasks: Sequence[TaskSpec]) -> list[str]:
+    """What a person should read of what decides over what lands, where it may not be what they think.
 
     Raises:
         ConfigError: a gate of the commit is malformed.
     """
     unjudged = sum(not task.acceptance for task in tasks)
-    if not unjudged or any(gate.required for gate in load_gates(open_hub(settings), commit)):
+    notes = [uncommitted_note(settings, commit)]
+    if unjudged and not any(gate.required for gate in load_gates(open_hub(settings), commit)):
+        notes.append(
+            f"warning: no gate is required at {commit[:12]}, and {unjudged} of {plural(len(tasks), 'task')}"
+            " named no acceptance command: that work lands unjudged; `swarm init` writes gates"
+        )
+    return [note for note in notes if note]
+
+
+def uncommitted_note(settings: Settings, commit: str) -> str:
+    """What a person should read who has edited gates and not committed them; empty for others.
+
+    Raises:
+        ConfigError: the file of the commit cannot be read.
+    """
+    if not edited_since(settings.root, open_hub(settings), commit):
         return ""
     return (
-        f"warning: no gate is required at {commit[:12]}, and {unjudged} of {plural(len(tasks), 'task')}"
-        " named no acceptance command: that work lands unjudged; `swarm init` writes gates"
+        f"warning: {CONFIG_NAME} here has other gates or guarded paths than at {commit[:12]}:"
+        " those of the commit judge; commit it first if yours are to"
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from swarm.archive.archiver import Archiver
-from swarm.base_check import BaseCheck, red_on_base, unjudged_note
+from swarm.base_check import BaseCheck, judging_notes, red_on_base
 from swarm.driving import Driven, drive, refuse_loading
 from swarm.engine.ranking import Ranking
 from swarm.engine.reads import Reads
@@ -94,8 +94,9 @@ class LocalRun:
         self._tell(f"run {run}  branch {record.branch}  base {record.base[:12]}")
         if record.state.is_terminal:
             self._tell(ended_before(record))
-        elif note := unjudged_note(self._settings, record.base, plan.tasks):
-            self._tell(note)
+        else:
+            for note in judging_notes(self._settings, record.base, plan.tasks):
+                self._tell(note)
         # On the base that it has: HEAD may have moved since.
         self._store_again = partial(
             self._engine.submit,

@@ -92,11 +92,14 @@ def run_gates(context: Context, names: tuple[str, ...], revision: str, against: 
 
 
 def _gates_of(settings: "Settings", revision: str) -> "tuple[str, tuple[Gate, ...]]":
-    """The commit, which is imported into the hub, and its gates."""
+    """The commit, which is imported into the hub, and its gates; HEAD's may not be those in the checkout."""
+    from swarm.base_check import uncommitted_note
     from swarm.repo.gates.definitions import load_gates
     from swarm.repo.hub.opening import open_hub
 
     commit = _imported(settings, revision)
+    if revision == "HEAD" and (note := uncommitted_note(settings, commit)):
+        say(note)
     return commit, load_gates(open_hub(settings), commit)
 
 

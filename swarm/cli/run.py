@@ -127,7 +127,7 @@ def submit(
     """Queue a plan and print the run's id; workers elsewhere do it."""
     del yes
     settings = context.settings(review=review, hub=hub)
-    from swarm.base_check import unjudged_note
+    from swarm.base_check import judging_notes
     from swarm.submitting import ended_before, open_queue, submit_plan
 
     click.get_current_context().with_resource(waiting(f"submitting {file}"))
@@ -154,8 +154,9 @@ def submit(
         say(ended_before(record))
     elif run_id in stored:
         say(f"run {run_id} was submitted before, and keeps the --deadline and --fail-fast of then")
-    if not record.state.is_terminal and (note := unjudged_note(settings, record.base, plan.tasks)):
-        say(note)
+    if not record.state.is_terminal:
+        for note in judging_notes(settings, record.base, plan.tasks):
+            say(note)
 
 
 def refuse_said_at_submission(*, review: bool | None, **others: object) -> None:

@@ -38,6 +38,22 @@ def repository(folder: Path) -> UserRepository:
     return made
 
 
+def test_gates_that_are_not_committed_are_told_of(swarm: Swarm, repository: UserRepository) -> None:
+    """They judge nothing. Other edits of the file are no news, nor are they of what an older commit says."""
+    file, old = repository.path / "swarm.toml", repository.head()
+    committed = file.read_text()
+
+    file.write_text(committed + "[limits]\ngeneral = 2\n")
+    assert "warning" not in swarm("gate", "list").err
+    for edit in ('[gate.new]\ncommand = ["x"]\n', "[approval]\npaths = ['a']\n"):
+        file.write_text(committed + edit)
+        told = swarm("gate", "list")
+        assert "those of the commit judge; commit it first if yours are to" in told.err
+        assert [line.split()[0] for line in told.out.splitlines()[1:]] == ["tests", "hint", "clean"]
+        assert "warning" in swarm("gate", "run", "clean").err
+        assert "warning" not in swarm("gate", "list", "--rev", old).err
+
+
 def test_the_gates_of_a_commit_are_listed(swarm: Swarm, repository: UserRepository) -> None:
     """In their order, with what each is; of an older commit too."""
     old = repository.head()

@@ -72,6 +72,11 @@ def test_a_run_that_nothing_judges_is_not_begun_in_silence(
         " that work lands unjudged; `swarm init` writes gates\n"
     )
     assert judged.err == ""
+    (folder / "swarm.toml").write_text(settings + GATE, encoding="utf-8")
+    assert swarm("submit", str(accepted), "--key", "again").err == (
+        f"warning: swarm.toml here has other gates or guarded paths than at {bare[:12]}:"
+        " those of the commit judge; commit it first if yours are to\n"
+    )
 
 
 @pytest.mark.parametrize("table", ["[gates.tests]\ncommand = ['true']\n", "[approval]\npath = ['deploy']\n"])

@@ -75,10 +75,15 @@ class Ground:
         after = {each.path: each.new_oid for each in changes if each.new_mode in _WITH_CONTENT}
         oids = sorted({*before.values(), *after.values()})
         known = dict(zip(oids, read_blobs(self.hub.git, oids), strict=True))
+
+        def content(side: Mapping[bytes, str], path: bytes) -> bytes:
+            return known.get(side.get(path, ""), b"")
+
         return [
             Version(
                 each.path,
-                *(known.get(side.get(each.path, ""), b"") for side in (before, after)),
+                content(before, each.path),
+                content(after, each.path),
                 is_new=each.old_mode == ABSENT,
             )
             for each in changes

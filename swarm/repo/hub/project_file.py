@@ -1,12 +1,27 @@
 """The project's `swarm.toml` as a commit has it: what decides over attempts is read from the base."""
 
 import tomllib
+from pathlib import Path
 from typing import Any
 
 from swarm.errors import ConfigError
 from swarm.repo.hub.hub import Hub
 from swarm.settings import CONFIG_NAME
 from swarm.tables import refuse_unread
+
+JUDGING = ("gate", "approval")
+"""Tables that are read from a commit only."""
+
+
+def edited_since(root: Path, hub: Hub, commit: str) -> bool:
+    """Whether the file in this checkout would decide otherwise than that of the commit, or cannot be read."""
+    try:
+        here = tomllib.loads((root / CONFIG_NAME).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        here = {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return True
+    return any(here.get(name, {}) != read_table(hub, commit, name) for name in JUDGING)
 
 
 def read_table(hub: Hub, commit: str, name: str) -> dict[str, Any]:  # Any: straight from TOML
