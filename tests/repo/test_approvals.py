@@ -1,5 +1,6 @@
 """Attempts that change gates, CI, lockfiles or agents' settings: first a person's word for that commit."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,40 @@ def test_the_base_says_what_else_is_guarded_and_what_is_not(board: Board) -> Non
     ]
 
 
+def test_what_a_gate_runs_is_guarded_and_what_it_looks_at_is_not(board: Board) -> None:
+    """By the base's word and the base's files; a command may name whatever else."""
+    folder = board.user.path
+    (folder / "ci").mkdir()
+    (folder / "ci/check").write_text("#!/bin/sh\n")
+    (folder / "ci/check").chmod(0o755)
+    gates = {
+        "check": ["./ci/check", "src"],
+        "tests": ["python3", "-u", "ci/tests.py", "tests/test_a.py", "tests/"],
+        "shell": ["sh", "-c", "exec ci/other.sh"],
+        "odd": ["ls", "", "/etc/passwd", "../x", "a\nb", "*"],
+    }
+    board.user.commit(
+        {
+            "swarm.toml": "".join(
+                f"[gate.{name}]\ncommand = {json.dumps(argv)}\n" for name, argv in gates.items()
+            ),
+            **dict.fromkeys(("ci/tests.py", "ci/other.sh", "tests/test_a.py", "src/a.py"), ""),
+        }
+    )
+    board.submit(task("a", "src/a.py"))
+    base = board.engine.run(board.run).base
+
+    found = load_guarded(board.hub, base).find(
+        ["ci/check", "CI/Check", "ci/tests.py", "ci/other.sh", "tests/test_a.py", "src/a.py", "tests/new.py"]
+    )
+
+    assert [str(each) for each in found] == [
+        "ci/check: is what a gate runs",
+        "CI/Check: is what a gate runs",
+        "ci/tests.py: is what a gate runs",
+    ]
+
+
 @pytest.mark.parametrize(
     "table", ['paths = "deploy"', "trusted = [1]", 'paths = ["../x"]', "path = []"], ids=str
 )
@@ -146,6 +181,8 @@ def test_a_malformed_table_is_refused(board: Board, table: str) -> None:
         "docs/CLAUDE.md.",  # the dot is no part of it on Windows
         ".claude /settings.json",
         "web/.cursor/rules/x.mdc",
+        "pytest.ini",
+        "eslint.config.mjs",
     ],
 )
 def test_guarded(path: str) -> None:
@@ -154,7 +191,15 @@ def test_guarded(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["src/swarm.toml", ".github/ISSUE_TEMPLATE/bug.md", "src/lock.py", "pyproject.toml", "agents.mdx"]
+    "path",
+    [
+        "src/swarm.toml",
+        ".github/ISSUE_TEMPLATE/bug.md",
+        "src/lock.py",
+        "pyproject.toml",
+        "agents.mdx",
+        "tests/pytest.ini",
+    ],
 )
 def test_not_guarded(path: str) -> None:
     """The ordinary work of agents needs nobody."""

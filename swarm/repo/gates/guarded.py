@@ -7,11 +7,16 @@ The base's `swarm.toml` adds to them and takes from them::
     trusted = ["uv.lock"]     # these need nobody's approval
 """
 
-from collections.abc import Iterable, Mapping
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from swarm.plan.scope import PatternError, WriteScope, literal_prefix, normalise_pattern
+from swarm.repo.gates.definitions import load_gates
 from swarm.repo.git.paths import shown
+from swarm.repo.git.tree import EXECUTABLE, REGULAR, SYMLINK, read_entries
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.project_file import read_table, wrong
 from swarm.sandbox.git_names import HFS_IGNORES
@@ -39,6 +44,29 @@ GUARDED: Mapping[str, tuple[str, ...]] = {
         "bitbucket-pipelines.yml",
         "jenkinsfile",
         ".pre-commit-config.yaml",
+    ),
+    # At the top only. Not pyproject.toml or setup.cfg: most changes of those have nothing to do with checks.
+    "configures tests or checks": (
+        "pytest.ini",
+        ".pytest.ini",
+        "tox.ini",
+        "noxfile.py",
+        "mypy.ini",
+        ".mypy.ini",
+        "ruff.toml",
+        ".ruff.toml",
+        ".flake8",
+        ".pylintrc",
+        "pyrightconfig.json",
+        "jest.config.*",
+        "vitest.config.*",
+        ".mocharc.*",
+        "eslint.config.*",
+        ".eslintrc*",
+        ".eslintignore",
+        "phpunit.xml",
+        "phpunit.xml.dist",
+        ".rspec",
     ),
     "is a lockfile": tuple(
         f"**/{name}"
@@ -91,6 +119,8 @@ GUARDED: Mapping[str, tuple[str, ...]] = {
 }
 """What a path is -> patterns, in lower case: they are compared with what is `folded`."""
 
+_INTERPRETER = re.compile(r"(?:.*/)?(?:(?:ba|da|z|k)?sh|python[0-9.]*|node|ruby|perl|php|pwsh)")
+
 
 def folded(path: str) -> str:
     """One spelling for all that some file system takes for the same path: tools would find it by any."""
@@ -115,12 +145,16 @@ class Guarded:
     Args:
         paths: patterns that are guarded besides the usual ones.
         trusted: patterns of paths that anybody may change.
+        scripts: files that gates run.
     """
 
-    def __init__(self, paths: tuple[str, ...] = (), trusted: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, paths: tuple[str, ...] = (), trusted: tuple[str, ...] = (), scripts: Iterable[str] = ()
+    ) -> None:
         self._usual = [(why, _Place(patterns)) for why, patterns in GUARDED.items()]
         self._own = _Place(tuple(map(folded, paths)))
         self._trusted = WriteScope(trusted)
+        self._scripts = frozenset(map(folded, scripts))
 
     def find(self, changed: Iterable[str]) -> list[GuardedPath]:
         """Those of the changed paths that a person has to approve."""
@@ -133,6 +167,8 @@ class Guarded:
     def _why(self, path: str) -> str:
         name = folded(path)
         usual = next((why for why, place in self._usual if place.holds(name)), "")
+        if not usual and name in self._scripts:
+            return "is what a gate runs"
         return usual or ("is guarded by [approval]" if self._own.holds(name) else "")
 
 
@@ -154,10 +190,36 @@ def load_guarded(hub: Hub, commit: str) -> Guarded:
     """What is guarded by a commit's own word.
 
     Raises:
-        ConfigError: `[approval]` is malformed; names the key.
+        ConfigError: `[approval]` or a gate is malformed; names the key.
     """
     table = read_table(hub, commit, "approval")
-    return Guarded(_patterns(table, "paths"), _patterns(table, "trusted"))
+    return Guarded(_patterns(table, "paths"), _patterns(table, "trusted"), _scripts_of_gates(hub, commit))
+
+
+def _scripts_of_gates(hub: Hub, commit: str) -> list[str]:
+    """The files of a commit that its gates' commands run: executable ones, and what an interpreter gets.
+
+    What else a command names is what it looks at, such as a file of tests.
+    """
+    commands = [argv for gate in load_gates(hub, commit) for argv in (gate.command, gate.affected)]
+    named = {path: is_run for argv in commands for path, is_run in _named_by(argv)}
+    places = [os.fsencode(path) for path in named]
+    entries = read_entries(hub.git, commit, places) if places else {}
+    return [
+        path
+        for path, is_run in named.items()
+        if (entry := entries.get(os.fsencode(path)))
+        and (entry.mode == EXECUTABLE or (is_run and entry.mode in {REGULAR, SYMLINK}))
+    ]
+
+
+def _named_by(argv: Sequence[str]) -> Iterator[tuple[str, bool]]:
+    """What may be paths among a command's words, and whether an interpreter comes before."""
+    words = [word for word in argv if not word.startswith("-")]
+    for before, word in pairwise(["", *words]):
+        path = word.removeprefix("./")
+        if path and not path.startswith("/") and ".." not in path.split("/"):
+            yield path, bool(_INTERPRETER.fullmatch(before))
 
 
 def _patterns(table: Mapping[str, object], key: str) -> tuple[str, ...]:
