@@ -41,8 +41,17 @@ def open_request(
         remote: where the branch is pushed to; never forced.
 
     Raises:
+        UsageError: the repository has no such remote.
         RefusedError: the push or the program failed; its own words are in the message.
     """
+    known = _run(["git", "remote"], repository).split()
+    if remote not in known:
+        raise UsageError(
+            f"this repository has no remote {remote!r}",
+            hint=f"known: {', '.join(known)}; choose one with --remote"
+            if known
+            else "`git remote add` names one; or paste what `swarm pr` prints without --open",
+        )
     _run(["git", "push", "--quiet", remote, f"refs/heads/{branch}:refs/heads/{branch}"], repository)
     with tempfile.NamedTemporaryFile("w", suffix=".md", encoding="utf-8") as file:
         file.write(body)

@@ -60,14 +60,19 @@ def test_what_keeps_a_request_from_being_opened_is_said(swarm: Swarm, tmp_path: 
     nothing = swarm.json("pr", "latest", expect=2)
     run = str(swarm.json("run", swarm.plan([write_task("two")], "two.json"), "-y")["run"])
     env = forge(tmp_path, "gh")
-    nowhere = swarm.json("pr", run, "--open", env=env, expect=6)
+    nowhere = swarm.json("pr", run, "--open", env=env, expect=2)
+    swarm.git("remote", "add", "up", str(tmp_path / "nothing.git"))
+    elsewhere = swarm.json("pr", run, "--open", env=env, expect=2)
+    away = swarm.json("pr", run, "--open", "--remote", "up", env=env, expect=6)
     swarm.git("init", "-q", "--bare", str(tmp_path / "origin.git"))
     swarm.git("remote", "add", "origin", str(tmp_path / "origin.git"))
     (tmp_path / "broken").touch()
     refused = swarm.json("pr", run, "--open", env=env, expect=6)
 
     assert "has landed" in str(nothing["error"])
-    assert "git push --quiet failed with exit code 128" in str(nowhere["error"])
+    assert "this repository has no remote 'origin'" in str(nowhere["error"])
+    assert "known: up; choose one with --remote" in str(elsewhere["error"])
+    assert "git push --quiet failed with exit code 128" in str(away["error"])
     assert "gh pr create failed with exit code 4: not logged in" in str(refused["error"])
 
 
