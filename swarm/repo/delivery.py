@@ -10,6 +10,7 @@ from swarm.repo.gates.gate import GateReport
 from swarm.repo.git.command import Git, GitError
 from swarm.repo.git.merge import Conflict
 from swarm.repo.git.moves import merge_moved
+from swarm.repo.git.trailers import parse_squashed, squash_message
 from swarm.repo.git.workbench import Workbench
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.refs import branch_ref
@@ -148,13 +149,13 @@ def _merge(hub: Hub, branch: str, into: str, current: str, tip: str, *, squash: 
     None when that would change nothing: it was squashed there before.
     """
     with Workbench(hub.path) as bench:
-        began = bench.git.look_up("merge-base", current, tip)
+        began, ours = _meeting(bench, current, tip)
         if began is None:
             raise RefusedError(
                 f"{into!r} and {branch!r} have no commit in common",
                 hint=f"`git merge --allow-unrelated-histories {branch}` on {into}, if you mean it",
             )
-        merged = merge_moved(bench, current, tip, base=began)
+        merged = merge_moved(bench, ours, tip, base=began)
         if isinstance(merged, Conflict):
             raise RefusedError(
                 f"{branch!r} conflicts with {into!r} in {', '.join(merged.paths)}",
@@ -162,9 +163,29 @@ def _merge(hub: Hub, branch: str, into: str, current: str, tip: str, *, squash: 
             )
         if squash:
             is_there = merged.tree == bench.tree_of(current)
-            return None if is_there else bench.commit(merged.tree, current, squash.encode("utf-8", "replace"))
+            told = squash_message(squash, tip).encode("utf-8", "replace")
+            return None if is_there else bench.commit(merged.tree, current, told)
         message = f"Merge branch '{branch}' into {into}\n"
         return bench.commit(merged.tree, current, message.encode(), and_of=tip)
+
+
+def _meeting(bench: Workbench, current: str, tip: str) -> tuple[str | None, str]:
+    """The commit that both have, or None, and one with the files of `current` whose history shows that.
+
+    Of what was squashed into `current` its history shows nothing, but the message says how far that went:
+    what was landed then is no second time a change of both sides.
+    """
+    told = bench.git.run(
+        "log", "-z", "--encoding=UTF-8", "--format=%B", "--grep=^Swarm-Tip: ", f"{tip}..{current}"
+    )
+    held = ""
+    for message in told.decode("utf-8", "replace").split("\0"):
+        found = parse_squashed(message)
+        if found and is_ancestor(bench.git, found, tip) and (not held or is_ancestor(bench.git, held, found)):
+            held = found
+    if held:
+        current = bench.commit(bench.tree_of(current), held, b"", and_of=current)
+    return bench.git.look_up("merge-base", current, tip), current
 
 
 def _refuse_red(report: GateReport, into: str, log: Path | None) -> None:
