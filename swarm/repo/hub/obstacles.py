@@ -74,14 +74,20 @@ def refuse_locked(user: Git, into: str, answer: Answer, *, home: Path) -> None:
     Raises:
         RefusedError: that is why.
     """
-    found = _LOCK.search(answer.stderr.decode("utf-8", "replace"))
-    if not found:
+    lock = lock_named_in(answer.stderr.decode("utf-8", "replace"))
+    if not lock:
         return
     running = ", ".join(str(pid) for pid in _gits_at_work(user, home))
     hint = f"a git is at work there (process {running}): land again once it has ended"
     if not running:
         hint = "if no git is at work there one was killed: remove that file, then land again"
-    raise RefusedError(f"branch {into!r} is locked by {found['path']!r}", hint=f"nothing is lost; {hint}")
+    raise RefusedError(f"branch {into!r} is locked by {lock!r}", hint=f"nothing is lost; {hint}")
+
+
+def lock_named_in(said: str) -> str:
+    """The file that git says another git holds, or has left; empty when it says no such thing."""
+    found = _LOCK.search(said)
+    return found["path"] if found else ""
 
 
 def _gits_at_work(user: Git, home: Path) -> Iterator[int]:
