@@ -30,7 +30,7 @@ _TOLD = {
 @click.command()
 @run_argument
 @click.option("--into", required=True, metavar="BRANCH", help="Yours; created where it does not exist.")
-@click.option("--squash", is_flag=True, help="As one commit, not one a task.")
+@click.option("--squash", is_flag=True, help="As one commit, not one a task; again: what landed since.")
 @json_option
 @pass_context
 def land(context: Context, run: str, into: str, squash: bool, as_json: bool) -> None:

@@ -10,8 +10,10 @@ from swarm.repo.gates.gate import GateReport
 from swarm.repo.git.command import Git, GitError
 from swarm.repo.git.merge import Conflict
 from swarm.repo.git.moves import merge_moved
+from swarm.repo.git.trailers import parse_squashed, squash_message
 from swarm.repo.git.workbench import Workbench
 from swarm.repo.hub.hub import Hub
+from swarm.repo.hub.obstacles import branch_in_the_way, refuse_in_use, refuse_locked, refuse_unwritable
 from swarm.repo.hub.refs import branch_ref
 from swarm.repo.hub.user_repository import commit_of, fetch_into, is_ancestor, stands_for
 
@@ -61,8 +63,9 @@ def deliver(
 
     Raises:
         UsageError: `into` is no name for a branch, or nothing has landed.
-        RefusedError: it is checked out, its commits conflict with what landed, or the gates are red on both;
-            or somebody has moved it meanwhile.
+        RefusedError: it is checked out, or cannot be written, which is said before gates run where it can be;
+            its commits conflict with what landed, or the gates are red on both; or somebody has moved it
+            meanwhile.
     """
     into = into.removeprefix(branch_ref(""))
     user, tip = Git.around(user_repository), _tip_of_ours(hub, branch)
@@ -74,6 +77,8 @@ def deliver(
     onto = current or base
     if is_ancestor(hub.git, tip, onto):
         return Delivered(into, How.UP_TO_DATE, onto)
+    if current:
+        refuse_unwritable(user, into, current, home=hub.home)
     is_ahead = is_ancestor(hub.git, onto, tip)
     if is_ahead and not squash:
         return _move(user, hub, branch, Delivered(into, How.ADVANCED, tip), was=current)
@@ -98,15 +103,14 @@ def _tip_of_theirs(user: Git, user_repository: Path, branch: str, into: str) -> 
 
     Raises:
         UsageError: that is no name for a branch.
-        RefusedError: it is checked out.
+        RefusedError: somebody works on it.
     """
     named = Git().ask("check-ref-format", "--branch", into)
     if not named.succeeded or named.stdout.rstrip(b"\n") != into.encode():  # `@{-1}` stands for another
         raise UsageError(f"{into!r} is no name for a branch", hint="name it as `git branch` would")
     if into.startswith("refs/"):
         raise UsageError(f"{into!r} is no branch", hint="name one: release, or refs/heads/release")
-    if into in _checked_out(user):
-        raise _is_checked_out(into, branch)
+    refuse_in_use(user, into, branch)
     if stands_for(user, into):
         raise UsageError(
             f"{into!r} stands for another branch, {stands_for(user, into)!r}",
@@ -114,19 +118,8 @@ def _tip_of_theirs(user: Git, user_repository: Path, branch: str, into: str) -> 
         )
     if _tip_in(user, into):
         return commit_of(user_repository, branch_ref(into))
-    if in_the_way := _in_the_way(user, into):
+    if in_the_way := branch_in_the_way(user, into):
         raise UsageError(f"{into!r} cannot be: there is a branch {in_the_way!r}", hint="name it otherwise")
-    return ""
-
-
-def _in_the_way(user: Git, into: str) -> str:
-    """A branch that git has no room for another beside: of `a` and `a/b` there is only one."""
-    parts = into.split("/")
-    above = {branch_ref("/".join(parts[:count])) for count in range(1, len(parts))}
-    listed = user.run("for-each-ref", "--format=%(refname)", *above, branch_ref(into))
-    for ref in listed.decode("utf-8", "surrogateescape").split():
-        if ref in above or ref.startswith(branch_ref(f"{into}/")):
-            return ref.removeprefix(branch_ref(""))
     return ""
 
 
@@ -135,26 +128,19 @@ def _tip_in(user: Git, branch: str) -> str:
     return user.ask("rev-parse", "--verify", "--quiet", branch_ref(branch)).stdout.decode().strip()
 
 
-def _is_checked_out(into: str, branch: str) -> RefusedError:
-    return RefusedError(
-        f"branch {into!r} is checked out: swarm changes nobody's files",
-        hint=f"`git merge {branch}` there, or switch to another branch first",
-    )
-
-
 def _merge(hub: Hub, branch: str, into: str, current: str, tip: str, *, squash: str) -> str | None:
     """The commit of both; with a message for it, one without the integration branch's history.
 
     None when that would change nothing: it was squashed there before.
     """
     with Workbench(hub.path) as bench:
-        began = bench.git.look_up("merge-base", current, tip)
+        began, ours = _meeting(bench, current, tip)
         if began is None:
             raise RefusedError(
                 f"{into!r} and {branch!r} have no commit in common",
                 hint=f"`git merge --allow-unrelated-histories {branch}` on {into}, if you mean it",
             )
-        merged = merge_moved(bench, current, tip, base=began)
+        merged = merge_moved(bench, ours, tip, base=began)
         if isinstance(merged, Conflict):
             raise RefusedError(
                 f"{branch!r} conflicts with {into!r} in {', '.join(merged.paths)}",
@@ -162,9 +148,29 @@ def _merge(hub: Hub, branch: str, into: str, current: str, tip: str, *, squash: 
             )
         if squash:
             is_there = merged.tree == bench.tree_of(current)
-            return None if is_there else bench.commit(merged.tree, current, squash.encode("utf-8", "replace"))
+            told = squash_message(squash, tip).encode("utf-8", "replace")
+            return None if is_there else bench.commit(merged.tree, current, told)
         message = f"Merge branch '{branch}' into {into}\n"
         return bench.commit(merged.tree, current, message.encode(), and_of=tip)
+
+
+def _meeting(bench: Workbench, current: str, tip: str) -> tuple[str | None, str]:
+    """The commit that both have, or None, and one with the files of `current` whose history shows that.
+
+    Of what was squashed into `current` its history shows nothing, but the message says how far that went:
+    what was landed then is no second time a change of both sides.
+    """
+    told = bench.git.run(
+        "log", "-z", "--encoding=UTF-8", "--format=%B", "--grep=^Swarm-Tip: ", f"{tip}..{current}"
+    )
+    held = ""
+    for message in told.decode("utf-8", "replace").split("\0"):
+        found = parse_squashed(message)
+        if found and is_ancestor(bench.git, found, tip) and (not held or is_ancestor(bench.git, held, found)):
+            held = found
+    if held:
+        current = bench.commit(bench.tree_of(current), held, b"", and_of=current)
+    return bench.git.look_up("merge-base", current, tip), current
 
 
 def _refuse_red(report: GateReport, into: str, log: Path | None) -> None:
@@ -180,19 +186,12 @@ def _move(user: Git, hub: Hub, branch: str, delivered: Delivered, *, was: str) -
     """Bring the branch there from where it was; a person may have taken it up or moved it meanwhile."""
     into, commit = delivered.into, delivered.commit
     answer = fetch_into(user, hub.path, commit, into)
-    if b"refusing to fetch into" in answer.stderr:
-        raise _is_checked_out(into, branch)
-    if not answer.succeeded and _tip_in(user, into) != was:
+    if answer.succeeded:
+        return delivered
+    refuse_in_use(user, into, branch)
+    refuse_locked(user, into, answer, home=hub.home)
+    if _tip_in(user, into) != was:
         raise RefusedError(
             f"branch {into!r} has got other commits meanwhile", hint="land again: both are merged and judged"
         )
-    if not answer.succeeded:
-        raise GitError(["git", "fetch", str(hub.path), into], answer.exit_code, answer.stderr)
-    return delivered
-
-
-def _checked_out(user: Git) -> set[str]:
-    """The branches that some work tree of the user's is on."""
-    listed = user.run("worktree", "list", "--porcelain", "-z").decode("utf-8", "surrogateescape").split("\0")
-    heads = (line.removeprefix("branch ") for line in listed if line.startswith("branch "))
-    return {head.removeprefix("refs/heads/") for head in heads}
+    raise GitError(["git", "fetch", str(hub.path), into], answer.exit_code, answer.stderr)

@@ -22,3 +22,22 @@ def test_a_report_says_that_its_branch_is_not_published(swarm: Swarm) -> None:
     assert "git diff" not in text
     assert f"**Not published**: branch '{branch}' is at" in md
     assert data["unpublished"] == said
+
+
+def test_a_branch_that_a_killed_git_has_locked_is_told_and_published_once_that_is_away(swarm: Swarm) -> None:
+    """The run is whole in the hub: its verdict says which file is in the way, and for whom it waits."""
+    run = str(swarm.json("run", swarm.plan([write_task("one")]), "-y")["run"])
+    ref = f"refs/heads/swarm/{run}"
+    tip = swarm.git("rev-parse", ref).strip()
+    swarm.git("update-ref", "-d", ref)
+    lock = swarm.root / ".git" / f"{ref}.lock"
+    lock.parent.mkdir(exist_ok=True)
+    lock.touch()
+
+    locked = swarm.call("wait", run)
+    lock.unlink()
+    free = swarm.call("wait", run)
+
+    assert (locked.returncode, free.returncode) == (9, 0)
+    assert f"not published: branch 'swarm/{run}' is locked by '{lock}'" in locked.stderr + locked.stdout
+    assert swarm.git("rev-parse", ref).strip() == tip

@@ -225,7 +225,7 @@ def test_squashed_it_is_one_commit_with_the_same_files(board: Board) -> None:
     assert git("rev-list", "--count", f"{base}..release") == "1"
     assert git("rev-parse", "release^") == base
     assert git("rev-parse", "release^{tree}") == board.hub.resolve(f"{tip}^{{tree}}")
-    assert git("log", "-1", "--format=%B", "release") == "All of it"
+    assert git("log", "-1", "--format=%B", "release") == f"All of it\n\nSwarm-Tip: {tip}"
 
 
 def test_squashed_into_a_new_branch_it_follows_the_runs_base(board: Board) -> None:
@@ -272,3 +272,77 @@ def test_squashed_beside_what_a_person_did_it_is_judged(board: Board) -> None:
     assert board.user.git("rev-parse", "release^").decode().strip() == mine
     assert board.user.git("show", "release:src/a.py") == b"a = 2\n"
     assert board.user.git("show", "release:src/b.py") == b"b = 3\n"
+
+
+def landed_twice(board: Board) -> None:
+    """A task lands, is squashed into `release`, a person goes on there, and another task lands."""
+    board.user.git("branch", "release")
+    board.submit(task("one", "src/a.py", priority=1), task("two", "src/a.py"))
+    board.hand_in(write("src/a.py", "a = 2\nb = 2\n"))
+    board.land()
+    squashed(board, "release")
+    board.user.git("checkout", "-q", "release")
+    board.user.commit({"src/b.py": "b = 3\n"})
+    board.user.git("checkout", "-q", "main")
+    board.hand_in(write("src/a.py", "a = 2\nb = 3\n"))
+    board.land()
+
+
+def test_what_landed_after_it_was_squashed_is_squashed_once_more(board: Board) -> None:
+    """What the first one brought is no change of both sides; twice is once again."""
+    landed_twice(board)
+
+    second, third = squashed(board, "release"), squashed(board, "release")
+
+    assert (second.how, third.how) == (How.SQUASHED, How.UP_TO_DATE)
+    assert board.user.git("show", "release:src/a.py") == b"a = 2\nb = 3\n"
+    assert board.user.git("show", "release:src/b.py") == b"b = 3\n"
+    assert board.user.git("rev-list", "--merges", "--count", "release").strip() == b"0"
+
+
+def test_what_landed_after_it_was_squashed_is_merged(board: Board) -> None:
+    """Also where it is not squashed the second time, as a merge with the user's own parents."""
+    landed_twice(board)
+    before, tip = board.user.git("rev-parse", "release").split(), board.hub.tip(board.branch) or ""
+
+    merged = into(board, "release")
+
+    assert merged.how == How.MERGED
+    assert board.user.git("show", "release:src/a.py") == b"a = 2\nb = 3\n"
+    assert board.user.git("log", "-1", "--format=%P", "release").split() == [*before, tip.encode()]
+
+
+def test_what_a_person_took_back_of_what_was_squashed_stays_away(board: Board) -> None:
+    """As of what was merged: it is a change of the user's, and not undone by what lands later."""
+    board.user.git("branch", "release")
+    board.submit(task("one", "src/a.py", "src/new.py", priority=1), task("two", "docs/guide.md"))
+    board.hand_in(lambda tree: [write(f"src/{name}.py", "new\n")(tree) for name in ("a", "new")])
+    board.land()
+    squashed(board, "release")
+    board.user.git("checkout", "-q", "release")
+    board.user.git("rm", "-q", "src/new.py")
+    board.user.commit({"src/a.py": "a = 1\n"})
+    board.user.git("checkout", "-q", "main")
+    board.hand_in(write("docs/guide.md", "better\n"))
+    board.land()
+
+    squashed(board, "release")
+
+    assert board.user.git("show", "release:src/a.py") == b"a = 1\n"
+    assert board.user.git("show", "release:docs/guide.md") == b"better\n"
+    assert b"new.py" not in board.user.git("ls-tree", "-r", "--name-only", "release")
+
+
+def test_a_line_that_names_what_never_landed_here_counts_for_nothing(board: Board) -> None:
+    """A message may say anything: what two have changed is a conflict as ever."""
+    base = board.user.head()
+    board.user.git("checkout", "-q", "-b", "release")
+    own = board.user.commit({"src/a.py": "mine\n"})
+    board.user.commit({"src/b.py": "mine\n"}, message=f"mine\n\nSwarm-Tip: {own}")
+    board.user.commit({"src/c.py": "mine\n"}, message="mine\n\nSwarm-Tip: " + "1" * 40)
+    board.user.git("checkout", "-q", "main")
+    assert board.user.head() == base
+    landed(board)
+
+    with pytest.raises(RefusedError, match="conflicts with 'release'"):
+        squashed(board, "release")

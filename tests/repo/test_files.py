@@ -418,3 +418,19 @@ def test_a_link_that_the_merge_turns_outward_does_not_land(board: Board) -> None
     assert second.outcome is Outcome.REFUSED
     assert second.reason == f"way: links to 'd1/d2/../../x', {OUTSIDE}"
     assert board.engine.task(board.run, "two").needs_person
+
+
+def test_a_file_that_attributes_say_is_no_text_and_two_changed_is_a_conflict(board: Board) -> None:
+    """As text it would merge. The later one goes back, though its own attributes make it text."""
+    lines = [b"%d\n" % number for number in range(20)]
+    committed({".gitattributes": b"*.lock -merge\n", "x.lock": b"".join(lines)})(board.user)
+    board.submit(task("one", "x.lock", priority=1), task("two", "src/a.py", ".gitattributes"))
+    board.hand_in(put("x.lock", b"".join([b"one\n", *lines[1:]])))
+    last = put("x.lock", b"".join([*lines[:-1], b"two\n"]))
+    board.hand_in(each(last, put(".gitattributes", b"")))
+
+    first, second = board.land(), board.land()
+
+    assert first.outcome is Outcome.LANDED
+    assert (second.outcome, second.requeued) == (Outcome.CONFLICT, True)
+    assert second.reason == "conflicts with what has landed: x.lock"

@@ -1,9 +1,13 @@
 """Gates in the merge queue: what they see, what they judge, and what no task can do to them."""
 
+import time
+
+from bare_hub import Bare
 from merge_board import Board, gate_that, task, write
 
 from swarm.fleet.process import ProcessLauncher
-from swarm.repo.merging.merge_queue import MergeQueue, Outcome
+from swarm.repo.hub.refs import attempt_ref
+from swarm.repo.merging.merge_queue import Landing, MergeQueue, Outcome
 from swarm.states import TaskState
 
 
@@ -125,3 +129,52 @@ def test_a_gate_whose_sandbox_is_killed_charges_nobody(board: Board) -> None:
     assert (killed.outcome, killed.requeued) == (Outcome.INFRASTRUCTURE, True)
     assert (record.failures, record.setbacks) == (0, 1)
     assert board.hub.find_attempt(board.run, "one") is not None
+
+
+SETBACKS = 8
+"""The last of which is final."""
+
+
+def test_a_tree_that_no_disk_takes_ends_at_a_person(board: Board) -> None:
+    """Its checkout fails each time: it is put off so often, charged to nobody, and then a person is asked."""
+    gate_that(board, "true")
+    board.submit(task("one", "**"))
+    bare, base = Bare(board.hub), board.user.head()
+    files = {path.decode(): content for path, content in bare.files(base).items()}
+    commit = bare.commit(files | {"x" * 300: b"x\n"}, base)
+    board.hub.create_refs({attempt_ref(board.run, "one", 1): commit})
+
+    landings = [handed_in_again(board, commit) for _ in range(SETBACKS)]
+
+    assert [landing.outcome for landing in landings] == [Outcome.INFRASTRUCTURE] * SETBACKS
+    assert [landing.requeued for landing in landings] == [True] * (SETBACKS - 1) + [False]
+    record = board.engine.task(board.run, "one")
+    assert (record.state, record.needs_person, record.failures) == (TaskState.FAILED, True, 0)
+    assert "File name too long" in record.failure_reason
+
+
+def test_a_disk_that_takes_no_checkout_charges_no_attempt(board: Board) -> None:
+    """What was handed in lands as it is, once the host is in order."""
+    gate_that(board, "true")
+    board.submit(task("one"))
+    board.hand_in(write("src/a.py", "a = 2\n"))
+    in_the_way = board.hub.home / "gates"
+    in_the_way.write_text("no folder\n")
+
+    first = board.land()
+    in_the_way.unlink()
+    found = board.hub.find_attempt(board.run, "one")
+    assert found is not None
+    again = handed_in_again(board, found.commit)
+
+    record = board.engine.task(board.run, "one")
+    assert (first.outcome, again.outcome) == (Outcome.INFRASTRUCTURE, Outcome.LANDED)
+    assert (record.state, record.failures, record.setbacks) == (TaskState.DONE, 0, 1)
+
+
+def handed_in_again(board: Board, commit: str) -> Landing:
+    """A worker finds the attempt that is there, and hands it in; what becomes of it."""
+    time.sleep(0.01)  # its backoff
+    claim = board.claim()
+    board.engine.hand_in(claim, commit=commit)
+    return board.land()

@@ -159,6 +159,30 @@ def test_a_folder_that_cannot_be_used_is_named_with_the_next_step(
     assert hub.refs_under("refs/") == {}
 
 
+def test_a_partial_clone_is_refused_until_it_is_whole(user: UserRepository, tmp_path: Path) -> None:
+    """What it lacks is nowhere here; the hint's commands bring it, and keep it."""
+    user.commit({"src/a.py": "a = 2\n"})
+    user.git("config", "uploadpack.allowFilter", "true")
+    clone = tmp_path / "partial"
+    user.git("clone", "-q", "--filter=blob:none", f"file://{user.path}", str(clone))
+    partial = UserRepository(clone)
+    hub = Hub.open_or_create(clone / ".swarm" / "repo.git")
+    before = fingerprint(partial)
+
+    with pytest.raises(RepositoryError, match="is a partial clone, and lacks files") as raised:
+        hub.import_base(clone)
+    after = fingerprint(partial)
+    for command in raised.value.hint.split("`")[1::2]:
+        partial.git(*command.split()[1:])
+
+    assert after == before
+    assert hub.import_base(clone) == user.head()
+    user.commit({"src/a.py": "a = 3\n"})
+    user.commit({"src/a.py": "a = 4\n"})
+    partial.git("pull", "-q")
+    assert hub.import_base(clone) == user.head()
+
+
 @pytest.mark.parametrize("revision", ["no-such-branch", "--all", "-rf", "HEAD^{tree}", "a b", ""])
 def test_an_unknown_revision_is_refused(user: UserRepository, hub: Hub, revision: str) -> None:
     """What a person types is never read as an option."""

@@ -1,4 +1,6 @@
-"""Merging where files were moved: git's guess counts only where one commit has moved the file.
+"""Merging, with what git's `merge-tree` gets wrong: moves that nobody has made, and files that are no text.
+
+Its guess of a move counts only where one commit has moved the file.
 
 git compares two trees, and takes a file that has gone and another that has come for one that was moved, if
 they are much alike. With several tasks' changes between the trees these may have nothing to do with each
@@ -7,6 +9,7 @@ other: an edit of the one would land in the other, which its task has never seen
 
 from collections.abc import Sequence
 
+from swarm.repo.git.attributes import find_kept_whole
 from swarm.repo.git.command import Git
 from swarm.repo.git.merge import MAX_EVIDENCE, Conflict, Merged
 from swarm.repo.git.tree import ABSENT, TreeChange, read_entries
@@ -24,7 +27,7 @@ def merge_moved(bench: Workbench, ours: str, theirs: str, *, base: str) -> Merge
 
     Returns:
         As `Workbench.merge`; but where git has guessed a move that nobody has made, a conflict: one side
-        edits what the other removes.
+        edits what the other removes. And where both have changed what `ours` says is not merged as text.
 
     Raises:
         GitError: git could not even try.
@@ -32,18 +35,24 @@ def merge_moved(bench: Workbench, ours: str, theirs: str, *, base: str) -> Merge
     merged = bench.merge(ours, theirs)
     before, mine, other = (bench.tree_of(each) for each in (base, ours, theirs))
     meant = bench.changes(before, other)
-    if isinstance(merged, Merged) and bench.changes(mine, merged.tree) == meant:
+    brought = bench.changes(mine, merged.tree) if isinstance(merged, Merged) else []
+    if isinstance(merged, Merged) and brought == meant:
         return merged  # no path was touched by both
     done = bench.changes(before, mine)
     result = merged.tree if isinstance(merged, Merged) else ""
     guessed = _guessed(bench, base, ours, done, meant, result=result)
     guessed |= _guessed(bench, base, theirs, meant, done, result=result)
+    mixed = _mixed(done, meant, brought)
+    whole = find_kept_whole(bench, mine, mixed) if mixed else set()
     known = merged if isinstance(merged, Conflict) else Conflict((), "")
-    paths = sorted({path.decode("utf-8", "surrogateescape") for path in guessed} - {*known.paths})
+    why = dict.fromkeys(whole, "content): {} was changed on both sides, and is no text by .gitattributes")
+    why |= dict.fromkeys(guessed, "modify/delete): {} was changed here, and removed there")
+    said = {path.decode("utf-8", "surrogateescape"): f"CONFLICT ({words}" for path, words in why.items()}
+    paths = sorted(said.keys() - {*known.paths})
     if not paths:
         return merged
-    said = [f"CONFLICT (modify/delete): {path} was changed here, and removed there" for path in paths]
-    return Conflict((*paths, *known.paths), "\n".join([*said, known.evidence])[:MAX_EVIDENCE])
+    lines = [said[path].format(path) for path in paths]
+    return Conflict((*paths, *known.paths), "\n".join([*lines, known.evidence])[:MAX_EVIDENCE])
 
 
 def find_followed(bench: Workbench, ours: str, theirs: str, *, base: str) -> dict[bytes, bytes]:
@@ -68,6 +77,22 @@ def _edited(bench: Workbench, before: str, after: str) -> set[bytes]:
         for change in bench.changes(before, after)
         if ABSENT not in {change.old_mode, change.new_mode}
     }
+
+
+def _mixed(
+    done: Sequence[TreeChange], meant: Sequence[TreeChange], brought: Sequence[TreeChange]
+) -> set[bytes]:
+    """The paths whose content both sides have changed, each otherwise, under whatever name it is now."""
+    mine = {change.path: change.new_oid for change in done if change.new_mode != ABSENT}
+    both = {
+        change.path
+        for change in meant
+        if change.new_mode != ABSENT
+        and mine.get(change.path, change.old_oid) not in {change.old_oid, change.new_oid}
+        and change.old_oid != change.new_oid
+    }
+    known = {change.new_oid for change in meant}
+    return both | {change.path for change in brought if change.new_oid not in known}
 
 
 def _guessed(

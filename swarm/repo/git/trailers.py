@@ -1,4 +1,4 @@
-"""The last lines of a landing's commit message: the record of what landed, which outlives Redis."""
+"""The last lines of a commit message: the record of what landed, or was squashed, which outlives Redis."""
 
 import re
 from dataclasses import dataclass
@@ -10,6 +10,8 @@ _BODY_LENGTH = 4000
 
 _BLANK = re.compile(r"\n{3,}")
 _TASK = re.compile(r"Swarm-Task: (?P<run>[^/]+)/(?P<task>.+)/(?P<attempt>\d+)")
+_TIP = re.compile(r"Swarm-Tip: (?P<commit>[0-9a-f]{40,64})")
+_TRAILER = re.compile(r"[A-Za-z-]+: .*")
 _FENCE = re.compile(r"Swarm-Fence: (?P<token>\d+)")
 
 
@@ -35,6 +37,21 @@ def landing_message(run: str, task: TaskSpec, attempt: int, merge_token: int, ap
     if approver:
         trailers += f"\nSwarm-Approved-By: {_printable(approver).strip()}"
     return "\n\n".join(filter(None, [subject, body, trailers])) + "\n"
+
+
+def squash_message(message: str, tip: str) -> str:
+    """The message of one commit that is all that had landed at `tip`, which its last line names."""
+    message = message.rstrip()
+    *_, last = message.split("\n\n")
+    has_trailers = last != message and all(map(_TRAILER.fullmatch, last.splitlines()))
+    return f"{message}\n{'' if has_trailers else chr(10)}Swarm-Tip: {tip}\n"
+
+
+def parse_squashed(message: str) -> str:
+    """Up to which commit a squashed one has what landed; empty when its message says no such thing."""
+    last = message.rstrip().rpartition("\n\n")[2].splitlines()
+    found = next(filter(None, map(_TIP.fullmatch, last)), None)
+    return found["commit"] if found else ""
 
 
 def _parted(description: str) -> tuple[str, str]:

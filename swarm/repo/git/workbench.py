@@ -112,6 +112,13 @@ class Workbench:
             self._trees[commit] = tree
         return self._trees[commit]
 
+    def find_file(self, tree: str, path: bytes) -> str:
+        """The id of a file in a tree; empty when there is none. No path with a line feed."""
+        talk = self._talk("cat-file", "--batch-check")
+        talk.tell(tree.encode() + b":" + path + b"\n")
+        oid, _, kind = talk.read_to(b"\n").partition(b" ")
+        return oid.decode() if kind.startswith(b"blob ") else ""
+
     def changes(self, old: str, new: str) -> list[TreeChange]:
         """What has to change in one tree to become another one."""
         talk = self._talk("diff-tree", "--stdin", *DIFF_OPTIONS)

@@ -25,7 +25,7 @@ from swarm.repo.hub.refs import (
     task_ref,
 )
 from swarm.repo.hub.remote import LIMIT_S, Remote
-from swarm.repo.hub.user_repository import Published, commit_of, publish_branch
+from swarm.repo.hub.user_repository import Published, commit_of, publish_branch, refuse_partial
 from swarm.repo.hub.writing import PATIENCE_S, RefWriter, apply_all, writing_refs
 
 _SHA1_DIGITS = 40
@@ -79,7 +79,8 @@ class Hub(HubReads):
         """Copy a commit and its history here and keep it; return its id. The user's repository is only read.
 
         Raises:
-            RepositoryError: not a repository, bare, without a commit, with SHA-256 ids, or no such revision.
+            RepositoryError: not a repository, bare, without a commit, with SHA-256 ids, no such revision, or
+                a partial clone that lacks some of its history.
         """
         commit = commit_of(user_repository, revision)
         if len(commit) != _SHA1_DIGITS:
@@ -92,9 +93,13 @@ class Hub(HubReads):
                 writer.clear_stale_locks([base_ref(commit)])
                 source = str(user_repository.absolute())
                 refspec = f"{commit}:{base_ref(commit)}"
-                self.git.run(
-                    *FETCH_ONLY, "--update-shallow", "--", source, refspec, keep_fds=[writer.lock_fd]
-                )
+                try:
+                    self.git.run(
+                        *FETCH_ONLY, "--update-shallow", "--", source, refspec, keep_fds=[writer.lock_fd]
+                    )
+                except GitError as error:
+                    refuse_partial(user_repository, commit, error)
+                    raise
         return commit
 
     def share_base(self, commit: str) -> None:

@@ -77,6 +77,25 @@ def repository_identity(user_repository: Path) -> str:
     return git.one_line("rev-list", "--first-parent", "--max-parents=0", commit)
 
 
+def refuse_partial(user_repository: Path, commit: str, error: GitError) -> None:
+    """Say of a clone that was made with a filter that it lacks files, where git could not bring a commit.
+
+    Raises:
+        RepositoryError: something is missing in the commit's history, and a remote has promised it.
+    """
+    git = Git.around(user_repository)
+    promised = git.look_up("config", "--get-regexp", r"^remote\..*\.promisor$")
+    listed = git.ask("rev-list", "--objects", "--missing=print", commit).stdout if promised else b""
+    if not promised or b"\n?" not in listed:
+        return
+    remote = promised.partition("\n")[0].partition(" ")[0].removeprefix("remote.").removesuffix(".promisor")
+    raise RepositoryError(
+        f"{str(user_repository)!r} is a partial clone, and lacks files of its history",
+        hint=f"`git fetch --refetch --no-filter {remote}` brings them;"
+        f" `git config --unset remote.{remote}.partialclonefilter` keeps it whole",
+    ) from error
+
+
 def is_ancestor(git: Git, older: str, newer: str) -> bool:
     """One commit is in the other's history, or the same."""
     answer = git.ask("merge-base", "--is-ancestor", older, newer)
