@@ -23,13 +23,14 @@ from swarm.plan.model import (
     Plan,
     TaskSpec,
 )
+from swarm.plan.naming import NAME_PATTERN
 from swarm.plan.reading import path_of, problems_error, read_json, shown
 from swarm.plan.scope import normalise_pattern
 from swarm.plan.spelling import MEANT, nearest
 
 MAX_TASKS = 100_000
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+Name = Annotated[str, StringConstraints(pattern=f"^{NAME_PATTERN}$")]
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT_BYTES)]
 Argv = Annotated[list[Text], Field(min_length=1, max_length=1_000)]
 Paths = Annotated[list[Text], Field(max_length=1_000)]
