@@ -26,7 +26,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import floor
 from figures import tell
 
-from swarm.bench.engine import Bench, Load, Measured, Worker, engine_worker, load_engine, measure
+from swarm.bench.engine import (
+    Bench,
+    Load,
+    Measured,
+    Worker,
+    engine_worker,
+    load_engine,
+    measure,
+    nothing_more,
+    unfinished_in_engine,
+)
 from swarm.bench.graphs import WORKLOADS
 from swarm.bench.medians import medians
 from swarm.bench.server import private_server
@@ -83,7 +93,13 @@ def run(workload: Workload, reps: int, folder: Path, *, peers: bool) -> dict[str
         for _ in range(reps):
             for name, (place, worker, load) in turns.items():
                 one = measure(
-                    place, graph, workers=WORKERS, worker=worker, load=load, is_gated=workload.is_gated
+                    place,
+                    graph,
+                    workers=WORKERS,
+                    worker=worker,
+                    load=load,
+                    is_gated=workload.is_gated,
+                    unfinished=unfinished_in_engine if worker is engine_worker else nothing_more,
                 )
                 measured.setdefault(name, []).append(one)
     found = {name: medians(runs) for name, runs in measured.items()}

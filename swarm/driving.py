@@ -16,6 +16,7 @@ from swarm.errors import RefusedError, StorePutDownError, StoreUnreachableError,
 from swarm.fleet.liveness import judged_here
 from swarm.fleet.local import Death, LocalFleet
 from swarm.fleet.stopped import is_put_down, start_if_it_died
+from swarm.observe.orders import missing_tags
 from swarm.settings import Settings
 from swarm.states import RunState
 
@@ -101,6 +102,7 @@ def drive(
     with stop_on_signals() as requests:
         asked = 0
         snapshot = _look(engine, run)
+        told: set[str] = set()  # queues whose tags were said to be missing
         while True:
             _refuse_stopped(settings, run)
             try:
@@ -113,6 +115,7 @@ def drive(
                 note = f"{error.message}; waiting for it"
             deaths = fleet.check() if not asked else []
             notes = [note, *map(_obituary, deaths), check.take_note() if check else ""]
+            notes += _missing(settings, snapshot, told)
             if requests.count > asked:
                 asked = requests.count
                 fleet.drain()
@@ -144,6 +147,17 @@ def _refuse_stopped(settings: Settings, run: str) -> None:
             "the embedded server was stopped by `swarm down`",
             hint=f"`swarm run --resume {run}` starts it and goes on",
         )
+
+
+def _missing(settings: Settings, snapshot: Snapshot, told: set[str]) -> list[str]:
+    """Which tags no worker has, once a queue, when those of this run are there to be asked."""
+    if not any(agent.kind == "worker" for agent in snapshot.alive):
+        return []
+    own = set(settings.tags.split(","))
+    found = missing_tags(set(snapshot.tagged) - told, snapshot.alive)
+    told.update(found)
+    # What its own workers have, and have not said yet, is not missing.
+    return [line for name, line in sorted(found.items()) if not set(name.split("+")[1:]) <= own]
 
 
 def _look(engine: Engine, run: str) -> Snapshot:

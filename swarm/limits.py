@@ -6,6 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from swarm.errors import ConfigError
+from swarm.plan.naming import NAME_IN_WORDS, is_name
 from swarm.settings import CONFIG_NAME
 
 MOST = 1_000_000
@@ -30,6 +31,11 @@ def load_limits(root: Path) -> Mapping[str, int]:
     if not isinstance(limits, dict):
         raise ConfigError(f"{CONFIG_NAME}: limits must be a table, got {limits!r}", hint='such as "docs = 2"')
     for kind, most in limits.items():
+        if kind != "*" and not is_name(kind):
+            raise ConfigError(
+                f"{CONFIG_NAME}: limits: no task can have the type {kind!r}",
+                hint=f"a type is {NAME_IN_WORDS}; '*' is all types together",
+            )
         if isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= MOST:
             raise ConfigError(
                 f"{CONFIG_NAME}: limits.{kind} must be a whole number from 1 up to {MOST:,}, got {most!r}",

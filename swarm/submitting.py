@@ -104,6 +104,7 @@ def submit_plan(
         RefusedError: what git says of the run contradicts itself.
         StorePutDownError: a person has stopped the embedded server meanwhile.
     """
+    limits = load_limits(settings.root)
     make_home(settings.home)
     hub = open_hub(settings)
     base = hub.import_base(settings.root)
@@ -111,7 +112,6 @@ def submit_plan(
     load_guarded(hub, base)
     hub.share_base(base)
     named = (name_hub(hub), describe_hub(hub))
-    limits = load_limits(settings.root)
     identity = repository_identity(settings.root)
     plan = with_reviews(plan, by_default=settings.review)
     try:

@@ -104,12 +104,14 @@ class Watched:
 
     servers: list[Node]
     sentinels: list[Node]
+    sentinel_password: str = ""
 
     @property
     def url(self) -> str:
         """What a user would set."""
         hosts = ",".join(one.address for one in self.sentinels)
-        return f"redis+sentinel://:{PASSWORD}@{hosts}/{SERVICE}"
+        own = f"?sentinel_password={self.sentinel_password}" if self.sentinel_password else ""
+        return f"redis+sentinel://:{PASSWORD}@{hosts}/{SERVICE}{own}"
 
     def master(self) -> Node:
         """The server that the sentinels take for the master."""
@@ -130,8 +132,8 @@ class Watched:
 
 
 @contextmanager
-def watched(folder: Path) -> Iterator[Watched]:
-    """Start two servers and three sentinels; kill them all."""
+def watched(folder: Path, *, sentinel_password: str = "") -> Iterator[Watched]:
+    """Start two servers and three sentinels, which may ask for a password too; kill them all."""
     secret = ["--requirepass", PASSWORD, "--masterauth", PASSWORD]
     nodes: list[Node] = []
     try:
@@ -149,11 +151,13 @@ def watched(folder: Path) -> Iterator[Watched]:
                 f"sentinel auth-pass {SERVICE} {PASSWORD}\n"
                 f"sentinel down-after-milliseconds {SERVICE} 500\n"
                 f"sentinel failover-timeout {SERVICE} 3000\n"
+                + (f"requirepass {sentinel_password}\n" if sentinel_password else "")
             )
-            sentinel = Node(folder / f"sentinel{number}", [str(config), "--sentinel"])
+            argv = [str(config), "--sentinel"]
+            sentinel = Node(folder / f"sentinel{number}", argv, password=sentinel_password)
             nodes.append(sentinel.start())
             sentinels.append(sentinel)
-        found = Watched([master, replica], sentinels)
+        found = Watched([master, replica], sentinels, sentinel_password)
         wait_for(found.is_settled, "the sentinels to know each other")
         yield found
     finally:

@@ -10,8 +10,10 @@ import statistics
 import struct
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import count
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from swarm.bench.graphs import Graph
@@ -21,10 +23,13 @@ from swarm.engine.engine import Engine
 from swarm.engine.words import text_of
 from swarm.errors import NotFinishedError
 from swarm.plan.model import Plan, TaskSpec
+from swarm.states import RunState, TaskState
 
 PROJECT = "bench"
 LIMIT_S = 600.0
 IDLE_S = 0.2
+SETTLE_S = 10.0
+"""So long after its body the last task may end."""
 _RECORD = struct.Struct("<IId")
 
 
@@ -78,6 +83,13 @@ class Bench:
 Worker = Callable[[Bench], None]
 Load = Callable[[Bench, Graph], Callable[[], object]]
 """Makes its own form of a graph, which nobody's clock sees, and returns what hands it in, which is timed."""
+Unfinished = Callable[[Bench, object], str]
+"""Given what was handed in, says what is not done to whoever gave it out; empty when all is."""
+
+
+def nothing_more(_bench: Bench, _handed_in: object) -> str:
+    """Of a queue that keeps no record: that the bodies ran is all there is to ask."""
+    return ""
 
 
 def engine_worker(bench: Bench) -> None:
@@ -111,22 +123,46 @@ def load_engine(bench: Bench, graph: Graph, *, files: int = 0, reads: int = 0) -
         for task, needs in graph
     )
     engine, plan = Engine(open_store(bench.url), PROJECT), Plan(tasks)
-    return lambda: engine.submit(plan, base="0" * 40, key=str(time.time_ns()))
+
+    def hand_in() -> str:
+        with closing(engine):
+            return engine.submit(plan, base="0" * 40, key=str(time.time_ns()))
+
+    return hand_in
+
+
+def unfinished_in_engine(bench: Bench, run: object) -> str:
+    """What the engine's own record of the run lacks; empty when it says that every task is done."""
+    with closing(Engine(open_store(bench.url), PROJECT)) as engine:
+        record = engine.run(str(run))
+    done, tasks = record.counts[TaskState.DONE], sum(record.counts.values())
+    if record.state is RunState.DONE and done == tasks:
+        return ""
+    return f"to the engine the run is {record.state}, and {done} of {tasks} tasks are done"
 
 
 def measure(
-    bench: Bench, graph: Graph, *, workers: int, worker: Worker, load: Load, is_gated: bool
+    bench: Bench,
+    graph: Graph,
+    *,
+    workers: int,
+    worker: Worker,
+    load: Load,
+    is_gated: bool,
+    unfinished: Unfinished = nothing_more,
 ) -> Measured:
     """One run on an emptied server, by processes that are at work before the first task is there.
 
     A gated graph begins when all of it is stored: what it measures is hops, not loading.
 
     Raises:
-        NotFinishedError: a task did not run, ran twice, or ran before its dependencies.
+        NotFinishedError: a task did not run, ran twice, ran before its dependencies, or is not done
+            to whoever gave it out; or a worker process died.
     """
     numbers = {task: number for number, (task, _) in enumerate(graph)}
     numbered = [(str(numbers[task]), [str(numbers[need]) for need in needs]) for task, needs in graph]
-    open_store(bench.url).call("FLUSHALL")
+    with closing(open_store(bench.url)) as store:
+        store.call("FLUSHALL")
     bench.log.write_bytes(b"")
     processes = [
         multiprocessing.get_context("fork").Process(target=worker, args=(bench,)) for _ in range(workers)
@@ -134,32 +170,40 @@ def measure(
     try:
         for process in processes:
             process.start()
-        _warm(bench, load, workers)
-        return _timed(bench, numbered, workers, load, is_gated=is_gated)
+        _warm(bench, load, processes)
+        bench.log.write_bytes(b"")
+        if is_gated:
+            bench.gate.touch()
+        return _timed(bench, numbered, processes, load, unfinished, is_gated=is_gated)
     finally:
         for process in processes:
             process.kill()
             process.join()
 
 
-def _warm(bench: Bench, load: Load, workers: int) -> None:
+def _warm(bench: Bench, load: Load, processes: Sequence[BaseProcess]) -> None:
     """Neither imports nor connections nor the scripts' first load are measured."""
-    load(bench, [(str(task), []) for task in range(32 * workers)])()
-    _await(bench, 32 * workers)
-    bench.log.write_bytes(b"")
+    tasks = 32 * len(processes)
+    load(bench, [(str(task), []) for task in range(tasks)])()
+    _await(bench, tasks, processes)
 
 
-def _timed(bench: Bench, graph: Graph, workers: int, load: Load, *, is_gated: bool) -> Measured:
-    if is_gated:
-        bench.gate.touch()
+def _timed(
+    bench: Bench,
+    graph: Graph,
+    processes: Sequence[BaseProcess],
+    load: Load,
+    unfinished: Unfinished,
+    *,
+    is_gated: bool,
+) -> Measured:
     hand_in = load(bench, graph)
     before, started_s = _usage(bench.url), time.monotonic()
-    hand_in()
+    handed_in = hand_in()
     enqueued_s = time.monotonic()
     bench.gate.unlink(missing_ok=True)
-    _await(bench, len(graph))
-    time.sleep(0.05)  # the last task's end comes after its body
-    after = _usage(bench.url)
+    _await(bench, len(graph), processes)
+    after = _settle(bench, lambda: unfinished(bench, handed_in))
     at_s = _checked(bench.log.read_bytes(), graph)
     begun_s = min(at_s) if is_gated else started_s
     makespan_s = max(at_s) - begun_s
@@ -167,7 +211,7 @@ def _timed(bench: Bench, graph: Graph, workers: int, load: Load, *, is_gated: bo
     p50_ms, p99_ms = _hops(at_s, graph)
     return Measured(
         tasks=len(graph),
-        workers=workers,
+        workers=len(processes),
         enqueue_s=enqueued_s - started_s,
         makespan_s=makespan_s,
         tasks_per_s=len(graph) / makespan_s,
@@ -180,13 +224,32 @@ def _timed(bench: Bench, graph: Graph, workers: int, load: Load, *, is_gated: bo
     )
 
 
-def _await(bench: Bench, tasks: int) -> None:
+def _await(bench: Bench, tasks: int, processes: Sequence[BaseProcess]) -> None:
     deadline_s = time.monotonic() + LIMIT_S
-    while bench.log.stat().st_size < tasks * _RECORD.size:
+    while (ran := bench.log.stat().st_size // _RECORD.size) < tasks:
+        dead = [process.exitcode for process in processes if process.exitcode is not None]
+        if dead:
+            how = f"killed by signal {-dead[0]}" if dead[0] < 0 else f"exit code {dead[0]}"
+            raise NotFinishedError(
+                f"{len(dead)} of {len(processes)} worker processes died ({how}) after {ran} of {tasks} tasks",
+                hint="its traceback is above, if there is one; out of memory, run fewer --workers",
+            )
         if time.monotonic() > deadline_s:
-            done = bench.log.stat().st_size // _RECORD.size
-            raise NotFinishedError(f"{done} of {tasks} tasks ran in {LIMIT_S:.0f} s", hint="run fewer tasks")
+            raise NotFinishedError(f"{ran} of {tasks} tasks ran in {LIMIT_S:.0f} s", hint="run fewer tasks")
         time.sleep(0.005)
+
+
+def _settle(bench: Bench, unfinished: Callable[[], str]) -> tuple[float, float, float, float]:
+    """What the server was used for when the last task, whose end comes after its body, had ended."""
+    deadline_s = time.monotonic() + SETTLE_S
+    while True:
+        time.sleep(0.05)
+        used = _usage(bench.url)
+        lacking = unfinished()
+        if not lacking:
+            return used
+        if time.monotonic() > deadline_s:
+            raise NotFinishedError(f"all bodies ran, but {lacking}", hint="this is a defect: report it")
 
 
 def _checked(log: bytes, graph: Graph) -> list[float]:
@@ -213,7 +276,8 @@ def _hops(at_s: Sequence[float], graph: Graph) -> tuple[float | None, float | No
 
 def _usage(url: str) -> tuple[float, float, float, float]:
     """Commands, socket reads, bytes and CPU microseconds of the server so far."""
-    info = text_of(open_store(url).call("INFO", "all"))
+    with closing(open_store(url)) as store:
+        info = text_of(store.call("INFO", "all"))
     fields = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
     return (
         float(fields["total_commands_processed"]),

@@ -79,6 +79,10 @@ def retry(
     of one: only this one, with what it needs and what needs it. A word alone that begins no run is a task
     of the latest.
     """
+    if only is not None and task is not None:
+        raise UsageError(
+            f"two tasks: {only!r} and --task {task!r}", hint="one at a time: `swarm retry RUN TASK`"
+        )
     task = task if only is None else only
     if fresh and task is None and run == LATEST:
         raise UsageError("--fresh is about one task", hint="name it: `swarm retry [RUN] TASK --fresh`")

@@ -7,7 +7,7 @@ import click
 from swarm.cli.context import Context, find_run, pass_context, resolve_task, run_option, task_argument
 from swarm.cli.output import emit, json_option
 from swarm.errors import UsageError
-from swarm.observe.wording import printable
+from swarm.observe.wording import plural, printable
 from swarm.states import TaskState
 
 if TYPE_CHECKING:
@@ -115,6 +115,11 @@ def _print_sides(hub: "Hub", record: "TaskRecord", branch: str, as_json: bool) -
 def _nothing_to_show(record: "TaskRecord") -> UsageError:
     task, state = f"task {record.spec.id!r} ({record.state.value})", record.state
     why = f"`swarm why {record.spec.id}` says"
+    if state is TaskState.DONE and record.join:
+        many = plural(len(record.parts), "task")
+        return UsageError(
+            f"{task} was expanded into {many}", hint=f"`swarm diff {record.parts[0]}` shows the first"
+        )
     if state is TaskState.DONE:
         return UsageError(f"{task} changed nothing", hint=f"{why} how it ended")
     if not state.is_terminal:

@@ -1,7 +1,6 @@
 """`swarm worker`, `swarm supervisor`, `swarm down`: the processes themselves."""
 
 import os
-import re
 import signal
 import sys
 import threading
@@ -12,9 +11,7 @@ import click
 
 from swarm.cli.context import Context, hub_option, pass_context
 from swarm.cli.output import emit, say
-from swarm.errors import UsageError
-
-_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+from swarm.plan.naming import check_name
 
 
 @click.command()
@@ -65,16 +62,6 @@ def check_types(types: str, what: str = "type") -> list[str]:
             )
             check_name(name, what, hint=example, option=f"--{what}s: ")
     return names
-
-
-def check_name(name: str, what: str = "type", *, hint: str, option: str = "") -> None:
-    """Refuse what no task can have as its type, or tag.
-
-    Raises:
-        UsageError: says which option it was given to.
-    """
-    if not _TYPE.fullmatch(name):
-        raise UsageError(f"{option}no task can have the {what} {name!r}", hint=hint)
 
 
 @click.command()

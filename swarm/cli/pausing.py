@@ -8,10 +8,10 @@ import click
 from swarm.cli.complete import complete_run
 from swarm.cli.context import LATEST, Context, pass_context, resolve_run
 from swarm.cli.control import has_ended, say_if_nobody_works
-from swarm.cli.operate import check_name
 from swarm.cli.output import emit, json_option, pairs, say
 from swarm.errors import UsageError
 from swarm.limits import MOST
+from swarm.plan.naming import check_name
 
 
 def scope(command: Callable[..., None]) -> Callable[..., None]:
@@ -103,7 +103,8 @@ def limit(context: Context, kind: str | None, most: str | None, as_json: bool) -
         limits = engine.controls().limits
         emit(limits, as_json, lambda: pairs(limits) if limits else "no limit is set")
         return
-    if kind != "*":
+    # What an older version let pass can be looked at, and lifted.
+    if kind != "*" and (most not in {None, "none"} or kind not in engine.controls().limits):
         check_name(kind, hint="such as `swarm limit docs 4`; '*' is all")
     if most is None:
         own = engine.controls().limits.get(kind)

@@ -2,7 +2,7 @@
 
 import shlex
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 import click
 
@@ -26,6 +26,10 @@ WHOLE = {
     "dead": "failed for good, or waits for approval",
 }
 """Sorted sets of the whole project, and what is in them."""
+ASK_FIRST = (
+    "first, to type in the password that `redis_url` holds: read -rs REDISCLI_AUTH; export REDISCLI_AUTH"
+)
+"""It is in no line: what a command line shows, everybody on the machine sees."""
 
 
 @click.command()
@@ -99,6 +103,7 @@ def redis_cli(url: str, key: str) -> str:
         words = ["-h", host, "-p", port, *(["--tls"] if parts.scheme == "rediss" else [])]
     else:
         words = ["-u", f"{parts.scheme}://{host}:{port}"]
+    words += ["--user", unquote(parts.username)] if parts.username else []
     return shlex.join(["redis-cli", *words, *(["-n", database] if database else [])])
 
 
@@ -126,7 +131,10 @@ def _explained(commands: list[tuple[str, int, str]], settings: "Settings", stopp
         ("WHAT", "NOW", "REDIS-CLI"), [(name, str(n), line) for name, n, line in commands], right=(1,)
     )
     if settings.redis_url:
-        return shown
+        # Of many servers the login is the same for each, and stands where that of one does.
+        parts = split_url(settings.redis_url)
+        has_password = ":" in parts.netloc.rpartition("@")[0] or "password" in parse_qs(parts.query)
+        return f"{shown}\n\n{ASK_FIRST}" if has_password else shown
     password = shlex.quote(str(settings.home / "server" / PASSWORD_FILE))
     first = f"the server is {STOPPED}; then, " if stopped else ""
     return f"{shown}\n\n{first}first: export REDISCLI_AUTH=$(cat {password})"

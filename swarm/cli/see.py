@@ -8,7 +8,7 @@ from swarm.cli.context import Context, find_run, pass_context, run_argument
 from swarm.cli.output import emit, json_option, pairs, state_word, table
 from swarm.errors import UsageError
 from swarm.observe.durations import duration_s
-from swarm.observe.orders import SUBMIT, orders_in_force, unserved_queues
+from swarm.observe.orders import SUBMIT, missing_tags, orders_in_force, unserved_queues
 from swarm.observe.wording import WAITS_FOR_APPROVAL, duration, is_waiting, lock_name, one_line, plural
 from swarm.states import RunState, TaskState
 
@@ -152,6 +152,7 @@ def _status_data(snapshot: "Snapshot", left_s: float | None) -> dict[str, object
         "paused": list(snapshot.controls.paused),
         "limits": snapshot.controls.limits,
         "unserved": {name: one.since_ms for name, one in snapshot.unserved.items()},
+        "missing_tags": sorted(missing_tags(snapshot.tagged, snapshot.alive)),
         "unserved_executors": {name: one.executor for name, one in snapshot.unserved.items() if one.executor},
         "taken_ms": snapshot.taken_ms,
         "forecast_s": left_s,
@@ -191,7 +192,8 @@ def _status_text(snapshot: "Snapshot", standing: "Standing", left_s: float | Non
     parts = [pairs(head)]
     if orders := orders_in_force(run, snapshot.controls):
         parts.append("\n".join(orders))
-    if unserved := unserved_queues(snapshot.unserved, snapshot.taken_ms):
+    lacking = missing_tags(set(snapshot.tagged) - set(snapshot.unserved), snapshot.alive)
+    if unserved := [*unserved_queues(snapshot.unserved, snapshot.taken_ms), *sorted(lacking.values())]:
         parts.append("\n".join(unserved))
     if troubles := list(hub_troubles(snapshot.alive, snapshot.taken_ms)):
         parts.append("\n".join(troubles))

@@ -36,13 +36,25 @@ class LockEntry(NamedTuple):
         """As people see it: with a trailing slash when it covers everything under it."""
         return (self.node if self.is_wide else self.node[:-1]) or "/"
 
+    @classmethod
+    def of(cls, mode: str, path: str) -> "LockEntry":
+        """The entry that people see as this path."""
+        is_wide = path.endswith("/")
+        return cls(mode, path.lstrip("/") if is_wide else f"{path}/", is_wide)
+
+    def excludes(self, other: "LockEntry") -> bool:
+        """Not both can be held by different tasks."""
+        both = self.holds(other.node) or other.holds(self.node)
+        return both and "X" in {self.mode, other.mode}
+
     def covered(self, patterns: Iterable[str]) -> tuple[str, ...]:
         """Those of the patterns of a write scope that this lock is held for."""
         if self.mode != "X":
             return ()
-        return tuple(pattern for pattern in patterns if self._holds(_compile("X", pattern).node))
+        return tuple(pattern for pattern in patterns if self.holds(_compile("X", pattern).node))
 
-    def _holds(self, node: str) -> bool:
+    def holds(self, node: str) -> bool:
+        """The node is this one, or below a wide one."""
         return node == self.node or (self.is_wide and node.startswith(self.node))
 
 

@@ -1,6 +1,6 @@
 """The read side of the engine: plain commands, no script, one or two round trips a question."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain, dropwhile, islice
 
 from swarm.engine.records import (
@@ -60,6 +60,10 @@ class Reads(RunReads):
         return {
             name: one for name, one in self.unserved().items() if self._is_ready_in(name, run, one.executor)
         }
+
+    def ready_of(self, run: str, queues: Iterable[str]) -> list[str]:
+        """Those of the queues in which tasks of this run are ready."""
+        return [name for name in queues if self._is_ready_in(name, run, "")]
 
     def depth(self, part: str, name: str = "") -> int:
         """How many members one of the project's sorted sets has."""

@@ -95,7 +95,7 @@ class Resolver:
             return cast("tuple[str, int]", sentinel.discover_master(self.address.service))
         except MasterNotFoundError:
             asked = ", ".join(f"{host}:{port}" for host, port in self._hosts())
-            if any(map(_answers, sentinel.sentinels)):
+            if any(map(self._answers, sentinel.sentinels)):
                 raise StoreUnreachableError(
                     f"the sentinels at {asked} know no master {self.address.service!r} that is up",
                     hint="check the service's name in `redis_url`, and that its servers run",
@@ -104,6 +104,22 @@ class Resolver:
                 f"none of the sentinels at {asked} answers",
                 hint="check the hosts in `redis_url`, and that one of them runs",
             ) from None
+
+    def _answers(self, sentinel: redis.Redis) -> bool:
+        """Whether it does; one that refuses us raises: its password is another than the servers'."""
+        try:
+            sentinel.ping()
+        except redis.AuthenticationError as error:
+            place = sentinel.connection_pool.connection_kwargs
+            raise AuthenticationError(
+                f"the sentinel at {place['host']}:{place['port']} refused us: {error}",
+                hint="check `sentinel_password` in `redis_url`"
+                if self.address.sentinel_login
+                else "sentinels have a password of their own: `redis_url` gives it as `?sentinel_password=…`",
+            ) from None
+        except (redis.ConnectionError, redis.TimeoutError, OSError):
+            return False
+        return True
 
     def _others(self, sentinel: Sentinel) -> list[dict[str, str]]:
         """The sentinels that the first one knows of."""
@@ -156,14 +172,3 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
-
-
-def _answers(sentinel: redis.Redis) -> bool:
-    """Whether it does; one that refuses us raises."""
-    try:
-        sentinel.ping()
-    except redis.AuthenticationError:
-        raise
-    except (redis.ConnectionError, redis.TimeoutError, OSError):
-        return False
-    return True

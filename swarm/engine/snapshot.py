@@ -1,6 +1,6 @@
 """One look at a run: its record, its tasks, who is alive, how deep the queues are, what just happened."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -39,6 +39,7 @@ class Snapshot(NamedTuple):
     taken_ms: int  # Redis' now
     controls: Controls = NO_CONTROLS  # what people have ordered
     unserved: Mapping[str, Unserved] = MappingProxyType({})  # queue with tasks of this run that nobody can do
+    tagged: tuple[str, ...] = ()  # queues of tasks that need tags, in which tasks of this run are ready
 
     @property
     def alive(self) -> tuple[AgentRecord, ...]:
@@ -58,16 +59,18 @@ def take_snapshot(queue: "Reads", run: str, *, with_tasks: bool = True) -> Snaps
         UnknownRunError: there is no such run.
     """
     record, tasks = queue.run(run), tuple(queue.tasks(run)) if with_tasks else ()
-    given_out = () if record.is_paused else tasks
+    given_out, queues = () if record.is_paused else tasks, tuple(queue.queues())
+    tagged = [one.type for one in queues if one.queued and "+" in one.type]
     return Snapshot(
         run=record,
         tasks=tasks,
         agents=tuple(queue.agents()),
-        queues=tuple(queue.queues()),
+        queues=queues,
         events=tuple(_recent_events(queue, run)),
         taken_ms=queue.now_ms(),
         controls=queue.controls(),
         unserved=_unserved_among(given_out, queue.unserved()) if with_tasks else queue.unserved_of(run),
+        tagged=tuple(_ready_among(given_out, tagged) if with_tasks else queue.ready_of(run, tagged)),
     )
 
 
@@ -83,6 +86,10 @@ def _unserved_among(tasks: Sequence[TaskRecord], unserved: Mapping[str, Unserved
         for name, one in unserved.items()
         if any(is_ready_in(task, name, one.executor) for task in tasks)
     }
+
+
+def _ready_among(tasks: Sequence[TaskRecord], queues: Iterable[str]) -> list[str]:
+    return [name for name in queues if any(is_ready_in(task, name, "") for task in tasks)]
 
 
 def is_alive(agent: AgentRecord, now_ms: int) -> bool:

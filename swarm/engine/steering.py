@@ -3,8 +3,9 @@
 from swarm.engine.caller import Caller
 from swarm.engine.reads import Reads
 from swarm.engine.words import words_of
-from swarm.errors import RefusedError, UnknownRunError, UnknownTaskError
+from swarm.errors import RefusedError, UnknownRunError, UnknownTaskError, UsageError
 from swarm.keys import Keys
+from swarm.plan.naming import NAME_IN_WORDS
 
 
 class Steering(Reads):
@@ -57,8 +58,8 @@ class Steering(Reads):
         return self._steer("resume", run, "")
 
     def pause_type(self, kind: str = "*") -> None:
-        """Give out no more tasks of a type, or none at all."""
-        self._caller.call("pause", "", kind, self._caller.new_op())
+        """Give out no more tasks of a type, or none at all. Raises UsageError: no task can have that type."""
+        self._order("pause", kind, "", kind)
 
     def resume_type(self, kind: str = "*") -> None:
         """Give out tasks of a type again; `*` undoes only the pause of `*` itself."""
@@ -68,9 +69,18 @@ class Steering(Reads):
         """Let workers hold at most so many tasks of a type (`*`: of all) at once; how many they hold now.
 
         None lifts the limit. Those that hold more than a new limit allows go on to their end.
+
+        Raises:
+            UsageError: no task can have that type.
         """
-        number = "" if most is None else most
-        return int(words_of(self._caller.call("limit", kind, number, self._caller.new_op()))[1])
+        return int(self._order("limit", kind, kind, "" if most is None else most)[1])
+
+    def _order(self, verb: str, kind: str, *args: str | int) -> list[str]:
+        """Order something about a type; what the script answers."""
+        answer = words_of(self._caller.call(verb, *args, self._caller.new_op()))
+        if answer[0] == "NO_TYPE":
+            raise UsageError(f"no task can have the type {kind!r}", hint=f"a type is {NAME_IN_WORDS}")
+        return answer
 
     def _steer(self, verb: str, run: str, task: str, *more: str) -> int:
         """Call a script about a run or a task, and do what it leaves over; how many tasks moved.

@@ -1,6 +1,7 @@
 """Decodes what the hashes and the stream hold into records."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import unquote
 
@@ -16,6 +17,7 @@ _CLAIM = ("token", "attempt", "claimed_ms", "base", "worker")
 _UNCLAIMED = "0 0 0  "
 _TOOK = ("busy_ms", "ended_ms")
 _NOTHING_TOOK = "0 0"
+_LIMIT = re.compile(r"limit (.*) ([0-9]+)", re.DOTALL)
 
 PAUSED = "1"
 """What `paused` of a run says while nothing of it is given out."""
@@ -127,12 +129,14 @@ def decode_run(run: str, stored: Mapping[str, str]) -> RunRecord:
 
 
 def decode_controls(text: str) -> Controls:
-    """The orders in force, from the lines that hold them."""
-    orders = [line.split(" ") for line in text.splitlines()]
-    return Controls(
-        paused=tuple(sorted(words[1] for words in orders if words[0] == "pause")),
-        limits={words[1]: int(words[2]) for words in sorted(orders) if words[0] == "limit"},
-    )
+    """The orders in force, from the lines that hold them; a line that is none is passed over.
+
+    Older versions let types with spaces pass, which no task has.
+    """
+    lines = text.split("\n")
+    paused = sorted(line.removeprefix("pause ") for line in lines if line.startswith("pause "))
+    limits = sorted(found.groups() for line in lines if (found := _LIMIT.fullmatch(line)))
+    return Controls(paused=tuple(paused), limits={kind: int(most) for kind, most in limits})
 
 
 def decode_agent(worker_id: str, stored: Mapping[str, str], seen_ms: int) -> AgentRecord:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 DEAD_SHOWN = 20
 
-_MODES = {"X": "exclusive", "S": "shared"}
+SHARED = "shared"
+_MODES = {"X": "exclusive", "S": SHARED}
 
 
 class DeadLetter(NamedTuple):

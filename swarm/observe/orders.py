@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from swarm.engine.records import Controls, RunRecord, Unserved
+from swarm.engine.records import AgentRecord, Controls, RunRecord, Unserved
 from swarm.observe.wording import duration, plural
 from swarm.plan.model import COMMAND_WITH_MODEL
 
@@ -63,6 +63,21 @@ def unserved_queues(unserved: Mapping[str, Unserved], now_ms: int) -> tuple[str,
         + (equip_for(one.executor, name) if one.executor else f"`{start_for(name)}`")
         for name, one in unserved.items()
     )
+
+
+def missing_tags(queues: Iterable[str], alive: Iterable[AgentRecord]) -> dict[str, str]:
+    """Those of the queues whose tags no worker alive has, each with what to start, in words."""
+    workers = [agent for agent in alive if agent.kind == "worker"]
+    return {
+        name: f"no worker alive has the tags of queue {name!r}: `{start_for(name)}` starts one"
+        for name in queues
+        if not any(_has_tags(agent, name) for agent in workers)
+    }
+
+
+def _has_tags(agent: AgentRecord, queue: str) -> bool:
+    kind, *tags = queue.split("+")
+    return bool({"*", kind} & set(agent.types)) and set(tags) <= set(agent.tags)
 
 
 def equip_for(executor: str, queue: str) -> str:

@@ -41,6 +41,8 @@ def _landed(event: Event) -> str:
     beside = f"; advisory, and red: {red}" if red else ""
     hollow = event.fields.get("gates_hollow", "")
     beside += f"; green without a comparison: {hollow}" if hollow else ""
+    if not commit and not event.fields.get("worker"):
+        return f"{event.task} is done, with all that it was expanded into"  # no worker ended it
     if not commit:
         return f"{event.task} is done; it changed nothing{beside}"
     return f"{event.task} landed as {commit[:12]}{beside}"

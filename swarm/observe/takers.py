@@ -7,6 +7,7 @@ from swarm.observe.orders import equip_for, start_for
 from swarm.observe.wording import plural
 from swarm.plan.model import COMMAND_WITH_MODEL, queue_of
 
+NOBODY = "no worker is alive"
 _SHOWN = 3
 FOR_OTHERS_MS = 30_000
 """So long a ready task is left to workers that have not failed it; `_skills.lua` decides it."""
@@ -17,7 +18,7 @@ def takers(task: TaskRecord, agents: Iterable[AgentRecord], now_ms: int) -> Iter
     spec = task.spec
     workers = [agent for agent in agents if agent.kind == "worker"]
     if not workers:
-        yield "no worker is alive"
+        yield NOBODY
         if spec.needs:
             yield f"`{start_for(queue_of(spec))}` starts one with the tags it needs"
         return

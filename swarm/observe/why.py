@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from swarm.engine.locks import LockEntry, compile_locks
 from swarm.engine.on_demand import TasksOnDemand
 from swarm.engine.records import AgentRecord, TaskRecord
-from swarm.engine.views import Surroundings
+from swarm.engine.views import SHARED, HeldLock, Surroundings
 from swarm.keys import member, split_member
 from swarm.observe.asides import asides
 from swarm.observe.hub_trouble import hub_troubles
 from swarm.observe.orders import pauses_of, reached_limits
-from swarm.observe.takers import takers
+from swarm.observe.takers import NOBODY, takers
 from swarm.observe.wording import (
     WAITS_FOR_APPROVAL,
     duration,
@@ -151,7 +152,8 @@ class _Inquiry:
             self._holder(task, self._around.turn, depth + 1)
         elif not in_the_way:
             self._say(task, depth, f"{lock_name(task.parked_on)} has just become free")
-        for lock in in_the_way:
+        holders = {(lock.run, lock.task) for lock in in_the_way}
+        for lock in (*in_the_way, *self._also_in_the_way(task, holders)):
             since = f"since {self._when(lock.since_ms)}"
             locked = f"{lock_name(lock.path)} is locked ({lock.mode})"
             if lock.run == task.run:
@@ -164,6 +166,15 @@ class _Inquiry:
             if lock.state != TaskState.MERGING:
                 self._say(task, depth + 1, self._pulse(lock.worker_id))
 
+    def _also_in_the_way(self, task: TaskRecord, known: set[tuple[str, str]]) -> list[HeldLock]:
+        """What else it needs and others hold, one lock a task: it parks on the first that it meets."""
+        wanted, found = compile_locks(task.spec), dict[tuple[str, str], HeldLock]()
+        for lock in self._around.locks:
+            held = LockEntry.of("S" if lock.mode == SHARED else "X", lock.path)
+            if (lock.run, lock.task) not in known and any(entry.excludes(held) for entry in wanted):
+                found.setdefault((lock.run, lock.task), lock)
+        return list(found.values())[:MOST_HOLDERS]
+
     def _pulse(self, worker_id: str) -> str:
         agent = self._agents.get(worker_id)
         if agent is None:
@@ -173,7 +184,10 @@ class _Inquiry:
     def _takers(self, task: TaskRecord, depth: int) -> None:
         """Who could claim a ready task, and why nobody has."""
         self._ordered.clear()  # at the end of a chain what holds it is said again
-        if not self._say_orders(task, depth):
+        if self._say_orders(task, depth):
+            if not self._alive("worker"):
+                self._say(task, depth, NOBODY)
+        else:
             for line in takers(task, self._agents.values(), self._now_ms):
                 self._say(task, depth, line)
             self._say_hub(task, depth, self._alive("worker"))

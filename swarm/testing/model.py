@@ -32,6 +32,11 @@ class Run:
         self.state, self.is_paused, self.is_stopping, self.tip_token = "active", False, False, 0
         self.slot, self.train, self.tasks = ("", 0, 0), list[Task](), list[Task]()
 
+    def reopen(self, now_ms: int) -> None:  # a deadline that has passed has been had
+        if self.state != "active" and self.deadline_ms <= now_ms:
+            self.deadline_ms = 0
+        self.state = "active"
+
     def having(self, states: Collection[State]) -> "list[Task]":  # its tasks in these states
         return [task for task in self.tasks if task.state in states]
 
@@ -235,7 +240,7 @@ class Model:
             task.was_skipped |= to is State.SKIPPED
             is_kept = was in LIVE or (to is State.DONE and was is State.CANCELLED)
             if not is_kept and task.run.state != "cancelled":
-                task.run.state = "active"
+                task.run.reopen(self.now_ms)
                 self.retry_run(task.run, (), {State.UPSTREAM_FAILED})
             for part in reversed(task.parts):
                 self.skip(part)
@@ -268,7 +273,8 @@ class Model:
 
     def _revive(self, task: Task) -> None:
         task.failures = task.setbacks = task.crashes = task.token = 0
-        task.run.state, task.state, task.is_swept, task.tried_by = "active", State.PENDING, False, set()
+        task.run.reopen(self.now_ms)
+        task.state, task.is_swept, task.tried_by = State.PENDING, False, set()
         if not task.parts and not task.blockers(LIVE | BAD):
             task.move(State.QUEUED)
 

@@ -1,9 +1,22 @@
 """`swarm bench engine` as a user calls it."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
+
+import pytest
+
+from swarm.bench.engine import PROJECT, Bench, load_engine, measure, unfinished_in_engine
+from swarm.bench.graphs import independent
+from swarm.engine.claims import WorkerProfile
+from swarm.engine.connect import open_store
+from swarm.engine.engine import Engine
+from swarm.errors import NotFinishedError
 
 FIGURES = {
     "workload",
@@ -46,7 +59,9 @@ def test_a_graph_from_a_file_is_measured(tmp_path: Path) -> None:
     call = swarm("bench", "engine", "--dag", str(graph), "--workers", "1")
 
     assert "tasks_per_s" in call.stdout
-    assert call.stdout.endswith("checked: each task ran once, and after its dependencies\n")
+    assert call.stdout.endswith(
+        "checked: each task ran once, after its dependencies, and is done to the engine\n"
+    )
     assert call.returncode == 0
 
 
@@ -86,4 +101,60 @@ def test_a_graph_that_is_not_there_or_not_alone_is_refused(tmp_path: Path) -> No
     assert ["--dag and --workload" in beside[0].stderr, "--dag and --tasks" in beside[1].stderr] == [
         True,
         True,
+    ]
+
+
+@pytest.mark.parametrize(("workload", "tasks", "least"), [("chain", 1, 2), ("fan", 1, 3), ("fan", 2, 3)])
+def test_fewer_tasks_than_a_workload_has_are_refused(workload: str, tasks: int, least: int) -> None:
+    """They were measured as more, or divided by nothing."""
+    call = swarm("bench", "engine", "--workload", workload, "--tasks", str(tasks))
+
+    assert call.returncode == 2
+    assert f"{workload!r} has at least {least} tasks, got {tasks}" in call.stderr
+    assert swarm("bench", "engine", "--workload", workload, "--tasks", str(least)).returncode == 0
+
+
+def _killed_after_three(bench: Bench) -> None:
+    """A worker that the kernel kills, as it does when memory is out."""
+    body = bench.recorder()
+    for task in range(3):
+        body(task)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_workers_that_die_end_the_measurement_at_once(redis_url: str, tmp_path: Path) -> None:
+    """Not after the ten minutes that are given to a measurement; it says how they ended."""
+    begun_s = time.monotonic()
+
+    with pytest.raises(
+        NotFinishedError, match=r"worker processes died \(killed by signal 9\) after \d of 32"
+    ):
+        measure(
+            Bench(redis_url, tmp_path),
+            independent(5),
+            workers=1,
+            worker=_killed_after_three,
+            load=load_engine,
+            is_gated=False,
+        )
+
+    assert time.monotonic() - begun_s < 10
+
+
+def test_a_run_is_finished_when_the_engine_says_so_of_every_task(redis_url: str, tmp_path: Path) -> None:
+    """That the bodies ran does not make it so."""
+    bench, worker = Bench(redis_url, tmp_path), WorkerProfile("w")
+    run = load_engine(bench, independent(2))()
+    with closing(Engine(open_store(redis_url), PROJECT)) as engine:
+        held = [engine.claim(worker, name) for name in ("first", "second")]
+        half = [unfinished_in_engine(bench, run)]
+        for claim in held:
+            assert claim is not None
+            engine.finish(claim)
+            half.append(unfinished_in_engine(bench, run))
+
+    assert half == [
+        "to the engine the run is active, and 0 of 2 tasks are done",
+        "to the engine the run is active, and 1 of 2 tasks are done",
+        "",
     ]

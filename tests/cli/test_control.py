@@ -123,6 +123,18 @@ def test_a_retry_of_an_expanded_task_says_how_to_begin_it_anew(
     assert (record.state, record.join) == ("queued", ())
 
 
+def test_a_retry_of_two_tasks_is_refused(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """Neither is tried, rather than one of them in silence."""
+    run = bench.submit(task("a"), task("b"))
+    for _ in range(2):
+        bench.engine.fail(bench.claim(), FATAL)
+
+    refused = swarm("retry", run, "a", "--task", "b")
+
+    assert (refused.code, refused.err.splitlines()[0]) == (2, "error[SW001]: two tasks: 'a' and --task 'b'")
+    assert {str(one.state) for one in bench.engine.tasks(run)} == {"failed"}
+
+
 def test_retry_of_failures_leaves_what_was_cancelled(swarm: Swarm, bench: Bench, task: Task) -> None:
     """A person meant it."""
     bench.submit(task("a"), task("b"))

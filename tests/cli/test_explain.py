@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from many_servers import PASSWORD, cluster, free_port, watched
+from many_servers import PASSWORD, Node, cluster, free_port, watched
 
 from swarm.cli.queues import redis_cli
 from swarm.engine.connect import open_store
@@ -67,6 +67,7 @@ def test_the_lines_ask_the_database_of_the_url(swarm: Swarm, task: Task, folder:
         ("unix:///pro%20ject/it's/s", """redis-cli -s '/pro ject/it'"'"'s/s'"""),
         ("redis://:secret@a:1/2", "redis-cli -u redis://a:1 -n 2"),
         ("redis://[::1]:7/2", "redis-cli -h ::1 -p 7 -n 2"),
+        ("redis://a%20b:secret@a:1/2", "redis-cli -u redis://a:1 --user 'a b' -n 2"),
         ("rediss://[::1]", "redis-cli -h ::1 -p 6379 --tls"),
         ("redis://a$(reboot)", "redis-cli -u 'redis://a$(reboot):6379'"),
     ],
@@ -74,6 +75,34 @@ def test_the_lines_ask_the_database_of_the_url(swarm: Swarm, task: Task, folder:
 def test_the_lines_are_what_a_shell_takes(url: str, line: str) -> None:
     """Quoted where they have to be, without the password, and in the form that redis-cli knows."""
     assert redis_cli(url, "key") == line
+
+
+@pytest.mark.parametrize("login", [f":{PASSWORD}", f"default:{PASSWORD}", ""])
+def test_how_to_give_the_password_is_said_without_it(swarm: Swarm, folder: Path, login: str) -> None:
+    """What is printed works in a shell as it stands, when it is typed in; without one nothing is said."""
+    node = Node(
+        folder / "server", ["--requirepass", PASSWORD] if login else [], password=login and PASSWORD
+    ).start()
+    at = f"{login}@" if login else ""
+    (folder / "swarm.toml").write_text(f'redis_url = "redis://{at}{node.address}"\n')
+    try:
+        shown = swarm("queue", "--explain").out
+        lines = shown.splitlines()
+        line = next(one for one in lines if one.startswith("leases")).split(maxsplit=2)[2]
+        asked = [one.partition(": ")[2] for one in lines if one.startswith("first")]
+        typed = subprocess.run(
+            ["bash", "-c", "\n".join([*asked, line])],
+            input=f"{PASSWORD}\n",
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    finally:
+        node.stop()
+
+    assert PASSWORD not in shown
+    assert len(asked) == bool(login)
+    assert typed.stdout == "0\n"
 
 
 def test_the_lines_ask_the_master_that_sentinels_name(

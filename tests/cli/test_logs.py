@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from swarm.engine.claims import Failure, WorkerProfile
-from swarm.plan.model import TaskSpec
+from swarm.plan.model import Plan, TaskSpec
 from swarm.repo.git.command import Git
 from swarm.states import FailureKind
 
@@ -245,6 +245,20 @@ def test_diff_before_anything_changed_names_the_next_step(swarm: Swarm, bench: B
     assert early.err.splitlines() == [
         "error[SW001]: task 'a' (queued) has changed nothing yet",
         "help: `swarm why a` says what it waits for",
+    ]
+
+
+def test_diff_of_a_task_that_was_expanded_names_what_it_became(
+    swarm: Swarm, bench: Bench, task: Task
+) -> None:
+    """It has no change of its own, and others have."""
+    bench.submit(task("exp", files=()))
+    bench.engine.expand(bench.claim(), Plan((task("x", files=()),)))
+    bench.engine.finish(bench.claim())
+
+    assert swarm("diff", "exp").err.splitlines() == [
+        "error[SW001]: task 'exp' (done) was expanded into 1 task",
+        "help: `swarm diff exp.x` shows the first",
     ]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from swarm.engine.store import Store
 from swarm.errors import ConfigError
 from swarm.limits import load_limits
 from swarm.plan.model import Plan, TaskSpec
@@ -170,7 +171,16 @@ def test_limits_are_read_from_the_table_in_swarm_toml(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["limits = 3", "[limits]\na = 0", "[limits]\na = 1000001", "[limits]\na = true", "[limits]\na = '1'"],
+    [
+        "limits = 3",
+        "[limits]\na = 0",
+        "[limits]\na = 1000001",
+        "[limits]\na = true",
+        "[limits]\na = '1'",
+        '[limits]\n"a b" = 3',
+        '[limits]\n"" = 3',
+        '[limits]\n"a\\nb" = 3',
+    ],
 )
 def test_a_malformed_limit_is_an_error_that_names_it(tmp_path: Path, text: str) -> None:
     """Before anything is submitted."""
@@ -178,6 +188,24 @@ def test_a_malformed_limit_is_an_error_that_names_it(tmp_path: Path, text: str) 
 
     with pytest.raises(ConfigError, match="limits"):
         load_limits(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["a b", "a\nb", "", " ", "a\u2028b"])
+def test_a_limit_of_no_type_that_an_older_version_stored_ends_no_command(
+    swarm: Swarm, bench: Bench, task: Task, store: Store, kind: str
+) -> None:
+    """All go on, tasks are given out, and the limit can be lifted."""
+    run = bench.submit(task("a"))
+    store.call("HSET", bench.engine.keys.of("meta"), "controls", f"limit {kind} 3\nlimit general 4")
+
+    shown = [swarm(*words).code for words in (("status", run), ("queue",), ("why", "a"), ("limit",))]
+    refused, lifted = swarm("limit", kind, "5"), swarm("limit", kind, "none")
+
+    assert shown == [0, 0, 0, 0]
+    assert "no task can have the type" in refused.err
+    assert lifted.code == (2 if "\n" in kind else 0)  # of two lines neither is an order
+    assert swarm("limit", "--json").json() == {"general": 4}
+    assert bench.claim().task.id == "a"
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_status_as_json_has_its_documented_shape(swarm: Swarm, run: str) -> None
 
     assert set(data) == {
         *("run", "elapsed_s", "tasks", "agents", "queues", "taken_ms"),
-        *("paused", "limits", "unserved", "unserved_executors", "forecast_s", "eta_ms"),
+        *("paused", "limits", "unserved", "unserved_executors", "missing_tags", "forecast_s", "eta_ms"),
     }
     assert data["run"]["counts"]["running"] == 1
     assert data["tasks"][0] == {"id": "build", "state": "running", "attempt": 1, "worker": "w-1"}

@@ -26,6 +26,24 @@ def test_a_queue_that_nobody_serves_says_what_to_start(
     assert swarm("status", "--json").json()["unserved"] == {"ml+gpu": since_ms}
 
 
+def test_tags_that_no_worker_has_are_named_at_once(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """Of this run's tasks, in `status`, until a worker with them is there."""
+    run = bench.submit(replace(task("train", kind="ml"), needs=("gpu",)), task("plain"))
+    other = bench.submit(task("b"), key="other")
+    bench.engine.heartbeat(bench.worker, kind="worker", state="idle")
+    line = "no worker alive has the tags of queue 'ml+gpu': `swarm worker --types ml --tags gpu` starts one"
+
+    before, elsewhere = swarm("status", run), swarm("status", other)
+    data = swarm("status", run, "--json").json()
+    tagged = replace(bench.worker, worker_id="w-2", tags=("gpu", "big"))
+    bench.engine.heartbeat(tagged, kind="worker", state="idle")
+    after = swarm("status", run)
+
+    assert [line in one.out for one in (before, elsewhere, after)] == [True, False, False]
+    assert data["missing_tags"] == ["ml+gpu"]
+    assert swarm("status", run, "--json").json()["missing_tags"] == []
+
+
 def test_a_queue_whose_workers_have_no_model_says_what_to_set(
     swarm: Swarm, bench: Bench, task: Task, redis_url: str
 ) -> None:

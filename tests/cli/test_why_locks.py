@@ -86,6 +86,30 @@ def test_a_holder_in_another_run_is_named_with_its_worker(swarm: Swarm, bench: B
     ]
 
 
+def test_whoever_else_holds_what_a_task_needs_is_named_as_well(
+    swarm: Swarm, bench: Bench, task: Task
+) -> None:
+    """It is parked on the first lock that it met; a second holder would keep it waiting, others would not."""
+    bench.submit(
+        replace(task("one", files=("x",)), estimate_s=900),
+        replace(task("two", files=("docs/**",)), estimate_s=800),
+        replace(task("three", files=("z",), kind="other"), reads=("shared.md",), estimate_s=700),
+        replace(task("parked", files=("x", "docs/a.md")), reads=("shared.md",), estimate_s=1),
+    )
+    for _ in range(3):
+        bench.claim()
+    assert bench.engine.claim(WorkerProfile("w-2"), "w-2-1") is None
+
+    links = chain(swarm, "parked")
+
+    named = [text.partition(" since ")[0] for _, text in links if " is locked (" in text]
+    assert sorted(named) == ["docs is locked (exclusive) by two", "x is locked (exclusive) by one"]
+    assert [name for name, text in links if text.startswith("running on worker w-1")] in (
+        ["one", "two"],
+        ["two", "one"],
+    )
+
+
 @pytest.mark.parametrize(
     ("scopes", "path"),
     [

@@ -46,6 +46,7 @@ def test_what_holds_every_task_of_a_chain_is_said_first_and_last(
 ) -> None:
     """Not at every link in between."""
     bench.submit(task("a"), task("b", "a"), task("c", "b"))
+    bench.engine.heartbeat(bench.worker, kind="worker", state="idle")
     bench.engine.pause_type("general")
 
     assert [text for _, text in chain(swarm, "c")] == [
@@ -85,3 +86,17 @@ def test_a_pause_that_holds_nothing_of_a_task_is_no_step_of_it(
     bench.engine.pause_type("*")
 
     assert swarm("why", held, "--json").json()["next"] == [f"swarm logs {held} --run {run} -f"]
+
+
+def test_that_no_worker_is_alive_is_named_beside_a_pause(swarm: Swarm, bench: Bench, task: Task) -> None:
+    """Whoever resumes what was killed meanwhile would wait in vain."""
+    run = bench.submit(task("build"))
+    bench.engine.pause_type("general")
+
+    killed = swarm("why", "build", "--json").json()
+    bench.engine.heartbeat(bench.worker, kind="worker", state="idle")
+    living = [text for _, text in chain(swarm, "build")]
+
+    assert [link["text"] for link in killed["chain"]][1:] == [PAUSED, "no worker is alive"]
+    assert killed["next"] == ["swarm resume --type general", f"swarm run --resume {run}"]
+    assert living[1:] == [PAUSED]

@@ -5,13 +5,14 @@ from dataclasses import replace
 import pytest
 from one_worker import claim, states
 
+from swarm.engine.claims import Failure
 from swarm.engine.encoding import encode_spec
 from swarm.engine.engine import Engine
 from swarm.engine.store import Store
 from swarm.engine.submission import SCHEMA, plan_chunks, run_id
 from swarm.errors import StaleTokenError
 from swarm.plan.model import Plan, TaskSpec
-from swarm.states import RunState
+from swarm.states import FailureKind, RunState
 from swarm.testing.clock import SkewedClock
 from swarm.testing.plans import BASE, make_plan, make_task
 
@@ -142,6 +143,59 @@ def test_a_person_may_retry_what_was_late(engine: Engine, clock: SkewedClock) ->
     pass_time(engine, clock, 12_000)
 
     assert states(engine, run) == {"t": "queued"}
+
+
+def test_what_had_not_been_late_itself_has_no_deadline_after_a_retry_either(
+    engine: Engine, clock: SkewedClock
+) -> None:
+    """It failed with another: whether its deadline has passed or not, and whoever saw it pass."""
+    plan = make_plan(
+        make_task("bad", estimate_s=9),
+        by(10, make_task("after", after=["bad"])),
+        by(20, make_task("later", after=["bad"])),
+    )
+    run = engine.submit(plan, base=BASE)
+    engine.fail(claim(engine), Failure(FailureKind.TASK_ERROR, "no", retryable=False))
+    clock.advance(ms=12_000)  # nobody was there to see the first one pass
+
+    engine.retry(run)
+    pass_time(engine, clock, 30_000)
+
+    assert states(engine, run) == {"bad": "queued", "after": "pending", "later": "pending"}
+    assert [task.deadline_ms for task in engine.tasks(run)] == [0, 0, 0]
+    assert engine.depth("deadlines") == 0
+
+
+def test_a_part_of_what_was_late_and_is_retried_has_the_deadline_of_its_own_plan_only(
+    engine: Engine, clock: SkewedClock
+) -> None:
+    """It is not born too late."""
+    run = engine.submit(make_plan(by(10, make_task("t"))), base=BASE)
+    pass_time(engine, clock, 12_000)
+    engine.retry(run)
+
+    engine.expand(claim(engine), make_plan("x"))
+    pass_time(engine, clock, 8_000)
+
+    assert states(engine, run) == {"t": "pending", "t.x": "queued"}
+
+
+def test_a_run_that_ended_and_goes_on_after_its_deadline_is_not_ended_by_it(
+    engine: Engine, clock: SkewedClock
+) -> None:
+    """Though nobody was there to see it pass; one that is still to come holds for what is brought back."""
+    run = engine.submit(make_plan("t"), base=BASE, deadline_s=10)
+    engine.cancel(run)
+    clock.advance(ms=12_000)
+    soon = engine.submit(make_plan("t", goal="soon"), base=BASE, deadline_s=10)
+    engine.cancel(soon)
+
+    engine.retry(run)
+    engine.retry(soon)
+    pass_time(engine, clock, 16_000)
+
+    assert states(engine, run) == {"t": "queued"}
+    assert states(engine, soon) == {"t": "failed"}
 
 
 def test_the_deadline_of_a_run_ends_all_of_it(engine: Engine, clock: SkewedClock) -> None:

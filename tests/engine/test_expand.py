@@ -8,6 +8,7 @@ from swarm.engine.engine import Engine
 from swarm.engine.store import Store
 from swarm.errors import PlanError, StaleTokenError
 from swarm.models.usage import Usage
+from swarm.observe.story import tell_event
 from swarm.plan.subplan import MOST_TASKS
 from swarm.states import RunState
 from swarm.testing.clock import SkewedClock
@@ -31,6 +32,17 @@ def test_dependents_wait_for_the_sinks(board: Board) -> None:
     board.finish("last")
     assert board.engine.run(board.run).state is RunState.DONE
     assert board.engine.task(board.run, "task").attempt == 1
+
+
+def test_the_story_of_an_expanded_task_ends_with_its_parts(board: Board) -> None:
+    """It did not change nothing: what it became did what it was to do."""
+    board.expand("task")
+    board.finish("task.a", "task.b", "task.c", "task.d")
+
+    told = [tell_event(event) for event in board.engine.events() if event.kind == "task_done"]
+
+    assert told[-1] == "task is done, with all that it was expanded into"
+    assert told[-2] == "task.d is done; it changed nothing"
 
 
 def test_several_sinks_are_all_waited_for(board: Board) -> None:

@@ -89,12 +89,13 @@ def test_retrying_the_task_afresh_does_it_again(board: Board) -> None:
     board.expand("task.a", make_plan("x", "y"))
     board.engine.fail(board.claim("task.a.x"), FATAL)
 
-    board.engine.retry(board.run, "task", fresh=True)
+    moved = board.engine.retry(board.run, "task", fresh=True)
     undone = board.states()
     board.expand("task")
     board.finish(*(f"task.2.{part}" for part in "abcd"), "last")
 
     assert undone["task"] == "queued"
+    assert moved == 2  # itself and `last`: what is skipped is not retried
     assert {state for name, state in undone.items() if name.startswith("task.")} == {"skipped"}
     assert board.engine.task(board.run, "task").parts == tuple(f"task.2.{part}" for part in "abcd")
     assert board.engine.run(board.run).state is RunState.DONE

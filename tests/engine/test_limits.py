@@ -2,9 +2,12 @@
 
 import threading
 
+import pytest
+
 from swarm.engine.claims import Claim, Finish, WorkerProfile
 from swarm.engine.engine import Engine
 from swarm.engine.store import Store
+from swarm.errors import UsageError
 from swarm.testing.clock import SkewedClock
 from swarm.testing.plans import BASE, make_plan, make_task
 
@@ -144,6 +147,17 @@ def test_many_claimers_at_once_never_hold_too_many(engine: Engine) -> None:
 
     assert len(held) == 120
     assert max(held) == 3
+
+
+@pytest.mark.parametrize("kind", ["a b", "a\nb", "", "a" * 101, "-a"])
+def test_an_order_about_what_no_type_can_be_is_refused(engine: Engine, store: Store, kind: str) -> None:
+    """By the script, whoever calls it: nothing is written."""
+    with pytest.raises(UsageError, match="no task can have the type"):
+        engine.limit(kind, 3)
+    with pytest.raises(UsageError, match="no task can have the type"):
+        engine.pause_type(kind)
+
+    assert store.call("HGET", engine.keys.of("meta"), "controls") is None
 
 
 def test_no_limit_leaves_no_key(engine: Engine, store: Store) -> None:

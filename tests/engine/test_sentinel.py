@@ -11,13 +11,14 @@ from many_servers import Watched, wait_for, watched
 from swarm.engine.claims import Claim, Finish, WorkerProfile
 from swarm.engine.connect import open_store
 from swarm.engine.engine import Engine
-from swarm.errors import StaleTokenError, StoreUnreachableError
+from swarm.errors import AuthenticationError, StaleTokenError, StoreUnreachableError
 from swarm.plan.model import TaskSpec
 from swarm.states import RunState, TaskState
 from swarm.testing.checker import assert_sound
 from swarm.testing.plans import BASE, make_plan, make_task
 
 WORKER = WorkerProfile("worker-a")
+SENTINELS_OWN = "not-the-servers"  # a password, for one test
 
 
 @pytest.fixture
@@ -151,6 +152,26 @@ def test_a_master_that_no_sentinel_knows_is_named(servers: Watched) -> None:
 
     with pytest.raises(StoreUnreachableError, match=r"know no master 'yourmaster' that is up$"):
         hasty.run_ids()
+
+
+def test_a_password_that_a_sentinel_wants_is_not_looked_for_with_the_server(tmp_path: Path) -> None:
+    """Which sentinel refused us, and where its password is given; with it, the queue is found."""
+    with watched(tmp_path, sentinel_password=SENTINELS_OWN) as servers:
+        for url, hint in (
+            (servers.url.partition("?")[0], "?sentinel_password="),
+            (servers.url + "x", "check `sentinel_password` in `redis_url`"),
+        ):
+            hasty = Engine(open_store(url, timeout_s=1.0), "shop", patience_s=0.1)
+            with pytest.raises(AuthenticationError) as refused:
+                hasty.run_ids()
+            assert refused.value.message.startswith(
+                f"the sentinel at {servers.sentinels[0].address} refused us"
+            )
+            assert hint in refused.value.hint
+            assert SENTINELS_OWN not in str(refused.value)
+
+        with closing(Engine(open_store(servers.url, timeout_s=2.0), "shop")) as queue:
+            assert queue.run_ids() == []
 
 
 def test_one_sentinel_is_enough(servers: Watched, queue: Engine) -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from swarm.base_check import BaseCheck
@@ -47,3 +48,23 @@ def test_an_interrupt_just_before_the_end_is_an_interrupt(
 
     assert driven.snapshot.run.state is RunState.FAILED
     assert check.was_asked_to_stop
+
+
+def test_tags_that_no_worker_has_are_told_once(engine: Engine, redis_url: str, tmp_path: Path) -> None:
+    """At the first look with a worker; what this run's own workers will have is not missing."""
+    settings = Settings(root=tmp_path, home=tmp_path / ".swarm", redis_url=redis_url, tags="big")
+    plan = make_plan(replace(make_task("a"), needs=("gpu",)), replace(make_task("b"), needs=("big",)))
+    run = engine.submit(plan, base=BASE)
+    engine.heartbeat(WorkerProfile("w"), kind="worker", state="idle")
+    notes: list[str] = []
+
+    def look(snapshot: Snapshot, note: str = "") -> None:
+        del snapshot
+        notes.append(note)
+        if len(notes) == 3:
+            engine.cancel(run)
+
+    drive(settings, engine, run, LocalFleet(settings, redis_url, 0, {}), show=look)
+
+    start = "swarm worker --types general --tags gpu"
+    assert notes[:3] == [f"no worker alive has the tags of queue 'general+gpu': `{start}` starts one", "", ""]

@@ -9,7 +9,7 @@ from plan_documents import FULL, problems_of
 
 from swarm.errors import PlanError
 from swarm.plan.document import dump_plan, parse_plan
-from swarm.plan.model import Plan
+from swarm.plan.model import Plan, TaskSpec
 
 ANALYZE = {"id": "analyze-1", "description": "List the components"}
 
@@ -249,6 +249,17 @@ def test_a_dumped_plan_parses_to_an_equal_plan(edges: list[list[int]], goal: str
 
     assert parse_plan(text) == plan
     assert dump_plan(parse_plan(text)) == text
+
+
+@pytest.mark.parametrize("name", ["plain.py", '\u00e4 \u4e2d\u6587 "quoted" \u2028.py', "no-utf-8-\udcff.py"])
+def test_a_dumped_plan_looks_like_any_json(name: str) -> None:
+    """Two spaces deep, letters as they are, whichever encoder can write it."""
+    plan = Plan((TaskSpec("a", "x", files=(name, "b.py"), acceptance=(("make", "t"),), estimate_s=0.5),))
+
+    text = dump_plan(plan)
+
+    assert text == json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n"
+    assert json.loads(text)["tasks"][0]["files"] == [name, "b.py"]
 
 
 def test_a_dumped_plan_holds_only_what_differs_from_the_defaults() -> None:

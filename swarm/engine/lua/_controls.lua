@@ -3,6 +3,21 @@
 -- what has been handed in counts no more. `held:` names who holds a lease of a limited type, and is there for no other.
 local orders = {}
 
+-- The parts of a line; nil of what is no order. Older versions let types with spaces pass, which no task has.
+function orders.parse(line)
+  local type, number = string.match(line, '^limit (.*) (%d+)$')
+  if type then
+    return 'limit', type, number
+  end
+  type = string.match(line, '^pause (.*)$')
+  return type and 'pause', type
+end
+
+-- Whether a task can have this type, or `*` stands for all.
+function orders.is_type(type)
+  return type == '*' or #type <= 100 and string.find(type, '^%w[%w._-]*$') ~= nil
+end
+
 -- nil when nothing was ordered, which costs nothing.
 function orders.read()
   local text = read_meta()[4] or ''
@@ -12,10 +27,10 @@ function orders.read()
   if orders.text ~= text then
     orders.text, orders.parsed = text, {paused = {}, limits = {}}
     for _, line in ipairs(split_lines(text)) do
-      local order, type, number = string.match(line, '^(%S+) (%S+) ?(%d*)$')
+      local order, type, number = orders.parse(line)
       if order == 'pause' then
         orders.parsed.paused[type] = true
-      else
+      elseif order then
         orders.parsed.limits[type] = tonumber(number)
       end
     end
@@ -27,8 +42,8 @@ end
 function orders.write(order, type, number)
   local kept = {}
   for _, line in ipairs(split_lines(read_meta()[4] or '')) do
-    local known, about = string.match(line, '^(%S+) (%S+)')
-    if known ~= order or about ~= type then
+    local known, about = orders.parse(line)
+    if known and (known ~= order or about ~= type) then
       kept[#kept + 1] = line
     end
   end

@@ -57,12 +57,11 @@ do
   function expansion.skip_part(member, queued)
     local task = read_task(member)
     if not task or task.state == 'done' or task.state == 'skipped' then
-      return 0
+      return
     end
     for _, id in ipairs(skip_task(task)) do
       queued[#queued + 1] = id
     end
-    return 1
   end
 
   -- What a task was expanded into at once; what that was expanded into is left as work.

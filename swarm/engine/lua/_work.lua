@@ -155,7 +155,7 @@ end
 local CAN_RETRY = {failed = true, upstream_failed = true, cancelled = true}
 local CAN_RETRY_BY_NAME = {failed = true, upstream_failed = true, cancelled = true, skipped = true}
 
--- A run that has ended, or was cancelled, has work again.
+-- A run that has ended, or was cancelled, has work again. A deadline that has passed has been had, told or not.
 local function reopen_run(run)
   if restated[run] then
     return
@@ -163,6 +163,10 @@ local function reopen_run(run)
   local stored = read_run(run)
   if stored.ended_ms ~= '0' or stored.state == 'cancelled' then
     local state = stored.activated ~= '' and 'active' or 'loading'
+    local due = tonumber(read('ZSCORE', key('deadlines'), run) or now + 1)
+    if due <= now then
+      write('ZREM', key('deadlines'), run)
+    end
     restate_run(run, state)
     if stored.fail_fast ~= '' then
       write_run(run, 'stopped_by', '')
@@ -172,9 +176,14 @@ local function reopen_run(run)
   end
 end
 
+-- Whoever ended once has no deadline of its own any more, passed or not: the run's still holds.
 local function revive_task(task)
   reopen_run(task.run)
   write('ZREM', key('dead'), task.member)
+  if read('HGET', key('task', task.member), 'deadline_ms') then
+    write('HDEL', key('task', task.member), 'deadline_ms')
+    write('ZREM', key('deadlines'), task.member)
+  end
   write_fields(key('task', task.member), {'failures', '0', 'setbacks', '0', 'crashes', '0', 'crashed_ms', '', 'needs_person', '0',
     'failure_kind', '', 'failure_reason', '', 'called_off', '', 'tried_by', '', 'overtaken', '0'})
   claims.write_took(task, '0')

@@ -2,13 +2,16 @@
 -- KEYS[1]  the project's key prefix
 -- ARGV     type or `*`, how many ('' for no bound), op_id
 -- Writes   meta, held, bell, events
--- Returns  {'OK', how many are held now}
+-- Returns  {'OK', how many are held now} or {'NO_TYPE'}: no task can have it; a bound of it that is there can be lifted
 -- Flags: allow-oom
 -- Moves: none
 local type, number, op = unpack(args)
 local repeated = first_answer(op)
 if repeated then
   return repeated
+end
+if number ~= '' and not orders.is_type(type) then
+  return {'NO_TYPE'}
 end
 local holders = {}
 for _, member in ipairs(read('ZRANGE', key('leases'), 0, -1)) do

@@ -2,7 +2,7 @@
 -- KEYS[1]  the project's key prefix
 -- ARGV     run or '', type or '*' when it is no run, op_id
 -- Writes   run, meta, events
--- Returns  {'OK'} or {'UNKNOWN'}
+-- Returns  {'OK'}, {'UNKNOWN'} or {'NO_TYPE'}: no task can have it
 -- Flags: allow-oom
 -- Moves: none
 local run, type, op = unpack(args)
@@ -11,6 +11,9 @@ if repeated then
   return repeated
 end
 if run == '' then
+  if not orders.is_type(type) then
+    return {'NO_TYPE'}
+  end
   orders.write('pause', type, '')
   emit('type_paused', '', '', {'type', type})
   return settle({'OK'})

@@ -2,7 +2,7 @@
 -- KEYS[1]  the project's key prefix
 -- ARGV     member, attempt, merge token, op_id, commit, the branch's tip, the merge token that stands for it
 -- Writes   task, queue, delayed, leases, held, merging, slot, locks, reading, readers, wide, lock, lot, lots, parked,
---          bell, waiting, work, dead, meta, run, events
+--          bell, waiting, work, dead, deadlines, meta, run, events
 -- Returns  {'OK', newly queued ids...} , {'KNOWN'} or {'UNKNOWN'}
 -- Flags: allow-oom
 -- Moves: pending -> done, queued -> done, acked -> done, running -> done, merging -> done, failed -> done,

@@ -3,7 +3,7 @@
 -- ARGV     run, task id or '', op_id, `failed` (of a run: neither what a person cancelled nor what waits for approval),
 --          `unasked` (of a run: not what waits for approval), `fresh` (of a task: as if it had never been tried) or '',
 --          what the next attempt of a task is told of the last one or ''
--- Writes   task, queue, bell, dead, work, active, run, meta, events
+-- Writes   task, queue, bell, dead, deadlines, work, active, run, meta, events
 -- Returns  {'OK', tasks moved} or {'UNKNOWN'}
 -- Moves: failed -> queued, failed -> pending, cancelled -> queued, cancelled -> pending, upstream_failed -> pending,
 --        upstream_failed -> queued, skipped -> queued, skipped -> pending

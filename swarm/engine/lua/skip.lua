@@ -2,7 +2,7 @@
 -- KEYS[1]  the project's key prefix
 -- ARGV     run, task id, op_id
 -- Writes   task, queue, delayed, leases, held, merging, slot, locks, reading, readers, wide, lock, lot, lots, parked,
---          bell, waiting, work, dead, active, run, meta, events
+--          bell, waiting, work, dead, deadlines, active, run, meta, events
 -- Returns  {'OK', tasks moved, newly queued ids...}, {'LOADING'} or {'UNKNOWN'}
 -- Flags: allow-oom
 -- Moves: pending -> skipped, queued -> skipped, acked -> skipped, running -> skipped, merging -> skipped,

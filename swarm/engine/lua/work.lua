@@ -53,7 +53,7 @@ elseif kind == 'trigger' then
 elseif kind == 'join' then
   expansion.finish_if_ripe(name, queued)
 elseif kind == 'skip' then
-  moved = expansion.skip_part(name, queued)
+  expansion.skip_part(name, queued) -- what began it counts itself, and no part of it
 elseif kind == 'cancel_parts' then
   moved = expansion.cancel_parts(name)
 elseif kind == 'activate' then
