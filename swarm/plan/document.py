@@ -37,10 +37,6 @@ Paths = Annotated[list[Text], Field(max_length=1_000)]
 Seconds = Annotated[float, Field(gt=0, le=MAX_SECONDS, allow_inf_nan=False)]
 
 
-# Any: a tuple stands for an empty list, which would be copied, slowly, for each task that leaves a field out.
-_NOTHING: Any = ()
-
-
 class TaskDocument(BaseModel):
     """One task as it stands in a plan file."""
 
@@ -54,17 +50,15 @@ class TaskDocument(BaseModel):
         default=DEFAULT_TYPE, description="Kind of worker that takes it, such as frontend or docs."
     )
     needs: Annotated[list[Name], Field(max_length=10)] = Field(
-        default=_NOTHING, description="Tags that its worker must have, such as gpu."
+        default=[], description="Tags that its worker must have, such as gpu."
     )
     dependencies: list[Name] = Field(
-        default=_NOTHING, description="Ids of tasks whose merged result it starts from."
+        default=[], description="Ids of tasks whose merged result it starts from."
     )
-    files: Paths = Field(
-        default=_NOTHING, description="Write scope: paths or globs relative to the repository."
-    )
-    reads: Paths = Field(default=_NOTHING, description="Paths or globs that must not change while it runs.")
+    files: Paths = Field(default=[], description="Write scope: paths or globs relative to the repository.")
+    reads: Paths = Field(default=[], description="Paths or globs that must not change while it runs.")
     acceptance: Annotated[list[Argv], Field(max_length=100)] = Field(
-        default=_NOTHING, description="Commands (argv, no shell) that must succeed on the merged tree."
+        default=[], description="Commands (argv, no shell) that must succeed on the merged tree."
     )
     executor: Literal["command", "messages", "claude-code", "plan"] | None = Field(
         default=None, description="What does it; `command` when there is a command, else `messages`."
@@ -217,11 +211,7 @@ def _spec(task: TaskDocument) -> TaskSpec:
     values["acceptance"] = tuple(map(tuple, task.acceptance))
     values["command"] = None if task.command is None else tuple(task.command)
     values["executor"] = task.executor or _default_executor(task.command)
-    spec = object.__new__(TaskSpec)
-    spec.__dict__.update(
-        values
-    )  # all of its fields; a frozen class sets them one by one, three times as long
-    return spec
+    return TaskSpec(**values)
 
 
 def _default_executor(command: object) -> str:
