@@ -21,6 +21,7 @@ SHIPPED = [
 SANDBOX = [path for path in SHIPPED if path.is_relative_to(ROOT / "swarm" / "sandbox")]
 VERBS = [path for path in LUA if not path.name.startswith("_")]  # the others are fragments that verbs share
 MAX_LINES = 400
+MODEL_LINES = 300
 FORBIDDEN_NAMES = {
     "utils",
     "util",
@@ -218,6 +219,12 @@ def test_no_module_has_a_name_that_cannot_refuse(path: Path) -> None:
 def test_no_file_outgrows_its_name(path: Path) -> None:
     """A file this long is two ideas."""
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+def test_the_reference_model_is_small_enough_to_be_read() -> None:
+    """What the scripts are held to has to be obvious."""
+    model = ROOT / "swarm" / "testing" / "model.py"
+    assert len(model.read_text(encoding="utf-8").splitlines()) < MODEL_LINES
 
 
 @every_module

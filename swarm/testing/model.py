@@ -33,8 +33,7 @@ class Run:
         self.slot, self.train, self.tasks = ("", 0, 0), list[Task](), list[Task]()
 
     def reopen(self, now_ms: int) -> None:  # a deadline that has passed has been had
-        if self.state != "active" and self.deadline_ms <= now_ms:
-            self.deadline_ms = 0
+        self.deadline_ms *= self.state == "active" or self.deadline_ms > now_ms
         self.state = "active"
 
     def having(self, states: Collection[State]) -> "list[Task]":  # its tasks in these states
@@ -50,15 +49,13 @@ class Task:
         self.attempt = self.token = self.merge_token = self.failures = self.setbacks = self.crashes = 0
         self.not_before_ms = self.lease_ends_ms = self.spent = self.usage = 0
         self.was_skipped = self.is_swept = self.is_parked = False  # swept: it ended because others failed
-        self.state, self.tried_by = State.PENDING, set[str]()
+        self.state, self.tried_by, self.parts = State.PENDING, set[str](), list[Task]()
         self.needs: list[Task] = [task for task in run.tasks if task.spec.id in spec.dependencies]
-        self.parts: list[Task] = []
 
     def is_for(self, worker: WorkerProfile) -> bool:  # the worker can do it
         is_type = "*" in worker.types or self.spec.type in worker.types
-        return (
-            is_type and self.spec.executor_needed in worker.executors and {*self.spec.needs} <= {*worker.tags}
-        )
+        has_tags = {*self.spec.needs} <= {*worker.tags}
+        return is_type and has_tags and self.spec.executor_needed in worker.executors
 
     def blockers(self, states: Collection[State]) -> "list[Task]":  # of what it waits for
         return [one for one in self.needs if one.state in states and not one.was_skipped]
@@ -91,10 +88,9 @@ class Model:
     def __init__(self, lease_ms: int) -> None:
         self.lease_ms = lease_ms
         self.now_ms = self.fence = self.last_tick_ms = self.grace_until_ms = self.graces = self.submitted = 0
-        self.runs: dict[str, Run] = {}
+        self.runs, self.limits = dict[str, Run](), dict[str, int]()
         self.workers: dict[str, tuple[WorkerProfile, int]] = {}
         self.last_claims: dict[str, tuple[str, Task | None, int]] = {}  # worker -> claim id, task, token
-        self.limits: dict[str, int] = {}
         self.paused, self.turns = set[str](), set[str]()  # turns since their tasks were claimed: observed
         self.archive = ("", 0)  # who is in charge, and when it was last heard of
 
@@ -139,10 +135,9 @@ class Model:
     def may_claim(self, worker: WorkerProfile) -> set[str]:  # '' for none
         self.settle()
         fit = [one for one in self.tasks.values() if self.fits(one, worker) and not self.in_the_way(one)]
-        if all(task.is_parked or task.not_before_ms for task in fit):
-            self._end_backoffs()
-        standing = [task.score for task in fit if not task.is_parked and not task.not_before_ms]
-        best = min(standing, default=None)
+        for one in self.tasks.values() if all(one.is_parked or one.not_before_ms for one in fit) else ():
+            one.not_before_ms *= one.not_before_ms > self.now_ms  # a backoff has ended
+        best = min((one.score for one in fit if not (one.is_parked or one.not_before_ms)), default=None)
         if self.turns or best is None:
             return {"", *(task.name for task in fit)}
         return {task.name for task in fit if task.score == best or (task.is_parked and task.score < best)}
@@ -165,10 +160,6 @@ class Model:
         is_shut = is_full or kinds & self.paused or task.run.is_paused or is_for_another
         is_ready = task.state is State.QUEUED and task.not_before_ms <= self.now_ms
         return is_ready and not is_shut and task.is_for(worker)
-
-    def _end_backoffs(self) -> None:
-        for task in self.tasks.values():
-            task.not_before_ms *= task.not_before_ms > self.now_ms
 
     def held(self, by: Claim | MergeTicket, may_be: Collection[State] = LEASED) -> Task:
         task = self.tasks[member(by.run, by.task.id)]  # its token must be the current one
@@ -286,7 +277,8 @@ class Model:
         due = [run for run in self.runs.values() if 0 < run.deadline_ms <= self.now_ms]
         self.last_tick_ms, in_grace = self.now_ms, self.now_ms < self.grace_until_ms
         self.graces = self.graces if in_grace or (is_gap and not due) else 0
-        self._end_backoffs()
+        for task in self.tasks.values():
+            task.not_before_ms *= task.not_before_ms > self.now_ms
         expired = [one for one in self.leased() if one.lease_ends_ms <= self.now_ms and not in_grace]
         found = {(task.name, self.reclaim(task)) for task in expired}
         for run in due:
