@@ -226,9 +226,13 @@ class _Inquiry:
         attempt = f", attempt {task.attempt} of {task.spec.max_attempts}" if task.attempt > 1 else ""
         self._say(task, depth, f"{doing} on worker {task.worker_id} for {since}{attempt}")
         agent = self._agents.get(task.worker_id)
-        lease = f"its lease ends in {self._until(task.lease_ends_ms)}, then the task is queued again"
         if agent is None:
-            self._say(task, depth + 1, f"worker {task.worker_id} is not among the living; {lease}")
+            then = "then the task is queued again" if self._agents else "and nobody is alive to take it back"
+            is_over = task.lease_ends_ms <= self._now_ms
+            lease = "has ended" if is_over else f"ends in {self._until(task.lease_ends_ms)}"
+            self._say(
+                task, depth + 1, f"worker {task.worker_id} is not among the living; its lease {lease}, {then}"
+            )
         else:
             self._say(
                 task, depth + 1, f"heartbeat {self._since(agent.seen_ms)} ago; {_lease(task, self._now_ms)}"

@@ -37,11 +37,16 @@ def test_a_worker_that_was_never_seen_again_is_named(swarm: Swarm, bench: Bench,
     bench.submit(task("build"))
     bench.claim()
 
+    alone = chain(swarm, "build")
+    alive(bench, "supervisor")
+
     assert starts(
-        chain(swarm, "build"),
+        alone,
         ("build", "running on worker w-1 for "),
         ("build", "worker w-1 is not among the living; its lease ends in "),
     )
+    assert alone[-1][1].endswith(", and nobody is alive to take it back")
+    assert chain(swarm, "build")[-1][1].endswith(", then the task is queued again")
 
 
 def test_a_parked_task_leads_to_the_holder_of_the_lock(swarm: Swarm, bench: Bench, task: Task) -> None:
