@@ -10,20 +10,19 @@ from swarm.engine.records import AgentRecord, TaskRecord
 from swarm.engine.views import SHARED, HeldLock, Surroundings
 from swarm.keys import member, split_member
 from swarm.observe.asides import asides
+from swarm.observe.ended import how_it_ended, said
 from swarm.observe.hub_trouble import hub_troubles
 from swarm.observe.orders import pauses_of, reached_limits
 from swarm.observe.takers import NOBODY, takers
 from swarm.observe.wording import (
-    WAITS_FOR_APPROVAL,
     duration,
-    failure,
     lock_name,
     one_line,
     plural,
     time_of_day,
 )
 from swarm.plan.model import queue_of
-from swarm.states import FailureKind, RunState, TaskState
+from swarm.states import RunState, TaskState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,11 +78,11 @@ class _Inquiry:
             TaskState.ACKED: self._held,
             TaskState.RUNNING: self._held,
             TaskState.MERGING: self._merging,
-            TaskState.DONE: self._done,
-            TaskState.FAILED: self._failed,
+            TaskState.DONE: self._ended,
+            TaskState.FAILED: self._ended,
             TaskState.UPSTREAM_FAILED: self._upstream_failed,
             TaskState.CANCELLED: self._cancelled,
-            TaskState.SKIPPED: self._skipped,
+            TaskState.SKIPPED: self._ended,
         }
 
     def ask(self, name: str, depth: int) -> None:
@@ -121,7 +120,8 @@ class _Inquiry:
         self._ask_all(waiting, depth + 1)
 
     def _queued(self, task: TaskRecord, depth: int) -> None:
-        again = f" after attempt {task.attempt} failed: {_reason(task)}" if task.failure_kind else ""
+        why = said(task.failure_kind, task.failure_reason)
+        again = f" after attempt {task.attempt} failed: {why}" if task.failure_kind else ""
         if task.not_before_ms > self._now_ms:
             until, left = time_of_day(task.not_before_ms), self._until(task.not_before_ms)
             self._say(task, depth, f"queued: in backoff until {until}, {left} more{again}")
@@ -262,31 +262,9 @@ class _Inquiry:
             self._say(task, depth + 1, f"behind {behind}: {slot.merger} has the branch's slot for it")
             self.ask(other, depth + 2)
 
-    def _done(self, task: TaskRecord, depth: int) -> None:
-        ago = f"{self._since(task.ended_ms)} ago"
-        commit = f"landed as {task.merged_commit[:12]}" if task.merged_commit else "nothing to land"
-        if task.join and not task.merged_commit:
-            commit = f"with the {plural(len(task.parts), 'task')} that it was expanded into"
-        attempts = f" at attempt {task.attempt}" if task.attempt > 1 else ""
-        self._say(task, depth, f"done {ago}{attempts}: {commit}")
-
-    def _failed(self, task: TaskRecord, depth: int) -> None:
-        tried = f"{plural(task.attempt, 'attempt')}"
-        how = "failed"
-        if task.failure_kind == FailureKind.APPROVAL:
-            since = f"{WAITS_FOR_APPROVAL} since {self._when(task.ended_ms)}"
-            self._say(task, depth, f"{since}, with attempt {task.attempt}: {task.failure_reason}")
-            return
-        if task.failure_kind == FailureKind.CRASH:
-            how = "failed for good"
-            tried = f"{plural(task.crashes, 'crash', 'crashes')} in {tried}"
-        self._say(task, depth, f"{how} {self._since(task.ended_ms)} ago after {tried}: {_reason(task)}")
-        for one in task.history[:-1]:
-            took = duration((one.ended_ms - one.since_ms) / 1000)
-            said = _said(one.kind, one.message)
-            self._say(task, depth + 1, f"attempt {one.attempt}, {took} on worker {one.worker}: {said}")
-        for line in [line for line in task.evidence.splitlines() if line.strip()][-3:]:
-            self._say(task, depth + 1, f"| {line}")
+    def _ended(self, task: TaskRecord, depth: int) -> None:
+        for deeper, text in how_it_ended(task, self._now_ms):
+            self._say(task, depth + deeper, text)
 
     def _upstream_failed(self, task: TaskRecord, depth: int) -> None:
         blockers = self._tasks.blockers(task)
@@ -305,9 +283,6 @@ class _Inquiry:
             if (one := self._tasks.get(name)) and one.state is TaskState.CANCELLED:
                 self.ask(name, depth + 1)
 
-    def _skipped(self, task: TaskRecord, depth: int) -> None:
-        self._say(task, depth, "skipped by a person: it counts as done")
-
     def _when(self, then_ms: int) -> str:
         return f"{time_of_day(then_ms)}, {self._since(then_ms)} ago"
 
@@ -316,15 +291,6 @@ class _Inquiry:
 
     def _until(self, then_ms: int) -> str:
         return duration((then_ms - self._now_ms) / 1000)
-
-
-def _reason(task: TaskRecord) -> str:
-    return _said(task.failure_kind, task.failure_reason)
-
-
-def _said(kind: str, reason: str) -> str:
-    said = failure(kind, reason)
-    return f"{said}: {reason}" if reason else said
 
 
 def _lease(task: TaskRecord, now_ms: int) -> str:
