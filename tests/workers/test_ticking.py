@@ -34,8 +34,9 @@ def test_a_busy_worker_takes_back_what_a_dead_one_held(rig: Rig, work: list[Task
 
 def test_a_busy_worker_enforces_the_deadline_of_a_run(rig: Rig) -> None:
     """Its own attempt, which has hours to go, is ended by it as well."""
-    run = rig.engine.submit(Plan(tuple(LONG)), base=rig.base, deadline_s=3)
     rig.start_worker()
+    wait_for(rig.engine.agents, "the worker")  # to start takes seconds where much else runs
+    run = rig.engine.submit(Plan(tuple(LONG)), base=rig.base, deadline_s=5)
     wait_for(lambda: rig.task(run, "long").state is TaskState.RUNNING, "the attempt to begin")
 
     ended = wait_for(lambda: rig.engine.run(run).ended_ms, "the run to end", 15)
