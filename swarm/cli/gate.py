@@ -196,4 +196,6 @@ def _told(results: "list[GateResult]", *, log: str) -> str:
             shown = [line for line in printable(result.output).splitlines() if line.strip()][-LAST_LINES:]
             lines += [click.style(str(result), bold=True), *(f"  | {line}" for line in shown)]
     green = sum(result.passed for result in results)
-    return "\n".join([*lines, f"{green} of {len(results)} green; what they printed is in {log}"])
+    hollow = [f"{result.name} {result.note.partition(':')[0]}" for result in results if result.note]
+    told = "; ".join([f"{green} of {len(results)} green", *hollow, f"what they printed is in {log}"])
+    return "\n".join([*lines, told])

@@ -66,5 +66,7 @@ def what_it_does(one: "Gate") -> str:
 def _verdict(result: "GateResult") -> str:
     told = f"{result.name}: green" if result.passed else str(result)
     told += "" if result.required else " (advisory)"
-    told += f" ({result.note})" if result.note else ""
-    return click.style(f"{told}, after {duration(result.duration_s)}", fg="green" if result.passed else "red")
+    if result.note:  # how long it took would be read as what it measured
+        return click.style(f"{told}, but it {result.note}", fg="yellow")
+    after = "" if result.timed_out else f", after {duration(result.duration_s)}"
+    return click.style(told + after, fg="green" if result.passed else "red")

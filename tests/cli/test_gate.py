@@ -214,7 +214,7 @@ def test_all_in_a_first_commit_is_new(swarm: Swarm, folder: Path) -> None:
     assert performance["passed"]
     assert performance["note"] == "compared nothing: no commit before it is known"
     assert f"no commit before {first[:12]} is known: it is compared with nothing" in ended.err
-    assert "performance: green (compared nothing: no commit before it is known), after" in ended.err
+    assert "performance: green, but it compared nothing: no commit before it is known\n" in ended.err
 
 
 def shallow(folder: Path, toml: str) -> None:
@@ -272,4 +272,28 @@ def test_a_benchmark_that_fails_on_the_parent_is_told_as_no_comparison(swarm: Sw
 
     [told] = ended.json()["gates"]
     assert (told["passed"], told["note"]) == (True, "compared nothing: on the base: exit code 1")
-    assert "performance: green (compared nothing: on the base: exit code 1), after" in ended.err
+    assert "performance: green, but it compared nothing: on the base: exit code 1\n" in ended.err
+
+
+def test_the_last_line_names_the_green_gate_that_compared_nothing(swarm: Swarm, folder: Path) -> None:
+    """Whoever reads that line alone takes green for compared; nor is a time told that measured nothing."""
+    bench = '[gate.performance]\ncommand = ["test", "-e", "new"]\n'
+    made = make_repository(folder, {"swarm.toml": (folder / "swarm.toml").read_text() + bench})
+    made.commit({"new": ""})
+
+    ended = swarm("gate", "run")
+
+    assert ended.code == 0
+    assert ended.out.startswith("1 of 1 green; performance compared nothing; what they printed is in ")
+    assert "after" not in ended.err
+
+
+def test_a_gate_that_runs_out_of_time_is_told_with_its_limit(swarm: Swarm, folder: Path) -> None:
+    """What does not listen takes two seconds more to end, which nobody has set anywhere."""
+    deaf = """[gate.deaf]\ncommand = ["sh", "-c", "trap '' TERM; sleep 60; sleep 60"]\ntimeout_s = 1\n"""
+    make_repository(folder, {"swarm.toml": (folder / "swarm.toml").read_text() + deaf})
+
+    ended = swarm("gate", "run")
+
+    assert ended.err.splitlines()[-1] == "deaf: timed out after 1 s"
+    assert "deaf: timed out after 1 s\n" in ended.out
