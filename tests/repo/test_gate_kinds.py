@@ -566,6 +566,21 @@ def test_a_measure_that_fails_now_and_then_is_taken_again(
     assert judge(bare, flaky, {"number": b"7"}, {"number": b"14"}).passed == bool(note)
 
 
+@pytest.mark.parametrize(("failures", "exit_code"), [(2, 0), (3, 4)])
+def test_a_benchmark_that_runs_alone_may_fail_now_and_then_too(
+    bare: Bare, tmp_path: Path, failures: int, exit_code: int
+) -> None:
+    """Where nothing is compared one failure is no verdict either; three in a row are."""
+    runs = tmp_path / "runs"
+    script = f"echo >>{runs}; [ $(wc -l <{runs}) -gt {failures} ] || exit 4"
+    flaky = replace(PERFORMANCE, command=("sh", "-c", script))
+
+    result = judge(bare, flaky, {"a": b""}, {"a": b""})
+
+    assert result.exit_code == exit_code
+    assert result.note == ("" if exit_code else "compared nothing: the base has the same tree")
+
+
 def test_a_measure_that_takes_too_long_is_not_taken_again(bare: Bare, tmp_path: Path) -> None:
     """It would take thrice as long to say the same."""
     runs = tmp_path / "runs"
