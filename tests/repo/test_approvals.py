@@ -149,6 +149,39 @@ def test_what_a_gate_runs_is_guarded_and_what_it_looks_at_is_not(board: Board) -
     ]
 
 
+def test_what_python_would_run_in_place_of_a_gates_module_is_guarded(board: Board) -> None:
+    """A `pytest.py` at the top ends `python -m pytest` with 0. The project's own modules are work as any."""
+    gates = {
+        "tests": ["env", "A=1", "python3", "-u", "-m", "pytest", "-m", "slow"],
+        "own": ["python", "-m", "own.check"],
+    }
+    board.user.commit(
+        {
+            "swarm.toml": "".join(
+                f"[gate.{name}]\ncommand = {json.dumps(argv)}\n" for name, argv in gates.items()
+            ),
+            "own/__init__.py": "",
+        }
+    )
+    board.submit(task("a", "src/a.py"))
+    shadows = [
+        "pytest.py",
+        "PyTest.py",
+        "pytest",
+        "pytest/__main__.py",
+        "pytest.cpython-311-x86_64-linux-gnu.so",
+    ]
+
+    guarded = load_guarded(board.hub, board.engine.run(board.run).base)
+    found = guarded.find(
+        [*shadows, "src/pytest.py", "pytest.md", "slow.py", "own/check.py", "own/__main__.py"]
+    )
+
+    assert [str(each) for each in found] == [
+        f"{path}: would run in place of what a gate runs" for path in shadows
+    ]
+
+
 @pytest.mark.parametrize(
     "table", ['paths = "deploy"', "trusted = [1]", 'paths = ["../x"]', "path = []"], ids=str
 )
@@ -182,6 +215,8 @@ def test_a_malformed_table_is_refused(board: Board, table: str) -> None:
         ".claude /settings.json",
         "web/.cursor/rules/x.mdc",
         "pytest.ini",
+        "tests/pytest.ini",  # `pytest tests` takes it before any other
+        ".pytest.toml",
         "eslint.config.mjs",
     ],
 )
@@ -198,7 +233,8 @@ def test_guarded(path: str) -> None:
         "src/lock.py",
         "pyproject.toml",
         "agents.mdx",
-        "tests/pytest.ini",
+        "conftest.py",
+        "tests/tox.ini",
     ],
 )
 def test_not_guarded(path: str) -> None:

@@ -45,10 +45,13 @@ GUARDED: Mapping[str, tuple[str, ...]] = {
         "jenkinsfile",
         ".pre-commit-config.yaml",
     ),
-    # At the top only. Not pyproject.toml or setup.cfg: most changes of those have nothing to do with checks.
+    # At the top, but for pytest's own, of which the nearest to the tests counts. Not pyproject.toml or
+    # setup.cfg: most changes of those have nothing to do with checks.
     "configures tests or checks": (
-        "pytest.ini",
-        ".pytest.ini",
+        "**/pytest.ini",
+        "**/.pytest.ini",
+        "**/pytest.toml",
+        "**/.pytest.toml",
         "tox.ini",
         "noxfile.py",
         "mypy.ini",
@@ -119,6 +122,10 @@ GUARDED: Mapping[str, tuple[str, ...]] = {
 }
 """What a path is -> patterns, in lower case: they are compared with what is `folded`."""
 
+_OF_MODULE = (".py", ".pyc", ".so", ".*.so", "/**")
+"""Python takes what is in the current folder first."""
+_PYTHON = re.compile(r"(?:.*/)?python[0-9.]*")
+_MODULE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _INTERPRETER = re.compile(r"(?:.*/)?(?:(?:ba|da|z|k)?sh|python[0-9.]*|node|ruby|perl|php|pwsh)")
 
 
@@ -146,12 +153,19 @@ class Guarded:
         paths: patterns that are guarded besides the usual ones.
         trusted: patterns of paths that anybody may change.
         scripts: files that gates run.
+        modules: names that gates import from elsewhere; what has one at the top would run in its place.
     """
 
     def __init__(
-        self, paths: tuple[str, ...] = (), trusted: tuple[str, ...] = (), scripts: Iterable[str] = ()
+        self,
+        paths: tuple[str, ...] = (),
+        trusted: tuple[str, ...] = (),
+        scripts: Iterable[str] = (),
+        modules: Iterable[str] = (),
     ) -> None:
         self._usual = [(why, _Place(patterns)) for why, patterns in GUARDED.items()]
+        shadows = tuple(f"{name}{end}" for name in map(folded, modules) for end in _OF_MODULE)
+        self._usual.append(("would run in place of what a gate runs", _Place(shadows)))
         self._own = _Place(tuple(map(folded, paths)))
         self._trusted = WriteScope(trusted)
         self._scripts = frozenset(map(folded, scripts))
@@ -193,15 +207,39 @@ def load_guarded(hub: Hub, commit: str) -> Guarded:
         ConfigError: `[approval]` or a gate is malformed; names the key.
     """
     table = read_table(hub, commit, "approval")
-    return Guarded(_patterns(table, "paths"), _patterns(table, "trusted"), _scripts_of_gates(hub, commit))
+    commands = [argv for gate in load_gates(hub, commit) for argv in (gate.command, gate.affected)]
+    return Guarded(
+        _patterns(table, "paths"),
+        _patterns(table, "trusted"),
+        _scripts_of_gates(hub, commit, commands),
+        _modules_from_elsewhere(hub, commit, commands),
+    )
 
 
-def _scripts_of_gates(hub: Hub, commit: str) -> list[str]:
+def _modules_from_elsewhere(hub: Hub, commit: str, commands: Iterable[Sequence[str]]) -> list[str]:
+    """What gates run by `python -m`, such as `pytest`, that is not in the commit itself."""
+    names = {name for argv in commands if (name := _module_of(argv))}
+    places = {
+        name: [f"{name}{end}".encode() for end in (".py", "/__init__.py", "/__main__.py")] for name in names
+    }
+    known = (
+        read_entries(hub.git, commit, [path for each in places.values() for path in each]) if names else {}
+    )
+    return sorted(name for name, paths in places.items() if not known.keys() & set(paths))
+
+
+def _module_of(argv: Sequence[str]) -> str:
+    """The top package of what comes after the first `-m` of a Python; empty without one."""
+    python = next((at for at, word in enumerate(argv) if _PYTHON.fullmatch(word)), len(argv))
+    name = next((word for flag, word in pairwise(argv[python:]) if flag == "-m"), "").partition(".")[0]
+    return name if _MODULE.fullmatch(name) else ""
+
+
+def _scripts_of_gates(hub: Hub, commit: str, commands: Iterable[Sequence[str]]) -> list[str]:
     """The files of a commit that its gates' commands run: executable ones, and what an interpreter gets.
 
     What else a command names is what it looks at, such as a file of tests.
     """
-    commands = [argv for gate in load_gates(hub, commit) for argv in (gate.command, gate.affected)]
     named = {path: is_run for argv in commands for path, is_run in _named_by(argv)}
     places = [os.fsencode(path) for path in named]
     entries = read_entries(hub.git, commit, places) if places else {}
