@@ -65,6 +65,7 @@ class Choosing:
                 case Expand() as wish:
                     expansion = expansion or wish
                 case Fail(failure) if not failure.kind.is_charged:
+                    self._say(f"put off: {failure.reason}", number)
                     return Fail(failure)
                 case Fail(failure):
                     failures.append(failure)
@@ -158,6 +159,7 @@ class Choosing:
         shown = shuffled(candidates, seed=f"{claim.run}/{self._task.id}/{claim.attempt}")
         told = self._reviewer.choose(self._task, [self._patch(one) for one in shown], self._hearing())
         if isinstance(told, Failure):
+            self._attempt.note(f"[swarm: {len(candidates)} candidates wait for the judge: {told.reason}]")
             return told
         chosen = shown[told.choice - 1]
         word = f"chosen of {len(candidates)}: {one_line(told.reason, 400)}"

@@ -4,7 +4,7 @@ Each question is a conversation of its own that holds the task and diffs, and no
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar  # content blocks are JSON from outside
 
 from pydantic import ValidationError
@@ -140,7 +140,8 @@ class Reviewer:
                     timeout_s=ANSWER_LIMIT_S,
                 )
             except NO_ANSWER as error:
-                return provider_failure(error)
+                failure = provider_failure(error)
+                return replace(failure, reason=f"the {who} got no answer: {failure.reason}")
             hearing.spend(reply.usage)
             said = {"role": "assistant", "content": [dict(block) for block in reply.content]}
             hearing.transcript.keep(said, who=who, stop_reason=reply.stop_reason)

@@ -79,17 +79,27 @@ class Review(Answer):
     @property
     def reason(self) -> str:
         """One line for a person."""
-        first = self.findings[0].message if self.findings else "no reason given"
-        return one_line(self.summary.strip() or first, _REASON_CELLS)
+        return one_line(self._reason, _REASON_CELLS)
+
+    @property
+    def _reason(self) -> str:
+        gravest = next((one.message for one in self._by_weight()), "no reason given")
+        if self.verdict == "approve" and not self.is_approval:
+            return f"approves, and yet names a blocker: {gravest}"  # its summary praises the change
+        return self.summary.strip() or gravest
 
     def lines(self) -> Iterator[str]:
         """All of it, for a log and for the next attempt, the gravest first."""
-        yield f"{'approved' if self.is_approval else 'rejected'}: {one_line(self.summary, _MESSAGE_CELLS)}"
-        order = ("blocker", "major", "minor")
-        found = sorted(self.findings, key=lambda one: order.index(one.severity))
+        word, said = ("approved", self.summary) if self.is_approval else ("rejected", self._reason)
+        yield f"{word}: {one_line(said, _MESSAGE_CELLS)}"
+        found = self._by_weight()
         yield from map(str, found[:MOST_FINDINGS])
         if len(found) > MOST_FINDINGS:
             yield f"and {len(found) - MOST_FINDINGS} findings more"
+
+    def _by_weight(self) -> list[Finding]:
+        order = ("blocker", "major", "minor")
+        return sorted(self.findings, key=lambda one: order.index(one.severity))
 
 
 class Choice(Answer):

@@ -138,6 +138,7 @@ def test_a_judge_that_picks_none_is_asked_once_more_and_charged_to_nobody(rig: R
 
     assert outcome(record) == (TaskState.QUEUED, "provider", 0)
     assert record.failure_reason.startswith("the judge's answer cannot be used: ")
+    assert f"[swarm: 2 candidates wait for the judge: {record.failure_reason}]" in log(rig, run)
     assert left == ["passed 1.1", "passed 1.2"]
     assert len(authors.saw) == 2
     assert len(asked(model, "judge")) == 4

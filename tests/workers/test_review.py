@@ -103,7 +103,24 @@ def test_an_approval_that_names_a_blocker_is_a_rejection(rig: Rig) -> None:
     with models(rig, reviewer=[approving(finding("deletes data", severity="blocker"))]):
         work(rig, run, Authors(["x"]), until=lambda: rig.task(run, "t").failures == 1)
 
-    assert rig.task(run, "t").failure_kind == "gate_failed"
+    record = rig.task(run, "t")
+    why = "approves, and yet names a blocker: deletes data"
+    assert record.failure_kind == "gate_failed"
+    assert record.failure_reason == f"review: {why}"
+    assert record.evidence.splitlines()[1:] == [f"rejected: {why}", "blocker: f:1: deletes data"]
+
+
+def test_a_rejection_without_a_summary_is_told_by_its_gravest_finding(rig: Rig) -> None:
+    """Whichever comes first in the answer."""
+    run = rig.submit(task(review=True))
+    found = [finding("typo", severity="minor"), finding("deletes data", severity="blocker")]
+
+    with models(rig, reviewer=[rejecting(*found, summary=" ")]):
+        work(rig, run, Authors(["x"]), until=lambda: rig.task(run, "t").failures == 1)
+
+    record = rig.task(run, "t")
+    assert record.failure_reason == "review: deletes data"
+    assert record.evidence.splitlines()[1] == "rejected: deletes data"
 
 
 MALFORMED = [
@@ -157,6 +174,10 @@ def test_a_reviewer_that_does_not_answer_is_not_charged(rig: Rig, answer: Script
 
     assert outcome(rig.task(run, "t")) == (TaskState.FAILED, "provider", 0)
     assert rig.hub.find_attempt(run, "t") is None
+    # An agent fails by the same words; who reads them has to know that the work itself is there.
+    reason = rig.task(run, "t").failure_reason
+    assert reason.startswith(("the reviewer got no answer: ", "the model refused to be the reviewer"))
+    assert f"[swarm: put off: {reason}]" in log(rig, run)
 
 
 def test_the_reviewer_knows_nothing_of_the_author(rig: Rig) -> None:
