@@ -1,5 +1,7 @@
 """`pr`: a pull request for what a run has landed."""
 
+import shlex
+
 import click
 
 from swarm.cli.context import Context, find_run, pass_context, run_argument
@@ -54,7 +56,24 @@ def pr(context: Context, run: str, is_to_open: bool, into: str, remote: str, as_
         if not published.succeeded:
             raise UsageError(published.reason)
         url = open_request(
-            forge, settings.root, branch=measured.branch, into=into, title=title, body=body, remote=remote
+            forge,
+            settings.root,
+            branch=measured.branch,
+            into=into,
+            title=title,
+            body=body,
+            remote=remote,
+            again=shlex.join(
+                [
+                    "swarm",
+                    "pr",
+                    measured.run,
+                    "--open",
+                    "--remote",
+                    remote,
+                    *(["--into", into] if into else []),
+                ]
+            ),
         )
     missing = missing_from(measured)
     data: dict[str, object] = {

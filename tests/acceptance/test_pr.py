@@ -68,12 +68,23 @@ def test_what_keeps_a_request_from_being_opened_is_said(swarm: Swarm, tmp_path: 
     swarm.git("remote", "add", "origin", str(tmp_path / "origin.git"))
     (tmp_path / "broken").touch()
     refused = swarm.json("pr", run, "--open", env=env, expect=6)
+    (tmp_path / "bin/gh").write_text("#!/nowhere/sh\n")
+    not_started = swarm.json("pr", run, "--open", env=env, expect=6)
 
     assert "has landed" in str(nothing["error"])
     assert "this repository has no remote 'origin'" in str(nowhere["error"])
     assert "known: up; choose one with --remote" in str(elsewhere["error"])
     assert "git push --quiet failed with exit code 128" in str(away["error"])
     assert "gh pr create failed with exit code 4: not logged in" in str(refused["error"])
+    assert "gh cannot be started: No such file or directory" in str(not_started["error"])
+    again = f"`swarm pr {run} --open --remote origin` again"
+    assert f"nothing was opened; mend it and say `swarm pr {run} --open --remote up` again" in str(
+        away["error"]
+    )
+    for error in (refused["error"], not_started["error"]):
+        assert f"branch swarm/{run} is on 'origin', and no request is known; mend it and say {again}" in str(
+            error
+        )
 
 
 def test_no_request_is_written_for_a_run_that_goes_on(swarm: Swarm) -> None:
