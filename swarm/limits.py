@@ -1,6 +1,5 @@
 """The table [limits] of swarm.toml: how many tasks of a type workers may hold at once."""
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -8,6 +7,7 @@ from types import MappingProxyType
 from swarm.errors import ConfigError
 from swarm.plan.naming import NAME_IN_WORDS, is_name
 from swarm.settings import CONFIG_NAME
+from swarm.tables import parse_toml
 
 MOST = 1_000_000
 """A limit is no larger: no fleet is, and a longer number is a slip of the pen."""
@@ -22,10 +22,10 @@ def load_limits(root: Path) -> Mapping[str, int]:
         ConfigError: the table is malformed; names the key.
     """
     try:
-        document = tomllib.loads((root / CONFIG_NAME).read_text(encoding="utf-8"))
+        document = parse_toml((root / CONFIG_NAME).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return NONE
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{CONFIG_NAME}: cannot be read: {error}") from error
     limits = document.get("limits", {})
     if not isinstance(limits, dict):

@@ -1,9 +1,23 @@
 """Log lines: JSON on stderr, a fixed sentence plus the fields run, task, attempt, worker, token."""
 
+import contextlib
 import logging
 import sys
+from typing import TextIO, cast
 
 import structlog
+
+
+class _Spared:
+    """Standard error, which may be a file on a full disk: then lines are lost, and nobody dies of it."""
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
 
 
 def log_to_stderr() -> None:
@@ -18,6 +32,6 @@ def log_to_stderr() -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Spared())),
         cache_logger_on_first_use=True,
     )

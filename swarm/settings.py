@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from swarm.checkout import find_main_worktree, find_root
 from swarm.errors import ConfigError
-from swarm.tables import settings_in
+from swarm.tables import parse_toml, settings_in
 
 CONFIG_NAME = "swarm.toml"
 HOME_NAME = ".swarm"
@@ -250,11 +250,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return {}
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
-    import tomllib  # noqa: PLC0415  # 3 ms, for whoever has such a file
-
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return parse_toml(text)
+    except ValueError as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
 
 

@@ -64,7 +64,7 @@ def read_graph(path: Path) -> Graph:
         rows = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}", hint="--dag names a JSON file") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: not JSON: {error}", hint=hint) from error
     if not isinstance(rows, list):
         raise UsageError(f"{path}: not a graph: an array is wanted, not {_found(rows)}", hint=hint)

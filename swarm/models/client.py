@@ -172,7 +172,7 @@ def _stop_at_a_limit(request: "APIRequest", call_next: "CallNext") -> "APIRespon
 def _json(raw: bytes) -> Json:
     try:
         body = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
 

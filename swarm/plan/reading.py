@@ -127,4 +127,4 @@ def _repeated_keys(document: object, repeated: list[tuple[dict[str, object], str
 
 
 def _natural(path: str) -> list[tuple[int, int | str]]:
-    return [(1, int(part)) if part.isdigit() else (0, part) for part in re.split(r"(\d+)", path)]
+    return [(1, int(part)) if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", path)]

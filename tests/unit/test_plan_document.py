@@ -211,6 +211,11 @@ def test_what_is_not_json_is_refused(text: str | bytes, reason: str) -> None:
     assert reason in fault_of(text)
 
 
+def test_a_key_of_odd_digits_is_named_like_any() -> None:
+    """Problems are in the order in which people count; a raised digit is none of theirs."""
+    assert "2 problems" in fault_of('[{"id":"a","description":"x","1²3":1}, {"id":"b"}]')
+
+
 def test_a_repeated_key_is_an_error() -> None:
     """JSON parsers keep one of two equal keys in silence; a plan must not lose half of what it says."""
     found = problems_of('{"tasks": [{"id": "a", "description": "x", "files": ["a"], "files": ["b"]}]}')

@@ -142,6 +142,8 @@ def test_secrets_may_stand_in_the_users_own_file_and_are_never_shown(machine: Ma
         ('scope = "loose"\n', "swarm.toml: scope must be one of widen, strict, got 'loose'", ""),
         ('project = "a b"\n', "swarm.toml: project must be letters", ""),
         ("workers = \n", "swarm.toml: cannot be read: ", ""),
+        ("workers = " + "[" * 100_000, "swarm.toml: cannot be read: nested too deeply", ""),
+        ("workers = " + "9" * 5000, "swarm.toml: cannot be read: ", ""),
         (
             "[gates.x]\n",
             "swarm.toml: unknown table [gates]",

@@ -69,7 +69,7 @@ def read_findings(tree: Path, findings: str) -> list[Finding]:
     """
     try:
         found = list(parse_sarif(_read(tree, findings), f"{tree}/"))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise FindingsError(f"left no SARIF in {findings}: {error}") from error
     return list(_with_text(tree, (_without_root(each, f"{tree}/") for each in found)))
 

@@ -1,13 +1,12 @@
 """The project's `swarm.toml` as a commit has it: what decides over attempts is read from the base."""
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from swarm.errors import ConfigError
 from swarm.repo.hub.hub import Hub
 from swarm.settings import CONFIG_NAME
-from swarm.tables import refuse_unread
+from swarm.tables import parse_toml, refuse_unread
 
 JUDGING = ("gate", "approval")
 """Tables that are read from a commit only."""
@@ -16,10 +15,10 @@ JUDGING = ("gate", "approval")
 def edited_since(root: Path, hub: Hub, commit: str) -> bool:
     """Whether the file in this checkout would decide otherwise than that of the commit, or cannot be read."""
     try:
-        here = tomllib.loads((root / CONFIG_NAME).read_text(encoding="utf-8"))
+        here = parse_toml((root / CONFIG_NAME).read_text(encoding="utf-8"))
     except FileNotFoundError:
         here = {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+    except (OSError, ValueError):
         return True
     return any(here.get(name, {}) != read_table(hub, commit, name) for name in JUDGING)
 
@@ -34,8 +33,8 @@ def read_table(hub: Hub, commit: str, name: str) -> dict[str, Any]:  # Any: stra
     if content is None:
         return {}
     try:
-        document = tomllib.loads(content.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        document = parse_toml(content.decode("utf-8"))
+    except ValueError as error:
         raise ConfigError(f"{CONFIG_NAME} in {commit[:12]} cannot be read: {error}") from error
     refuse_unread(document, f"{CONFIG_NAME} in {commit[:12]}")
     return dict(document.get(name, {}))
