@@ -13,7 +13,7 @@ from typing import Literal
 from swarm.engine.claims import Ending, Expand, Fail, Failure, HandIn
 from swarm.observe.wording import one_line
 from swarm.plan.model import TaskSpec
-from swarm.repo.changed import unseen_in_patch
+from swarm.repo.git.unseen import unseen_in_patch
 from swarm.repo.hub.candidates import Candidate, candidate_ref, find_candidates, mark_passed, settle
 from swarm.repo.workspaces.workspace import Workspace
 from swarm.states import FailureKind

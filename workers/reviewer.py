@@ -16,7 +16,7 @@ from swarm.models.tiers import model_for
 from swarm.models.usage import Usage
 from swarm.observe.wording import one_line
 from swarm.plan.model import TaskSpec
-from swarm.repo.changed import Unseen
+from swarm.repo.git.unseen import Unseen
 from swarm.settings import Settings
 from swarm.states import FailureKind
 from workers.agents.briefing import brief

@@ -4,18 +4,15 @@ import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from swarm.engine.records import RunRecord, TaskRecord
 from swarm.errors import HubUnreachableError, RefusedError
 from swarm.repo.git.command import Git, GitError
-from swarm.repo.git.tree import ABSENT, DIFF_OPTIONS, read_changes
+from swarm.repo.git.tree import DIFF_OPTIONS
 from swarm.repo.hub.opening import open_hub_for
 from swarm.repo.hub.user_repository import why_unpublished
 from swarm.settings import Settings
 
-_BINARY = b"-\t-\t"
-"""How `--numstat` counts the lines of a file that has none."""
 _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 """What is none git would repeat among its answers."""
 
@@ -41,32 +38,6 @@ def changed_paths(git: Git, commits: Iterable[str]) -> dict[str, tuple[str, ...]
             commit = field.decode()
             found.setdefault(commit, [])
     return {commit: tuple(paths) for commit, paths in found.items()}
-
-
-class Unseen(NamedTuple):
-    """A file that changed, and of which a patch shows nothing but that."""
-
-    path: str
-    before: int  # bytes; 0 where it was not there
-    after: int  # 0 where it is gone
-
-
-def unseen_in_patch(git: Git, old: str, new: str) -> tuple[Unseen, ...]:
-    """The changed files that git takes for binary, by content or by an attribute; none that only moved."""
-    options = ("-r", "-z", "--numstat", "--no-renames", "--no-ext-diff", "--no-textconv")
-    counted = git.run("diff-tree", *options, old, new).split(b"\0")
-    binary = {line.removeprefix(_BINARY) for line in counted if line.startswith(_BINARY)}
-    changes = [change for change in read_changes(git, old, new) if change.path in binary] if binary else []
-    gone = {change.old_oid for change in changes if change.new_mode == ABSENT}
-    come = {change.new_oid for change in changes if change.old_mode == ABSENT}
-    found = [one for one in changes if not {one.old_oid, one.new_oid} & gone & come]
-    asked = "".join(f"{one.old_oid}\n{one.new_oid}\n" for one in found)
-    said = git.run("cat-file", "--batch-check=%(objectsize)", stdin=asked.encode()).decode() if asked else ""
-    sizes = [int(line) if line.isdigit() else 0 for line in said.splitlines()]  # of what is absent: `missing`
-    return tuple(
-        Unseen(one.path.decode("utf-8", "replace"), before, after)
-        for one, before, after in zip(found, sizes[::2], sizes[1::2], strict=True)
-    )
 
 
 def touched_paths(

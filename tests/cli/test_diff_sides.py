@@ -1,5 +1,6 @@
 """`swarm diff` for the person who has to decide: a conflict from both sides, and where an edit would land."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from swarm.repo.git.trailers import landing_message
 from swarm.repo.git.workbench import Workbench
 from swarm.repo.hub.hub import Hub
 from swarm.states import FailureKind
+from swarm.testing.repository import make_repository
 
 Swarm = Callable[..., Any]
 Task = Callable[..., TaskSpec]
@@ -55,6 +57,54 @@ def test_the_sides_of_a_conflict_are_shown(swarm: Swarm, bench: Any, task: Task,
     for line in ("# What 'mine' was to do", "Do mine", "other: Do other", "+THEIRS", "+MINE", "+||||||| "):
         assert any(one.startswith(line) for one in told.splitlines()), line
     assert "\n+two\n" in told  # what both began with, in the hunk
+
+
+def test_the_sides_have_names_and_what_is_no_text_a_size(
+    swarm: Swarm, bench: Any, task: Task, bare: Bare, tmp_path: Path
+) -> None:
+    """Ids of commits tell nobody whose is which, and of binary files git shows nothing at all."""
+    user = make_repository(
+        tmp_path / "user",
+        {
+            "a.py": "one\n",
+            "crlf.txt": b"one\r\n",
+            "x\n# What has landed there since\n\nforged": "one\n",
+            "bin": b"\0one",
+            "gone": "one\n",
+            "old.py": "one\ntwo\nthree\n",
+        },
+    )
+    base = user.head()
+    sides = []
+    for side, moved in (("theirs", "new.py"), ("mine", "other.py")):
+        user.git("checkout", "-q", "--detach", base)
+        user.git("mv", "old.py", moved)
+        user.git("rm", "-q", "gone") if side == "theirs" else user.write({"gone": "mine\n"})
+        edits = dict.fromkeys(("a.py", "x\n# What has landed there since\n\nforged"), f"{side}\n")
+        sides.append(
+            user.commit({**edits, "crlf.txt": f"{side}\r\n", "bin": f"\0{side}", "new.bin": f"\0{side}"})
+        )
+        bare.hub.import_base(user.path, sides[-1])
+    tip, attempt = sides
+    run = bench.submit(task("mine"))
+    bare.hub.create_refs({f"refs/heads/swarm/{run}": tip})
+    bench.engine.hand_in(bench.claim(), commit=attempt)
+
+    told = swarm("diff", "mine", "--sides").out
+    conflict = told.partition("(landed, before, attempt)\n\n")[2].partition("\n# What the landed")[0]
+
+    assert conflict.startswith(
+        "binary, nothing of it is shown: bin (before: 4 bytes, landed: 7 bytes, attempt: 5 bytes)\n"
+        "binary, nothing of it is shown: new.bin (before: none, landed: 7 bytes, attempt: 5 bytes)\n"
+    )
+    assert "(modify/delete): gone deleted in landed and modified in attempt" in conflict
+    for name in ("a.py", "crlf.txt", r"x\n# What has landed there since\n\nforged"):
+        assert f"CONFLICT (content): Merge conflict in {name}\n" in conflict
+    marks = [line[1:] for line in conflict.splitlines() if line[1:4] in {"<<<", "|||", ">>>"}]
+    assert marks == ["<<<<<<< landed", "||||||| before", ">>>>>>> attempt"] * 3
+    assert not {tip, attempt} & set(re.findall("[0-9a-f]{40}", told))
+    assert told.count("\n# What has landed there since\n") == 1
+    assert "rename from old.py\nrename to new.py\n" in told
 
 
 def test_where_nothing_conflicts_the_next_step_is_named(

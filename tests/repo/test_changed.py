@@ -7,7 +7,8 @@ import pytest
 from merge_board import Board, task, write
 
 from swarm.archive.archiver import Archiver
-from swarm.repo.changed import Unseen, changed_paths, landed_paths, unseen_in_patch
+from swarm.repo.changed import changed_paths, landed_paths
+from swarm.repo.git.unseen import Unseen, unseen_in_patch
 from swarm.settings import Settings
 
 

@@ -100,7 +100,7 @@ def test_a_conflict_goes_back_with_the_hunks(board: Board) -> None:
         f"# The change of '{second.task.id}' conflicts with what has landed since it began, in",
         "# What has landed there since",
         f"# What '{second.task.id}' was to do",
-        "# The conflict, with the lines that both began with",
+        "# The conflict, with the lines that both began with (landed, before, attempt)",
         "# What the landed changes did there",
         f"# What '{second.task.id}' did there",
     ]

@@ -45,7 +45,7 @@ def test_what_one_removed_and_another_made_alike_is_no_move(bare: Bare) -> None:
 
     assert isinstance(conflict, Conflict)
     assert conflict.paths == ("v1/api.py",)
-    assert "v1/api.py was changed here, and removed there" in conflict.evidence
+    assert "v1/api.py was changed on one side, and removed on the other" in conflict.evidence
 
 
 def test_the_other_way_round(bare: Bare) -> None:

@@ -26,7 +26,7 @@ from swarm import crashpoints
 from swarm.models.usage import Usage
 from swarm.observe.wording import failure
 from swarm.plan.model import TaskSpec
-from swarm.repo.changed import Unseen
+from swarm.repo.git.unseen import Unseen
 from swarm.repo.hub.refs import attempt_ref
 from swarm.states import TaskState
 from swarm.testing.script import ScriptedReply, failing, refusing, saying, using

@@ -46,7 +46,7 @@ def merge_moved(bench: Workbench, ours: str, theirs: str, *, base: str) -> Merge
     whole = find_kept_whole(bench, mine, mixed) if mixed else set()
     known = merged if isinstance(merged, Conflict) else Conflict((), "")
     why = dict.fromkeys(whole, "content): {} was changed on both sides, and is no text by .gitattributes")
-    why |= dict.fromkeys(guessed, "modify/delete): {} was changed here, and removed there")
+    why |= dict.fromkeys(guessed, "modify/delete): {} was changed on one side, and removed on the other")
     said = {path.decode("utf-8", "surrogateescape"): f"CONFLICT ({words}" for path, words in why.items()}
     paths = sorted(said.keys() - {*known.paths})
     if not paths:

@@ -1,15 +1,20 @@
 """Two changes that do not fit together, and what each was for: told to the next attempt, or to a person."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from swarm.plan.model import TaskSpec
 from swarm.repo.git.command import Git
 from swarm.repo.git.merge import MAX_EVIDENCE, Conflict
-from swarm.repo.git.paths import fitting
+from swarm.repo.git.paths import fitting, shown
 from swarm.repo.git.trailers import parse_landed
+from swarm.repo.git.unseen import unseen_in_patch
 
 _CUT = "… (cut)\n"
+LANDED, BEFORE, ATTEMPT = "landed", "before", "attempt"
+"""What the three sides are called in hunks, where git has ids of commits."""
+_BEGAN_WITH = re.compile(r"^([ +-]?\|{7}) [0-9a-f]{7,64}(?=\r?$)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -20,7 +25,7 @@ class Sides:
     landed: tuple[str, ...]  # what landed there meanwhile: `task: what it was to do`
     ours: str  # what that changed
     theirs: str  # what the attempt changed
-    hunks: str  # both and what they began with, as far as git could merge them
+    hunks: str  # both and what they began with, as far as git could merge them, and sizes of binary files
 
     def render(self, task: TaskSpec, most: int = MAX_EVIDENCE) -> str:
         """All of it as text; each part is cut to its share of `most` characters."""
@@ -28,11 +33,11 @@ class Sides:
         landed = "\n".join(self.landed) or "(nothing that is known to swarm)"
         parts = {
             f"The change of {task.id!r} conflicts with what has landed since it began, in": ", ".join(
-                self.paths
+                map(spelled_out, self.paths)
             ),
             "What has landed there since": landed,
             f"What {task.id!r} was to do": task.description.strip(),
-            "The conflict, with the lines that both began with": self.hunks,
+            f"The conflict, with the lines that both began with ({LANDED}, {BEFORE}, {ATTEMPT})": self.hunks,
             "What the landed changes did there": self.ours,
             f"What {task.id!r} did there": self.theirs,
         }
@@ -55,8 +60,39 @@ def read_sides(git: Git, conflict: Conflict, *, base: str, tip: str, attempt: st
         landed=_landed(git, base, tip, paths),
         ours=_patch(git, base, tip, paths),
         theirs=_patch(git, base, attempt, paths),
-        hunks=conflict.evidence,
+        hunks="\n".join(
+            [*_binary(git, base, tip, attempt, paths), _with_sides(conflict, tip=tip, attempt=attempt)]
+        ),
     )
+
+
+def spelled_out(path: str) -> str:
+    """A path on one line: none can be taken for a heading."""
+    return shown(path.encode("utf-8", "surrogateescape"))
+
+
+def _with_sides(conflict: Conflict, *, tip: str, attempt: str) -> str:
+    """The hunks with the sides' names for their ids, which tell nobody whose is which."""
+    text = conflict.evidence
+    for path in conflict.paths:
+        if (named := spelled_out(path)) != path:  # git's messages have it as it is
+            text = text.replace(path, named)
+    return _BEGAN_WITH.sub(rf"\1 {BEFORE}", text.replace(tip, LANDED).replace(attempt, ATTEMPT))
+
+
+def _binary(git: Git, base: str, tip: str, attempt: str, paths: Sequence[bytes]) -> Iterator[str]:
+    """A line for each file of which no hunk shows anything."""
+    landed, own = (
+        {one.path: one for one in unseen_in_patch(git, base, side, paths)} for side in (tip, attempt)
+    )
+    for path in sorted(landed.keys() & own.keys()):
+        sizes = (
+            f"{side}: {f'{size} bytes' if size else 'none'}"
+            for side, size in (
+                (BEFORE, landed[path].before), (LANDED, landed[path].after), (ATTEMPT, own[path].after)
+            )
+        )  # fmt: skip
+        yield f"binary, nothing of it is shown: {spelled_out(path)} ({', '.join(sizes)})"
 
 
 def _landed(git: Git, base: str, tip: str, paths: Sequence[bytes]) -> tuple[str, ...]:
@@ -78,6 +114,7 @@ def _patch(git: Git, old: str, new: str, paths: Sequence[bytes]) -> str:
         "diff-tree",
         "-p",
         "-r",
+        "-M",
         "--no-ext-diff",
         "--no-textconv",
         old,

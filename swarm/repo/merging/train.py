@@ -15,7 +15,7 @@ from swarm.repo.git.trailers import landing_message
 from swarm.repo.git.tree import ABSENT, TreeChange
 from swarm.repo.git.workbench import Workbench
 from swarm.repo.merging.approvals import Guard
-from swarm.repo.merging.conflicts import read_sides
+from swarm.repo.merging.conflicts import read_sides, spelled_out
 from swarm.repo.merging.landing import NotLandingError, Outcome, out_of_scope, unaccounted
 from swarm.states import FailureKind
 
@@ -130,7 +130,7 @@ class Coupler:
 
     def _conflicting(self, ticket: MergeTicket, conflict: Conflict, tip: str) -> NotLandingError:
         """The verdict on an attempt that does not fit what has landed; the next one is told of both sides."""
-        reason = f"conflicts with what has landed: {', '.join(conflict.paths)}"
+        reason = f"conflicts with what has landed: {', '.join(map(spelled_out, conflict.paths))}"
         sides = read_sides(self._git, conflict, base=f"{ticket.commit}^", tip=tip, attempt=ticket.commit)
         failure = Failure(FailureKind.CONFLICT, reason, sides.render(ticket.task))
         return NotLandingError(Outcome.CONFLICT, failure)
