@@ -95,6 +95,10 @@ def _print_sides(hub: "Hub", record: "TaskRecord", branch: str, as_json: bool) -
     from swarm.repo.merging.conflicts import read_sides
 
     attempt, tip, task = record.attempt_commit, hub.tip(branch), record.spec
+    if record.merged_commit:  # what has come after it may well differ, and is no conflict of the task's
+        raise UsageError(
+            f"task {task.id!r} has landed: nothing conflicts with it", hint=f"`swarm diff {task.id}` shows it"
+        )
     if not attempt or tip is None or hub.resolve(attempt) is None:
         raise UsageError(
             f"no attempt of task {task.id!r} is kept", hint=f"`swarm why {task.id}` says how it stands"

@@ -123,6 +123,22 @@ def test_where_nothing_conflicts_the_next_step_is_named(
     assert f"does not conflict with 'swarm/{run}' as it is now\nhelp: `swarm diff mine --attempt`" in fits.err
 
 
+def test_what_has_landed_conflicts_with_nothing(swarm: Swarm, bench: Any, task: Task, bare: Bare) -> None:
+    """Whatever has come after it, and differs from what it began with."""
+    run = bench.submit(task("mine"))
+    base = bare.commit({"a.py": b"one\n"})
+    attempt = bare.commit({"a.py": b"two\n"}, base)
+    bench.engine.hand_in(bench.claim(), commit=attempt)
+    [ticket] = bench.engine.begin_merge("merger")
+    bench.engine.complete(ticket, commit=attempt)
+    bare.hub.create_refs({f"refs/heads/swarm/{run}": bare.commit({"a.py": b"three\n"}, attempt)})
+
+    landed = swarm("diff", "mine", "--sides")
+
+    assert landed.code == 2
+    assert "task 'mine' has landed: nothing conflicts with it\nhelp: `swarm diff mine` shows it" in landed.err
+
+
 def test_where_a_followed_edit_would_land_is_said_before_it_is_approved(
     swarm: Swarm, bench: Any, task: Task, bare: Bare
 ) -> None:
