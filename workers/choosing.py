@@ -38,6 +38,7 @@ class Choosing:
         self._reviewer = reviewer
         self._last_rejected: str | None = None
         self._said_of: dict[int, list[str]] = {}  # number of a candidate -> its review
+        self._told_of: dict[str | None, tuple[int, Review]] = {}  # tree -> candidate that was asked about
         self._said_by_judge: list[str] = []
         self._left_out: dict[int, str] = {}  # number of a candidate -> paths that were not taken
 
@@ -118,13 +119,22 @@ class Choosing:
         # Who may change nothing has nothing to show. Who may, and did not, has the reviewer to convince.
         if not self._task.review or not (candidate.commit or self._task.files):
             return None
+        tree = self._tree(candidate)
+        if (twin := self._told_of.get(tree)) is not None:  # nobody is asked until the answer is another
+            self._say(f"is the same as candidate {twin[0]}, which was reviewed", candidate.number)
+            return self._verdict(candidate, twin[1])
         patch = self._patch(candidate)
         if len(patch) > MAX_DIFF_CHARS:
             seen = f"the reviewer sees about {MAX_DIFF_CHARS} of the diff's {len(patch)} characters"
             self._say(f"review: {seen}", candidate.number)
         told = self._reviewer.review(self._task, patch, self._hearing())
         if isinstance(told, Failure):
+            self._say(f"review: {told.reason}", candidate.number)
             return told
+        self._told_of[tree] = (candidate.number, told)
+        return self._verdict(candidate, told)
+
+    def _verdict(self, candidate: Candidate, told: Review) -> Failure | None:
         self._said_of[candidate.number] = lines = list(told.lines())
         for line in lines:
             self._say(f"review: {line}", candidate.number)
@@ -171,11 +181,12 @@ class Choosing:
         """The first of those that lead to the same tree."""
         by_tree: dict[str | None, Candidate] = {}
         for candidate in candidates:
-            commit = candidate.commit or self._attempt.claim.base
-            tree = self._attempt.hub.resolve(f"{commit}^{{tree}}")
-            if (twin := by_tree.setdefault(tree, candidate)) is not candidate:
+            if (twin := by_tree.setdefault(self._tree(candidate), candidate)) is not candidate:
                 self._say(f"is the same as candidate {twin.number}", candidate.number)
         return list(by_tree.values())
+
+    def _tree(self, candidate: Candidate) -> str | None:
+        return self._attempt.hub.resolve(f"{candidate.commit or self._attempt.claim.base}^{{tree}}")
 
     def _settle(self, commit: str | None, *, kind: Literal["attempt", "rejected"] = "attempt") -> None:
         claim = self._attempt.claim

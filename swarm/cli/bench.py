@@ -6,6 +6,7 @@ import click
 
 from swarm.cli.context import Context, pass_context
 from swarm.cli.output import emit, json_option, say, table
+from swarm.cli.unwinding import unwound_by_signals
 from swarm.errors import UsageError
 
 GATED = {"chain": 2, "fan": 3}
@@ -69,6 +70,7 @@ def engine(
         raise UsageError("the graph has no task", hint="write at least one")
     runs = []
     with (
+        unwound_by_signals(),
         tempfile.TemporaryDirectory(prefix="swarm-bench-") as folder,
         private_server(Path(folder), aof=aof) as url,
     ):

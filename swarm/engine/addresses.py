@@ -99,7 +99,8 @@ def parse_address(url: str) -> Address:
     default = SENTINEL_PORT if kind == "sentinel" else REDIS_PORT
     hosts = tuple(_host(url, text, default) for text in listed.split(","))
     names = [unquote(name) for name in parts.path.strip("/").split("/") if name]
-    options = tuple(parse_qsl(parts.query))
+    # A `+` is itself, as in the login; `parse_qsl` alone takes it for a space.
+    options = tuple(parse_qsl(parts.query.replace("+", "%2B")))
     if kind == "cluster":
         if names and names != ["0"]:
             raise wrong(url, "a cluster has one database")

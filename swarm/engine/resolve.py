@@ -49,6 +49,10 @@ class Resolver:
             return self._by_sentinel() if self.address.kind == "sentinel" else self._by_cluster(key)
         except (redis.RedisError, RedisClusterException, OSError) as error:
             raise self._told(error) from error
+        except (TypeError, ValueError) as error:  # redis-py takes the options of the URL as they are
+            raise ConfigError(
+                f"redis_url: {error}", hint="check the hosts in it, and the names and values after its `?`"
+            ) from error
 
     def _told(self, error: Exception) -> SwarmError:
         """What redis-py met, in words of ours: it lists its own objects, and names one node of many."""

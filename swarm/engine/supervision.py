@@ -48,6 +48,10 @@ class Supervision(Retention):
         self._caller.drain_work(at_most=WORK_A_TICK)
         return found
 
+    def finish_walks(self) -> None:
+        """Go on with closures and walks that their callers left unfinished, to the end."""
+        self._caller.drain_work()
+
     def reclaim_worker(self, worker_id: str) -> list[Requeued]:
         """Requeue at once what a worker known to be dead holds, and free its merge slots."""
         found: list[Requeued] = []

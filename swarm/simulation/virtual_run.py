@@ -119,7 +119,7 @@ class _Loop:
         self._tick()
         self._idle = list(range(self._workers))
         self._wake()
-        while self._running:
+        while self._running or self._goes_on():
             end_ms, worker, claim = heapq.heappop(self._running)
             self._clock.set(end_ms)
             self._note_end(claim.task, end_ms - BEGINNING_MS)
@@ -135,6 +135,12 @@ class _Loop:
                 hint="this is a fault of swarm: please report it with the plan",
             )
         return VirtualRun(self._starts_ms, self._ends_ms)
+
+    def _goes_on(self) -> bool:
+        """What a script has left over, which a supervisor would do at its next tick, lets more begin."""
+        self._engine.finish_walks()
+        self._wake()
+        return bool(self._running)
 
     def _believed(self, task: TaskSpec) -> TaskSpec:
         """A task with what the scheduler is to know of it."""

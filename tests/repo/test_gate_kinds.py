@@ -153,13 +153,27 @@ def test_no_byte_keeps_a_secret_from_being_seen(bare: Bare, content: bytes) -> N
 def test_a_secret_in_a_new_files_name_is_red_and_is_not_repeated(bare: Bare) -> None:
     """It lands in the history as any other; the folder is told."""
     secret = AWS.split(b"'")[1].decode()
-    name = f"dumps/{secret}.txt"
+    name = f"dumps/{secret}.txt"  # told as none of it
 
-    red = judge(bare, SECURITY, {"a": b""}, {"a": b"", name: b""})
+    red = judge(bare, SECURITY, {"a": b""}, {"a": b"", name: AWS, f"{secret}/x/y": b""})
     known = judge(bare, SECURITY, {name: b""}, {name: b"edited"})
 
-    assert red.output == "the name of a file in dumps: looks like a secret (AWS Access Key)"
+    assert red.output.splitlines() == [
+        "…/x/y: the name looks like a secret",
+        "dumps/…: the name looks like a secret",
+        "dumps/…:1: looks like a secret (AWS Access Key)",
+    ]
     assert known.passed
+
+
+def test_looking_for_secrets_ends_at_the_gates_limit(bare: Bare) -> None:
+    """What nobody has looked at is not green."""
+    gate = replace(SECURITY, timeout_s=0.001)
+
+    late = judge(bare, gate, {"a": b""}, {"a": b"x = 1\n" * 50_000})
+
+    assert not late.passed
+    assert "no time was left to look for secrets from here on" in late.output
 
 
 def test_a_secret_in_a_links_target_is_red(bare: Bare) -> None:
@@ -549,6 +563,19 @@ def test_a_measure_without_one_of_the_base_says_that_it_compared_nothing(bare: B
     assert failed.note == f"{why}exit code 4"
     assert judge(bare, PERFORMANCE, {"number": b"7"}, {"number": b"7", "a": b""}).note == ""
     assert judge(bare, failing, {"code": b"4"}, {"code": b"3"}).note == ""
+
+
+def test_a_file_of_the_first_lines_of_keys_is_judged_like_any(bare: Bare) -> None:
+    """Each was taken with all lines after it: gigabytes."""
+    first = b"-----BEGIN RSA " + b"PRIVATE KEY-----\n"
+
+    tracemalloc.start()
+    red = judge(bare, SECURITY, {"a": b""}, {"a": first * 20_000})
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert not red.passed
+    assert most < 100_000_000
 
 
 @pytest.mark.parametrize(("failures", "note"), [(2, ""), (3, "compared nothing: on the base: exit code 4")])

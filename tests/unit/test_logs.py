@@ -30,3 +30,18 @@ def test_log_lines_go_to_standard_error() -> None:
 
     assert len(ended.stderr.splitlines()) == 10_000
     assert b'"number": 9999' in ended.stderr.splitlines()[-1]
+
+
+def test_no_traceback_in_the_log_shows_what_was_worked_on() -> None:
+    """Values may be secrets, or as large as the memory."""
+    script = (
+        "import structlog; from swarm.logs import log_to_stderr; log_to_stderr()\n"
+        "def work(held):\n    raise ValueError('what went wrong')\n"
+        "try:\n    work('hun' + 'ter2')\n"
+        "except ValueError:\n    structlog.get_logger().exception('tick failed')"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True)
+
+    assert "what went wrong" in ended.stderr
+    assert '"name": "work"' in ended.stderr
+    assert "hunter2" not in ended.stderr

@@ -99,6 +99,31 @@ def test_what_is_the_same_is_one_candidate(rig: Rig) -> None:
     assert "candidate 3 of 3 is the same as candidate 1" in log(rig, run)
 
 
+def test_what_was_rejected_is_not_reviewed_until_it_is_approved(rig: Rig) -> None:
+    """The same tree has the same review; else two agents of one mind would get a second opinion."""
+    run = rig.submit(task(best_of=3, review=True))
+
+    with models(rig, reviewer=[rejecting(), approving(), approving()]) as model:
+        work(rig, run, Authors(["same", "same", "other"]), until=is_handed_in(rig, run))
+
+    assert content(rig, run) == b"other"
+    assert len(asked(model, "reviewer")) == 2
+    assert "candidate 2 of 3 is the same as candidate 1, which was reviewed" in log(rig, run)
+
+
+def test_a_judge_that_does_not_answer_is_named_and_the_candidates_are_kept(rig: Rig) -> None:
+    """A person's `retry` asks it again, and runs no agent."""
+    run = rig.submit(task(best_of=2))
+
+    with models(rig, judge=[failing(400, "invalid_request_error", "no")]):
+        work(rig, run, Authors(["a", "b"]), until=lambda: rig.task(run, "t").state is TaskState.FAILED)
+
+    reason = rig.task(run, "t").failure_reason
+    assert reason.startswith("the judge got no answer: the model API answered 400")
+    assert f"[swarm: 2 candidates wait for the judge: {reason}]\n" in log(rig, run)
+    assert candidates(rig, run) == ["passed 1.1", "passed 1.2"]
+
+
 def test_to_change_nothing_may_be_the_best(rig: Rig) -> None:
     """The task is done then, without a merge."""
     run = rig.submit(task(best_of=2))

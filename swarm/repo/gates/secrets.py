@@ -29,7 +29,7 @@ _OURS = {
     # Of those in documents and tests hardly any has digits and letters, ten of them, and a host of its own.
     "password in a URL": re.compile(
         r"(?i:\b[a-z][a-z0-9+.-]{1,20})://[^\s/:@'\"<>{}$%`()\[\]]{0,100}:"
-        r"(?=[^\s@]*[0-9])(?=[^\s@]*[A-Za-z])[^\s/@'\"<>{}$`,()\[\]]{10,200}"
+        r"(?=[^\s@]{0,200}[0-9])(?=[^\s@]{0,200}[A-Za-z])[^\s/@'\"<>{}$`,()\[\]]{10,200}"
         r"@(?!(?i:localhost|127\.|(?:[a-z0-9-]+\.)*example\.|[a-z0-9.-]+\.(?:example|test|invalid|local)\b))"
         r"[A-Za-z0-9-]+\.[A-Za-z0-9.-]+"
     ),

@@ -4,6 +4,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 from swarm.plan.scope import WriteScope
 from swarm.repo.gates.findings import Finding, FindingsError, forget_findings, read_findings
@@ -13,6 +14,7 @@ from swarm.repo.gates.secrets import kinds_of_secret
 from swarm.repo.git.paths import shown
 
 _NAMED = 20
+_HIDDEN = "…"
 _KEY_BEGINS = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY")
 _KEY_LINES = 200
 """No private key is longer."""
@@ -25,50 +27,57 @@ def find_secrets_and_findings(gate: Gate, ground: Ground) -> GateResult:
         SandboxEndedError: as `Ground.run`.
     """
     started = time.monotonic()
-    told = list(_new_secrets(ground.versions(), WriteScope(gate.allow)))
-    if not told and gate.command:
-        try:
+    try:
+        until_s = started + gate.timeout_s
+        told = list(_new_secrets(ground.versions(), WriteScope(gate.allow), until_s=until_s))
+        if not told and gate.command:
             before = _scan(gate, ground, ground.base) if ground.base and ground.compares else []
             found = _scan(gate, ground, ground.tree)
-        except FindingsError as error:
-            return ground.verdict(gate, started, red=str(error))
-        told = [f"{each} (new)" for each in _new_findings(before, found)] if ground.compares else []
+            told = [f"{each} (new)" for each in _new_findings(before, found)] if ground.compares else []
+    except FindingsError as error:
+        return ground.verdict(gate, started, red=str(error))
     more = [f"and {len(told) - _NAMED} more"] if len(told) > _NAMED else []
     return ground.verdict(gate, started, red="\n".join([*told[:_NAMED], *more]))
 
 
-def _new_secrets(versions: Iterable[Version], allowed: WriteScope) -> Iterator[str]:
-    """Where a secret is, and of what kind; never the secret itself."""
+def _new_secrets(versions: Iterable[Version], allowed: WriteScope, *, until_s: float) -> Iterator[str]:
+    """Where a secret is, and of what kind; never the secret itself.
+
+    Raises:
+        FindingsError: it took longer than until then, a reading of `time.monotonic`.
+    """
     looked_at = [(path, each) for each in versions if not allowed.covers(path := shown(each.path))]
     gone = Counter[bytes]()
     for _, version in looked_at:
         gone += Counter(_lines(version.old)) - Counter(_lines(version.new))
     for path, version in looked_at:
-        if version.is_new and (kinds := list(kinds_of_secret(path.rpartition("/")[2]))):
-            folder = path.rpartition("/")[0] or "the top folder"
-            yield from (f"the name of a file in {folder}: looks like a secret ({kind})" for kind in kinds)
+        place = "/".join(_HIDDEN if any(kinds_of_secret(part)) else part for part in path.split("/"))
+        if version.is_new and place != path:
+            yield f"{place}: the name looks like a secret"
         before = Counter(_lines(version.old))
         for number, line in enumerate(_lines(version.new), 1):
+            if time.monotonic() > until_s:
+                raise FindingsError(f"{place}:{number}: no time was left to look for secrets from here on")
             if before[line] > 0:
                 before[line] -= 1
             elif kinds := list(kinds_of_secret(line.partition(b"\n")[0].decode("utf-8", "replace"))):
                 if gone[line] > 0:  # it was moved here from another file
                     gone[line] -= 1
                 else:
-                    yield from (f"{path}:{number}: looks like a secret ({kind})" for kind in kinds)
+                    yield from (f"{place}:{number}: looks like a secret ({kind})" for kind in kinds)
 
 
 def _lines(content: bytes) -> list[bytes]:
     """Without NULs: they hide no secret in a binary file, and what is left of UTF-16 is ASCII.
 
-    A private key is one line: its first alone is the same of all.
+    A private key is one line: its first alone is the same of all. Where another begins it has ended.
     """
     lines = content.replace(b"\0", b"").splitlines()
-    for at, line in enumerate(lines):
-        if _KEY_BEGINS.search(line):
-            block = lines[at : at + _KEY_LINES]
-            length = next((count for count, each in enumerate(block, 1) if b"-----END" in each), len(block))
-            lines[at] = b"\n".join(block[:length])
+    begins = [at for at, line in enumerate(lines) if _KEY_BEGINS.search(line)]
+    for at, after in pairwise([*begins, len(lines)]):
+        block = lines[at : min(after, at + _KEY_LINES)]
+        length = next((count for count, each in enumerate(block, 1) if b"-----END" in each), len(block))
+        lines[at] = b"\n".join(block[:length])
     return lines
 
 
