@@ -111,13 +111,16 @@ def _run(sandbox: Sandbox, arguments: Mapping[str, Any], *, limit_s: float, log:
     argv = arguments.get("argv")
     if not isinstance(argv, list) or not argv or not all(isinstance(word, str) for word in argv):
         raise ToolError(f"run_command: argv must be a list of words, got {argv!r}"[:500])
-    finished = sandbox.run(argv, timeout_s=max(1.0, limit_s), log=log)
-    return ToolAnswer(f"{_verdict(finished)}\n{_shortened(finished.output)}", finished.exit_code != 0)
+    limit_s = max(1.0, limit_s)
+    finished = sandbox.run(argv, timeout_s=limit_s, log=log)
+    return ToolAnswer(
+        f"{_verdict(finished, limit_s=limit_s)}\n{_shortened(finished.output)}", finished.exit_code != 0
+    )
 
 
-def _verdict(finished: Finished) -> str:
+def _verdict(finished: Finished, *, limit_s: float) -> str:
     if finished.timed_out:
-        return f"[ended at the time limit after {finished.duration_s:.0f} s]"
+        return f"[ended at its limit of {limit_s:.0f} s]"
     if finished.ran_out_of_memory:
         return f"[ended: {finished.reason or 'out of memory'}]"
     return f"[exit code {finished.exit_code}]"

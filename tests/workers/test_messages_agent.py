@@ -13,6 +13,7 @@ from swarm.states import FailureKind
 from swarm.testing.script import saying
 from workers.agents.agent import AgentContext
 from workers.lease import LeaseLostError
+from workers.tools import call_tool
 
 
 def test_tool_calls_are_done_and_answered_until_the_model_is_done(
@@ -150,3 +151,13 @@ def test_the_transcript_holds_every_message_and_the_log_can_be_read(
     assert [message["role"] for message in messages] == ["user", "assistant", "user", "assistant"]
     assert messages[1]["stop_reason"] == "tool_use"
     assert "[tool] list_files {}\n[answered] [no files]\n" in context.log.read_text()
+
+
+def test_a_command_that_runs_too_long_is_told_with_its_limit(sandbox: HostedSandbox) -> None:
+    """What does not listen takes two seconds more to end: the model is told what it was given."""
+    deaf = {"argv": ["sh", "-c", "trap '' TERM; echo begun; sleep 60; sleep 60"]}
+
+    answer = call_tool(sandbox, "run_command", deaf, limit_s=1.0)
+
+    assert answer.is_error
+    assert answer.text == "[ended at its limit of 1 s]\nbegun\n"

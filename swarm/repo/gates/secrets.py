@@ -17,21 +17,32 @@ _OVERLAP = 5_000
 """A token that carries data, such as a JWT, is recognised only as a whole."""
 _SHORTEST = re.compile(r"[ -~]{10}")
 """No form is shorter, or of other letters; few lines of a binary file hold as much."""
+_USER = r"[^\s/:@'\"<>{}$`()\[\]]{0,100}"
+_CHOSEN = r"(?=[^\s/@]{0,200}[0-9])(?=[^\s/@]{0,200}[A-Za-z])[^\s/@'\"<>{}$`,()\[\]]{10,200}"
+_STAND_IN = (
+    r"(?i:your|my|the|some|test|dummy|fake|super|secret|change|me|pass|word|wd|pwd|token|key|here|example"
+    r"|placeholder|user|name|admin|x|[0-9_.-]){1,60}"
+)
+_NOWHERE = (
+    r"(?i:localhost|127\.|\[::1\]|(?:[a-z0-9-]{1,63}\.){0,8}example\."
+    r"|[a-z0-9.-]{1,200}\.(?:example|test|invalid|local)\b)"
+)
 _OURS = {
     "Anthropic API key": re.compile(r"\bsk-ant-[a-z]+\d\d-[A-Za-z0-9_-]{20,}"),
     "GitHub fine-grained token": re.compile(r"\bgithub_pat_[A-Za-z0-9_]{50,}"),
     "Google API key": re.compile(r"\bAIza[0-9A-Za-z_-]{35}(?![0-9A-Za-z_-])"),
-    # As `~/.aws/credentials` has it: the library knows it in quotes only. Amazon's own examples say so.
+    # As `~/.aws/credentials` has it: the library knows it in quotes only. Amazon's own examples say so, and
+    # what stands in for one has not all three kinds of letters.
     "AWS secret access key": re.compile(
-        r"(?i:\baws_?secret_?(?:access_?)?key)[\"']?\s*[=:]\s*[\"']?"
-        r"(?![A-Za-z0-9/+]*EXAMPLE)[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])"
+        r"(?i:\b(?:aws_?)?secret_?access_?key|\baws_?secret_?key)[\"']?\s*(?::=|=>|[=:])\s*[\"']?"
+        r"(?![A-Za-z0-9/+]{0,33}EXAMPLE)(?=[a-z0-9/+]{0,39}[A-Z])(?=[A-Z0-9/+]{0,39}[a-z])(?=[A-Za-z/+]{0,39}[0-9])"
+        r"[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])"
     ),
-    # Of those in documents and tests hardly any has digits and letters, ten of them, and a host of its own.
+    # Of those in documents and tests hardly any has digits and letters, ten of them, that are no words for
+    # a password, and a host of its own. A database at a bare name is one of a test's or a compose file's.
     "password in a URL": re.compile(
-        r"(?i:\b[a-z][a-z0-9+.-]{1,20})://[^\s/:@'\"<>{}$%`()\[\]]{0,100}:"
-        r"(?=[^\s@]{0,200}[0-9])(?=[^\s@]{0,200}[A-Za-z])[^\s/@'\"<>{}$`,()\[\]]{10,200}"
-        r"@(?!(?i:localhost|127\.|(?:[a-z0-9-]+\.)*example\.|[a-z0-9.-]+\.(?:example|test|invalid|local)\b))"
-        r"[A-Za-z0-9-]+\.[A-Za-z0-9.-]+"
+        rf"(?i:\b(?:(?P<web>https?)|[a-z][a-z0-9+.-]{{1,20}}))://{_USER}:(?!{_STAND_IN}@){_CHOSEN}@(?!{_NOWHERE})"
+        r"(?:[A-Za-z0-9-]{1,63}\.[A-Za-z0-9]|\[[0-9a-fA-F:.]+\]|(?(web)[A-Za-z0-9-]{1,63}(?![^/:?#\s'\"])|(?!)))"
     ),
 }
 """Forms that the library lacks."""
