@@ -170,10 +170,11 @@ def test_looking_for_secrets_ends_at_the_gates_limit(bare: Bare) -> None:
     """What nobody has looked at is not green."""
     gate = replace(SECURITY, timeout_s=0.001)
 
-    late = judge(bare, gate, {"a": b""}, {"a": b"x = 1\n" * 50_000})
+    for content in (b"x = 'abcdefgh'\n" * 20_000, b"a://a:" * 1_000_000):  # also within one line
+        late = judge(bare, gate, {"a": b""}, {"a": content})
 
-    assert not late.passed
-    assert "no time was left to look for secrets from here on" in late.output
+        assert not late.passed
+        assert "no time was left to look for secrets from here on" in late.output
 
 
 def test_a_secret_in_a_links_target_is_red(bare: Bare) -> None:

@@ -3,7 +3,9 @@
 There is no guessing by entropy: hashes are no secrets, and a gate that cries wolf is turned off.
 """
 
+import math
 import re
+import time
 from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
@@ -48,16 +50,24 @@ _OURS = {
 """Forms that the library lacks."""
 
 
-def kinds_of_secret(line: str) -> Iterator[str]:
-    """The kinds of secret that a line of text seems to hold."""
-    if not _SHORTEST.search(line):
-        return
-    pieces = [line[start : start + _LONGEST] for start in range(0, len(line), _LONGEST - _OVERLAP)]
-    for kind, form in _OURS.items():
-        if any(form.search(piece) for piece in pieces):
-            yield kind
+def kinds_of_secret(line: str, *, until_s: float = math.inf) -> list[str]:
+    """The kinds of secret that a line of text seems to hold.
+
+    Raises:
+        TimeoutError: it took longer than until then, a reading of `time.monotonic`.
+    """
+    found = dict[str, None]()
+    for start in range(0, len(line), _LONGEST - _OVERLAP) if _SHORTEST.search(line) else ():
+        if time.monotonic() > until_s:
+            raise TimeoutError
+        found |= dict.fromkeys(_kinds_in(line[start : start + _LONGEST]))
+    return list(found)
+
+
+def _kinds_in(piece: str) -> Iterator[str]:
+    yield from (kind for kind, form in _OURS.items() if form.search(piece))
     for plugin in _plugins():
-        if any(any(True for _ in plugin.analyze_string(piece)) for piece in pieces):
+        if any(True for _ in plugin.analyze_string(piece)):
             yield str(plugin.secret_type)
 
 

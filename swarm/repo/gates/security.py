@@ -51,16 +51,21 @@ def _new_secrets(versions: Iterable[Version], allowed: WriteScope, *, until_s: f
     for _, version in looked_at:
         gone += Counter(_lines(version.old)) - Counter(_lines(version.new))
     for path, version in looked_at:
-        place = "/".join(_HIDDEN if any(kinds_of_secret(part)) else part for part in path.split("/"))
+        place = "/".join(_HIDDEN if kinds_of_secret(part) else part for part in path.split("/"))
         if version.is_new and place != path:
             yield f"{place}: the name looks like a secret"
         before = Counter(_lines(version.old))
         for number, line in enumerate(_lines(version.new), 1):
-            if time.monotonic() > until_s:
-                raise FindingsError(f"{place}:{number}: no time was left to look for secrets from here on")
             if before[line] > 0:
                 before[line] -= 1
-            elif kinds := list(kinds_of_secret(line.partition(b"\n")[0].decode("utf-8", "replace"))):
+                continue
+            text = line.partition(b"\n")[0].decode("utf-8", "replace")
+            try:
+                kinds = kinds_of_secret(text, until_s=until_s)
+            except TimeoutError as error:
+                late = f"{place}:{number}: no time was left to look for secrets from here on"
+                raise FindingsError(late) from error
+            if kinds:
                 if gone[line] > 0:  # it was moved here from another file
                     gone[line] -= 1
                 else:
