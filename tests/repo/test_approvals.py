@@ -149,6 +149,41 @@ def test_what_a_gate_runs_is_guarded_and_what_it_looks_at_is_not(board: Board) -
     ]
 
 
+@pytest.mark.parametrize(
+    ("command", "run"),
+    [
+        (["bash", "-o", "pipefail", "tools/c.sh", "src/a.py"], {"tools/c.sh"}),
+        (["python3", "-W", "ignore", "-X", "dev", "tools//lint.py", "src/a.py"], {"tools/lint.py"}),
+        (["perl", "-I", "lib", "tools/x.pl"], {"tools/x.pl"}),
+        (["node", "--require", "./setup.js", "tools/run.js", "src/a.py"], {"setup.js", "tools/run.js"}),
+        (["uv", "run", "tools/lint.py"], {"tools/lint.py"}),
+        (["coverage", "run", "tools/lint.py"], {"tools/lint.py"}),
+        (["uv", "run", "pytest", "src/a.py"], set()),
+        (["python3", "-m", "pytest", "src/a.py"], set()),
+        (["sh", "-ec", "bash tools/c.sh && ./tools/do 'src/a.py'"], {"tools/c.sh", "tools/do"}),
+        (["sh", "-c", "it's not closed; bash tools/c.sh"], {"tools/c.sh"}),
+        (["./link"], {"link", "tools/c.sh"}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_which_words_of_a_command_are_run(board: Board, command: list[str], run: set[str]) -> None:
+    """Options and their values are passed over, and what is looked at is none."""
+    folder = board.user.path
+    names = ["tools/c.sh", "tools/lint.py", "tools/x.pl", "tools/run.js", "setup.js", "src/a.py", "lib/y.pm"]
+    (folder / "tools").mkdir()
+    (folder / "tools/do").write_text("")
+    (folder / "tools/do").chmod(0o755)
+    (folder / "link").symlink_to("./tools/c.sh")
+    board.user.commit(
+        {"swarm.toml": f"[gate.x]\ncommand = {json.dumps(command)}\n", **dict.fromkeys(names, "")}
+    )
+    board.submit(task("a", "src/a.py"))
+
+    found = load_guarded(board.hub, board.engine.run(board.run).base).find([*names, "tools/do", "link"])
+
+    assert {each.path for each in found} == run
+
+
 def test_what_python_would_run_in_place_of_a_gates_module_is_guarded(board: Board) -> None:
     """A `pytest.py` at the top ends `python -m pytest` with 0. The project's own modules are work as any."""
     gates = {

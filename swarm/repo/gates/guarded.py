@@ -7,16 +7,13 @@ The base's `swarm.toml` adds to them and takes from them::
     trusted = ["uv.lock"]     # these need nobody's approval
 """
 
-import os
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 
 from swarm.plan.scope import PatternError, WriteScope, literal_prefix, normalise_pattern
+from swarm.repo.gates.commands import modules_from_elsewhere, scripts_of
 from swarm.repo.gates.definitions import load_gates
 from swarm.repo.git.paths import shown
-from swarm.repo.git.tree import EXECUTABLE, REGULAR, SYMLINK, read_entries
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.project_file import read_table, wrong
 from swarm.sandbox.git_names import HFS_IGNORES
@@ -124,9 +121,6 @@ GUARDED: Mapping[str, tuple[str, ...]] = {
 
 _OF_MODULE = (".py", ".pyc", ".so", ".*.so", "/**")
 """Python takes what is in the current folder first."""
-_PYTHON = re.compile(r"(?:.*/)?python[0-9.]*")
-_MODULE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_INTERPRETER = re.compile(r"(?:.*/)?(?:(?:ba|da|z|k)?sh|python[0-9.]*|node|ruby|perl|php|pwsh)")
 
 
 def folded(path: str) -> str:
@@ -211,53 +205,9 @@ def load_guarded(hub: Hub, commit: str) -> Guarded:
     return Guarded(
         _patterns(table, "paths"),
         _patterns(table, "trusted"),
-        _scripts_of_gates(hub, commit, commands),
-        _modules_from_elsewhere(hub, commit, commands),
+        scripts_of(hub, commit, commands),
+        modules_from_elsewhere(hub, commit, commands),
     )
-
-
-def _modules_from_elsewhere(hub: Hub, commit: str, commands: Iterable[Sequence[str]]) -> list[str]:
-    """What gates run by `python -m`, such as `pytest`, that is not in the commit itself."""
-    names = {name for argv in commands if (name := _module_of(argv))}
-    places = {
-        name: [f"{name}{end}".encode() for end in (".py", "/__init__.py", "/__main__.py")] for name in names
-    }
-    known = (
-        read_entries(hub.git, commit, [path for each in places.values() for path in each]) if names else {}
-    )
-    return sorted(name for name, paths in places.items() if not known.keys() & set(paths))
-
-
-def _module_of(argv: Sequence[str]) -> str:
-    """The top package of what comes after the first `-m` of a Python; empty without one."""
-    python = next((at for at, word in enumerate(argv) if _PYTHON.fullmatch(word)), len(argv))
-    name = next((word for flag, word in pairwise(argv[python:]) if flag == "-m"), "").partition(".")[0]
-    return name if _MODULE.fullmatch(name) else ""
-
-
-def _scripts_of_gates(hub: Hub, commit: str, commands: Iterable[Sequence[str]]) -> list[str]:
-    """The files of a commit that its gates' commands run: executable ones, and what an interpreter gets.
-
-    What else a command names is what it looks at, such as a file of tests.
-    """
-    named = {path: is_run for argv in commands for path, is_run in _named_by(argv)}
-    places = [os.fsencode(path) for path in named]
-    entries = read_entries(hub.git, commit, places) if places else {}
-    return [
-        path
-        for path, is_run in named.items()
-        if (entry := entries.get(os.fsencode(path)))
-        and (entry.mode == EXECUTABLE or (is_run and entry.mode in {REGULAR, SYMLINK}))
-    ]
-
-
-def _named_by(argv: Sequence[str]) -> Iterator[tuple[str, bool]]:
-    """What may be paths among a command's words, and whether an interpreter comes before."""
-    words = [word for word in argv if not word.startswith("-")]
-    for before, word in pairwise(["", *words]):
-        path = word.removeprefix("./")
-        if path and not path.startswith("/") and ".." not in path.split("/"):
-            yield path, bool(_INTERPRETER.fullmatch(before))
 
 
 def _patterns(table: Mapping[str, object], key: str) -> tuple[str, ...]:
