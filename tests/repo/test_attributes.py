@@ -44,6 +44,7 @@ def both(
         "*.lock merge=regenerate",
         "deep/** -merge",
         "[attr]made -merge\n*.lock made",
+        "\ufeff*.lock -merge",
     ],
 )
 def test_what_is_no_text_conflicts_where_both_changed_it(bare: Bare, attributes: str) -> None:

@@ -32,6 +32,7 @@ class Workbench:
     """
 
     def __init__(self, repository: Path, *, in_memory: bool = False) -> None:
+        self.repository = repository
         self._kept = ExitStack()
         self._quarantine = self._kept.enter_context(Quarantine(repository)) if in_memory else None
         self._git = self._quarantine.git if self._quarantine else Git.at(repository)
