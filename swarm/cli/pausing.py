@@ -62,7 +62,7 @@ def resume(context: Context, run: str | None, kind: str | None, everything: bool
     with by `swarm run --resume RUN`. Each pause is taken back by itself:
     that of a run by its RUN, that of a type by --type, that of everything by --all.
     """
-    kind = _checked(run, kind, everything)
+    kind = _checked(run, kind, everything, is_lifted=True)
     engine = context.engine()
     if kind:
         engine.resume_type(kind)
@@ -119,11 +119,14 @@ def limit(context: Context, kind: str | None, most: str | None, as_json: bool) -
     )
 
 
-def _checked(run: str | None, kind: str | None, everything: bool) -> str:
-    """The type that is meant, `*` for all, or empty when it is about a run."""
+def _checked(run: str | None, kind: str | None, everything: bool, *, is_lifted: bool = False) -> str:
+    """The type that is meant, `*` for all, or empty when it is about a run.
+
+    To be lifted it may be what no task can have: older versions let that be paused.
+    """
     if sum((run is not None, kind is not None, everything)) > 1:
         raise UsageError("a run, --type or --all: only one of them", hint="such as `swarm pause --type docs`")
-    if kind is not None:
+    if kind is not None and not (kind and is_lifted):
         check_name(kind, option="--type: ", hint="such as `swarm pause --type docs`; --all is everything")
     return "*" if everything else kind or ""
 
@@ -145,7 +148,7 @@ def _number(kind: str, text: str) -> int | None:
 
 
 def _undo(kind: str) -> str:
-    return "`swarm resume --all`" if kind == "*" else f"`swarm resume --type {kind}`"
+    return "`swarm resume --all`" if kind == "*" else f"`swarm resume --type {shlex.quote(kind)}`"
 
 
 def _named(kind: str) -> str:

@@ -10,7 +10,16 @@ from redis.retry import Retry
 
 from swarm.engine.addresses import server_of
 from swarm.engine.store import Reply
-from swarm.engine.wire import AWAY, AWAY_HINT, DATABASE_HINT, ELSEWHERE, NO_DATABASE, cannot_serve, encoded
+from swarm.engine.wire import (
+    AWAY,
+    AWAY_HINT,
+    DATABASE_HINT,
+    ELSEWHERE,
+    NO_DATABASE,
+    cannot_serve,
+    encoded,
+    refused,
+)
 from swarm.errors import (
     AuthenticationError,
     ConfigError,
@@ -106,7 +115,7 @@ def _as_error(error: redis.ResponseError) -> Exception:
     if isinstance(error, AskError) or text.startswith(ELSEWHERE):  # MovedError is one
         return StoreMovedError(f"Redis refused the call: {text}")
     if isinstance(error, NoPermissionError):
-        return AuthenticationError(f"Redis refused us: {text}")
+        return refused(text if text.startswith("NOPERM") else f"NOPERM {text}")  # redis-py cuts the code off
     if any(said in text for said in NO_DATABASE):
         return ConfigError(f"redis_url: the server has no such database: {text}", hint=DATABASE_HINT)
     return StoreReplyError(f"Redis refused the call: {text}")

@@ -242,6 +242,17 @@ def cannot_serve(text: str) -> StoreUnreachableError:
     return StoreUnreachableError(f"Redis cannot serve now: {text}", hint=hint)
 
 
+def refused(text: str) -> AuthenticationError:
+    """What is to be said of a server that knows us, or does not, and lets us do nothing."""
+    is_right = text.startswith("NOPERM")
+    hint = (
+        "`ACL SETUSER` on the server gives its user that right"
+        if is_right
+        else "check the password in `redis_url`"
+    )
+    return AuthenticationError(f"Redis refused us: {text}", hint=hint)
+
+
 def _as_error(reply: hiredis.ReplyError) -> Exception:
     text = str(reply)
     if text.startswith(AWAY):
@@ -249,7 +260,7 @@ def _as_error(reply: hiredis.ReplyError) -> Exception:
     if text.startswith(ELSEWHERE):
         return StoreMovedError(f"Redis refused the call: {text}")
     if text.startswith(_LOCKED_OUT) or "invalid password" in text or "called without any password" in text:
-        return AuthenticationError(f"Redis refused us: {text}", hint="check the password in `redis_url`")
+        return refused(text)
     if any(said in text for said in NO_DATABASE):
         return ConfigError(f"redis_url: the server has no such database: {text}", hint=DATABASE_HINT)
     hint = "raise its `maxmemory`; what is claimed can still be finished" if text.startswith("OOM") else ""

@@ -1,5 +1,6 @@
 """What keeps queues from moving, in words: pauses, limits, and that nobody serves them; with what to do."""
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -41,7 +42,7 @@ def pauses(run: RunRecord, types: Iterable[str]) -> Iterator[Pause]:
             undo = "swarm resume --all"
             yield Pause(f"everything is paused: `{undo}` goes on", undo)
         else:
-            undo = f"swarm resume --type {kind}"
+            undo = f"swarm resume --type {shlex.quote(kind)}"
             yield Pause(f"type {kind!r} is paused: `{undo}` goes on with it", undo)
 
 

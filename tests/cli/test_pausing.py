@@ -208,6 +208,19 @@ def test_a_limit_of_no_type_that_an_older_version_stored_ends_no_command(
     assert bench.claim().task.id == "a"
 
 
+def test_a_pause_of_no_type_that_an_older_version_stored_can_be_lifted(
+    swarm: Swarm, bench: Bench, task: Task, store: Store
+) -> None:
+    """By the line that `status` prints."""
+    run = bench.submit(task("a"))
+    store.call("HSET", bench.engine.keys.of("meta"), "controls", "pause a b")
+
+    assert "`swarm resume --type 'a b'`" in swarm("status", run).out
+    assert swarm("resume", "--type", "a b").code == 0
+
+    assert bench.engine.controls().paused == ()
+
+
 @pytest.mark.parametrize(
     ("flags", "other"),
     [
