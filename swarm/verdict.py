@@ -68,7 +68,7 @@ def publish_here(settings: "Settings", record: "RunRecord") -> str:
     if not is_here or not (settings.root / ".git").exists():
         return ""
     from swarm.repo.git.command import GitError  # noqa: PLC0415  # `swarm wait` starts without them
-    from swarm.repo.hub.obstacles import lock_named_in  # noqa: PLC0415
+    from swarm.repo.hub.obstacles import why_unwritten  # noqa: PLC0415
     from swarm.repo.hub.opening import open_hub, open_hub_for  # noqa: PLC0415
 
     try:
@@ -87,7 +87,7 @@ def publish_here(settings: "Settings", record: "RunRecord") -> str:
         except GitError as error:
             # A supervisor that publishes at this moment holds the ref's lock.
             if time.monotonic() > deadline_s:
-                if lock := lock_named_in(error.stderr):
-                    return f"branch {record.branch!r} is locked by {lock!r}; if no git runs there, remove it"
+                if reason := why_unwritten(record.branch, error.stderr):
+                    return reason
                 raise
         time.sleep(0.1)

@@ -13,7 +13,13 @@ from swarm.repo.git.moves import merge_moved
 from swarm.repo.git.trailers import parse_squashed, squash_message
 from swarm.repo.git.workbench import Workbench
 from swarm.repo.hub.hub import Hub
-from swarm.repo.hub.obstacles import branch_in_the_way, refuse_in_use, refuse_locked, refuse_unwritable
+from swarm.repo.hub.obstacles import (
+    branch_in_the_way,
+    refuse_broken,
+    refuse_in_use,
+    refuse_locked,
+    refuse_unwritable,
+)
 from swarm.repo.hub.refs import branch_ref
 from swarm.repo.hub.user_repository import commit_of, fetch_into, is_ancestor, stands_for
 
@@ -190,6 +196,7 @@ def _move(user: Git, hub: Hub, branch: str, delivered: Delivered, *, was: str) -
         return delivered
     refuse_in_use(user, into, branch)
     refuse_locked(user, into, answer, home=hub.home)
+    refuse_broken(answer)
     if _tip_in(user, into) != was:
         raise RefusedError(
             f"branch {into!r} has got other commits meanwhile", hint="land again: both are merged and judged"

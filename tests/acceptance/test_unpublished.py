@@ -41,3 +41,20 @@ def test_a_branch_that_a_killed_git_has_locked_is_told_and_published_once_that_i
     assert (locked.returncode, free.returncode) == (9, 0)
     assert f"not published: branch 'swarm/{run}' is locked by '{lock}'" in locked.stderr + locked.stdout
     assert swarm.git("rev-parse", ref).strip() == tip
+
+
+def test_a_ref_that_a_power_cut_has_emptied_is_named(swarm: Swarm) -> None:
+    """Beside it git writes no branch, and blames where it fetches from."""
+    run = str(swarm.json("run", swarm.plan([write_task("one")]), "-y")["run"])
+    ref = f"refs/heads/swarm/{run}"
+    swarm.git("update-ref", "-d", ref)
+    broken = swarm.root / ".git/refs/heads/zzz"
+    broken.touch()
+
+    waited, landed = swarm.call("wait", run), swarm.call("land", run, "--into", "new")
+    broken.unlink()
+
+    assert (waited.returncode, landed.returncode) == (9, 6)
+    assert "refs/heads/zzz of this repository is broken" in waited.stderr + waited.stdout
+    assert "mend or remove .git/refs/heads/zzz, then land again" in landed.stderr
+    assert swarm.call("land", run, "--into", "new").returncode == 0

@@ -10,7 +10,9 @@ from swarm.repo.git.command import FETCH_ONLY, Answer, Git
 from swarm.repo.hub.refs import branch_ref
 
 _IN_USE = re.compile(r"refusing to fetch into branch '[^\n]+' checked out at '(?P<path>.+)'", re.DOTALL)
-_LOCK = re.compile(r"Unable to create '(?P<path>[^\n]+\.lock)': File exists")
+_LOCK = re.compile(r"Unable to create '([^\n]+\.lock)': File exists")
+_BROKEN = re.compile(r"bad object (refs/[^\n]+)")
+"""As after a power cut."""
 _PROCESSES = Path("/proc")
 
 
@@ -74,7 +76,7 @@ def refuse_locked(user: Git, into: str, answer: Answer, *, home: Path) -> None:
     Raises:
         RefusedError: that is why.
     """
-    lock = lock_named_in(answer.stderr.decode("utf-8", "replace"))
+    lock = _named_in(answer.stderr.decode("utf-8", "replace"), _LOCK)
     if not lock:
         return
     running = ", ".join(str(pid) for pid in _gits_at_work(user, home))
@@ -84,10 +86,31 @@ def refuse_locked(user: Git, into: str, answer: Answer, *, home: Path) -> None:
     raise RefusedError(f"branch {into!r} is locked by {lock!r}", hint=f"nothing is lost; {hint}")
 
 
-def lock_named_in(said: str) -> str:
-    """The file that git says another git holds, or has left; empty when it says no such thing."""
-    found = _LOCK.search(said)
-    return found["path"] if found else ""
+def refuse_broken(answer: Answer) -> None:
+    """Name the ref of the user's that has lost its object: git writes no branch beside it.
+
+    Raises:
+        RefusedError: that is why git did not.
+    """
+    if ref := _named_in(answer.stderr.decode("utf-8", "replace"), _BROKEN):
+        raise RefusedError(
+            f"{ref} of this repository is broken, and git writes no branch beside it",
+            hint=f"nothing is lost: `git fsck` tells more; mend or remove .git/{ref}, then land again",
+        )
+
+
+def why_unwritten(branch: str, said: str) -> str:
+    """What a person can mend, where git says that is why it did not write a branch; empty where it is not."""
+    if lock := _named_in(said, _LOCK):
+        return f"branch {branch!r} is locked by {lock!r}; if no git runs there, remove it"
+    if ref := _named_in(said, _BROKEN):
+        return f"{ref} of this repository is broken: mend or remove .git/{ref}"
+    return ""
+
+
+def _named_in(said: str, form: re.Pattern[str]) -> str:
+    found = form.search(said)
+    return found[1] if found else ""
 
 
 def _gits_at_work(user: Git, home: Path) -> Iterator[int]:
