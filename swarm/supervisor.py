@@ -5,6 +5,7 @@ reclaim (what dead workers held) → rank (by what was learnt) → merge (what w
 (the branch, to the user) → archive (events, ended runs; what is old leaves Redis).
 """
 
+import contextlib
 import os
 import socket
 import threading
@@ -40,6 +41,8 @@ _T = TypeVar("_T")
 TICK_S = 1.0
 MAX_PAUSE_S = 30.0
 HEARTBEAT_S = 5.0
+LOOK_S = 10.0
+"""So often somebody else's push to a branch is looked for while nothing lands there."""
 RANKING_SHARE = 20
 """Ranking a large run takes seconds: so many times as long goes to everything else."""
 
@@ -78,6 +81,7 @@ class Supervisor:
         self._publish_to = publish_to
         self._ranking = Ranking(engine)
         self._rank_at_s = 0.0
+        self._look_at_s = 0.0
         self._hub_trouble = ""
         self._log = structlog.get_logger().bind(worker=worker_id)
         self._profile = WorkerProfile(
@@ -125,6 +129,7 @@ class Supervisor:
         """
         reclaimed = self._despite_refusal(self._reclaim, "reclaiming") or []
         self._despite_refusal(self._rank, "ranking")
+        self._despite_refusal(self._look, "looking at branches")
         try:
             landings = self._merge(should_stop)
         finally:  # also while the hub is away
@@ -195,6 +200,13 @@ class Supervisor:
         self._ranking.refresh(workers=sum(agent.kind == "worker" for agent in alive), now_ms=now_ms)
         ended_s = time.monotonic()
         self._rank_at_s = ended_s + max(TICK_S, RANKING_SHARE * (ended_s - began_s))
+
+    def _look(self) -> None:
+        """Somebody's push is followed; a hub that is away is told of by the next landing."""
+        if time.monotonic() >= self._look_at_s:
+            with contextlib.suppress(HubUnreachableError):
+                self._merge_queue.look_at_branches()
+            self._look_at_s = time.monotonic() + LOOK_S
 
     def _archive(self) -> None:
         """Archive what has happened, once a tick; a full disk stops nothing else."""

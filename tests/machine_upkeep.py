@@ -54,9 +54,9 @@ class Upkeep(Working):
         if self.model.workers.pop(name, None):
             self.model.last_claims.pop(name, None)
 
-    @rule(place=anywhere, number=st.integers(-5, 9), what=st.sampled_from(("fence", "rank", "work")))
+    @rule(place=anywhere, number=st.integers(-5, 9), what=st.sampled_from(("fence", "rank", "work", "tip")))
     def keep_up(self, place: int, number: int, what: str) -> None:
-        """Git has seen a token; a task has another urgency; nothing is ever left over for long."""
+        """Git has seen a token or another tip; a task has another urgency; nothing is left over for long."""
         if what == "fence":
             token = max(self.model.fence + number, 0)
             self.model.fence = max(token, self.model.fence)
@@ -66,6 +66,11 @@ class Upkeep(Working):
             self.engine.rerank(task.run.name, {task.spec.id: number * AGES})
             if task.state in LIVE:
                 task.score = number * AGES + task.score % AGES
+        elif what == "tip":
+            run, known = self.task(place).run, self.task(place + number).run.tip
+            tip = f"pushed-{number}-on-{known}"[:40]
+            assert self.engine.follow(run.name, known=known, tip=tip) == (run.tip in {known, tip})
+            run.tip = tip if run.tip == known else run.tip
         else:
             assert self.engine._caller.drain_work() == (0, [])
 

@@ -47,7 +47,7 @@ WORKERS = (
 FAULTS: tuple[Fault, ...] = ("lost request", "lost reply", "lost reply", "twice", "twice", "stall")
 HAS_NO_OP = frozenset(
     {
-        *("activate", "begin_merge", "claim", "deadlines", "heartbeat", "open_run"),
+        *("activate", "begin_merge", "claim", "deadlines", "follow", "heartbeat", "open_run"),
         *("raise_fence", "renew", "renew_merge", "sign_off", "start", "submit", "trim"),
     }
 )

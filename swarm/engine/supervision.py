@@ -191,6 +191,10 @@ class Supervision(Retention):
         """Make every later token higher than `token`, which git has seen; returns the counter."""
         return int(words_of(self._caller.call("raise_fence", token))[1])
 
+    def follow(self, run: str, *, known: str, tip: str) -> bool:
+        """Let attempts begin at `tip`, which holds `known`, the run's tip by now; False: that is another."""
+        return words_of(self._caller.call("follow", run, known, tip))[0] == "OK"
+
     # who is alive ---------------------------------------------------------------------------
     def heartbeat(
         self,

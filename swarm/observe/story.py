@@ -96,6 +96,7 @@ _TELLERS: dict[str, Callable[[Event], str]] = {
     "run_activated": lambda _: "the run is active",
     "run_cancelled": lambda _: "the run was cancelled",
     "run_ended": lambda e: f"the run ended: {e.fields.get('state', '')}",
+    "branch_moved": lambda e: f"somebody moved the branch: attempts begin at {e.fields['tip'][:12]} now",
     "task_parked": lambda e: f"{e.task} waits for {lock_name(e.fields.get('path', ''))}",
     "turn_given": lambda e: f"{e.task} was overtaken {e.fields.get('overtaken', '')} times: it is its turn",
     "task_claimed": lambda e: f"{e.task} taken by {_worker(e)}{_attempt(e)}",

@@ -118,6 +118,7 @@ CALLS: dict[str, Callable[[Stage], object]] = {
     "send_back": lambda s: s.engine.send_back(s.ticket, TASK_ERROR),
     "reconcile": lambda s: s.engine.reconcile(s.run, "task", attempt=1, merge_token=50, commit="landed3"),
     "raise_fence": lambda s: s.engine.raise_fence(70),
+    "follow": lambda s: s.engine.follow(s.run, known=s.engine.run(s.run).tip, tip="moved"),
     "reap": _reap,
     "reclaim_worker": lambda s: s.engine.reclaim_worker("worker-a"),
     "cancel": lambda s: s.engine.cancel(s.run, "task"),

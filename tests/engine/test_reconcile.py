@@ -123,3 +123,22 @@ def test_a_reconciled_landing_leaves_a_run_that_is_being_activated_to_be_so(
 
     assert engine.run(run).state is RunState.ACTIVE
     assert engine.run(run).counts[TaskState.QUEUED] == 199
+
+
+def test_only_the_tip_that_was_looked_at_is_followed_by_another(
+    engine: Engine, worker: WorkerProfile
+) -> None:
+    """What has landed meanwhile is newer than what was seen; a repeated call changes nothing more."""
+    run = engine.submit(make_plan("a", "b"), base=BASE)
+    engine.reconcile(run, "a", attempt=1, merge_token=10, commit="landed")
+
+    answers = [
+        engine.follow(run, known=BASE, tip="late"),
+        engine.follow(run, known="landed", tip="pushed"),
+        engine.follow(run, known="landed", tip="pushed"),
+        engine.follow("nowhere", known="landed", tip="pushed"),
+    ]
+
+    assert answers == [False, True, True, False]
+    assert [event.kind for event in engine.events(limit=100)].count("branch_moved") == 1
+    assert claimed(engine, worker).base == "pushed"

@@ -7,7 +7,7 @@ from merge_board import NOBODY, Board, task, write
 
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.putting_back import newest_of
-from swarm.repo.hub.refs import task_ref
+from swarm.repo.hub.refs import branch_ref, task_ref
 from swarm.repo.merging.merge_queue import Landing, Outcome
 from swarm.repo.merging.reconcile import Reconciler
 from swarm.testing.repository import UserRepository
@@ -99,3 +99,41 @@ def test_a_git_that_cannot_be_started_ends_no_supervisor(
 
     assert (frozen.run, frozen.command) == (board.run, "")
     assert frozen.reason.startswith(f"branch {board.branch!r} cannot be read: [Errno 13] ")
+
+
+def test_what_somebody_has_put_on_the_branch_is_where_attempts_begin(board: Board) -> None:
+    """A person's commit on top of what landed: the next claim holds it, though nothing lands in between."""
+    landing = landed_once(board)
+    queue = board.queue()
+    pushed = commit_on(board, landing.commit, "docs/human.md")
+    board.hub.create_refs({branch_ref(board.branch): pushed})
+
+    queue.look_at_branches()
+    queue.look_at_branches()
+
+    told = [event.fields for event in board.engine.events(limit=1000) if event.kind == "branch_moved"]
+    assert [(fields["from"], fields["tip"]) for fields in told] == [(landing.commit, pushed)]
+    claim = board.claim()
+    assert claim.base == pushed
+    assert (board.workspace(claim).tree / "docs/human.md").read_text() == "by hand\n"
+
+
+def test_a_branch_that_does_not_hold_what_landed_is_not_followed(board: Board) -> None:
+    """No attempt begins where a dependency's work is missing, wherever the branch was moved to."""
+    board.submit(task("one"))
+    base = board.engine.run(board.run).tip
+    made = board.hub.git.run("commit-tree", f"{base}^{{tree}}", "-m", "by hand", env=NOBODY)
+    board.hub.create_refs({branch_ref(board.branch): made.decode().strip()})
+
+    board.queue().look_at_branches()
+
+    assert board.engine.run(board.run).tip == base
+
+
+def commit_on(board: Board, parent: str, name: str) -> str:
+    """Somebody's commit on top of another, with one more file."""
+    board.user.git("fetch", "--quiet", str(board.hub.path), parent)
+    board.user.git("checkout", "--quiet", "--detach", parent)
+    commit = board.user.commit({name: "by hand\n"})
+    board.hub.import_base(board.user.path, commit)
+    return commit

@@ -110,14 +110,16 @@ class MergeQueue:
                 self._log.warning("something was left over", error=str(error))
         return self._reconciler.reconcile_all()
 
+    def look_at_branches(self) -> None:
+        """Let attempts begin where somebody else has moved the branch of a run to."""
+        self._reconciler.look_at_active()
+
     def close(self) -> None:
         """End what still runs ahead of its time."""
         self._merging.stop_looking_ahead()
 
     def land_train(self) -> tuple[Landing, ...]:
-        """Judge the best handed-in attempts of a run whose branch is free; none when there are none.
-
-        Those of the train that could not be judged yet are not among the answers: they wait for the next.
+        """Judge the best handed-in attempts of a run whose branch is free; those not judged yet are not told.
 
         Raises:
             StoreUnreachableError, HubUnreachableError: Redis, or the hub, cannot be written now;

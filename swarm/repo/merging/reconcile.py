@@ -13,6 +13,7 @@ from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.identity import refuse_other_hub
 from swarm.repo.hub.putting_back import newest_of, put_back
 from swarm.repo.hub.refs import hash_task, task_ref
+from swarm.repo.hub.user_repository import is_ancestor
 from swarm.states import RunState, TaskState
 
 
@@ -59,6 +60,13 @@ class Reconciler:
         found = [self._reconcile_or_freeze(record) for record in records if record.state != RunState.DONE]
         return tuple(frozen for frozen in found if frozen)
 
+    def look_at_active(self) -> None:
+        """Notice what somebody else has put on the branch of a run that goes on; a rev-parse each."""
+        for run in self._engine.run_ids():
+            record = self._engine.run(run)
+            if record.state == RunState.ACTIVE and (frozen := self._reconcile_or_freeze(record)):
+                structlog.get_logger().debug("branch is frozen", branch=frozen.branch, reason=frozen.told)
+
     def _reconcile_or_freeze(self, record: RunRecord) -> Frozen | None:
         """One run whose history is damaged keeps no other from landing."""
         try:
@@ -92,8 +100,15 @@ class Reconciler:
             self._hub.create_refs(missing)
         self._complete_landed(record.run, landings)
         self._sweep_landed(record.run, landings)
+        self._follow(record.run, tip)
         self._verified[record.branch] = tip
         return None
+
+    def _follow(self, run: str, tip: str) -> None:
+        """Attempts begin at what somebody else has put on the branch: they are merged onto it anyway."""
+        known = self._engine.run(run).tip
+        if known != tip and is_ancestor(self._hub.git, known, tip):
+            self._engine.follow(run, known=known, tip=tip)
 
     def verified(self, branch: str, tip: str) -> None:
         """The branch was in order, and the caller itself has just moved it to `tip`."""
