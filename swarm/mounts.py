@@ -30,16 +30,21 @@ _TABLE = Path("/proc/self/mountinfo")
 
 
 class Overlay(NamedTuple):
-    """One of our mounts."""
+    """One of our mounts. Its names are text: as paths, hundreds would take a while to look through."""
 
-    folder: Path
+    place: str
     options: str  # `lowerdir=…,upperdir=…`, as the kernel tells them
 
-    def shows(self, folder: Path) -> bool:
-        """Whether `folder`, or one in it, is among what it shows."""
+    @property
+    def folder(self) -> Path:
+        """Where it is."""
+        return Path(self.place)
+
+    @property
+    def shown(self) -> list[str]:
+        """The folders that it shows, the topmost first."""
         lower = next(each for each in self.options.split(",") if each.startswith("lowerdir="))
-        paths = _unescaped(lower.removeprefix("lowerdir=")).split(":")
-        return any(Path(path).is_relative_to(folder.resolve()) for path in paths)
+        return _unescaped(lower.removeprefix("lowerdir=")).split(":")
 
 
 def mount_overlay(folder: Path, *, lower: Sequence[Path], upper: Path, work: Path) -> None:
@@ -71,11 +76,16 @@ def unmount_in(folder: Path) -> None:
     Raises:
         OSError: we are not root.
     """
-    place = folder.parent.resolve() / folder.name
-    ours = [overlay.folder for overlay in overlays() if overlay.folder.is_relative_to(place)]
-    for each in reversed(ours):
+    top = str(folder.parent.resolve() / folder.name)
+    for overlay in reversed([each for each in overlays() if _is_in(each.place, top)]):
         # Lazily: who still has a file open there keeps it, and keeps nobody from removing the rest.
-        _checked(_libc().umount2(os.fsencode(each), _DETACH | _NOFOLLOW), each)
+        _checked(_libc().umount2(os.fsencode(overlay.place), _DETACH | _NOFOLLOW), overlay.folder)
+
+
+def is_shown(folder: Path) -> bool:
+    """Whether an overlay that this process can see shows `folder`, or one in it."""
+    top = str(folder.resolve())
+    return any(_is_in(shown, top) for overlay in overlays() for shown in overlay.shown)
 
 
 def overlays() -> list[Overlay]:
@@ -86,10 +96,12 @@ def overlays() -> list[Overlay]:
         return []
     lines = [line.partition(f" - overlay {SOURCE} ") for line in table.split("\n")]
     return [
-        Overlay(Path(_unescaped(before.split(" ")[4])), options)
-        for before, is_ours, options in lines
-        if is_ours
+        Overlay(_unescaped(before.split(" ", 5)[4]), options) for before, is_ours, options in lines if is_ours
     ]
+
+
+def _is_in(path: str, top: str) -> bool:
+    return path == top or path.startswith(f"{top}/")
 
 
 def _unescaped(text: str) -> str:

@@ -13,7 +13,7 @@ from taken_attempts import take
 from swarm.fleet.confinement import open_confinement
 from swarm.fleet.leftovers import sweep_leftovers
 from swarm.fleet.process import ProcessLauncher
-from swarm.mounts import overlays, unmount_in
+from swarm.mounts import is_shown, overlays, unmount_in
 from swarm.removal import remove_tree
 from swarm.repo.hub.hub import Hub
 from swarm.repo.workspaces.overlay import layers_of
@@ -209,9 +209,8 @@ def test_blanks_and_letters_of_any_script_are_told_as_they_are(user: UserReposit
     tree = open_workspace(hub, base, home / "work" / "one").tree
 
     assert mounted(home) == [tree]
-    assert [overlay.shows(template_of(hub, base)) for overlay in overlays() if overlay.folder == tree] == [
-        True
-    ]
+    assert is_shown(template_of(hub, base))
+    assert not is_shown(Path(f"{template_of(hub, base)}0"))
     remove_tree(home)
     assert mounted(home) == []
     assert not home.exists()

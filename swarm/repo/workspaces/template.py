@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from swarm.mounts import overlays
+from swarm.mounts import is_shown
 from swarm.removal import remove_tree
 from swarm.repo.git.command import FETCH_ONLY, Git, GitError
 from swarm.repo.git.tree import list_tree
@@ -182,7 +182,7 @@ def drop_old_templates(hub: Hub, *, keep: int = TEMPLATES_KEPT) -> None:
     for path in {*found} - {*newest[:keep]}:
         with contextlib.suppress(BlockingIOError), _locked(folder, path.name, fcntl.LOCK_EX | fcntl.LOCK_NB):
             # Under the lock nobody can lay a checkout over it between this look and its end.
-            if path not in newest or not any(overlay.shows(path) for overlay in overlays()):
+            if path not in newest or not is_shown(path):
                 remove_tree(path)
 
 
