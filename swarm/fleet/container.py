@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -180,7 +180,7 @@ class ContainerSandbox(HostedSandbox):
         finished = super().run(argv, timeout_s=timeout_s, env=ours, log=log)
         if not finished.ran_out_of_memory:
             return finished
-        return replace(finished, reason=out_of_memory(self._memory_mb))
+        return finished._replace(reason=out_of_memory(self._memory_mb))
 
     def _as_seen_inside(self, value: str) -> str:
         here = f"{self.tree}/"

@@ -15,7 +15,6 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 
 import psutil
@@ -75,7 +74,7 @@ class _ProcessHost:
         argv = [sys.executable, "-I", tool_host.__file__, "--tree", str(tree)]
         if confinement is not None:
             own = with_writable(confinement, (tree, *self._folders))
-            argv += ["--confine", json.dumps(asdict(own))]
+            argv += ["--confine", json.dumps(own._asdict())]
         self._process = subprocess.Popen(
             argv,
             env=scrubbed_environment({"HOME": home, "TMPDIR": tmp, TAG: self._tag}),

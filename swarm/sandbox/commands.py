@@ -12,8 +12,8 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from .memory import count_oom_kills
 from .processes import before_exec, end_descendants, reap_orphans
@@ -30,8 +30,7 @@ class AbandonedError(Exception):
     """Nobody waits for the command any more; it was ended."""
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(NamedTuple):
     """What to run, and the limits on it."""
 
     argv: Sequence[str]

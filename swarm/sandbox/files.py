@@ -11,7 +11,6 @@ import types
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 
 from .git_names import is_git_name
 from .paths import open_file, open_folder
@@ -88,10 +87,10 @@ def search_files(root_fd: int, pattern: str, path: str = ".") -> str:
     return "\n".join(search.matches) if search.matches else "[no match]"
 
 
-@dataclass
 class _Search:
-    regex: re.Pattern[str]
-    matches: list[str] = field(default_factory=list)
+    def __init__(self, regex: re.Pattern[str]) -> None:
+        self.regex = regex
+        self.matches: list[str] = []
 
     def look_into(self, root_fd: int, name: str) -> None:
         """Add the matching lines of one file; skips what is not text, too large or gone."""

@@ -20,8 +20,8 @@ import stat
 import struct
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 OLDEST_ABI = 2
 """The first without which every rename from one folder into another would fail."""
@@ -52,8 +52,7 @@ SHARED = tuple(
 """What every program may expect to be able to write to."""
 
 
-@dataclass(frozen=True)
-class Confinement:
+class Confinement(NamedTuple):
     """What commands may do: change `writable`, read all but `hidden`; `readable` are islands in `hidden`."""
 
     writable: tuple[str, ...]

@@ -9,9 +9,8 @@ reply     {"id": 1, "result": ...} or {"id": 1, "error": "what is wrong, with th
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class ToolError(Exception):
@@ -22,8 +21,7 @@ class SandboxEndedError(Exception):
     """The tool host ended before it answered; ask `Sandbox.ending` why."""
 
 
-@dataclass(frozen=True)
-class Finished:
+class Finished(NamedTuple):
     """How a command ended."""
 
     exit_code: int  # negative: the signal that ended it
@@ -35,8 +33,7 @@ class Finished:
     reason: str = ""  # why it ended, where the sandbox knows more than the numbers say
 
 
-@dataclass(frozen=True)
-class Ending:
+class Ending(NamedTuple):
     """How a tool host ended."""
 
     exit_code: int

@@ -4,7 +4,6 @@ import json
 import os
 import select
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any  # JSON values come in; `_argument` narrows them
 
@@ -82,7 +81,7 @@ class _ToolHost:
         if tool == "run_command":
             command = _command(self._tree, arguments, self._restrict)
             emit = _Emitter(number, self._send)
-            return asdict(run_command(command, emit, self._is_abandoned))
+            return run_command(command, emit, self._is_abandoned)._asdict()
         if tool not in _FILE_TOOLS:
             raise ToolError(f"unknown tool {tool!r}; known: run_command, {', '.join(_FILE_TOOLS)}")
         do, needed, optional = _FILE_TOOLS[tool]
