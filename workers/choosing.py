@@ -25,11 +25,6 @@ from workers.verdicts import Review
 SAID_BEFORE = "approved by a worker that did not hand it in: the log of that attempt has its findings"
 
 
-def is_chosen(task: TaskSpec) -> bool:
-    """Its attempts are handed in only after somebody has looked at them."""
-    return bool(task.review) or task.best_of > 1
-
-
 class Choosing:
     """One claim of such a task."""
 

@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -29,15 +30,16 @@ from swarm.settings import Settings, attempt_log
 from swarm.states import FailureKind
 from workers.agents.agent import Agent
 from workers.attempt import Attempt, StoppedError
-from workers.choosing import Choosing, is_chosen
 from workers.claiming import TOLD_TO_STOP, Claiming
 from workers.held import HeldSandbox
 from workers.hub_patience import HubStanding
 from workers.lease import Lease, LeaseLostError
 from workers.outcome import describe
-from workers.reviewer import open_reviewer
 from workers.stopping import Stopping
 from workers.ticking import Ticking
+
+if TYPE_CHECKING:
+    from workers.choosing import Choosing
 
 HEARTBEAT_S = 5.0
 RETRY_S = 1.0
@@ -66,7 +68,7 @@ class Worker:
         self._hub_standing = HubStanding(self.hub, self.clock)
         self._beat_at_s = float("-inf")
         self._pause_s = 0.0
-        self._reviewer = cache(partial(open_reviewer, self.settings))
+        self._choosing = cache(partial(_open_choosing, self.settings))
         self._log = structlog.get_logger().bind(worker=self.profile.worker_id)
         self.stopping = Stopping(
             drain_s=self.settings.drain_s, on_stop=self._held.kill, on_stuck=self._let_go
@@ -167,7 +169,7 @@ class Worker:
             self._show(self.engine, "busy")
             attempt = self._attempt(claim, lease, folder)
             # Before anything is done: without a credential nobody could say what to make of it.
-            outcome = (Choosing(attempt, self._reviewer()) if is_chosen(claim.task) else attempt).produce()
+            outcome = (self._choosing()(attempt) if claim.task.is_looked_at else attempt).produce()
             if isinstance(outcome, HandIn):
                 crashpoint("worker.before_hand_in")
         except (LeaseLostError, StaleTokenError) as error:
@@ -303,3 +305,12 @@ class Worker:
     @property
     def _workspaces(self) -> Path:
         return self.settings.home / "workspaces" / self.profile.worker_id
+
+
+def _open_choosing(settings: Settings) -> "Callable[[Attempt], Choosing]":
+    # Imported here: few tasks ask for it, and the forms of answers take a tenth of a second.
+    from workers.choosing import Choosing  # noqa: PLC0415
+    from workers.reviewer import open_reviewer  # noqa: PLC0415
+
+    reviewer = open_reviewer(settings)
+    return lambda attempt: Choosing(attempt, reviewer)

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any  # rows are whatever stood in the document
 
 from swarm.errors import PlanError, Problem
-from swarm.plan.document import parse_plan
 from swarm.plan.lint import lint
 from swarm.plan.model import Plan, TaskSpec
 from swarm.plan.reading import path_of, problems_error, read_json, shown
@@ -26,6 +25,9 @@ def read_expansion(document: str | bytes, whole: TaskSpec, *, bounds: Sequence[s
     Raises:
         PlanError: with everything that is wrong, in `problems`.
     """
+    # Imported here: workers read no plan until a task is expanded, and pydantic takes a tenth of a second.
+    from swarm.plan.document import parse_plan  # noqa: PLC0415
+
     source = f"sub-plan of {whole.id}"
     value = read_json(document, source=source)
     root = "$" if isinstance(value, list) else "$.tasks"

@@ -62,6 +62,11 @@ class TaskSpec:
         return "its review" if self.review else judge
 
     @property
+    def is_looked_at(self) -> bool:
+        """What its agent made is handed in only after a model has looked at it."""
+        return bool(self.review) or self.best_of > 1
+
+    @property
     def executor_needed(self) -> str:
         """What its worker must offer: nobody claims a command whose result they cannot have looked at."""
         return COMMAND_WITH_MODEL if self.executor == "command" and self.needs_model else self.executor
