@@ -39,6 +39,34 @@ def test_a_run_that_goes_on_is_not_landed_in_part(swarm: Swarm) -> None:
     assert "more is to land" in str(refused["error"])
 
 
+def test_a_commit_of_what_landed_later_names_no_task_of_before(swarm: Swarm) -> None:
+    """What a person has reverted since stays away, and the message does not claim it."""
+    flag = swarm.root.parent / "flag"
+    late = {**write_task("late"), "max_attempts": 1}
+    late["command"] = ["sh", "-c", f"test -e {flag} && mkdir -p out && echo late > out/late.txt"]
+    run = str(swarm.json("run", swarm.plan([write_task("early"), late]), "-y", expect=1)["run"])
+    swarm.git("branch", "release")
+    first = swarm.json("land", run, "--into", "release", "--squash")
+    swarm.git("checkout", "-q", "release")
+    swarm.git("revert", "--no-edit", "HEAD")
+    swarm.git("checkout", "-q", "main")
+    flag.touch()
+    swarm.call("retry", run, "late")
+    swarm.call("run", "--resume", run, "-y")
+
+    second = swarm.call("land", run, "--into", "release", "--squash")
+
+    tip = swarm.git("log", "-1", "--format=%(trailers:key=Swarm-Tip,valueonly)", str(first["commit"])).strip()
+    assert first["since"] is None
+    assert second.returncode == 0, second.stderr
+    assert f"what landed on swarm/{run} after {tip[:12]} is one commit on release" in second.stdout
+    said = swarm.git("log", "-1", "--format=%B", "release").splitlines()
+    assert [line for line in said if line.startswith("- ")] == ["- late: write late"]
+    assert f"Not in this commit is what landed up to {tip[:12]}: it was brought here before." in said
+    assert swarm.git("show", "--format=", "--name-only", "release") == "out/late.txt"
+    assert swarm.json("land", run, "--into", "release", "--squash")["how"] == "up_to_date"
+
+
 STRICT = """
 [gate.seldom]
 command = ["sh", "-c", "echo looked"]
