@@ -37,25 +37,34 @@ class Hub(HubReads):
     """The bare repository `.swarm/repo.git`. Safe to use from several threads and processes."""
 
     def __init__(
-        self, path: Path, *, address: str = "", patience_s: float = PATIENCE_S, limit_s: float = LIMIT_S
+        self,
+        path: Path,
+        *,
+        address: str = "",
+        patience_s: float = PATIENCE_S,
+        limit_s: float = LIMIT_S,
+        ssh_command: str = "",
     ) -> None:
         super().__init__(path)
         self._patience_s = patience_s
-        self.remote = Remote(address, path, limit_s=limit_s) if address else None
+        self.remote = Remote(address, path, limit_s=limit_s, ssh_command=ssh_command) if address else None
         self._identity = ""
 
     @classmethod
-    def open_or_create(cls, path: Path, *, address: str = "", limit_s: float = LIMIT_S) -> Self:
+    def open_or_create(
+        cls, path: Path, *, address: str = "", limit_s: float = LIMIT_S, ssh_command: str = ""
+    ) -> Self:
         """Open the hub at `path`, complete or not at all; its folder hides from the user's git.
 
         Args:
             path: where it is, or will be, on this host.
             address: of the git server that hosts share; empty: there is none.
             limit_s: how long it may take to answer one call.
+            ssh_command: what ssh reaches it by; see `Remote`.
         """
         path = path.absolute()
         make_hub(path)
-        return cls(path, address=address, limit_s=limit_s)
+        return cls(path, address=address, limit_s=limit_s, ssh_command=ssh_command)
 
     @property
     def home(self) -> Path:

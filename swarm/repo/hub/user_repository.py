@@ -7,6 +7,7 @@ from pathlib import Path
 from swarm.errors import RepositoryError
 from swarm.repo.git.command import FETCH_ONLY, Answer, Git, GitError
 from swarm.repo.hub.refs import branch_ref
+from swarm.settings import online_environment
 
 
 class Publication(StrEnum):
@@ -75,6 +76,19 @@ def repository_identity(user_repository: Path) -> str:
     if git.one_line("rev-parse", "--is-shallow-repository") == "true":
         return "shallow:" + git.one_line("rev-parse", "--path-format=absolute", "--git-common-dir")
     return git.one_line("rev-list", "--first-parent", "--max-parents=0", commit)
+
+
+def ssh_command_of(user_repository: Path) -> str:
+    """What git would reach a server by from there: `core.sshCommand`, the repository's own before the user's.
+
+    Empty where there is none. The own one of a repository that belongs to somebody else does not count, since
+    it would run as us; nor does that of one around the folder.
+    """
+    if not (user_repository / ".git").exists():
+        return ""
+    git = Git("-C", str(user_repository), environment=online_environment())
+    answer = git.ask("-c", "safe.directory=", "config", "--get", "core.sshCommand")  # forget `*`
+    return answer.stdout.decode("utf-8", "surrogateescape").rstrip("\n") if answer.succeeded else ""
 
 
 def refuse_partial(user_repository: Path, commit: str, error: GitError) -> None:
