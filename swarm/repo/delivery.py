@@ -18,6 +18,7 @@ from swarm.repo.hub.obstacles import (
     refuse_broken,
     refuse_in_use,
     refuse_locked,
+    refuse_lost,
     refuse_unwritable,
 )
 from swarm.repo.hub.refs import branch_ref
@@ -119,13 +120,14 @@ def _tip_of_theirs(user: Git, user_repository: Path, branch: str, into: str) -> 
 
     Raises:
         UsageError: that is no name for a branch.
-        RefusedError: somebody works on it.
+        RefusedError: somebody works on it, or it is broken.
     """
     named = Git().ask("check-ref-format", "--branch", into)
     if not named.succeeded or named.stdout.rstrip(b"\n") != into.encode():  # `@{-1}` stands for another
         raise UsageError(f"{into!r} is no name for a branch", hint="name it as `git branch` would")
     if into.startswith("refs/"):
         raise UsageError(f"{into!r} is no branch", hint="name one: release, or refs/heads/release")
+    refuse_lost(user, into)
     refuse_in_use(user, into, branch)
     if stands_for(user, into):
         raise UsageError(
