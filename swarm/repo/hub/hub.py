@@ -25,10 +25,15 @@ from swarm.repo.hub.refs import (
     task_ref,
 )
 from swarm.repo.hub.remote import LIMIT_S, Remote
-from swarm.repo.hub.user_repository import Published, commit_of, publish_branch, refuse_partial
+from swarm.repo.hub.user_repository import (
+    Published,
+    commit_of,
+    publish_branch,
+    refuse_partial,
+    refuse_sha256,
+)
 from swarm.repo.hub.writing import PATIENCE_S, RefWriter, apply_all, writing_refs
 
-_SHA1_DIGITS = 40
 REFS_A_CALL = 500
 """A push names them on its command line."""
 
@@ -92,11 +97,7 @@ class Hub(HubReads):
                 a partial clone that lacks some of its history.
         """
         commit = commit_of(user_repository, revision)
-        if len(commit) != _SHA1_DIGITS:
-            raise RepositoryError(
-                f"{str(user_repository)!r} names its objects by SHA-256, which swarm's hub cannot hold",
-                hint="a clone by `git clone` of a SHA-1 repository, or `git init --object-format=sha1`",
-            )
+        refuse_sha256(user_repository, commit)
         if self.resolve(base_ref(commit)) is None:
             with self.writing_refs() as writer:
                 writer.clear_stale_locks([base_ref(commit)])
