@@ -87,6 +87,7 @@ def land(context: Context, run: str, into: str, squash: bool, as_json: bool) -> 
         "since": delivered.since or None,
         "missing": [row.id for row in missing],
         "gates": {result.name: result.passed for result in seen},
+        "gates_hollow": [f"{result.name}: {result.note}" for result in seen if result.note],
     }
     shown = {
         "judged": _told_of(seen),
@@ -106,7 +107,8 @@ def _told_of(results: "Sequence[GateResult]") -> str:
     if not results:
         return f"nothing has judged both together: {CONFIG_NAME} there defines no gate"
     red = [result.name for result in results if not result.passed]
-    return f"red, but only advisory: {', '.join(red)}" if red else "the gates are green on both"
+    said = f"red, but only advisory: {', '.join(red)}" if red else "the gates are green on both"
+    return "; ".join([said, *(f"{result.name} {result.note}" for result in results if result.note)])
 
 
 def _say_nothing(text: str) -> None:

@@ -145,6 +145,32 @@ def test_who_lands_is_told_what_the_gates_have_not_said(swarm: Swarm) -> None:
     )
 
 
+UNMEASURED = """
+[gate.bench]
+kind = "performance"
+command = ["sh", "-c", "cat figure"]
+measure = "output"
+"""
+
+
+def test_who_lands_is_told_that_a_gate_had_no_figure_to_compare_with(swarm: Swarm) -> None:
+    """Its exit code decided alone: green on both is said with that."""
+    swarm.json("run", swarm.plan([write_task("one")]), "-y")
+    swarm.git("checkout", "-q", "-b", "release", "main")
+    (swarm.root / "swarm.toml").write_text(UNMEASURED, encoding="utf-8")
+    (swarm.root / "figure").write_text("none yet\n", encoding="utf-8")
+    swarm.git("add", "figure")
+    swarm.git("commit", "-q", "-a", "-m", "by a person")
+    swarm.git("branch", "again")
+    swarm.git("checkout", "-q", "main")
+
+    told, data = swarm.call("land", "--into", "release"), swarm.json("land", "--into", "again")
+
+    said = "compared nothing: on the base: its last line is no number above 0: 'none yet'"
+    assert told.stdout.strip().endswith(f"; the gates are green on both; bench {said}")
+    assert (data["gates"], data["gates_hollow"]) == ({"bench": True}, [f"bench: {said}"])
+
+
 def test_a_branch_that_was_moved_back_is_not_landed_as_if_it_were_whole(swarm: Swarm) -> None:
     """Neither landed, nor shown, nor gone on with: what is missing is named, and how to put it back."""
     swarm.call("run", swarm.plan([write_task("one"), write_task("two", "one")]), "-y", "--workers", "1")
