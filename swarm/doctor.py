@@ -16,7 +16,7 @@ from swarm.fleet.stopped import server_for_a_look
 from swarm.repo.gates.definitions import load_gates
 from swarm.repo.git.command import OLDEST_GIT, git_version
 from swarm.repo.hub.opening import open_hub
-from swarm.repo.hub.user_repository import commit_of
+from swarm.repo.hub.user_repository import commit_of, refuse_sha256
 from swarm.repo.workspaces.template import why_copied
 from swarm.sandbox.landlock import describe_landlock
 from swarm.settings import Settings
@@ -123,6 +123,7 @@ def _repository(settings: Settings) -> _Seen:
     if _is_host_of_workers(settings):
         return _Seen(f"none here: only to work and to merge, project {settings.project!r}")
     commit = commit_of(settings.root)
+    refuse_sha256(settings.root, commit)
     return _Seen(f"{settings.root} at {commit[:12]}, project {settings.project!r}")
 
 

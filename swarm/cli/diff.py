@@ -113,7 +113,11 @@ def _print_sides(hub: "Hub", record: "TaskRecord", branch: str, as_json: bool) -
     found = read_sides(hub.git, conflict, base=f"{attempt}^", tip=tip, attempt=attempt)
     data = {"run": record.run, "task": task.id, "attempt": record.attempt, "commit": attempt, "tip": tip}
     data |= {name: getattr(found, name) for name in ("paths", "landed", "ours", "theirs", "hunks")}
-    emit(data, as_json, lambda: "\n".join(map(_coloured, printable(found.render(task)).splitlines())))
+    emit(
+        data,
+        as_json,
+        lambda: "\n".join(map(_coloured, printable(found.render(task, most=None)).splitlines())),
+    )
 
 
 def _nothing_to_show(record: "TaskRecord") -> UsageError:

@@ -1,5 +1,6 @@
 """`land`: what a run has landed, in a branch of yours."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +14,7 @@ from swarm.observe.wording import plural
 from swarm.settings import CONFIG_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from swarm.observe.report_data import Report
     from swarm.repo.gates.gate import GateResult
@@ -23,7 +24,9 @@ _TOLD = {
     "advanced": "{into} was fast-forwarded to {commit}",
     "merged": "{branch} was merged into {into}, at {commit}; {judged}",
     "squashed": "all of {branch} is one commit on {into}, at {commit}",
-    "up_to_date": "{into} holds all of it already, at {commit}",
+    "squashed_again": "what landed on {branch} after {since} is one commit on {into}, at {commit};"
+    " what landed before was brought there before",
+    "up_to_date": "all of it was brought to {into} before, which is at {commit}",
 }
 
 
@@ -56,7 +59,7 @@ def land(context: Context, run: str, into: str, squash: bool, as_json: bool) -> 
     from swarm.repo.workspaces.checkout import sweep_checkouts
 
     measured = build_report(take_snapshot(reads, record.run))
-    message, missing = _message(measured) if squash else "", missing_from(measured)
+    message, missing = partial(_message, measured) if squash else None, missing_from(measured)
     hub = open_hub_for(settings, record)
     log = settings.home / "logs" / "land.gate.log"
     tell = _say_nothing if as_json else say
@@ -81,16 +84,20 @@ def land(context: Context, run: str, into: str, squash: bool, as_json: bool) -> 
         "into": delivered.into,
         "how": delivered.how.value,
         "commit": delivered.commit,
+        "since": delivered.since or None,
         "missing": [row.id for row in missing],
         "gates": {result.name: result.passed for result in seen},
+        "gates_hollow": [f"{result.name}: {result.note}" for result in seen if result.note],
     }
     shown = {
         "judged": _told_of(seen),
         "branch": record.branch,
         "into": delivered.into,
         "commit": delivered.commit[:12],
+        "since": delivered.since[:12],
     }
-    emit(data, as_json, lambda: _TOLD[delivered.how].format(**shown))
+    how = f"{delivered.how}_again" if delivered.since else delivered.how.value
+    emit(data, as_json, lambda: _TOLD[how].format(**shown))
     if missing:
         say(not_in_it(missing))
 
@@ -100,7 +107,8 @@ def _told_of(results: "Sequence[GateResult]") -> str:
     if not results:
         return f"nothing has judged both together: {CONFIG_NAME} there defines no gate"
     red = [result.name for result in results if not result.passed]
-    return f"red, but only advisory: {', '.join(red)}" if red else "the gates are green on both"
+    said = f"red, but only advisory: {', '.join(red)}" if red else "the gates are green on both"
+    return "; ".join([said, *(f"{result.name} {result.note}" for result in results if result.note)])
 
 
 def _say_nothing(text: str) -> None:
@@ -108,11 +116,12 @@ def _say_nothing(text: str) -> None:
     del text
 
 
-def _message(report: "Report") -> str:
-    """Of the one commit: what the run was for, and what each task that landed was."""
+def _message(report: "Report", held: "Collection[str]", since: str) -> str:
+    """Of the one commit: what the run was for, and what each task was whose landing is in it."""
     from swarm.observe.pull_request import title_of
     from swarm.observe.wording import one_line
 
-    landed = [row for row in report.tasks if row.commit]
+    landed = [row for row in report.tasks if row.commit in held]
     told = "\n".join(f"- {row.id}: {one_line(row.description)}" for row in landed)
-    return f"{title_of(report)}\n\n{told}\n\nSwarm-Run: {report.run}\n"
+    before = f"\n\nNot in this commit is what landed up to {since[:12]}: it was brought here before."
+    return f"{title_of(report)}\n\n{told}{before if since else ''}\n\nSwarm-Run: {report.run}\n"

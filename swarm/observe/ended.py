@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from swarm.engine.records import TaskRecord
-from swarm.observe.wording import WAITS_FOR_APPROVAL, duration, failure, plural, time_of_day
+from swarm.observe.wording import WAITS_FOR_APPROVAL, duration, failure_with_reason, plural, time_of_day
 from swarm.states import FailureKind, TaskState
 
 _EVIDENCE_LINES = 3
@@ -17,12 +17,6 @@ def how_it_ended(task: TaskRecord, now_ms: int) -> Iterator[tuple[int, str]]:
         yield 0, _done(task, now_ms)
     else:
         yield from _failed(task, now_ms)
-
-
-def said(kind: str, reason: str) -> str:
-    """A kind of failure, and why."""
-    told = failure(kind, reason)
-    return f"{told}: {reason}" if reason else told
 
 
 def _done(task: TaskRecord, now_ms: int) -> str:
@@ -42,10 +36,11 @@ def _failed(task: TaskRecord, now_ms: int) -> Iterator[tuple[int, str]]:
     how, tried = "failed", plural(task.attempt, "attempt")
     if task.failure_kind == FailureKind.CRASH:
         how, tried = "failed for good", f"{plural(task.crashes, 'crash', 'crashes')} in {tried}"
-    yield 0, f"{how} {ago} after {tried}: {said(task.failure_kind, task.failure_reason)}"
+    yield 0, f"{how} {ago} after {tried}: {failure_with_reason(task.failure_kind, task.failure_reason)}"
     for one in task.history[:-1]:
         took = duration((one.ended_ms - one.since_ms) / 1000)
-        yield 1, f"attempt {one.attempt}, {took} on worker {one.worker}: {said(one.kind, one.message)}"
+        said = failure_with_reason(one.kind, one.message)
+        yield 1, f"attempt {one.attempt}, {took} on worker {one.worker}: {said}"
     for line in [line for line in task.evidence.splitlines() if line.strip()][-_EVIDENCE_LINES:]:
         yield 1, f"| {line}"
 

@@ -4,7 +4,7 @@ from junitparser import Failure, JUnitXml, Properties, Property, Skipped, TestCa
 
 from swarm.observe.person import words_for
 from swarm.observe.report_data import Report, ScopeFit, TaskRow
-from swarm.observe.wording import failure, printable
+from swarm.observe.wording import failure, failure_with_reason, printable
 from swarm.states import TaskState
 
 
@@ -64,7 +64,7 @@ def _case(row: TaskRow, run: str) -> TestCase:
 def _tried(row: TaskRow) -> list[str]:
     """Each attempt that did not land, in words, and the end of what the last of them left."""
     attempts = (
-        f"attempt {one.attempt} on {one.worker}: {failure(one.kind, one.message)}: {one.message}"
+        f"attempt {one.attempt} on {one.worker}: {failure_with_reason(one.kind, one.message)}"
         for one in row.history
     )
     return [*attempts, *row.evidence]

@@ -13,7 +13,7 @@ from swarm.observe.wording import (
     SHAPES,
     WAITS_FOR_APPROVAL,
     duration,
-    failure,
+    failure_with_reason,
     first_few,
     money,
     one_line,
@@ -210,8 +210,9 @@ def _waiting(run: str, row: TaskRow) -> list[str]:
 
 def _failure(row: TaskRow) -> list[str]:
     """What a task failed with, and what was tried before that."""
-    kind, reason = row.failure_kind, escape(row.failure_reason)
-    said = f"({kind}): {failure(kind, row.failure_reason)}: {reason}" if kind else f"({row.state}): {reason}"
+    kind, reason = row.failure_kind, row.failure_reason
+    said = failure_with_reason(kind, reason, escape) if kind else escape(reason)
+    said = f"({kind or row.state}): {said}"
     return [f"- `{row.id}` {said}", *_tried(row)]
 
 
@@ -220,7 +221,7 @@ def _tried(row: TaskRow) -> list[str]:
     return [
         *(
             f"  - attempt {one.attempt}, {duration((one.ended_ms - one.since_ms) / 1000)} on"
-            f" {escape(one.worker)}: {failure(one.kind, one.message)}: {escape(one.message)}"
+            f" {escape(one.worker)}: {failure_with_reason(one.kind, one.message, escape)}"
             for one in row.history
         ),
         *fenced(row.evidence, indent="  "),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from swarm.engine.records import Event
 from swarm.observe.orders import equip_for, start_for
-from swarm.observe.wording import failure, first_few, lock_name, one_line, plural, time_of_day
+from swarm.observe.wording import failure_with_reason, first_few, lock_name, one_line, plural, time_of_day
 from swarm.states import FailureKind, TaskState
 
 
@@ -26,7 +26,7 @@ def clock_time(event: Event) -> str:
 
 def _because(event: Event) -> str:
     kind, reason = event.fields.get("kind_of_failure", ""), event.fields.get("reason", "")
-    said = ": ".join(filter(None, [failure(kind, reason), reason]))
+    said = failure_with_reason(kind, reason)
     return f": {said}" if said else ""
 
 

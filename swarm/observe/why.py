@@ -10,12 +10,13 @@ from swarm.engine.records import AgentRecord, TaskRecord
 from swarm.engine.views import SHARED, HeldLock, Surroundings
 from swarm.keys import member, split_member
 from swarm.observe.asides import asides
-from swarm.observe.ended import how_it_ended, said
+from swarm.observe.ended import how_it_ended
 from swarm.observe.hub_trouble import hub_troubles
 from swarm.observe.orders import pauses_of, reached_limits
 from swarm.observe.takers import NOBODY, takers
 from swarm.observe.wording import (
     duration,
+    failure_with_reason,
     lock_name,
     one_line,
     plural,
@@ -120,7 +121,7 @@ class _Inquiry:
         self._ask_all(waiting, depth + 1)
 
     def _queued(self, task: TaskRecord, depth: int) -> None:
-        why = said(task.failure_kind, task.failure_reason)
+        why = failure_with_reason(task.failure_kind, task.failure_reason)
         again = f" after attempt {task.attempt} failed: {why}" if task.failure_kind else ""
         if task.not_before_ms > self._now_ms:
             until, left = time_of_day(task.not_before_ms), self._until(task.not_before_ms)

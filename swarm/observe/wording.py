@@ -6,7 +6,7 @@ Imported by `swarm status`, so it imports nothing heavy.
 import re
 import time
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from swarm.states import FailureKind, RunState, TaskState
@@ -58,6 +58,9 @@ FAILURES: dict[str, str] = {
     FailureKind.APPROVAL: WAITS_FOR_APPROVAL,
     FailureKind.CANCELLED: "a person took it away",
 }
+
+_REPEATED: dict[str, str] = {FailureKind.CONFLICT: "conflicts with what has landed: "}
+"""How the reason begins of a kind that is told before it, where that says the same."""
 
 Judge = Literal["gate", "acceptance", "review"]
 
@@ -151,6 +154,12 @@ def is_waiting(state: str, kind: str) -> bool:
 def failure(kind: str, reason: str) -> str:
     """What went wrong with an attempt, in words, without its reason."""
     return _judgement(kind, reason)[1] or FAILURES.get(kind, kind)
+
+
+def failure_with_reason(kind: str, reason: str, shown: Callable[[str], str] = str) -> str:
+    """What went wrong with an attempt, in words, and why, each said once; `shown` spells the reason."""
+    why = reason.removeprefix(_REPEATED.get(kind, ""))
+    return ": ".join(filter(None, [failure(kind, reason), shown(why)]))
 
 
 def judged_by(kind: str, reason: str) -> Judge | None:

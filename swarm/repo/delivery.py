@@ -1,6 +1,6 @@
 """Bringing what has landed into a branch of the user's, on request: fast-forwarded, or merged and judged."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -18,10 +18,14 @@ from swarm.repo.hub.obstacles import (
     refuse_broken,
     refuse_in_use,
     refuse_locked,
+    refuse_lost,
     refuse_unwritable,
 )
 from swarm.repo.hub.refs import branch_ref
 from swarm.repo.hub.user_repository import commit_of, fetch_into, is_ancestor, stands_for
+
+Told = Callable[[Collection[str], str], str]
+"""Makes the message of a squashed commit, from the landings in it and the one that they came after."""
 
 
 class How(StrEnum):
@@ -36,11 +40,16 @@ class How(StrEnum):
 
 @dataclass(frozen=True)
 class Delivered:
-    """A branch of the user's, and the commit that it is at now."""
+    """A branch of the user's, and the commit that it is at now.
+
+    `since` is where the integration branch was when it was brought there before, of which a squashed commit
+    has nothing; empty: it has all.
+    """
 
     into: str
     how: How
     commit: str
+    since: str = ""
 
 
 def deliver(
@@ -51,7 +60,7 @@ def deliver(
     *,
     base: str,
     judge: Callable[[str, str], GateReport],
-    squash: str = "",
+    squash: Told | None = None,
     log: Path | None = None,
 ) -> Delivered:
     """Bring an integration branch into a branch of the user's, which is created where it does not exist.
@@ -64,7 +73,10 @@ def deliver(
         base: the commit that the integration branch began with.
         judge: runs on a commit of the hub, named first, the gates that another one defines: on a merge, which
             nothing has judged yet, those of the user's branch, which no task can have weakened.
-        squash: the message of one commit that is all of it; empty: a commit a task, as they landed.
+        squash: makes the message of one commit, of the commits of the integration branch that are in it and
+            the one after which they came, which is empty where it is all of them, and not where a part was
+            brought there before, even if somebody has taken it back since. None: a commit a
+            task, as they landed.
         log: where the reader of a refusal finds what the gates printed.
 
     Raises:
@@ -88,13 +100,12 @@ def deliver(
     is_ahead = is_ancestor(hub.git, onto, tip)
     if is_ahead and not squash:
         return _move(user, hub, branch, Delivered(into, How.ADVANCED, tip), was=current)
-    made = _merge(hub, branch, into, onto, tip, squash=squash)
+    made = _merge(hub, branch, into, onto, tip, base=base, squash=squash)
     if made is None:
         return Delivered(into, How.UP_TO_DATE, onto)
     if not is_ahead:  # else the gates have passed on these very files
-        _refuse_red(judge(made, onto), into, log)
-    how = How.SQUASHED if squash else How.MERGED
-    return _move(user, hub, branch, Delivered(into, how, made), was=current)
+        _refuse_red(judge(made.commit, onto), into, log)
+    return _move(user, hub, branch, made, was=current)
 
 
 def _tip_of_ours(hub: Hub, branch: str) -> str:
@@ -109,13 +120,14 @@ def _tip_of_theirs(user: Git, user_repository: Path, branch: str, into: str) -> 
 
     Raises:
         UsageError: that is no name for a branch.
-        RefusedError: somebody works on it.
+        RefusedError: somebody works on it, or it is broken.
     """
     named = Git().ask("check-ref-format", "--branch", into)
     if not named.succeeded or named.stdout.rstrip(b"\n") != into.encode():  # `@{-1}` stands for another
         raise UsageError(f"{into!r} is no name for a branch", hint="name it as `git branch` would")
     if into.startswith("refs/"):
         raise UsageError(f"{into!r} is no branch", hint="name one: release, or refs/heads/release")
+    refuse_lost(user, into)
     refuse_in_use(user, into, branch)
     if stands_for(user, into):
         raise UsageError(
@@ -134,8 +146,10 @@ def _tip_in(user: Git, branch: str) -> str:
     return user.ask("rev-parse", "--verify", "--quiet", branch_ref(branch)).stdout.decode().strip()
 
 
-def _merge(hub: Hub, branch: str, into: str, current: str, tip: str, *, squash: str) -> str | None:
-    """The commit of both; with a message for it, one without the integration branch's history.
+def _merge(
+    hub: Hub, branch: str, into: str, current: str, tip: str, *, base: str, squash: Told | None
+) -> Delivered | None:
+    """The commit of both; with a maker of its message, one without the integration branch's history.
 
     None when that would change nothing: it was squashed there before.
     """
@@ -152,12 +166,16 @@ def _merge(hub: Hub, branch: str, into: str, current: str, tip: str, *, squash: 
                 f"{branch!r} conflicts with {into!r} in {', '.join(merged.paths)}",
                 hint=f"`git merge {branch}` on {into}, and settle it there",
             )
-        if squash:
-            is_there = merged.tree == bench.tree_of(current)
-            told = squash_message(squash, tip).encode("utf-8", "replace")
-            return None if is_there else bench.commit(merged.tree, current, told)
-        message = f"Merge branch '{branch}' into {into}\n"
-        return bench.commit(merged.tree, current, message.encode(), and_of=tip)
+        if not squash:
+            message = f"Merge branch '{branch}' into {into}\n"
+            made = bench.commit(merged.tree, current, message.encode(), and_of=tip)
+            return Delivered(into, How.MERGED, made)
+        if merged.tree == bench.tree_of(current):
+            return None
+        since = "" if is_ancestor(bench.git, began, base) else began
+        held = bench.git.run("rev-list", f"{began}..{tip}").decode().split()
+        told = squash_message(squash(held, since), tip).encode("utf-8", "replace")
+        return Delivered(into, How.SQUASHED, bench.commit(merged.tree, current, told), since)
 
 
 def _meeting(bench: Workbench, current: str, tip: str) -> tuple[str | None, str]:

@@ -224,3 +224,22 @@ def describe(swarm: Swarm) -> tuple[str, ...]:
         swarm.git("diff"),
         (swarm.root / "lib.py").read_text(encoding="utf-8"),
     )
+
+
+def test_a_repository_that_no_hub_can_hold_is_said_by_doctor_as_by_a_run(
+    tmp_path: Path, swarm: Swarm
+) -> None:
+    """Both name SHA-256 and what to do, and no more is looked at, or written, in there."""
+    root = tmp_path / "longer"
+    subprocess.run(["git", "init", "-q", "--object-format=sha256", str(root)], check=True)
+    longer = Swarm(root, swarm.environment)
+    longer.git(*("-c", "user.name=x", "-c", "user.email=x"), "commit", "-q", "--allow-empty", "-m", "begin")
+
+    checked, ran = longer.call("doctor"), longer.call("run", swarm.plan(DIAMOND), "-y")
+
+    [line] = [line for line in checked.stdout.splitlines() if line.startswith("FAIL")]
+    for said in (line, ran.stderr):
+        assert "names its objects by SHA-256, which swarm's hub cannot hold" in said
+        assert "git init --object-format=sha1" in said
+    assert (checked.returncode, ran.returncode) == (3, 2)
+    assert "gates" not in checked.stdout

@@ -39,6 +39,34 @@ def test_a_run_that_goes_on_is_not_landed_in_part(swarm: Swarm) -> None:
     assert "more is to land" in str(refused["error"])
 
 
+def test_a_commit_of_what_landed_later_names_no_task_of_before(swarm: Swarm) -> None:
+    """What a person has reverted since stays away, and the message does not claim it."""
+    flag = swarm.root.parent / "flag"
+    late = {**write_task("late"), "max_attempts": 1}
+    late["command"] = ["sh", "-c", f"test -e {flag} && mkdir -p out && echo late > out/late.txt"]
+    run = str(swarm.json("run", swarm.plan([write_task("early"), late]), "-y", expect=1)["run"])
+    swarm.git("branch", "release")
+    first = swarm.json("land", run, "--into", "release", "--squash")
+    swarm.git("checkout", "-q", "release")
+    swarm.git("revert", "--no-edit", "HEAD")
+    swarm.git("checkout", "-q", "main")
+    flag.touch()
+    swarm.call("retry", run, "late")
+    swarm.call("run", "--resume", run, "-y")
+
+    second = swarm.call("land", run, "--into", "release", "--squash")
+
+    tip = swarm.git("log", "-1", "--format=%(trailers:key=Swarm-Tip,valueonly)", str(first["commit"])).strip()
+    assert first["since"] is None
+    assert second.returncode == 0, second.stderr
+    assert f"what landed on swarm/{run} after {tip[:12]} is one commit on release" in second.stdout
+    said = swarm.git("log", "-1", "--format=%B", "release").splitlines()
+    assert [line for line in said if line.startswith("- ")] == ["- late: write late"]
+    assert f"Not in this commit is what landed up to {tip[:12]}: it was brought here before." in said
+    assert swarm.git("show", "--format=", "--name-only", "release") == "out/late.txt"
+    assert swarm.json("land", run, "--into", "release", "--squash")["how"] == "up_to_date"
+
+
 STRICT = """
 [gate.seldom]
 command = ["sh", "-c", "echo looked"]
@@ -115,6 +143,32 @@ def test_who_lands_is_told_what_the_gates_have_not_said(swarm: Swarm) -> None:
     assert bare.stdout.strip().endswith(
         "; nothing has judged both together: swarm.toml there defines no gate"
     )
+
+
+UNMEASURED = """
+[gate.bench]
+kind = "performance"
+command = ["sh", "-c", "cat figure"]
+measure = "output"
+"""
+
+
+def test_who_lands_is_told_that_a_gate_had_no_figure_to_compare_with(swarm: Swarm) -> None:
+    """Its exit code decided alone: green on both is said with that."""
+    swarm.json("run", swarm.plan([write_task("one")]), "-y")
+    swarm.git("checkout", "-q", "-b", "release", "main")
+    (swarm.root / "swarm.toml").write_text(UNMEASURED, encoding="utf-8")
+    (swarm.root / "figure").write_text("none yet\n", encoding="utf-8")
+    swarm.git("add", "figure")
+    swarm.git("commit", "-q", "-a", "-m", "by a person")
+    swarm.git("branch", "again")
+    swarm.git("checkout", "-q", "main")
+
+    told, data = swarm.call("land", "--into", "release"), swarm.json("land", "--into", "again")
+
+    said = "compared nothing: on the base: its last line is no number above 0: 'none yet'"
+    assert told.stdout.strip().endswith(f"; the gates are green on both; bench {said}")
+    assert (data["gates"], data["gates_hollow"]) == ({"bench": True}, [f"bench: {said}"])
 
 
 def test_a_branch_that_was_moved_back_is_not_landed_as_if_it_were_whole(swarm: Swarm) -> None:

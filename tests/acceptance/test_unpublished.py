@@ -52,9 +52,14 @@ def test_a_ref_that_a_power_cut_has_emptied_is_named(swarm: Swarm) -> None:
     broken.touch()
 
     waited, landed = swarm.call("wait", run), swarm.call("land", run, "--into", "new")
-    broken.unlink()
+    own = swarm.root / ".git" / ref
+    own.parent.mkdir(exist_ok=True)
+    broken.rename(own)
+    its_own = swarm.call("wait", run)
+    own.unlink()
 
-    assert (waited.returncode, landed.returncode) == (9, 6)
+    assert (waited.returncode, landed.returncode, its_own.returncode) == (9, 6, 9)
+    assert f"{ref} of this repository is broken" in its_own.stderr + its_own.stdout
     assert "refs/heads/zzz of this repository is broken" in waited.stderr + waited.stdout
     assert "mend or remove .git/refs/heads/zzz, then land again" in landed.stderr
     assert swarm.call("land", run, "--into", "new").returncode == 0

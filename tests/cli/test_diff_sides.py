@@ -13,6 +13,7 @@ from swarm.plan.model import TaskSpec
 from swarm.repo.git.trailers import landing_message
 from swarm.repo.git.workbench import Workbench
 from swarm.repo.hub.hub import Hub
+from swarm.repo.merging.conflicts import Sides
 from swarm.states import FailureKind
 from swarm.testing.repository import make_repository
 
@@ -105,6 +106,32 @@ def test_the_sides_have_names_and_what_is_no_text_a_size(
     assert not {tip, attempt} & set(re.findall("[0-9a-f]{40}", told))
     assert told.count("\n# What has landed there since\n") == 1
     assert "rename from old.py\nrename to new.py\n" in told
+
+
+def test_no_side_of_a_conflict_is_cut_for_who_decides(
+    swarm: Swarm, bench: Any, task: Task, bare: Bare
+) -> None:
+    """However large, in a file that git merges and in one that it takes whole; an agent is told of a cut."""
+    lines = b"line %d\n" * 5_000 % tuple(range(5_000))
+    mine, other = (lines.replace(b"line", word) for word in (b"mine", b"other"))
+    run = bench.submit(task("mine"), task("other"))
+    base = bare.commit({"a.txt": lines, "b.txt": b"b\n"})
+    tip = bare.commit({"a.txt": other, "b.txt": b"2\n"}, base)
+    bare.hub.create_refs({f"refs/heads/swarm/{run}": tip})
+    attempt = bare.commit({"a.txt": mine, "b.txt": b"3\n"}, base)
+    bench.engine.hand_in(bench.claim(), commit=attempt)
+
+    told, data = swarm("diff", "mine", "--sides").out, swarm("diff", "mine", "--sides", "--json").json()
+
+    assert "(cut" not in told
+    for side in (data["hunks"], told):
+        assert all(line in side for line in ("mine 4999\n", "other 4999\n", "line 4999\n", "b/b.txt"))
+    assert data["theirs"].count("\n+mine ") == data["ours"].count("\n+other ") == 5_000
+    sides = Sides(**{name: data[name] for name in ("paths", "landed", "ours", "theirs", "hunks")})
+    length = len(data["ours"])
+    assert f"… (cut: {length - 1_000} of {length} characters are not here)" in sides.render(
+        task("mine"), 4_000
+    )
 
 
 def test_where_nothing_conflicts_the_next_step_is_named(

@@ -1,13 +1,13 @@
 """`swarm land`: a branch of the user's gets what has landed, and nothing else of the user's changes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import pytest
 from merge_board import Board, task, write
 from user_states import STATES, fingerprint
 
 from swarm.errors import RefusedError, UsageError
-from swarm.repo.delivery import Delivered, How, deliver
+from swarm.repo.delivery import Delivered, How, Told, deliver
 from swarm.repo.gates.gate import GateReport, GateResult
 from swarm.testing.repository import UserRepository
 
@@ -18,7 +18,9 @@ RED = GateReport((GateResult("tests", ("x",), 1, 0.1, ""),))
 Judge = Callable[[str, str], GateReport]
 
 
-def brought(board: Board, user: UserRepository, name: str, *, judge: Judge, squash: str = "") -> Delivered:
+def brought(
+    board: Board, user: UserRepository, name: str, *, judge: Judge, squash: Told | None = None
+) -> Delivered:
     """Bring the run's branch into one of a repository's."""
     base = board.engine.run(board.run).base
     return deliver(board.hub, user.path, board.branch, name, base=base, judge=judge, squash=squash)
@@ -203,7 +205,7 @@ def test_a_branch_that_git_has_no_room_for_is_refused(board: Board) -> None:
 
 def squashed(board: Board, name: str, report: GateReport = GREEN) -> Delivered:
     """Land the run's branch in one of the user's as one commit."""
-    return brought(board, board.user, name, judge=lambda *_commits: report, squash="All of it\n")
+    return brought(board, board.user, name, judge=lambda *_commits: report, squash=lambda *_: "All of it\n")
 
 
 def test_squashed_it_is_one_commit_with_the_same_files(board: Board) -> None:
@@ -298,6 +300,52 @@ def test_what_landed_after_it_was_squashed_is_squashed_once_more(board: Board) -
     assert board.user.git("show", "release:src/a.py") == b"a = 2\nb = 3\n"
     assert board.user.git("show", "release:src/b.py") == b"b = 3\n"
     assert board.user.git("rev-list", "--merges", "--count", "release").strip() == b"0"
+
+
+def named(held: Collection[str], since: str) -> str:
+    """A message that tells what it was made from."""
+    return f"Part\n\n{' '.join(held)} after {since}\n"
+
+
+def test_what_was_squashed_again_is_told_by_what_is_in_it_alone(board: Board) -> None:
+    """Also where a person has reverted the first one since: nothing of that comes back."""
+    board.user.git("branch", "release")
+    board.submit(task("one", "src/a.py", priority=1), task("two", "src/b.py"))
+    board.hand_in(write("src/a.py", "a = 2\n"))
+    first = board.land().commit
+    whole = brought(board, board.user, "release", judge=lambda *_: GREEN, squash=named)
+    board.user.git("checkout", "-q", "release")
+    board.user.git("revert", "--no-edit", "HEAD")
+    board.user.git("checkout", "-q", "main")
+    board.hand_in(write("src/b.py", "b = 2\n"))
+    second = board.land().commit
+
+    part = brought(board, board.user, "release", judge=lambda *_: GREEN, squash=named)
+
+    told = [
+        board.user.git("log", "-1", "--format=%b", commit).decode() for commit in (whole.commit, part.commit)
+    ]
+    assert (whole.since, part.since) == ("", first)
+    assert told[0].startswith(f"{first} after\n")
+    assert told[1].startswith(f"{second} after {first}\n")
+    changed = board.user.git("show", "--format=", "--name-only", "release").decode()
+    assert changed == "src/b.py\n"
+
+
+def test_what_landed_after_a_merge_is_squashed_by_itself(board: Board) -> None:
+    """A part that came as it had landed is there as well as one that was squashed."""
+    board.user.git("branch", "release")
+    board.submit(task("one", "src/a.py", priority=1), task("two", "src/b.py"))
+    board.hand_in(write("src/a.py", "a = 2\n"))
+    first = board.land().commit
+    into(board, "release")
+    board.hand_in(write("src/b.py", "b = 2\n"))
+    second = board.land().commit
+
+    part = brought(board, board.user, "release", judge=lambda *_: GREEN, squash=named)
+
+    assert part.since == first
+    assert f"{second} after {first}" in board.user.git("log", "-1", "--format=%b", "release").decode()
 
 
 def test_what_landed_after_it_was_squashed_is_merged(board: Board) -> None:

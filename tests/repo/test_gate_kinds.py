@@ -64,6 +64,27 @@ def test_a_conflicts_markers_are_named_with_their_line(bare: Bare) -> None:
     assert green.passed
 
 
+def test_a_conflicts_markers_that_were_moved_or_copied_are_none_of_the_attempt(bare: Bare) -> None:
+    """The base had them under another name; what is new beside them is red all the same."""
+    gate = Gate("conflicts", kind=Kind.CONFLICTS)
+    before = {"old.txt": CONFLICT, "a.txt": b"a\n"}
+    other = CONFLICT.replace(b"b\n", b"B\n")
+
+    copied = judge(bare, gate, before, {**before, "new.txt": CONFLICT})
+    moved = judge(bare, gate, before, {"new.txt": CONFLICT, "a.txt": b"a\n"})
+    edited = judge(bare, gate, before, {"new.txt": CONFLICT + b"more\n", "a.txt": b"a\n"})
+    one_more = judge(bare, gate, before, {"new.txt": CONFLICT + other, "a.txt": b"a\n"})
+    twice = judge(bare, gate, before, {"b.txt": CONFLICT + b"more\n", "c.txt": CONFLICT + b"and more\n"})
+    in_place = judge(bare, gate, before, {"a.txt": other})
+
+    assert copied.passed
+    assert moved.passed
+    assert edited.passed
+    assert one_more.output == "new.txt:8: a conflict's markers"
+    assert twice.output == "c.txt:2: a conflict's markers"
+    assert in_place.output == "a.txt:2: a conflict's markers"
+
+
 @pytest.mark.parametrize(
     ("content", "line"),
     [

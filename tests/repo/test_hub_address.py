@@ -1,6 +1,7 @@
 """The address of a git server: what git is told of it, and what nobody is shown."""
 
 import base64
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,11 @@ import pytest
 from swarm.errors import ConfigError, HubUnreachableError
 from swarm.repo.hub.address import masked, parse_address
 from swarm.repo.hub.making import make_hub
+from swarm.repo.hub.opening import open_hub
 from swarm.repo.hub.remote import Remote
+from swarm.repo.hub.user_repository import ssh_command_of
+from swarm.settings import Settings
+from swarm.testing.repository import UserRepository
 
 WORD = "s3cret: of/the@hub"
 ENCODED = "s3cret%3A%20of%2Fthe%40hub"
@@ -207,3 +212,48 @@ def test_what_git_says_of_a_login_is_masked(mirror: Path) -> None:
     assert "could not read Password" in said
     assert "t0ken" not in said
     assert f"http://***@{place}" in said
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        ("own", "users"),
+        ("users",),
+        ("GIT_SSH_COMMAND", "own", "users"),
+        ("own", "GIT_SSH"),
+        ("GIT_SSH",),
+    ],
+    ids=" ".join,
+)
+def test_ssh_is_what_git_would_ask_from_the_users_repository(
+    there: tuple[str, ...], user: UserRepository, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The environment's, the repository's, the user's: as a push from there would have it."""
+    for name in there:
+        ssh = home / name
+        ssh.write_text('#!/bin/sh\necho "asked $(basename $0)" >&2\nexit 255\n')
+        ssh.chmod(0o755)
+        if name.startswith("GIT_"):
+            monkeypatch.setenv(name, str(ssh))
+    if "own" in there:
+        user.git("config", "core.sshCommand", str(home / "own"))
+    (home / ".gitconfig").write_text(f"[core]\n\tsshCommand = {home}/users\n" if "users" in there else "")
+    hub = open_hub(Settings(root=user.path, home=user.path / ".swarm", hub="ssh://git@host/x.git"))
+
+    with pytest.raises(HubUnreachableError, match=rf": asked {there[0]}\b"):
+        hub.identity()
+
+
+def test_a_repository_of_somebody_else_runs_nothing_as_us(user: UserRepository, home: Path) -> None:
+    """Its configuration may be anybody's; so may that of one around an empty folder."""
+    (user.path / "inside").mkdir()
+    user.git("config", "core.sshCommand", "theirs")
+    before = ssh_command_of(user.path), ssh_command_of(user.path / "inside")
+    if os.getuid() == 0:
+        for path in (user.path, user.path / ".git"):
+            os.chown(path, 12345, 12345)
+        assert ssh_command_of(user.path) == ""
+        (home / ".gitconfig").write_text("[core]\n\tsshCommand = mine\n")
+        assert ssh_command_of(user.path) == "mine"
+
+    assert before == ("theirs", "")

@@ -128,3 +128,20 @@ def test_a_branch_that_cannot_be_written_is_refused_before_gates_run(apart: Boar
         into(apart, "team/release")
 
     assert "nothing is lost" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [("", "it names nothing"), ("1\n", "it names nothing"), ("1" * 40, "1" * 12)]
+)
+def test_a_branch_that_a_power_cut_has_broken_is_named(apart: Board, content: str, said: str) -> None:
+    """The file of the very branch: empty, or of an object that is not there; without it all is well."""
+    broken = apart.user.path / ".git/refs/heads/new"
+    broken.write_text(content)
+
+    with pytest.raises(RefusedError, match=f"branch 'new' of this repository is broken: {said}") as refused:
+        into(apart, "new")
+
+    assert "mend or remove .git/refs/heads/new, then land again" in (refused.value.hint or "")
+    assert broken.read_text() == content
+    broken.unlink()
+    assert into(apart, "new").how == How.CREATED

@@ -20,7 +20,7 @@ MAX_AGE_S = 24 * 3600
 MOST_KEPT = 2000
 PRUNE_EVERY = 100
 """Results: so many are kept beyond the most, until somebody looks."""
-_VERSION = 4
+_VERSION = 5
 """Goes up when a kind of gate judges otherwise: what it has passed before says nothing then."""
 _COMPARING = {Kind.CONFLICTS, Kind.SECURITY, Kind.PERFORMANCE}
 

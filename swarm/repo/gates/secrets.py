@@ -29,10 +29,23 @@ _NOWHERE = (
     r"(?i:localhost|127\.|\[::1\]|(?:[a-z0-9-]{1,63}\.){0,8}example\."
     r"|[a-z0-9.-]{1,200}\.(?:example|test|invalid|local)\b)"
 )
+_MIXED = r"(?=[a-z0-9_-]{0,60}[A-Z])(?=[A-Z0-9_-]{0,60}[a-z])"
 _OURS = {
-    "Anthropic API key": re.compile(r"\bsk-ant-[a-z]+\d\d-[A-Za-z0-9_-]{20,}"),
-    "GitHub fine-grained token": re.compile(r"\bgithub_pat_[A-Za-z0-9_]{50,}"),
+    "Anthropic API key": re.compile(r"\bsk-ant-[a-z]{1,20}\d\d-[A-Za-z0-9_-]{20}"),
+    "GitHub fine-grained token": re.compile(r"\bgithub_pat_[A-Za-z0-9_]{50}"),
     "Google API key": re.compile(r"\bAIza[0-9A-Za-z_-]{35}(?![0-9A-Za-z_-])"),
+    # What stands in for one is of a single kind of letters: `npm_xxxx…`.
+    "npm token": re.compile(rf"\bnpm_{_MIXED}[A-Za-z0-9]{{36}}(?![A-Za-z0-9_])"),
+    "Hugging Face token": re.compile(rf"\b(?:hf|api_org)_{_MIXED}[A-Za-z0-9]{{34,60}}(?![A-Za-z0-9_])"),
+    "Docker Hub token": re.compile(rf"\bdckr_[po]at_{_MIXED}[A-Za-z0-9_-]{{27,64}}(?![A-Za-z0-9_-])"),
+    "Databricks token": re.compile(
+        r"\bdapi(?=[a-f]{0,31}[0-9])(?=[0-9]{0,31}[a-f])[0-9a-f]{32}(?:-\d)?(?![A-Za-z0-9_-])"
+    ),
+    "Slack app token": re.compile(r"\bxapp-\d-[A-Z0-9]{8,20}-\d{8,20}-[a-z0-9]{20}"),
+    "Slack token that expires": re.compile(r"\bxoxe(?:\.xox[bp])?-\d-[A-Za-z0-9]{40}"),
+    "Slack webhook": re.compile(
+        rf"\bhooks\.slack\.com/(?:workflows|triggers)/[ET][A-Z0-9]{{6,20}}/(?:[A-Z0-9]{{6,20}}/)?[0-9]{{6,25}}/{_MIXED}[A-Za-z0-9]{{20}}"
+    ),
     # As `~/.aws/credentials` has it: the library knows it in quotes only. Amazon's own examples say so, and
     # what stands in for one has not all three kinds of letters.
     "AWS secret access key": re.compile(

@@ -81,7 +81,7 @@ def _read_conflict(git: Git, ours: str, theirs: str, answer: Answer, fields: lis
     ).stdout.decode("utf-8", "replace")  # fmt: skip
     said = [message for message in messages if message.startswith("CONFLICT")] or messages
     evidence = "\n".join([*said, "", hunks]) if answer.stdout else hunks
-    return Conflict(tuple(dict.fromkeys(aside.sub("", path) for path in paths)), evidence[:MAX_EVIDENCE])
+    return Conflict(tuple(dict.fromkeys(aside.sub("", path) for path in paths)), evidence)
 
 
 def find_violations(

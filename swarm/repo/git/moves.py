@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from swarm.repo.git.attributes import find_kept_whole
 from swarm.repo.git.command import Git
-from swarm.repo.git.merge import MAX_EVIDENCE, Conflict, Merged
+from swarm.repo.git.merge import Conflict, Merged
 from swarm.repo.git.tree import ABSENT, TreeChange, read_entries
 from swarm.repo.git.workbench import Workbench
 
@@ -52,7 +52,7 @@ def merge_moved(bench: Workbench, ours: str, theirs: str, *, base: str) -> Merge
     if not paths:
         return merged
     lines = [said[path].format(path) for path in paths]
-    return Conflict((*paths, *known.paths), "\n".join([*lines, known.evidence])[:MAX_EVIDENCE])
+    return Conflict((*paths, *known.paths), "\n".join([*lines, known.evidence]))
 
 
 def find_followed(bench: Workbench, ours: str, theirs: str, *, base: str) -> dict[bytes, bytes]:

@@ -25,10 +25,15 @@ from swarm.repo.hub.refs import (
     task_ref,
 )
 from swarm.repo.hub.remote import LIMIT_S, Remote
-from swarm.repo.hub.user_repository import Published, commit_of, publish_branch, refuse_partial
+from swarm.repo.hub.user_repository import (
+    Published,
+    commit_of,
+    publish_branch,
+    refuse_partial,
+    refuse_sha256,
+)
 from swarm.repo.hub.writing import PATIENCE_S, RefWriter, apply_all, writing_refs
 
-_SHA1_DIGITS = 40
 REFS_A_CALL = 500
 """A push names them on its command line."""
 
@@ -37,25 +42,34 @@ class Hub(HubReads):
     """The bare repository `.swarm/repo.git`. Safe to use from several threads and processes."""
 
     def __init__(
-        self, path: Path, *, address: str = "", patience_s: float = PATIENCE_S, limit_s: float = LIMIT_S
+        self,
+        path: Path,
+        *,
+        address: str = "",
+        patience_s: float = PATIENCE_S,
+        limit_s: float = LIMIT_S,
+        ssh_command: str = "",
     ) -> None:
         super().__init__(path)
         self._patience_s = patience_s
-        self.remote = Remote(address, path, limit_s=limit_s) if address else None
+        self.remote = Remote(address, path, limit_s=limit_s, ssh_command=ssh_command) if address else None
         self._identity = ""
 
     @classmethod
-    def open_or_create(cls, path: Path, *, address: str = "", limit_s: float = LIMIT_S) -> Self:
+    def open_or_create(
+        cls, path: Path, *, address: str = "", limit_s: float = LIMIT_S, ssh_command: str = ""
+    ) -> Self:
         """Open the hub at `path`, complete or not at all; its folder hides from the user's git.
 
         Args:
             path: where it is, or will be, on this host.
             address: of the git server that hosts share; empty: there is none.
             limit_s: how long it may take to answer one call.
+            ssh_command: what ssh reaches it by; see `Remote`.
         """
         path = path.absolute()
         make_hub(path)
-        return cls(path, address=address, limit_s=limit_s)
+        return cls(path, address=address, limit_s=limit_s, ssh_command=ssh_command)
 
     @property
     def home(self) -> Path:
@@ -83,11 +97,7 @@ class Hub(HubReads):
                 a partial clone that lacks some of its history.
         """
         commit = commit_of(user_repository, revision)
-        if len(commit) != _SHA1_DIGITS:
-            raise RepositoryError(
-                f"{str(user_repository)!r} names its objects by SHA-256, which swarm's hub cannot hold",
-                hint="a clone by `git clone` of a SHA-1 repository, or `git init --object-format=sha1`",
-            )
+        refuse_sha256(user_repository, commit)
         if self.resolve(base_ref(commit)) is None:
             with self.writing_refs() as writer:
                 writer.clear_stale_locks([base_ref(commit)])

@@ -11,7 +11,7 @@ from swarm.repo.hub.refs import branch_ref
 
 _IN_USE = re.compile(r"refusing to fetch into branch '[^\n]+' checked out at '(?P<path>.+)'", re.DOTALL)
 _LOCK = re.compile(r"Unable to create '([^\n]+\.lock)': File exists")
-_BROKEN = re.compile(r"bad object (refs/[^\n]+)")
+_BROKEN = re.compile(r"(?:bad object|No such ref:) (refs/[^\n]+)")
 """As after a power cut."""
 _PROCESSES = Path("/proc")
 
@@ -84,6 +84,23 @@ def refuse_locked(user: Git, into: str, answer: Answer, *, home: Path) -> None:
     if not running:
         hint = "if no git is at work there one was killed: remove that file, then land again"
     raise RefusedError(f"branch {into!r} is locked by {lock!r}", hint=f"nothing is lost; {hint}")
+
+
+def refuse_lost(user: Git, into: str) -> None:
+    """See that a branch names something that is there, or is none yet.
+
+    Raises:
+        RefusedError: its file is empty or no ref, or what it names is gone, as after a power cut.
+    """
+    ref = branch_ref(into)
+    is_broken = _named_in(user.ask("symbolic-ref", "--quiet", ref).stderr.decode("utf-8", "replace"), _BROKEN)
+    named = user.ask("rev-parse", "--verify", "--quiet", ref).stdout.decode().strip()
+    if is_broken or (named and not user.ask("cat-file", "-e", named).succeeded):
+        lost = f"{named[:12]} is not there" if named else "it names nothing"
+        raise RefusedError(
+            f"branch {into!r} of this repository is broken: {lost}",
+            hint=f"nothing is lost: `git fsck` tells more; mend or remove .git/{ref}, then land again",
+        )
 
 
 def refuse_broken(answer: Answer) -> None:

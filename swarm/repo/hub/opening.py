@@ -7,7 +7,7 @@ from swarm.errors import RefusedError
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.identity import RunInHub, refuse_other_hub
 from swarm.repo.hub.putting_back import put_back
-from swarm.repo.hub.user_repository import is_ancestor
+from swarm.repo.hub.user_repository import is_ancestor, ssh_command_of
 from swarm.settings import Settings
 
 
@@ -29,7 +29,13 @@ def open_hub(settings: Settings) -> Hub:
     Raises:
         ConfigError: the address of that is none.
     """
-    return Hub.open_or_create(settings.mirror, address=_address(settings), limit_s=settings.hub_timeout_s)
+    address = _address(settings)
+    return Hub.open_or_create(
+        settings.mirror,
+        address=address,
+        limit_s=settings.hub_timeout_s,
+        ssh_command=ssh_command_of(settings.root) if address else "",
+    )
 
 
 def open_hub_for(settings: Settings, record: LandingRun) -> Hub:

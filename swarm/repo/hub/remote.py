@@ -64,12 +64,16 @@ class Remote:
         address: in one of the `FORMS` of `parse_address`.
         mirror: the git folder of this host's hub.
         limit_s: how long one call may take; whether a push that took longer was done is unknown.
+        ssh_command: what ssh is asked by, as `core.sshCommand` of the user's repository; empty: as the user's
+            own configuration or environment has it.
 
     Raises:
         ConfigError: the address has none of the forms.
     """
 
-    def __init__(self, address: str, mirror: Path, *, limit_s: float = LIMIT_S) -> None:
+    def __init__(
+        self, address: str, mirror: Path, *, limit_s: float = LIMIT_S, ssh_command: str = ""
+    ) -> None:
         self.limit_s = limit_s
         self._address = parse_address(address)
         self._mirror = mirror
@@ -77,8 +81,9 @@ class Remote:
         # Of a remote that has an address for pushes, git leaves `pushInsteadOf` out.
         places = ((f"remote.{NAME}.{name}", self._address.url) for name in ("url", "pushurl"))
         settings = [*_OPTIONS.items(), *places]
-        if not git.ask("config", "core.sshCommand").succeeded:
-            settings.append(("core.sshCommand", PATIENT_SSH))
+        if not ssh_command and "GIT_SSH" not in online_environment():  # which git asks last
+            ssh_command = "" if git.ask("config", "core.sshCommand").succeeded else PATIENT_SSH
+        settings += [("core.sshCommand", ssh_command)] if ssh_command else []
         for name, helper in self._address.settings().items():
             settings += [(name, ""), (name, helper)]  # nothing before it is asked
         # By the environment: what is on a command line, or in a file, more people can read.

@@ -7,6 +7,9 @@ from pathlib import Path
 from swarm.errors import RepositoryError
 from swarm.repo.git.command import FETCH_ONLY, Answer, Git, GitError
 from swarm.repo.hub.refs import branch_ref
+from swarm.settings import online_environment
+
+_SHA1_DIGITS = 40
 
 
 class Publication(StrEnum):
@@ -75,6 +78,32 @@ def repository_identity(user_repository: Path) -> str:
     if git.one_line("rev-parse", "--is-shallow-repository") == "true":
         return "shallow:" + git.one_line("rev-parse", "--path-format=absolute", "--git-common-dir")
     return git.one_line("rev-list", "--first-parent", "--max-parents=0", commit)
+
+
+def refuse_sha256(user_repository: Path, commit: str) -> None:
+    """See that a hub can hold a repository, of which this is a commit.
+
+    Raises:
+        RepositoryError: its ids are longer than a hub's.
+    """
+    if len(commit) != _SHA1_DIGITS:
+        raise RepositoryError(
+            f"{str(user_repository)!r} names its objects by SHA-256, which swarm's hub cannot hold",
+            hint="a clone by `git clone` of a SHA-1 repository, or `git init --object-format=sha1`",
+        )
+
+
+def ssh_command_of(user_repository: Path) -> str:
+    """What git would reach a server by from there: `core.sshCommand`, the repository's own before the user's.
+
+    Empty where there is none. The own one of a repository that belongs to somebody else does not count, since
+    it would run as us; nor does that of one around the folder.
+    """
+    if not (user_repository / ".git").exists():
+        return ""
+    git = Git("-C", str(user_repository), environment=online_environment())
+    answer = git.ask("-c", "safe.directory=", "config", "--get", "core.sshCommand")  # forget `*`
+    return answer.stdout.decode("utf-8", "surrogateescape").rstrip("\n") if answer.succeeded else ""
 
 
 def refuse_partial(user_repository: Path, commit: str, error: GitError) -> None:

@@ -11,7 +11,6 @@ from swarm.repo.git.paths import fitting, shown
 from swarm.repo.git.trailers import parse_landed
 from swarm.repo.git.unseen import unseen_in_patch
 
-_CUT = "… (cut)\n"
 LANDED, BEFORE, ATTEMPT = "landed", "before", "attempt"
 """What the three sides are called in hunks, where git has ids of commits."""
 _BEGAN_WITH = re.compile(r"^([ +-]?\|{7}) [0-9a-f]{7,64}(?=\r?$)", re.MULTILINE)
@@ -27,9 +26,9 @@ class Sides:
     theirs: str  # what the attempt changed
     hunks: str  # both and what they began with, as far as git could merge them, and sizes of binary files
 
-    def render(self, task: TaskSpec, most: int = MAX_EVIDENCE) -> str:
-        """All of it as text; each part is cut to its share of `most` characters."""
-        share = most // 4
+    def render(self, task: TaskSpec, most: int | None = MAX_EVIDENCE) -> str:
+        """All of it as text; each part is cut to its share of `most` characters, None: to none."""
+        share = most // 4 if most else None
         landed = "\n".join(self.landed) or "(nothing that is known to swarm)"
         parts = {
             f"The change of {task.id!r} conflicts with what has landed since it began, in": ", ".join(
@@ -55,20 +54,25 @@ def read_sides(git: Git, conflict: Conflict, *, base: str, tip: str, attempt: st
         attempt: its own commit.
     """
     paths = fitting(path.encode("utf-8", "surrogateescape") for path in conflict.paths)
+    merged = _with_sides(conflict, tip=tip, attempt=attempt)
     return Sides(
         paths=conflict.paths,
         landed=_landed(git, base, tip, paths),
         ours=_patch(git, base, tip, paths),
         theirs=_patch(git, base, attempt, paths),
-        hunks="\n".join(
-            [*_binary(git, base, tip, attempt, paths), _with_sides(conflict, tip=tip, attempt=attempt)]
-        ),
+        hunks="\n".join([*_left(conflict, paths), *_binary(git, base, tip, attempt, paths), merged]),
     )
 
 
 def spelled_out(path: str) -> str:
     """A path on one line: none can be taken for a heading."""
     return shown(path.encode("utf-8", "surrogateescape"))
+
+
+def _left(conflict: Conflict, paths: Sequence[bytes]) -> list[str]:
+    """A line where there are more paths than git can be asked for at once."""
+    left = len(conflict.paths) - len(paths)
+    return [f"of the last {left} of these {len(conflict.paths)} paths nothing is shown"] if left else []
 
 
 def _with_sides(conflict: Conflict, *, tip: str, attempt: str) -> str:
@@ -125,5 +129,7 @@ def _patch(git: Git, old: str, new: str, paths: Sequence[bytes]) -> str:
     return raw.decode("utf-8", "replace")
 
 
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - len(_CUT)] + _CUT
+def _cut(text: str, most: int | None) -> str:
+    if most is None or len(text) <= most:
+        return text
+    return f"{text[:most]}\n… (cut: {len(text) - most} of {len(text)} characters are not here)\n"
