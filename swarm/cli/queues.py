@@ -60,11 +60,13 @@ def queue(context: Context, explain: bool, as_json: bool) -> None:
         "limits": depths.controls.limits,
         "dead_letters": list(depths.dead_letters),
     }
+    first = _first(settings, stopped)
     if explain:
         data["redis_cli"] = {name: command for name, _, command in commands}
+        data["first"] = first
         data["stopped"] = stopped
     now_ms = reads.now_ms()
-    emit(data, as_json, lambda: _explained(commands, settings, stopped) if explain else _text(depths, now_ms))
+    emit(data, as_json, lambda: _explained(commands, first) if explain else _text(depths, now_ms))
 
 
 @click.command()
@@ -126,18 +128,22 @@ def _zcard(cli: str, key: str) -> str:
     return f"{cli} ZCARD {shlex.quote(key)}"
 
 
-def _explained(commands: list[tuple[str, int, str]], settings: "Settings", stopped: bool) -> str:
-    shown = table(
-        ("WHAT", "NOW", "REDIS-CLI"), [(name, str(n), line) for name, n, line in commands], right=(1,)
-    )
+def _explained(commands: list[tuple[str, int, str]], first: str) -> str:
+    rows = [(name, str(count), line) for name, count, line in commands]
+    shown = table(("WHAT", "NOW", "REDIS-CLI"), rows, right=(1,))
+    return f"{shown}\n\n{first}" if first else shown
+
+
+def _first(settings: "Settings", stopped: bool) -> str:
+    """What is to be typed before the lines; empty where nothing is."""
     if settings.redis_url:
         # Of many servers the login is the same for each, and stands where that of one does.
         parts = split_url(settings.redis_url)
         has_password = ":" in parts.netloc.rpartition("@")[0] or "password" in parse_qs(parts.query)
-        return f"{shown}\n\n{ASK_FIRST}" if has_password else shown
+        return ASK_FIRST if has_password else ""
     password = shlex.quote(str(settings.home / "server" / PASSWORD_FILE))
-    first = f"the server is {STOPPED}; then, " if stopped else ""
-    return f"{shown}\n\n{first}first: export REDISCLI_AUTH=$(cat {password})"
+    then = f"the server is {STOPPED}; then, " if stopped else ""
+    return f"{then}first: export REDISCLI_AUTH=$(cat {password})"
 
 
 def _text(depths: "Backlog", now_ms: int) -> str:

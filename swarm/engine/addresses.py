@@ -15,10 +15,14 @@ FORMS = (
 )
 """Every form of URL, for people."""
 
+OPTIONS_HINT = "check the hosts in it, and the names and values after its `?`"
+"""For what redis-py makes of the options of a URL: it takes them as they are."""
+
 PLAIN = frozenset({"redis", "rediss", "unix"})
 MANY = frozenset({"redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"})
 
 SENTINEL_PORT, REDIS_PORT, LAST_PORT = 26379, 6379, 65535
+_OF_ONE_SERVER = frozenset({"db", "password"})
 _OF_SENTINELS = ("sentinel_username", "sentinel_password")
 
 
@@ -85,6 +89,19 @@ def scheme_of(url: str) -> str:
     if parts.scheme == "unix" and not parts.path.strip("/"):
         raise wrong(url, "a path is missing")
     return parts.scheme
+
+
+def refuse_unknown_options(url: str) -> None:
+    """See to it that a URL of one server asks for nothing that our own connection would not do.
+
+    Raises:
+        ConfigError: an option after its `?` is not known; names those that are.
+    """
+    options = parse_qsl(split_url(url).query, keep_blank_values=True)
+    if unknown := next((name for name, _ in options if name not in _OF_ONE_SERVER), None):
+        # What is no name may be the rest of a password that was not escaped.
+        shown = f"option {unknown!r}" if unknown.isidentifier() and "@" not in url else "what follows its '?'"
+        raise wrong(url, f"{shown} is not known (`db` and `password` are)")
 
 
 def parse_address(url: str) -> Address:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from swarm.engine.addresses import PLAIN, parse_address, scheme_of
+from swarm.engine.addresses import PLAIN, parse_address, refuse_unknown_options, scheme_of
 from swarm.engine.patience import Patience, never, patient_pipeline
 from swarm.engine.reads import Reads
 from swarm.engine.store import Store
@@ -54,6 +54,8 @@ def open_store(url: str, *, timeout_s: float = 5.0) -> Store:
     """
     scheme = scheme_of(url)
     if scheme in PLAIN:
+        if scheme != "rediss":  # redis-py knows more, and says what it does not know
+            refuse_unknown_options(url)
         return _open_plain(url, timeout_s)
     address = parse_address(url)
     from swarm.engine.resolve import Resolver  # noqa: PLC0415  # redis-py takes 200 ms to import

@@ -8,7 +8,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AskError, NoPermissionError
 from redis.retry import Retry
 
-from swarm.engine.addresses import server_of
+from swarm.engine.addresses import OPTIONS_HINT, server_of
 from swarm.engine.store import Reply
 from swarm.engine.wire import (
     AWAY,
@@ -18,6 +18,7 @@ from swarm.engine.wire import (
     NO_DATABASE,
     cannot_serve,
     encoded,
+    hint_for,
     refused,
 )
 from swarm.errors import (
@@ -43,8 +44,9 @@ class RedisPyStore:
                 socket_connect_timeout=timeout_s,
                 protocol=2,
             )
-        except ValueError as error:
-            raise ConfigError(f"redis_url: {error}") from error
+            self._pool.make_connection()  # it dials no one; an option that nobody knows is told here
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"redis_url: {error}", hint=OPTIONS_HINT) from error
         self._connection: redis.Connection | None = None
 
     def call(self, *command: str | bytes | int, timeout_s: float | None = None) -> Reply:
@@ -118,4 +120,4 @@ def _as_error(error: redis.ResponseError) -> Exception:
         return refused(text if text.startswith("NOPERM") else f"NOPERM {text}")  # redis-py cuts the code off
     if any(said in text for said in NO_DATABASE):
         return ConfigError(f"redis_url: the server has no such database: {text}", hint=DATABASE_HINT)
-    return StoreReplyError(f"Redis refused the call: {text}")
+    return StoreReplyError(f"Redis refused the call: {text}", hint=hint_for(text))

@@ -14,11 +14,13 @@ from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError, Sentinel
 
-from swarm.engine.addresses import Address
+from swarm.engine.addresses import OPTIONS_HINT, Address
 from swarm.errors import AuthenticationError, ConfigError, StoreUnreachableError, SwarmError
 
 ASK_TIMEOUT_S = 1.0
 """One that is dead must not keep us from asking the next."""
+_NO_CLUSTER = "cluster support disabled"
+"""What such a server says; redis-py takes every refusal for it."""
 _LOGIN = ("username", "password")
 
 
@@ -49,10 +51,8 @@ class Resolver:
             return self._by_sentinel() if self.address.kind == "sentinel" else self._by_cluster(key)
         except (redis.RedisError, RedisClusterException, OSError) as error:
             raise self._told(error) from error
-        except (TypeError, ValueError) as error:  # redis-py takes the options of the URL as they are
-            raise ConfigError(
-                f"redis_url: {error}", hint="check the hosts in it, and the names and values after its `?`"
-            ) from error
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"redis_url: {error}", hint=OPTIONS_HINT) from error
 
     def _told(self, error: Exception) -> SwarmError:
         """What redis-py met, in words of ours: it lists its own objects, and names one node of many."""
@@ -63,12 +63,14 @@ class Resolver:
             return AuthenticationError(
                 f"Redis refused us: {refused}", hint="check the password in `redis_url`"
             )
-        if any("Cluster mode is not enabled" in str(one) for one in causes):
+        if any(_NO_CLUSTER in str(one) for one in causes):
             host, port = self._hosts()[0]
             return ConfigError(
                 f"redis_url: the server at {asked} is no node of a cluster",
                 hint=f"give one server by itself: {self.address.scheme}://{host}:{port}",
             )
+        if said := next((one for one in causes if isinstance(one, redis.ResponseError)), None):
+            return ConfigError(f"redis_url: refused by a server at {asked}: {said}", hint=OPTIONS_HINT)
         if self.address.kind == "cluster":
             return StoreUnreachableError(
                 f"none of the cluster's nodes at {asked} can be used: {causes[-1]}",

@@ -263,5 +263,16 @@ def _as_error(reply: hiredis.ReplyError) -> Exception:
         return refused(text)
     if any(said in text for said in NO_DATABASE):
         return ConfigError(f"redis_url: the server has no such database: {text}", hint=DATABASE_HINT)
-    hint = "raise its `maxmemory`; what is claimed can still be finished" if text.startswith("OOM") else ""
-    return StoreReplyError(f"Redis refused the call: {text}", hint=hint)
+    return StoreReplyError(f"Redis refused the call: {text}", hint=hint_for(text))
+
+
+def hint_for(text: str) -> str:
+    """What may help against a refusal that is none of ours; empty where that is not known."""
+    if text.startswith("OOM"):
+        return "raise its `maxmemory`; what is claimed can still be finished"
+    if "unknown command" in text:
+        return (
+            "Redis 7 or Valkey is needed, and a sentinel is neither:"
+            " `redis+sentinel://host:port/service` asks one for the server"
+        )
+    return ""

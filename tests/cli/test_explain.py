@@ -97,9 +97,11 @@ def test_how_to_give_the_password_is_said_without_it(swarm: Swarm, folder: Path,
             text=True,
             check=True,
         )
+        told = swarm("queue", "--explain", "--json").json()["first"]
     finally:
         node.stop()
 
+    assert told == next((one for one in lines if one.startswith("first")), "")
     assert PASSWORD not in shown
     assert len(asked) == bool(login)
     assert typed.stdout == "0\n"

@@ -96,6 +96,27 @@ def test_one_server_that_is_given_as_a_cluster_is_a_setting_to_mend(
     assert f"redis://{tcp_server}" in error["hint"]
 
 
+@pytest.mark.parametrize(
+    ("url", "hint"),
+    [
+        ("redis+cluster://{}?client_name=a%20b", "after its `?`"),
+        ("redis+sentinel://{}/shop?client_name=a%20b", "after its `?`"),
+    ],
+)
+def test_what_a_server_has_against_an_option_is_told(
+    folder: Path, swarm: Swarm, tcp_server: str, url: str, hint: str
+) -> None:
+    """In its own words: it is there, and what it refuses stands in the URL."""
+    (folder / "swarm.toml").write_text(f'redis_url = "{url.format(tcp_server)}"\n')
+
+    wrong = swarm("status", "--json")
+
+    error = wrong.json()["error"]
+    assert (wrong.code, error["code"]) == (2, "SW002")
+    assert "Client names cannot contain spaces" in error["message"]
+    assert hint in error["hint"]
+
+
 def test_the_embedded_server_of_the_folder_is_found(
     folder: Path, redis_server: RedisServer, bench: Bench, task: Task, swarm: Swarm
 ) -> None:

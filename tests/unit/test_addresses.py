@@ -78,6 +78,8 @@ def test_a_url_of_a_cluster_names_some_of_its_nodes() -> None:
         ("redis://localhost:99999", "the port is none"),
         ("redis://localhost:port", "the port is none"),
         ("redis://localhost:0", "the port is none"),
+        ("redis://localhost:1?socket_timeot=3", "option 'socket_timeot' is not known"),
+        ("unix:///s?db=1&passwort=", "option 'passwort' is not known"),
         ("redis://localhost/one", "the database is not a number"),
         ("redis://localhost/1_0", "the database is not a number"),
         ("redis://localhost?db=٣", "the database is not a number"),
@@ -95,10 +97,19 @@ def test_a_url_that_means_nothing_is_refused_with_all_forms(url: str, why: str) 
     assert all(form in raised.value.help for form in FORMS)
 
 
+def test_an_option_that_redis_py_does_not_know_is_told_before_anything_is_sent() -> None:
+    """With TLS it knows many; a misspelt one is a setting to mend, no fault of ours."""
+    with pytest.raises(ConfigError, match=r"redis_url: .*'socket_timeot'") as raised:
+        open_store("rediss://localhost:1?socket_timeot=3")
+
+    assert "after its `?`" in raised.value.help
+
+
 @pytest.mark.parametrize(
     "url",
     [
         "redis+sentinel://:secret@a:1",
+        "redis://:x@a:1?secret",
         "redis+sentinel://a:1?sentinel_password=x@secret",
         "redis://:[secret@a:1",
         "redis://:secret#@a:1",
