@@ -114,8 +114,14 @@ GOALS = (
         "≤",
         1.03,
     ),
-    Goal("landing", "landings a second, synced", at("no_gate", "landings_per_s"), "≥", 50),
-    Goal("landing", "landings a second, not synced", at("no_gate_unsynced", "landings_per_s"), "≥", 100),
+    Goal("landing", "landings a second, a no-op gate, synced", at("no_op_gate", "landings_per_s"), "≥", 50),
+    Goal(
+        "landing",
+        "landings a second, a no-op gate, not synced",
+        at("no_op_gate_unsynced", "landings_per_s"),
+        "≥",
+        100,
+    ),
     Goal("landing", "1,000 landings, a gate of 1 s: s of gates", at("gate_1s", "gate_s"), "≤", 60),
     Goal("landing", "20 bad of 1,000: sent back", lambda found: len(found["gate_1s_bad"]["guilty"]), "=", 20),
     Goal(

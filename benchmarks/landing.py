@@ -2,9 +2,13 @@
 
     python benchmarks/landing.py [--attempts 1000] [--files 5000] [--bad 20] [--alone 50] [--out F]
 
-Attempts of one file each wait in a hub; a merge queue lands them by trains. Cases: no gate; the same without
-`core.fsync`; a gate of a second; that gate with some attempts that turn a tree red. The oracle knows who is
-bad: it lands the others in trains as long as ours may be, and spends one run on each of the bad.
+Attempts of one file each wait in a hub; a merge queue lands them by trains. Cases: no gate; a gate that does
+nothing (`true`, on a clean checkout, in a sandbox); both without `core.fsync`; a gate of a second; that gate
+with some attempts that turn a tree red. The base's template is there: workspaces have been made of it. The
+oracle knows who is bad: it lands the others in trains as long as ours may be, and spends one run on each bad.
+
+A file system that looks through what was deleted lately (ext4 without a journal) makes files slowly for
+minutes after each case: give TMPDIR another one there, or run a case at a time.
 """
 
 import argparse
@@ -30,11 +34,12 @@ from swarm.repo.hub.refs import attempt_ref, base_ref
 from swarm.repo.merging.landing import Outcome
 from swarm.repo.merging.merge_queue import MergeQueue
 from swarm.repo.merging.train_size import MOST
+from swarm.repo.workspaces.checkout import clean_checkout
 from swarm.testing.launcher import SubprocessLauncher
 
 WORKER = WorkerProfile("bench", executors=("command",))
 IDENTITY = "x <x@x> 0 +0000"
-GATE = "sleep {seconds}; ! grep -rq BAD src"
+NO_OP = ("true",)
 
 
 @dataclass
@@ -60,14 +65,21 @@ class Landed:
 class Case:
     """What is measured: with which gate, in trains how long, on which hub."""
 
-    gate_s: float | None = None  # None: no gate
+    gate_s: float | None = None  # None: no gate; 0: one that does nothing
     has_bad: bool = False
     most: int = MOST
     fsync: bool = True
     is_shared: bool = False  # the hub is a repository that hosts share, by its path
 
+    @property
+    def gate(self) -> tuple[str, ...]:
+        """Its command; none where there is no gate."""
+        if self.gate_s:
+            return ("sh", "-c", f"sleep {self.gate_s}; ! grep -rq BAD src")
+        return () if self.gate_s is None else NO_OP
 
-def stream(files: int, attempts: int, bad: set[int], gate: str) -> Iterator[bytes]:
+
+def stream(files: int, attempts: int, bad: set[int], gate: tuple[str, ...]) -> Iterator[bytes]:
     """A base commit of so many files, and the attempts upon it, as `git fast-import` reads them."""
 
     def data(text: str) -> bytes:
@@ -78,7 +90,7 @@ def stream(files: int, attempts: int, bad: set[int], gate: str) -> Iterator[byte
     for number in range(files):
         yield f"M 100644 :1 src/d{number % 50:02}/f{number:05}.txt\n".encode()
     if gate:
-        config = f'[gate.tests]\ncommand = ["sh", "-c", "{gate}"]\n'
+        config = f"[gate.tests]\ncommand = {json.dumps(gate)}\n"
         yield b"M 100644 inline swarm.toml\n" + data(config)
     for number in range(attempts):
         path = f"src/d{number % 50:02}/f{number:05}.txt"
@@ -112,7 +124,8 @@ def hand_in_all(engine: Engine, hub: Hub, attempts: int) -> str:
         refs[attempt_ref(run, claim.task.id, claim.attempt)] = commit
         engine.hand_in(claim, commit=commit)
     hub.create_refs(refs)
-    return run
+    with clean_checkout(hub, base, base=base):
+        return run
 
 
 def land(folder: Path, attempts: int, bad: int, case: Case, *, files: int) -> Landed:
@@ -123,16 +136,15 @@ def land(folder: Path, attempts: int, bad: int, case: Case, *, files: int) -> La
         address = str(folder / "server.git")
         Git().run("init", "--quiet", "--bare", address)
     hub = Hub.open_or_create(folder / ".swarm" / "repo.git", address=address)
-    gate, most = "" if case.gate_s is None else GATE.format(seconds=case.gate_s), case.most
     if not case.fsync:
         hub.git.run("config", "core.fsync", "none")
-    Git.at(hub.path).feed("fast-import", "--quiet", stdin=stream(files, attempts, chosen, gate))
-    found = Landed(attempts, most)
+    Git.at(hub.path).feed("fast-import", "--quiet", stdin=stream(files, attempts, chosen, case.gate))
+    found = Landed(attempts, case.most)
     with private_server(folder) as url:
         engine = Engine(open_store(url), "landing", retry_base_ms=3_600_000, retry_cap_ms=3_600_000)
         run = hand_in_all(engine, hub, attempts)
         launcher = SubprocessLauncher()
-        queue = MergeQueue(engine, hub, launcher, merger_id="bench", home=hub.home, most=most)
+        queue = MergeQueue(engine, hub, launcher, merger_id="bench", home=hub.home, most=case.most)
         started = time.monotonic()
         while train := queue.land_train():
             found.trains.append(len(train))
@@ -180,6 +192,8 @@ def main() -> None:
     cases = {
         "no_gate": Case(),
         "no_gate_unsynced": Case(fsync=False),
+        "no_op_gate": Case(gate_s=0),
+        "no_op_gate_unsynced": Case(gate_s=0, fsync=False),
         "no_gate_alone": Case(most=1),
         "no_gate_shared": Case(is_shared=True),
         "gate_1s": Case(gate_s=1),

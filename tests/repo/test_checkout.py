@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
+from itertools import pairwise, permutations
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from swarm.mounts import overlays, unmount_in
 from swarm.repo.git.command import Git
 from swarm.repo.hub.hub import Hub
 from swarm.repo.workspaces.checkout import GATES_NAME, clean_checkout, sweep_checkouts
+from swarm.repo.workspaces.overlay import layers_of
 from swarm.repo.workspaces.scan import snapshot_tree
 from swarm.repo.workspaces.template import TEMPLATES_NAME
 from swarm.testing.repository import UserRepository
@@ -97,6 +100,75 @@ def test_a_checkout_is_what_git_would_lay_out(
             found = laid_out(checkout)
 
         assert found == expected
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_what_has_landed_since_changes_no_checkout(
+    hub: Hub, user: UserRepository, changed: tuple[str, str], tmp_path: Path, order: tuple[int, int, int]
+) -> None:
+    """Whatever commit is said to be nearer, and whatever was kept of another one before."""
+    between = user.commit({"edited.txt": "three\n", "new/deep.txt": "x\n", "was": "another\n"})
+    hub.import_base(user.path)
+    commits = [[*changed, between][number] for number in order]
+    expected = {tree: checked_out(hub, tree, tmp_path / tree) for tree in commits}
+
+    for since in (*commits, "", *reversed(commits)):
+        for tree in commits:
+            with clean_checkout(hub, tree, base=commits[0], since=since) as checkout:
+                assert laid_out(checkout) == expected[tree], (since, tree)
+
+
+def landing(user: UserRepository, hub: Hub, number: int) -> str:
+    """One more commit of five new files, one that goes on changing, and one that goes."""
+    files = {f"landed/{number}-{name}.txt": f"{name}\n" for name in range(5)}
+    user.git("rm", "-q", "--ignore-unmatch", f"landed/{number - 2}-0.txt")
+    commit = user.commit({**files, "edited.txt": f"{number}\n"})
+    hub.import_base(user.path)
+    return commit
+
+
+def test_what_has_landed_is_shown_and_not_written_again(
+    hub: Hub, user: UserRepository, tmp_path: Path
+) -> None:
+    """A checkout's own layer holds what differs from the tip, however much that differs from the base."""
+    base = landing(user, hub, 0)
+    tip = base
+    for number in range(1, 6):
+        tree = landing(user, hub, number)
+        with clean_checkout(hub, tree, base=base, since=tip) as checkout:
+            own = [path for path in (layers_of(checkout) / "upper").rglob("*") if path.is_file()]
+            assert laid_out(checkout) == checked_out(hub, tree, tmp_path / tree)
+        assert len(own) == 6
+        tip = tree
+
+
+def test_what_is_shown_stays_as_it_is(hub: Hub, user: UserRepository, tmp_path: Path) -> None:
+    """Gates that run ahead keep theirs while the branch goes on; who finds all in use takes what is there."""
+    base, *trees = [landing(user, hub, number) for number in range(6)]
+    expected = {tree: checked_out(hub, tree, tmp_path / tree) for tree in trees}
+    with ExitStack() as held:
+        checkouts = {}
+        for since, tree in pairwise(trees):
+            checkouts[tree] = held.enter_context(clean_checkout(hub, tree, base=base, since=since))
+            assert {each: laid_out(folder) for each, folder in checkouts.items()} == {
+                each: expected[each] for each in checkouts
+            }
+
+
+def test_a_layer_that_was_broken_off_is_made_anew(hub: Hub, user: UserRepository, tmp_path: Path) -> None:
+    """A process that is killed while it writes one leaves nobody who knows what is in it."""
+    base, tip, tree = [landing(user, hub, number) for number in range(3)]
+    with clean_checkout(hub, tree, base=base, since=tip):
+        pass
+    [listing] = (hub.home / TEMPLATES_NAME / base).glob("advance-*/listing")
+    listing.unlink()
+    (listing.parent / "tree" / "rubbish.txt").write_text("x\n")
+
+    with clean_checkout(hub, tree, base=base, since=tip) as checkout:
+        found = laid_out(checkout)
+
+    assert found == checked_out(hub, tree, tmp_path / tree)
+    assert listing.exists()
 
 
 def test_there_is_no_git_in_a_checkout_nor_above_it(hub: Hub, changed: tuple[str, str], way: str) -> None:

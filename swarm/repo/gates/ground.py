@@ -51,8 +51,9 @@ class Ground:
 
     def checkout(self, revision: str) -> AbstractContextManager[Path]:
         """A clean checkout of its own; gone after the block."""
-        may_mount = self.launcher.sees_mounts
-        return clean_checkout(self.hub, revision, base=self.base or self.tree, may_mount=may_mount)
+        may_mount, since = self.launcher.sees_mounts, self.since if revision == self.tree else ""
+        base = self.base or self.tree
+        return clean_checkout(self.hub, revision, base=base, since=since, may_mount=may_mount)
 
     @property
     def before(self) -> str:

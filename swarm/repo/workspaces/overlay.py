@@ -6,7 +6,7 @@ What is changed in a checkout at `<folder>` is kept in `<folder>.layers`, beside
 import logging
 import os
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -22,8 +22,10 @@ def layers_of(folder: Path) -> Path:
     return folder.parent / f"{folder.name}.layers"
 
 
-def lay_over(folder: Path, lower: Sequence[Path]) -> None:
+def lay_over(folder: Path, lower: Sequence[Path], *, fill: Callable[[Path], None] = lambda _: None) -> None:
     """Make `folder`, which must not exist, show all of `lower`, the first on top.
+
+    `fill` may put files into the folder of what is changed, before: it costs less than changing them there.
 
     Raises:
         OSError: see `mount_overlay`; nothing stays.
@@ -33,6 +35,7 @@ def lay_over(folder: Path, lower: Sequence[Path]) -> None:
         for path in (layers, layers / "upper", layers / "work", folder):
             path.mkdir(mode=0o700)
         (layers / "upper").chmod(0o755)  # it gives the checkout's own folder its mode
+        fill(layers / "upper")
         mount_overlay(folder, lower=lower, upper=layers / "upper", work=layers / "work")
     except BaseException:
         remove_overlaid(folder)

@@ -2,7 +2,7 @@
 
 A template is a shallow clone that shares nothing with the hub and knows no remote: `tree`, its files;
 `git`, a folder that holds its `.git`; `stamps`, those of its files; `listing`, what its commit holds. These
-are never written to again.
+are never written to again. (Layers upon it that follow a branch have a module of their own, `advance`.)
 Once a copy is wanted, both folders are packed as well. Each template is guarded by a flock: exclusive
 while it is made or removed, shared while a checkout is made of it.
 """
@@ -31,7 +31,8 @@ from swarm.repo.workspaces.stamps import decode_stamps, encode_stamps
 TEMPLATES_NAME = "templates"
 TEMPLATES_KEPT = 4
 PROBE = "probe"
-_TREE, _GIT, _STAMPS, _LISTING = "tree", "git", "stamps", "listing"
+TREE = "tree"
+_GIT, _STAMPS, _LISTING = "git", "stamps", "listing"
 _PARTS = ("tree.0.tar", "tree.1.tar")
 """Of the tree, half of it each: they are unpacked beside each other."""
 _PACKED_GIT = "git.tar"
@@ -73,25 +74,24 @@ class LaidOut(NamedTuple):
         return decode_stamps(self.template_stamps, is_copy=not self.is_overlay)
 
 
-def lay_out(hub: Hub, commit: str, folder: Path, *, with_git: bool, may_mount: bool) -> LaidOut:
-    """Make `folder` a fresh checkout of `commit`: an overlay of its template, else a copy of that.
+def lay_out(hub: Hub, commit: str, folder: Path, *, may_mount: bool) -> LaidOut:
+    """Make `folder` a fresh checkout of `commit` with a `.git`: an overlay of its template, else a copy.
 
     Args:
         hub: where the commit is, and beside it the templates.
         commit: its id.
         folder: must not exist; does not afterwards, when this raises.
-        with_git: whether it is to be a repository.
         may_mount: False where somebody uses the checkout who may not see what is mounted.
 
     Raises:
         GitError: the commit is not in the hub, or the copy failed (a full disk).
     """
     is_overlay = may_mount and not why_copied(hub)
-    with _shared_template(hub, commit, packed=not is_overlay) as template:
+    with shared_template(hub, commit, packed=not is_overlay) as template:
         if is_overlay:
-            lay_over(folder, [*[template / _GIT] * with_git, template / _TREE])
+            lay_over(folder, [template / _GIT, template / TREE])
         else:
-            _unpack(template, [*_PARTS, *[_PACKED_GIT] * with_git], folder)
+            _unpack(template, [*_PARTS, _PACKED_GIT], folder)
         return LaidOut(is_overlay, (template / _LISTING).read_bytes(), (template / _STAMPS).read_bytes())
 
 
@@ -121,11 +121,11 @@ def _unpack(template: Path, archives: list[str], folder: Path) -> None:
 
 def _pack(template: Path) -> None:
     """Store what copies are unpacked from: `cp`, which opens each file besides, takes twice as long."""
-    names = _names_in(template / _TREE)
+    names = _names_in(template / TREE)
     step = len(names) // len(_PARTS) + 1
     parts = [names[number * step :][:step] for number in range(len(_PARTS))]
     for part, archive in zip(parts, _PARTS, strict=True):
-        _archive(template / _TREE, part, template / archive)
+        _archive(template / TREE, part, template / archive)
     shared = set.intersection(*map(_folders_above, parts))
     (template / _SHARED).write_bytes(b"".join(each + b"\0" for each in sorted(shared)))
     _archive(template / _GIT, _names_in(template / _GIT), template / _PACKED_GIT)
@@ -187,7 +187,7 @@ def drop_old_templates(hub: Hub, *, keep: int = TEMPLATES_KEPT) -> None:
 
 
 @contextlib.contextmanager
-def _shared_template(hub: Hub, commit: str, *, packed: bool) -> Iterator[Path]:
+def shared_template(hub: Hub, commit: str, *, packed: bool = False) -> Iterator[Path]:
     """The template of a commit, made if missing, and kept from removal while in use."""
     folder = hub.home / TEMPLATES_NAME
     folder.mkdir(exist_ok=True)
@@ -210,7 +210,7 @@ def _shared_template(hub: Hub, commit: str, *, packed: bool) -> Iterator[Path]:
 def _make_template(hub: Hub, commit: str, template: Path) -> None:
     made = Path(tempfile.mkdtemp(prefix=f"{commit}.", dir=template.parent))
     try:
-        tree, git_dir = made / _TREE, made / _GIT / ".git"
+        tree, git_dir = made / TREE, made / _GIT / ".git"
         tree.mkdir()
         git_dir.parent.mkdir()
         object_format = hub.git.one_line("rev-parse", "--show-object-format")

@@ -66,7 +66,7 @@ def open_workspace(hub: Hub, base: str, folder: Path, *, may_mount: bool = True)
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     remove_overlaid(folder)
-    laid_out = lay_out(hub, base, folder, with_git=True, may_mount=may_mount)
+    laid_out = lay_out(hub, base, folder, may_mount=may_mount)
     return Workspace(folder, base, laid_out, _last_tick_of(folder), folder.stat().st_dev)
 
 
