@@ -21,7 +21,7 @@ def parse_toml(text: str) -> dict[str, Any]:  # Any: straight from TOML
     import tomllib  # noqa: PLC0415  # 3 ms, for whoever has such a file
 
     try:
-        return tomllib.loads(text)
+        return tomllib.loads(text.removeprefix("\ufeff"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
 

@@ -61,7 +61,7 @@ def read_graph(path: Path) -> Graph:
     """
     hint = 'write [[id, [dependencies]], …], such as [["a", []]]'
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
+        rows = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}", hint="--dag names a JSON file") from error
     except (ValueError, RecursionError) as error:

@@ -1,5 +1,6 @@
 """`swarm bench engine`: what the queue costs on this machine, on a server of its own."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -26,7 +27,13 @@ def bench() -> None:
     show_default=True,
 )
 @click.option("--dag", type=click.Path(path_type=Path), help="A graph instead: [[id, [dependencies]], …].")
-@click.option("--tasks", type=click.IntRange(1, 200_000), default=2000, show_default=True)
+@click.option(
+    "--tasks",
+    type=click.IntRange(1, 200_000),
+    default=2000,
+    show_default=True,
+    help="With --dag: no more of its tasks than so many, the first in topological order; all by default.",
+)
 @click.option("--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Real processes.")
 @click.option("--files", type=click.IntRange(0, 64), default=0, help="Files that each task locks for itself.")
 @click.option("--reads", type=click.IntRange(0, 64), default=0, help="Files that each task shares.")
@@ -60,12 +67,13 @@ def engine(
 
     if dag:
         _refuse_beside_dag()
+        tasks = tasks if _is_given("tasks") else sys.maxsize
     elif tasks < GATED.get(workload, 1):
         raise UsageError(
             f"--tasks: {workload!r} has at least {GATED[workload]} tasks, got {tasks}",
             hint="a single task is `--workload independent --tasks 1`",
         )
-    graph = read_graph(context.path(dag)) if dag else WORKLOADS[workload](tasks)
+    graph = read_graph(context.path(dag))[:tasks] if dag else WORKLOADS[workload](tasks)
     if not graph:
         raise UsageError("the graph has no task", hint="write at least one")
     runs = []
@@ -94,11 +102,14 @@ def engine(
 
 
 def _refuse_beside_dag() -> None:
-    """--dag is the whole graph: what would make one says nothing beside it."""
-    context = click.get_current_context()
-    for name in ("workload", "tasks"):
-        if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
-            raise UsageError(f"--dag and --{name}: only one of them", hint="--dag says which tasks there are")
+    """--dag is the graph: what would make another says nothing beside it."""
+    if _is_given("workload"):
+        raise UsageError("--dag and --workload: only one of them", hint="--dag says which tasks there are")
+
+
+def _is_given(name: str) -> bool:
+    source = click.get_current_context().get_parameter_source(name)
+    return source is not click.core.ParameterSource.DEFAULT
 
 
 def _render(name: str, result: dict[str, float | None]) -> str:

@@ -218,7 +218,7 @@ def read_text(file: Path) -> str:
     try:
         if str(file) == "-":
             return sys.stdin.read()
-        return file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file}: cannot be read: {error}", hint="give a file of UTF-8 text") from error
 

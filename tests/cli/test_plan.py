@@ -113,7 +113,7 @@ def test_without_a_key_planning_says_what_to_set(plan: Plan, folder: Path) -> No
 
 def test_requirements_that_say_nothing_are_refused_before_planning(plan: Plan, folder: Path) -> None:
     """Nothing is announced that does not happen."""
-    (folder / "repository" / "requirements.md").write_text(" \n")
+    (folder / "repository" / "requirements.md").write_text("\ufeff \n", encoding="utf-8")
 
     done = plan([])
 

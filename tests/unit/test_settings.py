@@ -171,6 +171,13 @@ def test_a_wrong_setting_is_named_with_its_value_and_its_file(
     assert loaded["code"] == "SW002"
 
 
+def test_a_byte_order_mark_is_none_of_a_files_text(machine: Machine) -> None:
+    """Some editors write one; TOML itself knows none."""
+    machine.write("swarm.toml", "\ufeffworkers = 7\n")
+
+    assert machine.load()["workers"] == 7
+
+
 @pytest.mark.parametrize("text", ["tool = 3\n", "[tool]\nswarm = 3\n"])
 def test_a_tool_table_that_is_no_table_is_an_error(machine: Machine, text: str) -> None:
     """A pyproject.toml of the wrong shape is reported, not crashed on."""

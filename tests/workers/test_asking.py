@@ -66,6 +66,20 @@ def test_a_command_writes_down_what_is_to_be_done_instead(
     assert [task.id for task in result.expansion.tasks] == ["a", "b"]
 
 
+@pytest.mark.parametrize("evidence", ["", "gate 'tests':\n\t1 failed\0 \ud800 é"])
+def test_a_command_is_told_what_earlier_attempts_failed_with(
+    sandbox: HostedSandbox, context: AgentContext, evidence: str
+) -> None:
+    """As text in its environment, to the line; nothing where nothing has failed."""
+    script = 'printf "%s" "${SWARM_EVIDENCE-none}" > told.txt'
+
+    result = CommandAgent().run(commanded(script), sandbox, replace(context, evidence=evidence))
+
+    assert result.failure is None
+    told = (sandbox.tree / "told.txt").read_text(encoding="utf-8")
+    assert told == (evidence.translate({0: "?", 0xD800: "?"}) or "none")
+
+
 def test_a_command_that_fails_expands_nothing(sandbox: HostedSandbox, context: AgentContext) -> None:
     """Its exit code comes first."""
     script = f"printf '%s' '{json.dumps(PARTS)}' > \"$SWARM_EXPAND\"; exit 3"

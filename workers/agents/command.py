@@ -1,7 +1,8 @@
 """The agent `command`: the task's own argv is all there is to do.
 
 A command asks to be replaced by tasks: it writes a JSON array of them, as in a plan file, to the path that
-the environment variable `SWARM_EXPAND` names, and exits with 0.
+the environment variable `SWARM_EXPAND` names, and exits with 0. What earlier attempts failed with is in
+`SWARM_EVIDENCE`, as its text; a first attempt has none.
 """
 
 import os
@@ -14,8 +15,9 @@ from swarm.sandbox.files import MAX_READ_BYTES
 from swarm.sandbox.protocol import Finished, Sandbox, ToolError
 from swarm.states import FailureKind
 from workers.agents.agent import AgentContext, AgentResult
+from workers.agents.briefing import MAX_EVIDENCE_CHARS
 
-EXPAND = "SWARM_EXPAND"
+EXPAND, EVIDENCE = "SWARM_EXPAND", "SWARM_EVIDENCE"
 MOST_NAMED = 3
 
 
@@ -30,6 +32,8 @@ class CommandAgent:
         # A name that no repository tracks, in the folder that it can write to under any isolation.
         wish = f".swarm-expand-{os.urandom(6).hex()}.json"
         env = {EXPAND: str(sandbox.tree / wish)}
+        if context.evidence:
+            env[EVIDENCE] = _as_variable(context.evidence[-MAX_EVIDENCE_CHARS:])
         try:
             finished = sandbox.run(task.command, timeout_s=task.timeout_s, env=env, log=context.log)
         except ToolError as error:
@@ -38,6 +42,11 @@ class CommandAgent:
         if failure or not os.path.lexists(sandbox.tree / wish):
             return AgentResult(failure)
         return _expanded(sandbox, wish, context)
+
+
+def _as_variable(text: str) -> str:
+    """An environment holds no NUL, and bytes: what has no encoding is a question mark."""
+    return text.replace("\0", "?").encode("utf-8", "replace").decode()
 
 
 def _expanded(sandbox: Sandbox, wish: str, context: AgentContext) -> AgentResult:
