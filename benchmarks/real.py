@@ -1,6 +1,6 @@
 """Measured workflows by real worker processes beside what `swarm simulate` says of them.
 
-    python benchmarks/real.py [--seconds 8] [--workers 4,8,16] [--only bwa] [--out real.json] [--page PAGE]
+    python benchmarks/real.py [--seconds 8] [--workers 4,8,16,32] [--only bwa] [--out real.json] [--page PAGE]
 
 Durations are scaled so that a run takes some seconds, and the simulation is given the scaled ones; a task
 sleeps. What differs is what the simulation leaves out: round trips, wake-ups, and the machine.
@@ -96,7 +96,7 @@ def main() -> int:
     """Measure what the command line asks for; 1 when a run is more than 3 % from its simulation."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=8.0, help="about how long each run takes")
-    parser.add_argument("--workers", default="4,8,16")
+    parser.add_argument("--workers", default="4,8,16,32")
     parser.add_argument("--only", default="")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--page", type=Path)

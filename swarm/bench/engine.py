@@ -23,6 +23,7 @@ from swarm.engine.engine import Engine
 from swarm.engine.words import text_of
 from swarm.errors import NotFinishedError
 from swarm.plan.model import Plan, TaskSpec
+from swarm.sandbox.processes import die_with
 from swarm.states import RunState, TaskState
 
 PROJECT = "bench"
@@ -169,7 +170,8 @@ def measure(
         store.call("FLUSHALL")
     bench.log.write_bytes(b"")
     processes = [
-        multiprocessing.get_context("fork").Process(target=worker, args=(bench,)) for _ in range(workers)
+        multiprocessing.get_context("fork").Process(target=_mortal, args=(worker, bench, os.getpid()))
+        for _ in range(workers)
     ]
     try:
         for process in processes:
@@ -183,6 +185,11 @@ def measure(
         for process in processes:
             process.kill()
             process.join()
+
+
+def _mortal(worker: Worker, bench: Bench, measuring: int) -> None:
+    die_with(measuring)
+    worker(bench)
 
 
 def _warm(bench: Bench, load: Load, processes: Sequence[BaseProcess]) -> None:

@@ -29,6 +29,13 @@ def adopt_orphans() -> None:
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
+def die_with(parent: int) -> None:
+    """Be killed when the process `parent`, which has forked this one, has ended; at once where it has."""
+    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
 def leave_pid_1() -> None:
     """When this is a container's first process, go on as its child and leave a reaper behind.
 

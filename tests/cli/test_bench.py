@@ -9,7 +9,9 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
+from real_swarm import wait_for
 
 from swarm.bench.engine import PROJECT, Bench, load_engine, measure, unfinished_in_engine
 from swarm.bench.graphs import independent
@@ -163,3 +165,31 @@ def test_a_run_is_finished_when_the_engine_says_so_of_every_task(redis_url: str,
         "to the engine the run is active, and 1 of 2 tasks are done",
         "",
     ]
+
+
+def test_a_measurement_that_is_killed_leaves_nothing_at_work(tmp_path: Path) -> None:
+    """Neither its workers, which would wait for tasks for ever, nor their server."""
+    words = ("bench", "engine", "--workload", "independent", "--tasks", "100000")
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    measuring = subprocess.Popen([sys.executable, "-m", "swarm", *words], env=environment)
+    try:
+        [bodies] = wait_for(
+            lambda: [path for path in tmp_path.glob("*/bodies") if path.stat().st_size], "a body"
+        )
+        folder = str(bodies.parent)
+        before = at_work_in(folder, measuring.pid)
+    finally:
+        measuring.kill()
+        measuring.wait()
+
+    assert len(before) >= 4  # two workers, a watcher, the server
+    wait_for(lambda: not [each for each in before if each.is_running()], "their end")
+
+
+def at_work_in(folder: str, measuring: int) -> list[psutil.Process]:
+    """What a measurement has started: its children, and what was told of its folder on a command line."""
+    found = psutil.Process(measuring).children(recursive=True)
+    for process in psutil.process_iter(["cmdline"]):
+        if any(folder in word for word in process.info["cmdline"] or ()) and process not in found:
+            found.append(process)
+    return found
