@@ -111,13 +111,12 @@ def parse_plan(text: str | bytes, *, source: str = "plan.json") -> Plan:
     Raises:
         PlanError: the text is not JSON (with line and column), or `problems` holds all that is wrong.
     """
-    document = read_json(text, source=source)
+    document, problems = read_json(text, source=source)
     is_bare = isinstance(document, list)
     root = "$" if is_bare else "$.tasks"
     rows = document if isinstance(document, list) else _tasks_of(document)
     if len(rows) > MAX_TASKS:
         raise PlanError(f"{source}: {root}: {len(rows)} tasks, at most {MAX_TASKS} in a plan")
-    problems: list[Problem] = []
     whole = PlanDocument.model_construct(tasks=[])
     try:
         if is_bare:

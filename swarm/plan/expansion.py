@@ -29,10 +29,10 @@ def read_expansion(document: str | bytes, whole: TaskSpec, *, bounds: Sequence[s
     from swarm.plan.document import parse_plan  # noqa: PLC0415
 
     source = f"sub-plan of {whole.id}"
-    value = read_json(document, source=source)
+    value, problems = read_json(document, source=source)
     root = "$" if isinstance(value, list) else "$.tasks"
     rows = value.get("tasks") if isinstance(value, dict) else value
-    problems = list(_scope_problems(rows if isinstance(rows, list) else [], root, bounds))
+    problems += _scope_problems(rows if isinstance(rows, list) else [], root, bounds)
     try:
         plan = parse_plan(json.dumps(_inheriting(value, rows, whole)), source=source)
     except PlanError as error:

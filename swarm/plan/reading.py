@@ -15,11 +15,11 @@ class _ConstantError(ValueError):
     """A number that Python's parser would take and JSON does not have."""
 
 
-def read_json(text: str | bytes, *, source: str) -> object:
-    """Parse a JSON document.
+def read_json(text: str | bytes, *, source: str) -> tuple[object, list[Problem]]:
+    """Parse a JSON document; with it what JSON allows and a plan does not: each key that is given twice.
 
     Raises:
-        PlanError: with the line and column of the fault, or the JSON path of each repeated key.
+        PlanError: with the line and column of the fault.
     """
     if isinstance(text, bytes):
         text = _decoded(text, source)
@@ -44,9 +44,7 @@ def read_json(text: str | bytes, *, source: str) -> object:
         raise _malformed(source, f"not JSON: {error}", text, _first_constant(text)) from None
     except ValueError as error:  # a number of thousands of digits
         raise PlanError(f"{source}: not JSON: {error}") from None
-    if repeated:
-        raise problems_error(source, _repeated_keys(document, repeated))
-    return document
+    return document, _repeated_keys(document, repeated) if repeated else []
 
 
 def problems_error(source: str, problems: list[Problem]) -> PlanError:
@@ -63,7 +61,8 @@ def path_of(root: str, parts: tuple[int | str, ...]) -> str:
         if isinstance(part, int):
             path += f"[{part}]"
         else:
-            path += f".{part}" if _PLAIN_KEY.fullmatch(part) else f"[{shown(part)}]"
+            is_plain = len(part) <= _SHOWN and _PLAIN_KEY.fullmatch(part)
+            path += f".{part}" if is_plain else f"[{shown(part)}]"
     return path
 
 

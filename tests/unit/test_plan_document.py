@@ -216,6 +216,16 @@ def test_a_key_of_odd_digits_is_named_like_any() -> None:
     assert "2 problems" in fault_of('[{"id":"a","description":"x","1²3":1}, {"id":"b"}]')
 
 
+def test_a_repeated_key_is_told_beside_all_else_that_is_wrong() -> None:
+    """One look at a plan is enough to mend it."""
+    text = '[{"id": "a", "id": "b", "description": 3, "%s": 1}]' % ("z" * 5000)
+
+    found = problems_of(text)
+
+    assert sorted(found) == ["$[0].description", "$[0].id", f"$[0]['{'z' * 79}…]"]
+    assert max(map(len, found.values())) < 500
+
+
 def test_a_repeated_key_is_an_error() -> None:
     """JSON parsers keep one of two equal keys in silence; a plan must not lose half of what it says."""
     found = problems_of('{"tasks": [{"id": "a", "description": "x", "files": ["a"], "files": ["b"]}]}')
