@@ -13,7 +13,15 @@ from typing import NamedTuple
 
 from swarm.repo.git.command import Git
 from swarm.repo.git.paths import shown
-from swarm.repo.git.tree import GITLINK, TreeChange, TreeEntry, is_binary, read_blobs, read_entries
+from swarm.repo.git.tree import (
+    GITLINK,
+    TreeChange,
+    TreeEntry,
+    is_binary,
+    read_blobs,
+    read_entries,
+    read_moves,
+)
 from swarm.repo.git.workbench import Workbench
 
 _NAMED = 5
@@ -140,7 +148,8 @@ def find_unaccounted(
     blobs = _Blobs(git, stands.values())
     files = {path: Versions(*map(blobs.content, one)) for path, one in stands.items() if one.is_to_be_read}
     faults = [fault for path, one in files.items() if path not in moved for fault in find_faults(path, one)]
-    faults += _faults_of_moves({path: files[path] for path in moved & files.keys()})
+    moves = (read_moves(git, base, theirs) | read_moves(git, base, ours)) if moved else {}
+    faults += _faults_of_moves({path: files[path] for path in moved}, moves, stands)
     for path, one in stands.items():
         faults += [Fault(path, what) for what in one.faults(is_moved=path in moved)]
     more = [f"and {len(faults) - _NAMED} more"] if len(faults) > _NAMED else []
@@ -196,20 +205,42 @@ class _Blobs:
         return self._contents.get(entry.oid, b"") if entry else b""
 
 
-def _faults_of_moves(moved: Mapping[bytes, Versions]) -> list[Fault]:
-    """Where one side has renamed a file, what is missing under one name is there under the other."""
+def _faults_of_moves(
+    moved: dict[bytes, Versions], moves: Mapping[bytes, bytes], stands: Mapping[bytes, Stands]
+) -> list[Fault]:
+    """Where a side has renamed a file, it is one file to the others too; the rest has to add up in all."""
+    faults = []
+    for old, new in moves.items():
+        if one := old in moved and new in moved and _followed(old, new, moved, stands):
+            faults += find_faults(new, one)
+            del moved[old], moved[new]
     if any(one.is_binary for one in moved.values()):
         known = {content for one in moved.values() for content in (one.attempt, one.ours)}
-        return [
+        return faults + [
             Fault(path, "a binary file was merged")
             for path, one in moved.items()
             if one.result and one.result not in known
         ]
-    faults = []
     for line, count in sorted(unexplained(moved.values()).items()):
-        path = next(path for path, one in moved.items() if line in unexplained([one]))
+        path = next((path for path, one in moved.items() if line in unexplained([one])), min(moved))
         faults.append(_of_line(path, line, count))
     return faults
+
+
+def _followed(
+    old: bytes, new: bytes, moved: Mapping[bytes, Versions], stands: Mapping[bytes, Stands]
+) -> Versions | None:
+    """A file under both its names; None where a side has something, or nothing, under both."""
+    before, after = stands[old], stands[new]
+    if (before.attempt is None) == (after.attempt is None) or (before.ours is None) == (after.ours is None):
+        return None
+    was, now = moved[old], moved[new]
+    return Versions(
+        was.base,
+        now.attempt if before.attempt is None else was.attempt,
+        now.ours if before.ours is None else was.ours,
+        now.result,
+    )
 
 
 def _of_line(path: bytes, line: bytes, count: int) -> Fault:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from swarm.repo.git.attributes import find_kept_whole
 from swarm.repo.git.command import Git
 from swarm.repo.git.merge import Conflict, Merged
-from swarm.repo.git.tree import ABSENT, TreeChange, read_entries
+from swarm.repo.git.tree import ABSENT, TreeChange, read_entries, read_moves
 from swarm.repo.git.workbench import Workbench
 
 
@@ -135,10 +135,7 @@ def _place_of(git: Git, path: bytes, since: str, until: str) -> bytes | None:
         ).decode().strip()  # fmt: skip
         if not removed_by:
             return None
-        fields = git.run(
-            "diff-tree", "-r", "-M", "-z", "--diff-filter=R", "--name-status", "--no-commit-id", removed_by
-        ).split(b"\0")
-        moves = dict(zip(fields[1::3], fields[2::3], strict=False))
+        moves = read_moves(git, f"{removed_by}^", removed_by)
         if path not in moves:
             return None
         path, since = moves[path], removed_by

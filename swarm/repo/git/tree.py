@@ -81,6 +81,12 @@ def read_changes(git: Git, old: str, new: str) -> list[TreeChange]:
     return [decode_change(meta, path) for meta, path in zip(fields[::2], fields[1::2], strict=True)]
 
 
+def read_moves(git: Git, old: str, new: str) -> dict[bytes, bytes]:
+    """Where each file of `old` is in `new` of which git says that it was moved: those that are half alike."""
+    fields = git.run("diff-tree", "-r", "-M", "-z", "--diff-filter=R", "--name-status", old, new).split(b"\0")
+    return dict(zip(fields[1::3], fields[2::3], strict=False))
+
+
 def decode_change(meta: bytes, path: bytes) -> TreeChange:
     """One record of `diff-tree --raw -z`."""
     old_mode, new_mode, old_oid, new_oid, _ = meta.decode().lstrip(":").split(" ")
