@@ -34,7 +34,7 @@ WHY = {
     "sabotage-syntax": "tests: exit code",
     "sabotage-scope": ".claude/settings.json",
     "sabotage-secret": "security: sabotage/keys.py:1: looks like a secret",
-    "sabotage-conflict": f"conflicts with what has landed: {CONTESTED}, for the second time",
+    "sabotage-conflict": f"it conflicts with what landed before it: {CONTESTED}, for the second time",
 }
 """Task -> what the report says of it."""
 SLOW_S = 3

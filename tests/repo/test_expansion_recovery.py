@@ -14,10 +14,10 @@ PARTS = make_plan(task("x", "src/x.py"), replace(task("y", "src/y.py"), dependen
 
 
 def land(board: Board, name: str) -> Outcome:
-    """Claim the best task, which is `name`, change its file, and judge it."""
+    """Claim the best task, which is `name`, change its file as nobody has before, and judge it."""
 
     def edit(tree: Path) -> None:
-        (tree / f"src/{name.rpartition('.')[2]}.py").write_text(f"{name}\n")
+        (tree / f"src/{name.rpartition('.')[2]}.py").write_text(f"{name} by claim {board.claims}\n")
 
     claim = board.hand_in(edit)
     assert claim.task.id == name
