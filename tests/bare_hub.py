@@ -1,10 +1,11 @@
 """Commits made of nothing but their files, in a hub, and random edits of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
 from merge_board import NOBODY
+from random_trees import REGULAR, Entry, Tree
 
 from swarm.repo.git.tree import read_blobs, read_tree
 from swarm.repo.hub.hub import Hub
@@ -42,11 +43,15 @@ class Bare:
 
     hub: Hub
 
-    def commit(self, files: dict[str, bytes], *parents: str) -> str:
+    def commit(self, files: Mapping[str, bytes], *parents: str) -> str:
         """A commit of exactly these files."""
+        return self.commit_tree({name: Entry(REGULAR, content) for name, content in files.items()}, *parents)
+
+    def commit_tree(self, tree: Tree, *parents: str) -> str:
+        """The same with modes, and links."""
         lines = b"".join(
-            b"M 100644 inline %s\ndata %d\n%s\n" % (name.encode(), len(content), content)
-            for name, content in files.items()
+            b"M %s inline %s\ndata %d\n%s\n" % (mode.encode(), name.encode(), len(content), content)
+            for name, (mode, content) in tree.items()
         )
         origin = "".join(f"from {parent}\n" for parent in parents).encode()
         head = b"commit refs/heads/made\ncommitter x <x@x> 0 +0000\ndata 4\nmade\n"
@@ -59,6 +64,11 @@ class Bare:
         entries = read_tree(self.hub.git, revision)
         contents = read_blobs(self.hub.git, [entry.oid for entry in entries.values()])
         return dict(zip(entries, contents, strict=True))
+
+    def tree(self, revision: str) -> Tree:
+        """All that is in it."""
+        modes, contents = read_tree(self.hub.git, revision), self.files(revision)
+        return {path.decode(): Entry(modes[path].mode, contents[path]) for path in modes}
 
     def is_bad(self, revision: str) -> bool:
         """The gate is red on it."""

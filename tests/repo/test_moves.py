@@ -82,6 +82,20 @@ def test_a_binary_file_does_not_take_the_place_of_its_equal(bare: Bare) -> None:
     assert conflict.paths == ("ios/logo.png",)
 
 
+@pytest.mark.parametrize("moved_by", ["landed", "attempt"])
+def test_of_two_equal_files_that_were_moved_nobody_can_tell_which_is_where(bare: Bare, moved_by: str) -> None:
+    """An edit of the one landed in the other."""
+    base = bare.commit(OTHER | {"a/one.py": OLD, "b/two.py": OLD})
+    moved = bare.commit(OTHER | {"c/first.py": OLD, "c/second.py": OLD}, base)
+    edited = bare.commit(OTHER | {"a/one.py": EDITED, "b/two.py": OLD}, base)
+    tip, attempt = (moved, edited) if moved_by == "landed" else (edited, moved)
+
+    conflict = merged(bare, tip, attempt, base)
+
+    assert isinstance(conflict, Conflict)
+    assert conflict.paths == ("a/one.py",)
+
+
 def test_an_edit_follows_a_file_that_was_moved_again_and_again(bare: Bare) -> None:
     """Each move by a commit of its own, with others between."""
     base = bare.commit(OTHER | {"a.py": OLD})

@@ -7,6 +7,7 @@ they are much alike. With several tasks' changes between the trees these may hav
 other: an edit of the one would land in the other, which its task has never seen.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 from swarm.repo.git.attributes import find_kept_whole
@@ -114,10 +115,12 @@ def _guessed(
         by_other: what the other has.
         result: the tree of both; empty when they conflict.
     """
-    gone = {change.path for change in changed if change.new_mode == ABSENT}
+    gone = {change.path: change.old_oid for change in changed if change.new_mode == ABSENT}
     edited = {change.path for change in by_other if ABSENT not in {change.old_mode, change.new_mode}}
-    places = {path: _place_of(bench.git, path, base, side) for path in gone & edited}
-    removed = {path for path, place in places.items() if place is None}
+    places = {path: _place_of(bench.git, path, base, side) for path in gone.keys() & edited}
+    # Of files that were the same and went together, nobody can tell which of them is where.
+    alike = Counter(gone.values())
+    removed = {path for path, place in places.items() if place is None or alike[gone[path]] > 1}
     if removed or not result:
         return removed
     made = {change.path for change in changed if change.old_mode == ABSENT}
