@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from merge_board import Board
+from soundness import ending_soundly
 
 from swarm.engine.engine import Engine
 from swarm.engine.wire import HiredisStore
@@ -50,8 +51,8 @@ def server(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def redis_url(tmp_path: Path) -> Iterator[str]:
-    """A Redis on a unix socket."""
+def redis_url(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A Redis on a unix socket; what the test leaves there is sound."""
     socket = tmp_path / "r.sock"
     options = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(tmp_path)]
     with subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL) as server:
@@ -65,8 +66,11 @@ def redis_url(tmp_path: Path) -> Iterator[str]:
             except StoreUnreachableError:
                 assert time.monotonic() < deadline, "redis-server did not start"
         store.close()
-        yield url
-        server.kill()
+        try:
+            with ending_soundly(request, url):
+                yield url
+        finally:
+            server.kill()
 
 
 @pytest.fixture
