@@ -108,6 +108,23 @@ def test_a_right_merge_of_moved_files_adds_up(
     assert unaccounted(bare, bench, base=root, tip=tip, attempt=attempt, result=merged.tree) == []
 
 
+@pytest.mark.parametrize("more", [b"", b"more\n"])
+def test_an_edit_that_a_moved_file_has_already_adds_up(bare: Bare, bench: Workbench, more: bytes) -> None:
+    """Nothing is left to do under either name; an edit that is not there is still told."""
+    root = bare.commit({"b": b"".join(LINES), "k": b"k\n"})
+    tip = bare.commit({"a": changed(3, b"new\n") + more, "k": b"k\n"}, root)
+    attempt = bare.commit({"b": changed(3, b"new\n"), "k": b"k\n"}, root)
+    other = bare.commit({"b": changed(3, b"other\n"), "k": b"k\n"}, root)
+
+    merged = merge_moved(bench, tip, attempt, base=root)
+
+    assert isinstance(merged, Merged)
+    assert bare.files(merged.tree) == bare.files(tip)
+    assert unaccounted(bare, bench, base=root, tip=tip, attempt=attempt, result=merged.tree) == []
+    lost = unaccounted(bare, bench, base=root, tip=tip, attempt=other, result=tip)
+    assert "b: 1 too few of the line 'other\\n'" in lost
+
+
 def test_a_line_that_is_missing_only_in_the_sum_is_named(bare: Bare, bench: Workbench) -> None:
     """Under neither name alone is it too few: the attempt kept it, and the branch had removed one like it."""
     root = bare.commit({"y/f": REPEATED})

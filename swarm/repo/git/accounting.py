@@ -153,6 +153,8 @@ def find_unaccounted(
         return []
     entries = [read_entries(git, tree, doubtful) for tree in (base, theirs, ours, result)]
     stands = {path: Stands(*(each.get(path) for each in entries)) for path in doubtful}
+    for path, now in _followed(git, base, ours, stands).items():
+        stands[path] = Stands(stands[path].base, stands[path].attempt, now, now)
     moved = {path for path, one in stands.items() if (one.base is None) != (one.result is None)}
     if {stands[path].base is None for path in moved} != {False, True}:
         moved = set()  # nothing has vanished under one name and appeared under another
@@ -201,6 +203,24 @@ class Stands(NamedTuple):
             if self.result.mode != mode:
                 found.append(f"its mode is {self.result.mode}, and was to be {mode}")
         return found
+
+
+def _followed(git: Git, base: str, ours: str, stands: Mapping[bytes, Stands]) -> dict[bytes, TreeEntry]:
+    """What the attempt edits and `ours` has moved, where nothing is left to do -> what stands there now."""
+    lost = {
+        path
+        for path, one in stands.items()
+        if one.base and one.attempt not in {one.base, None} and not one.ours and not one.result
+    }
+    if not lost:
+        return {}
+    fields = git.run("diff-tree", "-r", "-M", "-z", "--diff-filter=R", "--name-status", base, ours).split(
+        b"\0"
+    )
+    moves = dict(zip(fields[1::3], fields[2::3], strict=False))
+    places = {path: moves[path] for path in lost & moves.keys() if moves[path] not in stands}
+    there = read_entries(git, ours, sorted(places.values()))
+    return {path: there[place] for path, place in places.items()}
 
 
 class _Blobs:
