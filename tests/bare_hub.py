@@ -1,12 +1,12 @@
 """Commits made of nothing but their files, in a hub, and random edits of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
-from merge_board import NOBODY
-from random_trees import REGULAR, Entry, Tree
+from tree_merge import REGULAR, Node, Tree
 
+from swarm.repo.git.command import Git
 from swarm.repo.git.tree import read_blobs, read_tree
 from swarm.repo.hub.hub import Hub
 
@@ -37,47 +37,47 @@ def edited(chosen: Edits, number: int) -> dict[str, bytes]:
     return {name: "".join(f"{each}\n" for each in lines).encode() for name, lines in files.items()}
 
 
+def plant(git: Git, tree: Tree, *parents: str) -> str:
+    """A commit of exactly this tree, in any repository."""
+    lines = b"".join(
+        b"M %s inline %s\ndata %d\n%s\n"
+        % (node.mode.encode(), path.encode(), len(node.content), node.content)
+        for path, node in tree.items()
+    )
+    origin = "".join(f"from {parent}\n" for parent in parents).encode()
+    head = b"commit refs/heads/made\ncommitter x <x@x> 0 +0000\ndata 4\nmade\n"
+    git.ask("update-ref", "-d", "refs/heads/made")
+    git.run("fast-import", "--quiet", stdin=head + origin + b"deleteall\n" + lines)
+    return git.one_line("rev-parse", "refs/heads/made")
+
+
 @dataclass
 class Bare:
     """A hub, and commits made of nothing but their files."""
 
     hub: Hub
 
-    def commit(self, files: Mapping[str, bytes], *parents: str) -> str:
+    def commit(self, files: dict[str, bytes], *parents: str) -> str:
         """A commit of exactly these files."""
-        return self.commit_tree({name: Entry(REGULAR, content) for name, content in files.items()}, *parents)
-
-    def commit_tree(self, tree: Tree, *parents: str) -> str:
-        """The same with modes, and links."""
-        lines = b"".join(
-            b"M %s inline %s\ndata %d\n%s\n" % (mode.encode(), name.encode(), len(content), content)
-            for name, (mode, content) in tree.items()
+        return plant(
+            self.hub.git, {name: Node(REGULAR, content) for name, content in files.items()}, *parents
         )
-        origin = "".join(f"from {parent}\n" for parent in parents).encode()
-        head = b"commit refs/heads/made\ncommitter x <x@x> 0 +0000\ndata 4\nmade\n"
-        self.hub.git.ask("update-ref", "-d", "refs/heads/made")
-        self.hub.git.run("fast-import", "--quiet", stdin=head + origin + b"deleteall\n" + lines)
-        return self.hub.resolve("refs/heads/made") or ""
+
+    def plant(self, tree: Tree, *parents: str) -> str:
+        """A commit of exactly this tree."""
+        return plant(self.hub.git, tree, *parents)
+
+    def tree(self, revision: str) -> dict[str, Node]:
+        """Path -> mode and content."""
+        entries = read_tree(self.hub.git, revision)
+        contents = read_blobs(self.hub.git, [entry.oid for entry in entries.values()])
+        return {
+            path.decode(): Node(entry.mode, content)
+            for (path, entry), content in zip(entries.items(), contents, strict=True)
+        }
 
     def files(self, revision: str) -> dict[bytes, bytes]:
         """Path -> content."""
         entries = read_tree(self.hub.git, revision)
         contents = read_blobs(self.hub.git, [entry.oid for entry in entries.values()])
         return dict(zip(entries, contents, strict=True))
-
-    def tree(self, revision: str) -> Tree:
-        """All that is in it."""
-        modes, contents = read_tree(self.hub.git, revision), self.files(revision)
-        return {path.decode(): Entry(modes[path].mode, contents[path]) for path in modes}
-
-    def is_bad(self, revision: str) -> bool:
-        """The gate is red on it."""
-        return any(b"BAD" in content for content in self.files(revision).values())
-
-    def merged(self, tip: str, attempt: str) -> str | None:
-        """What git makes of both, as a commit on the tip; None when they conflict."""
-        answer = self.hub.git.ask("merge-tree", "--write-tree", tip, attempt)
-        if not answer.succeeded:
-            return None
-        tree = answer.stdout.decode().strip()
-        return self.hub.git.run("commit-tree", tree, "-p", tip, "-m", "x", env=NOBODY).decode().strip()

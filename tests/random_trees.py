@@ -1,173 +1,111 @@
-"""Random repositories, and random edits of them: lines, moves, modes, links, binary files, folders."""
+"""Random repositories of few names and few lines, and random edits of them."""
 
-import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from hypothesis import strategies as st
+from tree_merge import EXECUTABLE, LINK, REGULAR, Node, Tree
 
-REGULAR, EXECUTABLE, SYMLINK = "100644", "100755", "120000"
+NAMES = ("a", "b", "c", "d/a", "d/b", "d/e/a", "g/a", "g/ü b", "d", "g", "a/in")
+"""Some are folders of others."""
 
-
-class Entry(NamedTuple):
-    """What stands at a path."""
-
-    mode: str
-    content: bytes
-
-
-Tree = dict[str, Entry]
-Edit = tuple[str, int, int]
-"""What is done, to which of the files, and where in it or by which name; numbers are taken modulo."""
-Edits = Sequence[Edit]
-
-NAMES = ("a.txt", "run.sh", "src/a.txt", "src/b c.txt", "src/deep/a.txt", "lib/ä.txt", "lib/d", "lib/d.txt")
-OTHERS = ("new.txt", "src/new.txt", "src/deep/new.txt", "lib/x/new.txt", "lib/x", "src2/a.txt", "-rf")
-SAME = "the same to all"
-BAD = "BAD"
-
-OF_LINES = ("replace", "replace", "replace", "insert", "delete", "double", "same", "bare end", BAD)
-OF_FILES = ("move", "move", "create", "remove", "mode", "binary", "link", "to folder", "empty")
-
-edits = st.tuples(st.sampled_from(OF_LINES + OF_FILES), st.integers(0, len(NAMES) - 1), st.integers(0, 11))
+line = st.sampled_from([b"p\n", b"q\n", b"r\n", b"s\n", b"t\n", b"u\n"])
+few = st.lists(line, min_size=5, max_size=9)
+different = st.permutations([b"line %d\n" % number for number in range(9)]).map(list)
+texts = st.one_of(few, few, different).map(b"".join)
+files = st.one_of(
+    *[st.builds(Node, st.just(REGULAR), texts)] * 2,
+    st.builds(Node, st.sampled_from([REGULAR, REGULAR, EXECUTABLE]), texts),
+    st.builds(Node, st.just(REGULAR), texts.map(lambda text: text[:-1])),  # its last line has no end
+    st.builds(Node, st.just(REGULAR), st.sampled_from([b"", b"\0one", b"\0two", b"\0one\nmore\n"])),
+    st.builds(Node, st.just(LINK), st.sampled_from([b"x", b"y"])),
+)
 
 
-class Moved(NamedTuple):
-    """A tree, and where each of the files that it began with is now, if it has another name."""
+class Step(NamedTuple):
+    """One edit: what is done, to which of the files there are, and with what."""
 
-    tree: Tree
-    moves: dict[str, str]
-
-
-@dataclass
-class _Editing:
-    """A tree that is being edited by one attempt."""
-
-    number: int
-    tree: Tree
-    origins: dict[str, str] = field(default_factory=dict)  # name now -> name at first
-
-    def apply(self, verb: str, which: int, where: int) -> None:
-        """One edit; none where it does not apply."""
-        if verb == "create":
-            self._put(
-                OTHERS[where % len(OTHERS)], Entry(REGULAR, self._text(f"made by {self.number}", where))
-            )
-            return
-        if not self.tree:
-            return
-        path = sorted(self.tree)[which % len(self.tree)]
-        entry = self.tree[path]
-        if verb == "move":
-            self._move(path, OTHERS[where % len(OTHERS)])
-        elif verb == "remove":
-            self._take(path)
-        elif verb == "to folder":
-            self._move(path, f"{path}/inside")
-        elif verb == "link":
-            self.tree[path] = Entry(SYMLINK, (b"nothing", b"nowhere")[where % 2])
-        elif entry.mode != SYMLINK:
-            self.tree[path] = self._changed(entry, verb, where)
-
-    def _changed(self, entry: Entry, verb: str, where: int) -> Entry:
-        if verb == "mode":
-            return Entry(EXECUTABLE if entry.mode == REGULAR else REGULAR, entry.content)
-        if verb == "binary":
-            return Entry(entry.mode, b"\0%d" % self.number)
-        if verb == "empty":
-            return Entry(entry.mode, b"")
-        if b"\0" in entry.content:
-            return entry
-        lines = entry.content.decode().splitlines(keepends=True)
-        at = where % max(1, len(lines))
-        word = {BAD: BAD, "same": SAME}.get(verb, f"by {self.number} at {where}")
-        if verb == "delete":
-            del lines[at : at + 1]
-        elif verb == "double":
-            lines[at:at] = lines[at : at + 1]
-        elif verb == "bare end":
-            lines[-1:] = [lines[-1].removesuffix("\n")] if lines else []
-        else:
-            lines[at : at + (verb != "insert")] = [f"{word}\n"]
-        return Entry(entry.mode, "".join(lines).encode())
-
-    def _text(self, word: str, where: int) -> bytes:
-        return "".join(f"{word}, {where}.{line}\n" for line in range(where % 4)).encode()
-
-    def _move(self, path: str, name: str) -> None:
-        entry, origin = self.tree.pop(path), self.origins.pop(path, path)
-        if self._put(name, entry):
-            self.origins[name] = origin
-        else:
-            self.tree[path], self.origins[path] = entry, origin
-
-    def _take(self, path: str) -> None:
-        del self.tree[path]
-        self.origins.pop(path, None)
-
-    def _put(self, path: str, entry: Entry) -> bool:
-        """Unless a file is there, or a folder, or a file where its folder would be."""
-        if any(clash(path, other) for other in self.tree):
-            return False
-        self.tree[path] = entry
-        return True
+    verb: str
+    which: int
+    name: str
+    place: int
+    length: int
+    lines: list[bytes]
+    node: Node
 
 
-def clash(path: str, other: str) -> bool:
-    """There cannot be both."""
-    return path == other or path.startswith(f"{other}/") or other.startswith(f"{path}/")
-
-
-def edited(tree: Tree, chosen: Edits, number: int) -> Moved:
-    """The tree as attempt `number` leaves it."""
-    editing = _Editing(number, dict(tree))
-    for edit in chosen:
-        editing.apply(*edit)
-    return Moved(
-        editing.tree, moves_of(tree, editing.tree, {was: now for now, was in editing.origins.items()})
-    )
-
-
-def moves_of(before: Tree, after: Tree, places: Mapping[str, str]) -> dict[str, str]:
-    """Of files that moved, those of which one sees it: the old name is gone, and half is left."""
-    return {
-        old: new
-        for old, new in places.items()
-        if old in before and old not in after and new in after and new not in before
-        if are_alike(before[old], after[new])
-    }
-
-
-def are_alike(old: Entry, new: Entry) -> bool:
-    """As git has it: half of the bytes of the longer one are in lines of both. Nothing is like nothing."""
-    if SYMLINK in {old.mode, new.mode} and old != new:
-        return False
-    both = Counter(_lines(old)) & Counter(_lines(new))
-    longer = max(len(old.content), len(new.content))
-    return bool(longer) and 2 * sum(len(line) * count for line, count in both.items()) >= longer
-
-
-def _lines(entry: Entry) -> list[bytes]:
-    return re.findall(rb"[^\n]{0,63}\n|[^\n]{1,64}", entry.content)
+Steps = Sequence[Step]
+VERBS = (
+    *("edit",) * 6, *("move line",) * 3, "add", "add", "delete",
+    "rename", "rename", "rename and edit", "rename and edit", "mode", "into folder", "into file", "replace",
+)  # fmt: skip
+steps = st.builds(
+    Step,
+    st.sampled_from(VERBS),
+    st.integers(0, 7),
+    st.sampled_from(NAMES),
+    st.integers(0, 9),
+    st.integers(0, 2),
+    st.lists(st.one_of(line, st.sampled_from([b"new 1\n", b"new 2\n"])), max_size=2),
+    files,
+)
+edits = st.lists(steps, min_size=1, max_size=3)
 
 
 @st.composite
 def trees(draw: st.DrawFn) -> Tree:
-    """Some files: of lines of which some are there again and again, without an end, empty, binary, links."""
-    tree: Tree = {}
-    for path in draw(st.lists(st.sampled_from(NAMES), min_size=1, unique=True)):
-        kind = draw(st.sampled_from(("text", "text", "text", "bare end", "empty", "binary", "link")))
-        mode = EXECUTABLE if path == "run.sh" else REGULAR
-        lines = draw(st.integers(6, 12))
-        every = draw(st.sampled_from((3, 4, 99)))  # so many lines there is one that is alike everywhere
-        text = "".join("}\n" if at % every == every - 1 else f"{path} {at}\n" for at in range(lines))
-        tree[path] = {
-            "text": Entry(mode, text.encode()),
-            "bare end": Entry(mode, text.encode().rstrip()),
-            "empty": Entry(mode, b""),
-            "binary": Entry(mode, f"{path}\0".encode()),
-            "link": Entry(SYMLINK, b"nobody"),
-        }[kind]
+    """A repository of some files."""
+    tree: dict[str, Node] = {}
+    for name in draw(st.lists(st.sampled_from(NAMES), min_size=2, max_size=4, unique=True)):
+        tree = _with(tree, name, draw(files))
     return tree
+
+
+def edited(tree: Tree, chosen: Steps) -> Tree:
+    """The repository after these edits; what cannot be done is left out."""
+    for step in chosen:
+        tree = _after(tree, step)
+    return tree
+
+
+def _after(tree: Tree, step: Step) -> Tree:
+    if step.verb == "add" or not tree:
+        return _with(tree, step.name, step.node)
+    path = sorted(tree)[step.which % len(tree)]
+    rest = {name: node for name, node in tree.items() if name != path}
+    node = tree[path]
+    if step.verb == "delete":
+        return rest
+    if step.verb == "into folder":
+        return {**rest, f"{path}/in": node if step.place % 2 else step.node}
+    if step.verb == "into file":
+        folder = path.rpartition("/")[0]
+        inside = {name for name in tree if folder and name.startswith(f"{folder}/")}
+        return {**{name: tree[name] for name in tree.keys() - inside}, folder: step.node} if folder else tree
+    if step.verb.startswith("rename"):
+        moved = _with(rest, step.name, _changed(node, step) if "edit" in step.verb else node)
+        return moved if moved.keys() != rest.keys() else tree
+    return {**tree, path: _changed(node, step)}
+
+
+def _changed(node: Node, step: Step) -> Node:
+    if step.verb == "mode" and node.mode != LINK:
+        return Node(REGULAR if node.mode == EXECUTABLE else EXECUTABLE, node.content)
+    if step.verb == "replace" or not node.is_text:
+        return step.node
+    lines = node.content.splitlines(keepends=True)
+    if step.verb == "move line":
+        moved = [lines.pop(step.which % len(lines))] if lines else []
+        lines[step.place : step.place] = moved
+    else:
+        lines[step.place : step.place + step.length] = step.lines
+    return Node(node.mode, b"".join(lines))
+
+
+def _with(tree: Tree, name: str, node: Node) -> dict[str, Node]:
+    """With one file more, where no file or folder is in its way."""
+    is_free = all(
+        other != name and not other.startswith(f"{name}/") and not name.startswith(f"{other}/")
+        for other in tree
+    )
+    return {**tree, name: node} if is_free else dict(tree)

@@ -174,11 +174,6 @@ def with_lines(**changed: bytes) -> bytes:
     return b"".join(changed.get(f"_{number}", line) for number, line in enumerate(LINES))
 
 
-def numbered(*numbers: int) -> bytes:
-    """A file with these lines."""
-    return b"".join(b"line %d\n" % number for number in numbers)
-
-
 @pytest.mark.parametrize(
     ("base", "ours", "theirs"),
     [
@@ -224,44 +219,6 @@ def test_unusual_merges_that_git_gets_right_add_up(
         merged = bench.merge(tip, attempt)
     if isinstance(merged, Merged):
         assert unaccounted(bare, attempt, tip, merged.tree) == []
-
-
-@pytest.mark.parametrize("renamed_by", ["attempt", "ours", "both"])
-def test_in_a_file_that_was_renamed_the_lines_are_named_too(bare: Bare, renamed_by: str) -> None:
-    """One side moves a line that the other one removes: taken for an edit, the line would be back."""
-    names = {"attempt": ("d/f", "y/f"), "ours": ("y/f", "d/f"), "both": ("d/f", "d/f")}[renamed_by]
-    root = bare.commit({"y/f": numbered(24, 28, 15, 7, 15, 12, 28, 18, 37)})
-    attempt = bare.commit({names[0]: numbered(28, 24, 12, 28, 18, 37)}, root)
-    tip = bare.commit({names[1]: numbered(28, 15, 7, 15, 12)}, root)
-    with Workbench(bare.hub.path) as bench:
-        merged = bench.merge(tip, attempt)
-
-    assert isinstance(merged, Merged)
-    assert bare.files(merged.tree) == {b"d/f": numbered(28, 24, 12)}
-    assert unaccounted(bare, attempt, tip, merged.tree) == ["d/f: 1 too many of the line 'line 24\\n'"]
-
-
-small = st.lists(st.sampled_from("abc"), max_size=6).map(lambda words: "".join(f"{w}\n" for w in words))
-NAMES = ("d/f", "d/g", "e/f", "k")
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(data=st.data())
-def test_moved_files_of_few_different_lines_add_up_or_their_lines_are_named(
-    bare: Bare, data: st.DataObject
-) -> None:
-    """Whoever moves what, and however alike all of it is: what is wrong stands in a file that is there."""
-    trees = [
-        data.draw(st.dictionaries(st.sampled_from(NAMES), small.map(str.encode), min_size=1))
-        for _ in range(3)
-    ]
-    root = bare.commit(trees[0])
-    tip, attempt = bare.commit(trees[1], root), bare.commit(trees[2], root)
-    with Workbench(bare.hub.path) as bench:
-        merged = bench.merge(tip, attempt)
-    if isinstance(merged, Merged):
-        told = unaccounted(bare, attempt, tip, merged.tree)
-        assert all(line.startswith((*(f"{name}: " for name in NAMES), "and ")) for line in told)
 
 
 def test_files_without_lines_are_accounted_for_too(bare: Bare) -> None:

@@ -1,17 +1,14 @@
-"""Random edits coupled to random trains, held to models that apply one attempt after another."""
+"""Random edits of random repositories, coupled to random trains, held to a model of one at a time."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import bare_hub
 import pytest
-import random_trees
 from bare_hub import Bare
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
-from merge_model import Applied, apply_attempt
-from random_trees import BAD, Moved, Tree, moves_of
+from random_trees import Steps, edited, edits, trees
+from tree_merge import Tree, may_be_guessed, models
 
 from swarm.engine.claims import MergeTicket
 from swarm.plan.model import TaskSpec
@@ -20,10 +17,11 @@ from swarm.repo.gates.guarded import Guarded
 from swarm.repo.git.workbench import Workbench
 from swarm.repo.hub.hub import Hub
 from swarm.repo.merging.approvals import Guard
-from swarm.repo.merging.landing import Outcome
+from swarm.repo.merging.landing import NotLandingError, Outcome
 from swarm.repo.merging.train import Car, Coupler, find_green
 
 RED = GateReport((GateResult("tests", ("grep",), 1, 0.1, ""),))
+MOST_TRAINS = 40
 
 
 @pytest.fixture(scope="module")
@@ -39,184 +37,116 @@ def bench(bare: Bare) -> Iterator[Workbench]:
         yield made
 
 
-def ticket_of(number: int, commit: str, base: str) -> MergeTicket:
-    """The right to merge it, as far as git is concerned."""
-    spec = TaskSpec(id=f"t{number}", description="x", files=("**",))
-    return MergeTicket("r", spec, 1, 1, number + 1, 99, commit, base, "swarm/r", 30_000, "m")
+def is_bad(tree: Tree) -> bool:
+    """The gate is red on it."""
+    return any(b"new 2" in node.content and b"new 1" in node.content for node in tree.values())
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@dataclass(frozen=True)
+class Drawn:
+    """One attempt: how many landings before the last it began at, whether as another one, and its edits."""
+
+    age: int
+    is_again: bool
+    steps: Steps
+
+
+drawn = st.builds(Drawn, st.integers(0, 3), st.integers(0, 5).map(lambda die: die == 5), edits)
+
+
+class Play:
+    """The branch as the model has it, and attempts that wait."""
+
+    def __init__(self, bare: Bare, base: Tree) -> None:
+        self.bare = bare
+        self.trees = [base]
+        self.commits = [bare.plant(base)]
+        self.waiting: dict[MergeTicket, tuple[int, Tree]] = {}
+        self.made = 0
+        self._last: Steps = ()
+
+    def begin(self, attempt: Drawn) -> None:
+        """An attempt is handed in; one without a change is what it began with, as a worker's is."""
+        began = max(0, len(self.trees) - 1 - attempt.age)
+        self._last = self._last if attempt.is_again and self._last else attempt.steps
+        base, tree = self.commits[began], edited(self.trees[began], self._last)
+        commit = base if tree == self.trees[began] else self.bare.plant(tree, base)
+        spec = TaskSpec(id=f"t{self.made}", description="x", files=("**",))
+        self.made += 1
+        number = self.made
+        ticket = MergeTicket("r", spec, 1, 1, number, 99, commit, base, "swarm/r", 30_000, "m")
+        self.waiting[ticket] = (began, tree)
+
+    def land(self, car: Car) -> None:
+        """It is a right merge, and the branch goes on from it."""
+        self.see_right(car)
+        tree = self.bare.tree(car.tree)
+        assert car.changes_something == (tree != self.trees[-1])
+        if car.changes_something:
+            self.trees.append(tree)
+            self.commits.append(car.commit)
+        del self.waiting[car.ticket]
+
+    def see_right(self, car: Car) -> None:
+        """The model allows this tree: the one right result, or one of several by some diff."""
+        began, tree = self.waiting[car.ticket]
+        allowed = [
+            model
+            for model in models([self.trees[began], tree], self.trees[began:])
+            if model.allows(self.bare.tree(car.tree))
+        ]
+        assert allowed, "what landed is not what both sides come to"
+        event("landed, one right result" if allowed[0].is_clean else "landed, doubtful")
+
+    def refuse(self, ticket: MergeTicket, refusal: NotLandingError) -> None:
+        """The model sees a conflict too, or the sides touch, or git may have guessed a move."""
+        began, tree = self.waiting.pop(ticket)
+        found = list(models([self.trees[began], tree], self.trees[began:]))
+        if refusal.outcome == Outcome.REFUSED:
+            assert str(refusal).startswith("the merge does not add up: ")
+            assert any(model.doubtful for model in found), f"a false alarm: {refusal}"
+            event("refused, does not add up")
+            return
+        assert refusal.outcome == Outcome.CONFLICT
+        event("refused, conflict")
+        assert not all(model.is_clean for model in found) or may_be_guessed(
+            self.trees[began], tree, self.trees[-1]
+        ), f"no conflict: {refusal}"
+
+
+@settings(max_examples=60, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    attempts=st.lists(st.lists(bare_hub.edits, min_size=1, max_size=3), min_size=1, max_size=7),
+    base=trees(),
+    rounds=st.lists(st.lists(drawn, min_size=1, max_size=4), min_size=1, max_size=3),
     most=st.sampled_from((1, 2, 64)),
 )
 def test_random_trains_land_what_one_at_a_time_would(
-    bare: Bare, bench: Workbench, attempts: list[bare_hub.Edits], most: int
+    bare: Bare, bench: Workbench, *, base: Tree, rounds: list[list[Drawn]], most: int
 ) -> None:
-    """The refused conflict with what has landed, the condemned turn red what was green; all else landed."""
-    base = bare.commit(bare_hub.edited((), 0))
-    waiting = [
-        ticket_of(number, bare.commit(bare_hub.edited(chosen, number), base), base)
-        for number, chosen in enumerate(attempts)
-    ]
-    guard, tip, model_tip = Guard(bare.hub, Guarded()), base, base
-    while waiting:
-        train = Coupler(bench, guard).couple(waiting[:most], tip)
+    """What lands is right, what is refused conflicts with what has landed, the condemned turned it red."""
+    play, guard, left = Play(bare, base), Guard(bare.hub, Guarded()), list(rounds)
+    red = is_bad(base)
+    for _ in range(MOST_TRAINS):
+        for attempt in left.pop(0) if left else ():
+            play.begin(attempt)
+        if not (play.waiting or left):
+            break
+        before = len(play.waiting)
+        train = Coupler(bench, guard).couple(list(play.waiting)[:most], play.commits[-1])
 
         def judge(cars: Sequence[Car]) -> GateReport:
-            return RED if bare.is_bad(cars[-1].tree) else GateReport()
+            return RED if not red and is_bad(bare.tree(cars[-1].tree)) else GateReport()
 
         verdict = find_green(train.cars, judge)
         for ticket, refusal in train.refused:
-            assert refusal.outcome == Outcome.CONFLICT
-            assert bare.merged(model_tip, ticket.commit) is None
+            play.refuse(ticket, refusal)
         for car in verdict.green:
-            landed = bare.merged(model_tip, car.ticket.commit)
-            assert landed is not None
-            assert bare.files(car.tree) == bare.files(landed)
-            assert car.changes_something == (bare.files(landed) != bare.files(model_tip))
-            model_tip = landed
-        tip = verdict.green[-1].commit if verdict.green else tip
-        assert not bare.is_bad(tip)
+            play.land(car)
+        assert red or not is_bad(play.trees[-1])
         if verdict.culprit:
-            with_it = bare.merged(model_tip, verdict.culprit.ticket.commit)
-            assert with_it is not None
-            assert bare.is_bad(with_it)
-        settled = [ticket for ticket, _ in train.refused] + [car.ticket for car in verdict.green]
-        settled += [verdict.culprit.ticket] if verdict.culprit else []
-        assert settled, "a train that settles nothing goes on for ever"
-        waiting = [ticket for ticket in waiting if ticket not in settled]
-    assert bare.files(tip) == bare.files(model_tip)
-
-
-@dataclass
-class Landed:
-    """What a branch was, step by step, as the model has it."""
-
-    trees: list[Tree]
-    commits: list[str]
-    steps: list[dict[str, str]] = field(default_factory=list)  # which files moved where, in each
-
-    def since(self, base: int) -> Moved:
-        """What has become of the tree that an attempt began with."""
-        places = {path: path for path in self.trees[base]}
-        for step in self.steps[base:]:
-            places = {path: step.get(place, place) for path, place in places.items()}
-        now = self.trees[-1]
-        return Moved(now, moves_of(self.trees[base], now, places))
-
-    def land(self, tree: Tree, commit: str, moves: dict[str, str]) -> None:
-        """One attempt more."""
-        before = self.trees[-1]
-        self.steps.append({old: new for old, new in moves.items() if old in before and new not in before})
-        self.trees.append(tree)
-        self.commits.append(commit)
-
-
-@dataclass
-class Attempt:
-    """What somebody made of one of the trees that have landed."""
-
-    ticket: MergeTicket
-    base: int
-    made: Moved
-
-    def told(self, landed: Landed, tree: Tree) -> str:
-        """What is there at each path that anybody has touched, for whoever reads of a failure."""
-        base, tip = landed.trees[self.base], landed.since(self.base)
-        sides = {"base": base, "attempt": self.made.tree, "tip": tip.tree, "found": tree}
-        paths = sorted({path for side in sides.values() for path in side})
-        lines = [f"moves {self.made.moves}, meanwhile {tip.moves}"]
-        for path in paths:
-            if any(side.get(path) != base.get(path) for side in sides.values()):
-                lines += [path, *(f"  {name}: {side.get(path)}" for name, side in sides.items())]
-        return "\n".join(lines)
-
-    def on(self, landed: Landed) -> Applied:
-        """What the model says of it."""
-        return apply_attempt(landed.trees[self.base], self.made, landed.since(self.base))
-
-
-def is_red(tree: Tree) -> bool:
-    """The gate fails on it."""
-    return any(BAD.encode() in entry.content for entry in tree.values())
-
-
-def assert_same(tree: Tree, applied: Applied, told: str) -> None:
-    """All is as the model has it; of a file with lines of both sides the order may be another."""
-    assert applied.tree is not None, told
-    different = {
-        path for path in tree.keys() | applied.tree.keys() if tree.get(path) != applied.tree.get(path)
-    }
-    assert different <= applied.mixed, told
-    for path in different:
-        found, wanted = tree[path], applied.tree[path]
-        event("a file whose lines git aligns otherwise")
-        assert found.mode == wanted.mode
-        assert Counter(found.content.splitlines()) == Counter(wanted.content.splitlines())
-
-
-rounds = st.lists(
-    st.lists(
-        st.tuples(st.integers(0, 9), st.lists(random_trees.edits, min_size=1, max_size=4)),
-        min_size=1,
-        max_size=4,
-    ),
-    min_size=1,
-    max_size=3,
-)
-
-
-@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-@given(first=random_trees.trees(), rounds=rounds, most=st.sampled_from((1, 2, 64)))
-def test_whatever_attempts_do_to_whatever_tree_what_lands_is_what_the_model_has(
-    bare: Bare,
-    bench: Workbench,
-    first: Tree,
-    rounds: list[list[tuple[int, random_trees.Edits]]],
-    most: int,
-) -> None:
-    """Lines, moves, modes, links, folders, from bases old and new; every refusal has a reason."""
-    landed = Landed([first], [bare.commit_tree(first)])
-    waiting: list[Attempt] = []
-    number = 0
-    for chosen in rounds:
-        for begun, edits in chosen:
-            number += 1
-            base = begun % len(landed.trees)
-            made = random_trees.edited(landed.trees[base], edits, number)
-            commit = bare.commit_tree(made.tree, landed.commits[base])
-            waiting.append(Attempt(ticket_of(number, commit, landed.commits[base]), base, made))
-        waiting = settle(bare, bench, landed, waiting, most)
-    while waiting:
-        waiting = settle(bare, bench, landed, waiting, most)
-    assert bare.tree(landed.commits[-1]) == landed.trees[-1]
-
-
-def settle(bare: Bare, bench: Workbench, landed: Landed, waiting: list[Attempt], most: int) -> list[Attempt]:
-    """Couple and judge one train; who still waits afterwards."""
-    known = {attempt.ticket.task.id: attempt for attempt in waiting}
-    tickets = [attempt.ticket for attempt in waiting[:most]]
-    train = Coupler(bench, Guard(bare.hub, Guarded())).couple(tickets, landed.commits[-1])
-    settled = set()
-    for ticket, refusal in train.refused:
-        applied = known[ticket.task.id].on(landed)
-        event(f"refused: {refusal.outcome}")
-        assert applied.tree is None or applied.doubts, (refusal, applied)
-        settled.add(ticket.task.id)
-    verdict = find_green(train.cars, lambda cars: RED if is_red(bare.tree(cars[-1].tree)) else GateReport())
-    for car in verdict.green:
-        attempt = known[car.ticket.task.id]
-        tree = bare.tree(car.tree)
-        assert_same(tree, attempt.on(landed), attempt.told(landed, tree))
-        assert not is_red(tree) or is_red(landed.trees[0])
-        landed.land(tree, car.commit, attempt.made.moves)
-        settled.add(car.ticket.task.id)
-    if verdict.culprit:
-        culprit = known[verdict.culprit.ticket.task.id]
-        applied = culprit.on(landed)
-        assert applied.tree is not None
-        assert is_red(applied.tree)
-        settled.add(culprit.ticket.task.id)
-    assert settled, "a train that settles nothing goes on for ever"
-    return [attempt for attempt in waiting if attempt.ticket.task.id not in settled]
+            play.see_right(verdict.culprit)
+            assert is_bad(bare.tree(verdict.culprit.tree))
+            del play.waiting[verdict.culprit.ticket]
+        assert len(play.waiting) < before or not before, "a train that settles nothing goes on for ever"
+    assert not play.waiting
+    assert bare.tree(play.commits[-1]) == play.trees[-1]

@@ -6,7 +6,7 @@ be Δ(ours → result) in every file, but for what both sides had changed alike.
 
 import difflib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import NamedTuple
@@ -29,6 +29,8 @@ _NAMED = 5
 _LONGEST = 120
 _COMPARABLE = 4_000_000
 """Lines times lines, where two versions differ, that are compared by hunks: in a quarter of a second."""
+_PAIRS = 1_000
+"""So many pairs of an old name and a new one are tried, where moved files do not add up all together."""
 Lines = Counter[bytes]
 Hunk = tuple[int, int, tuple[bytes, ...]]
 """Lines of the base from one place to another, and what stands there instead."""
@@ -48,18 +50,35 @@ class Versions:
         """Some version is no text."""
         return any(map(is_binary, (self.base, self.attempt, self.ours, self.result)))
 
+    def moved_to(self, now: "Versions") -> "Versions":
+        """Of the file that had this name, and has the other one in the result."""
+        return Versions(self.base, self.attempt or now.attempt, self.ours or now.ours, now.result)
+
+    def has(self, line: bytes) -> bool:
+        """Some version has it."""
+        versions = (self.base, self.attempt, self.ours, self.result)
+        return any(line in version.splitlines(keepends=True) for version in versions)
+
     def adds_up_by_hunks(self) -> bool:
-        """The attempt's hunks that ours has not are what the merge did to ours, wherever both agree."""
-        theirs, before = _hunks(self.base, self.attempt), _hunks(self.base, self.ours)
-        if theirs is None or before is None:
-            return False
-        lines, missing = self.base.splitlines(keepends=True), Lines()
-        for start, end, instead in theirs:
-            if (start, end, instead) not in before:
-                missing.update(instead)
-                missing.subtract(lines[start:end])
-        missing.subtract(_delta(self.ours, self.result))
-        return not any(missing.values())
+        """The attempt's hunks that ours has not are what the merge did to ours, wherever both agree.
+
+        Of lines that repeat, a diff from the front keeps others than one from the back: either may be git's.
+        """
+        lines, did = self.base.splitlines(keepends=True), _delta(self.ours, self.result)
+        for from_back in (False, True):
+            theirs = _hunks(self.base, self.attempt, from_back=from_back)
+            before = _hunks(self.base, self.ours, from_back=from_back)
+            if theirs is None or before is None:
+                return False
+            missing = Lines()
+            for start, end, instead in theirs:
+                if (start, end, instead) not in before:
+                    missing.update(instead)
+                    missing.subtract(lines[start:end])
+            missing.subtract(did)
+            if not any(missing.values()):
+                return True
+        return False
 
     def is_in_order(self) -> bool:
         """What each side added follows one another in the result as it does there."""
@@ -142,14 +161,15 @@ def find_unaccounted(
         return []
     entries = [read_entries(git, tree, doubtful) for tree in (base, theirs, ours, result)]
     stands = {path: Stands(*(each.get(path) for each in entries)) for path in doubtful}
+    for path, now in _followed(git, base, ours, stands).items():
+        stands[path] = Stands(stands[path].base, stands[path].attempt, now, now)
     moved = {path for path, one in stands.items() if (one.base is None) != (one.result is None)}
     if {stands[path].base is None for path in moved} != {False, True}:
         moved = set()  # nothing has vanished under one name and appeared under another
     blobs = _Blobs(git, stands.values())
     files = {path: Versions(*map(blobs.content, one)) for path, one in stands.items() if one.is_to_be_read}
     faults = [fault for path, one in files.items() if path not in moved for fault in find_faults(path, one)]
-    moves = (read_moves(git, base, theirs) | read_moves(git, base, ours)) if moved else {}
-    faults += _faults_of_moves({path: files[path] for path in moved}, moves, stands)
+    faults += _faults_of_moves({path: files[path] for path in moved & files.keys()})
     for path, one in stands.items():
         faults += [Fault(path, what) for what in one.faults(is_moved=path in moved)]
     more = [f"and {len(faults) - _NAMED} more"] if len(faults) > _NAMED else []
@@ -193,6 +213,21 @@ class Stands(NamedTuple):
         return found
 
 
+def _followed(git: Git, base: str, ours: str, stands: Mapping[bytes, Stands]) -> dict[bytes, TreeEntry]:
+    """What the attempt edits and `ours` has moved, where nothing is left to do -> what stands there now."""
+    lost = {
+        path
+        for path, one in stands.items()
+        if one.base and one.attempt not in {one.base, None} and not one.ours and not one.result
+    }
+    if not lost:
+        return {}
+    moves = read_moves(git, base, ours)
+    places = {path: moves[path] for path in lost & moves.keys() if moves[path] not in stands}
+    there = read_entries(git, ours, sorted(places.values()))
+    return {path: there[place] for path, place in places.items()}
+
+
 class _Blobs:
     """The contents of many blobs, read at once."""
 
@@ -205,42 +240,42 @@ class _Blobs:
         return self._contents.get(entry.oid, b"") if entry else b""
 
 
-def _faults_of_moves(
-    moved: dict[bytes, Versions], moves: Mapping[bytes, bytes], stands: Mapping[bytes, Stands]
-) -> list[Fault]:
-    """Where a side has renamed a file, it is one file to the others too; the rest has to add up in all."""
-    faults = []
-    for old, new in moves.items():
-        if one := old in moved and new in moved and _followed(old, new, moved, stands):
-            faults += find_faults(new, one)
-            del moved[old], moved[new]
-    if any(one.is_binary for one in moved.values()):
-        known = {content for one in moved.values() for content in (one.attempt, one.ours)}
-        return faults + [
-            Fault(path, "a binary file was merged")
-            for path, one in moved.items()
-            if one.result and one.result not in known
-        ]
-    for line, count in sorted(unexplained(moved.values()).items()):
-        path = next((path for path, one in moved.items() if line in unexplained([one])), min(moved))
+def _faults_of_moves(moved: Mapping[bytes, Versions]) -> list[Fault]:
+    """Where one side has renamed a file, what is missing under one name is there under the other."""
+    known = {content for one in moved.values() for content in (one.attempt, one.ours)}
+    faults = [
+        Fault(path, "a binary file was merged")
+        for path, one in moved.items()
+        if one.is_binary and one.result and one.result not in known
+    ]
+    texts = {path: one for path, one in moved.items() if not one.is_binary}
+    if not unexplained(texts.values()):
+        return faults
+    # A line that one file gets and another one loses is not told in a sum: file by file it is.
+    settled = {path for pair in _right_moves(texts) for path in pair}
+    left = {path: one for path, one in texts.items() if path not in settled}
+    for line, count in sorted(unexplained(left.values()).items()):
+        alone = (path for path, one in left.items() if line in unexplained([one]))
+        path = next(alone, None) or next(path for path, one in left.items() if one.has(line))
         faults.append(_of_line(path, line, count))
     return faults
 
 
-def _followed(
-    old: bytes, new: bytes, moved: Mapping[bytes, Versions], stands: Mapping[bytes, Stands]
-) -> Versions | None:
-    """A file under both its names; None where a side has something, or nothing, under both."""
-    before, after = stands[old], stands[new]
-    if (before.attempt is None) == (after.attempt is None) or (before.ours is None) == (after.ours is None):
-        return None
-    was, now = moved[old], moved[new]
-    return Versions(
-        was.base,
-        now.attempt if before.attempt is None else was.attempt,
-        now.ours if before.ours is None else was.ours,
-        now.result,
-    )
+def _right_moves(moved: Mapping[bytes, Versions]) -> Iterator[tuple[bytes, bytes]]:
+    """Names that a file had and has, with which all that is in it adds up; each name once."""
+    come, tries = {path: one for path, one in moved.items() if one.result}, _PAIRS
+    for old, before in moved.items():
+        if not before.base:
+            continue
+        called = old.rpartition(b"/")[2]
+        for new in sorted(come, key=lambda path: (path.rpartition(b"/")[2] != called, path)):
+            tries -= 1
+            if tries < 0:
+                return
+            if not find_faults(new, before.moved_to(come[new])):
+                yield old, new
+                del come[new]
+                break
 
 
 def _of_line(path: bytes, line: bytes, count: int) -> Fault:
@@ -255,14 +290,18 @@ def _delta(old: bytes, new: bytes) -> Lines:
     return delta
 
 
-def _hunks(old: bytes, new: bytes) -> list[Hunk] | None:
+def _hunks(old: bytes, new: bytes, *, from_back: bool = False) -> list[Hunk] | None:
     """Which lines of `old` are others in `new`; None when that takes too long to tell."""
     before, after = old.splitlines(keepends=True), new.splitlines(keepends=True)
     head = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False)))
     rest = zip(reversed(before[head:]), reversed(after[head:]), strict=False)
     tail = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], rest))
     before, after = before[head : len(before) - tail], after[head : len(after) - tail]
-    if len(before) * len(after) > _COMPARABLE:
+    m, n = len(before), len(after)
+    if m * n > _COMPARABLE:
         return None
-    found = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    step = -1 if from_back else 1
+    found = difflib.SequenceMatcher(None, before[::step], after[::step], autojunk=False).get_opcodes()
+    if from_back:
+        found = [(verb, m - b, m - a, n - d, n - c) for verb, a, b, c, d in reversed(found)]
     return [(head + a, head + b, tuple(after[c:d])) for verb, a, b, c, d in found if verb != "equal"]
