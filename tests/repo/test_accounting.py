@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from merge_board import Board, task, write
 
-from swarm.repo.git.accounting import Versions, find_faults, find_unaccounted
+from swarm.repo.git.accounting import find_unaccounted
+from swarm.repo.git.line_accounting import Versions, find_faults
 from swarm.repo.git.merge import Merged
 from swarm.repo.git.workbench import Workbench
 from swarm.repo.hub.hub import Hub

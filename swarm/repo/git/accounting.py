@@ -1,135 +1,21 @@
 """Hunk accounting: what an accepted attempt added and removed is in the merged tree, and nothing else is.
 
-git's merge is not taken at its word: with Δ(a, b) as the lines of b less those of a, Δ(base → attempt) must
-be Δ(ours → result) in every file, but for what both sides had changed alike.
+git's merge is not taken at its word: each file that both sides changed has to add up line by line (see
+`line_accounting`), under whatever name it is now, and to have the mode that the side says which changed it.
 """
 
-import difflib
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import takewhile
 from typing import NamedTuple
 
 from swarm.repo.git.command import Git
-from swarm.repo.git.paths import shown
-from swarm.repo.git.tree import (
-    GITLINK,
-    TreeChange,
-    TreeEntry,
-    is_binary,
-    read_blobs,
-    read_entries,
-    read_moves,
-)
+from swarm.repo.git.line_accounting import Fault, Versions, find_faults, of_line, unexplained
+from swarm.repo.git.tree import GITLINK, TreeChange, TreeEntry, read_blobs, read_entries, read_moves
 from swarm.repo.git.workbench import Workbench
 
 _NAMED = 5
 """So many lines a refusal names."""
-_LONGEST = 120
-_COMPARABLE = 4_000_000
-"""Lines times lines, where two versions differ, that are compared by hunks: in a quarter of a second."""
 _PAIRS = 1_000
 """So many pairs of an old name and a new one are tried, where moved files do not add up all together."""
-Lines = Counter[bytes]
-Hunk = tuple[int, int, tuple[bytes, ...]]
-"""Lines of the base from one place to another, and what stands there instead."""
-
-
-@dataclass(frozen=True)
-class Versions:
-    """A file's content in the base, in the attempt, in what it was merged onto, and in the result."""
-
-    base: bytes
-    attempt: bytes
-    ours: bytes
-    result: bytes
-
-    @property
-    def is_binary(self) -> bool:
-        """Some version is no text."""
-        return any(map(is_binary, (self.base, self.attempt, self.ours, self.result)))
-
-    def moved_to(self, now: "Versions") -> "Versions":
-        """Of the file that had this name, and has the other one in the result."""
-        return Versions(self.base, self.attempt or now.attempt, self.ours or now.ours, now.result)
-
-    def has(self, line: bytes) -> bool:
-        """Some version has it."""
-        versions = (self.base, self.attempt, self.ours, self.result)
-        return any(line in version.splitlines(keepends=True) for version in versions)
-
-    def adds_up_by_hunks(self) -> bool:
-        """The attempt's hunks that ours has not are what the merge did to ours, wherever both agree.
-
-        Of lines that repeat, a diff from the front keeps others than one from the back: either may be git's.
-        """
-        lines, did = self.base.splitlines(keepends=True), _delta(self.ours, self.result)
-        for from_back in (False, True):
-            theirs = _hunks(self.base, self.attempt, from_back=from_back)
-            before = _hunks(self.base, self.ours, from_back=from_back)
-            if theirs is None or before is None:
-                return False
-            missing = Lines()
-            for start, end, instead in theirs:
-                if (start, end, instead) not in before:
-                    missing.update(instead)
-                    missing.subtract(lines[start:end])
-            missing.subtract(did)
-            if not any(missing.values()):
-                return True
-        return False
-
-    def is_in_order(self) -> bool:
-        """What each side added follows one another in the result as it does there."""
-        for side in (self.attempt, self.ours):
-            rest = iter(self.result.splitlines(keepends=True))
-            added = [line for _, _, instead in _hunks(self.base, side) or () for line in instead]
-            if not all(line in rest for line in added):
-                return False
-        return True
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What does not add up in a file."""
-
-    path: bytes
-    what: str
-    line: bytes = b""
-
-    def __str__(self) -> str:
-        return f"{shown(self.path)}: {self.what}"
-
-
-def find_faults(path: bytes, versions: Versions) -> list[Fault]:
-    """What does not add up in the lines of one file."""
-    if versions.is_binary:
-        wanted = versions.ours if versions.attempt == versions.base else versions.attempt
-        return [] if versions.result == wanted else [Fault(path, "a binary file was merged")]
-    left_over = unexplained([versions])
-    if left_over and not versions.adds_up_by_hunks():
-        return [_of_line(path, line, count) for line, count in sorted(left_over.items())]
-    return [] if versions.is_in_order() else [Fault(path, "what was added is in another order")]
-
-
-def unexplained(files: Iterable[Versions]) -> Lines:
-    """Line -> how often it should be there more than it is, in all of these files together.
-
-    Without what both sides had changed alike: that is there, or gone, only once.
-    """
-    wanted, before, got = Lines(), Lines(), Lines()
-    for one in files:
-        wanted.update(_delta(one.base, one.attempt))
-        before.update(_delta(one.base, one.ours))
-        got.update(_delta(one.ours, one.result))
-    left_over = Lines()
-    for line in wanted.keys() | got.keys():
-        count = wanted[line] - got[line]
-        both = min(abs(wanted[line]), abs(before[line])) if wanted[line] * before[line] > 0 else 0
-        if abs(count) > both or count * wanted[line] < 0:
-            left_over[line] = count
-    return left_over
 
 
 def find_unaccounted(
@@ -257,7 +143,7 @@ def _faults_of_moves(moved: Mapping[bytes, Versions]) -> list[Fault]:
     for line, count in sorted(unexplained(left.values()).items()):
         alone = (path for path, one in left.items() if line in unexplained([one]))
         path = next(alone, None) or next(path for path, one in left.items() if one.has(line))
-        faults.append(_of_line(path, line, count))
+        faults.append(of_line(path, line, count))
     return faults
 
 
@@ -276,32 +162,3 @@ def _right_moves(moved: Mapping[bytes, Versions]) -> Iterator[tuple[bytes, bytes
                 yield old, new
                 del come[new]
                 break
-
-
-def _of_line(path: bytes, line: bytes, count: int) -> Fault:
-    text = line[:_LONGEST].decode("utf-8", "replace")
-    return Fault(path, f"{abs(count)} too {'few' if count > 0 else 'many'} of the line {text!r}", line)
-
-
-def _delta(old: bytes, new: bytes) -> Lines:
-    """The lines of `new` less those of `old`; counts below zero too."""
-    delta = Counter(new.splitlines(keepends=True))
-    delta.subtract(old.splitlines(keepends=True))
-    return delta
-
-
-def _hunks(old: bytes, new: bytes, *, from_back: bool = False) -> list[Hunk] | None:
-    """Which lines of `old` are others in `new`; None when that takes too long to tell."""
-    before, after = old.splitlines(keepends=True), new.splitlines(keepends=True)
-    head = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False)))
-    rest = zip(reversed(before[head:]), reversed(after[head:]), strict=False)
-    tail = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], rest))
-    before, after = before[head : len(before) - tail], after[head : len(after) - tail]
-    m, n = len(before), len(after)
-    if m * n > _COMPARABLE:
-        return None
-    step = -1 if from_back else 1
-    found = difflib.SequenceMatcher(None, before[::step], after[::step], autojunk=False).get_opcodes()
-    if from_back:
-        found = [(verb, m - b, m - a, n - d, n - c) for verb, a, b, c, d in reversed(found)]
-    return [(head + a, head + b, tuple(after[c:d])) for verb, a, b, c, d in found if verb != "equal"]
