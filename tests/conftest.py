@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import hypothesis
@@ -69,11 +70,10 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 @pytest.fixture
 def redis_url(redis_server: RedisServer, request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of a server that holds nothing; what the test leaves there is sound."""
-    store = open_store(redis_server.url)
-    store.call("FLUSHALL")
+    with closing(open_store(redis_server.url)) as store:
+        store.call("FLUSHALL")
     with ending_soundly(request, redis_server.url):
         yield redis_server.url
-    store.close()
 
 
 @pytest.fixture
