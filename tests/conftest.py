@@ -2,18 +2,17 @@
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import hypothesis
 import pytest
-from soundness import ending_soundly
 
 from swarm.engine.claims import WorkerProfile
 from swarm.engine.connect import open_store
 from swarm.engine.engine import Engine
 from swarm.engine.store import Store
 from swarm.mounts import unmount_in
+from swarm.testing.checker import assert_sound
 from swarm.testing.clock import SkewedClock
 from swarm.testing.engines import PROJECT, make_engine
 from swarm.testing.server import RedisServer
@@ -68,12 +67,12 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 
 
 @pytest.fixture
-def redis_url(redis_server: RedisServer, request: pytest.FixtureRequest) -> Iterator[str]:
-    """The URL of a server that holds nothing; what the test leaves there is sound."""
-    with closing(open_store(redis_server.url)) as store:
-        store.call("FLUSHALL")
-    with ending_soundly(request, redis_server.url):
-        yield redis_server.url
+def redis_url(redis_server: RedisServer) -> Iterator[str]:
+    """The URL of a server that holds nothing."""
+    store = open_store(redis_server.url)
+    store.call("FLUSHALL")
+    yield redis_server.url
+    store.close()
 
 
 @pytest.fixture
@@ -102,3 +101,14 @@ def clock(store: Store) -> SkewedClock:
 def worker() -> WorkerProfile:
     """A worker that can do everything."""
     return WorkerProfile("worker-a", executors=("command", "messages", "claude-code", "plan"))
+
+
+@pytest.fixture(autouse=True)
+def _sound(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that uses the engine ends with the checker: what must always hold, holds."""
+    if "engine" not in request.fixturenames:
+        yield
+        return
+    engine, store = request.getfixturevalue("engine"), request.getfixturevalue("store")
+    yield
+    assert_sound(engine, store)

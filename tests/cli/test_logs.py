@@ -221,7 +221,6 @@ def hub(folder: Path) -> Git:
     return git
 
 
-@pytest.mark.unsound("its landing has no trailer")
 def test_diff_prints_what_the_landing_changed(swarm: Swarm, bench: Bench, task: Task, hub: Git) -> None:
     """The commit that is on the branch, against the one before it."""
     run = bench.submit(task("a"))

@@ -157,7 +157,6 @@ def test_what_is_done_cannot_be_skipped(engine: Engine) -> None:
     assert engine.run(run).interventions == 1
 
 
-@pytest.mark.unsound("a plan that nobody goes on storing")
 def test_nothing_is_skipped_while_the_plan_is_being_stored(store: Store) -> None:
     """Dependents that are not there yet could not be told."""
     loading = make_engine(store)

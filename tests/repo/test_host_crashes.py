@@ -94,7 +94,6 @@ def test_stopped_there_another_host_takes_over_and_the_zombie_moves_nothing(
     check(handed_in, server)
 
 
-@pytest.mark.unsound("the branch is in the hub that the hosts share")
 def test_many_hosts_merge_one_run_at_once(
     handed_in: Board, start: Start, server: Path, tmp_path: Path
 ) -> None:

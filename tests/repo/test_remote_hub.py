@@ -196,7 +196,6 @@ def test_runs_land_wherever_their_attempts_were_made(board: Board, elsewhere: Bo
     assert refs_of(board.hub.path).items() >= {branch_ref(board.branch): second.commit}.items()
 
 
-@pytest.mark.unsound("the branch is in the hub that the hosts share")
 def test_a_merge_whose_branch_another_host_has_moved_begins_anew(
     board: Board, elsewhere: Board, server: Path
 ) -> None:
