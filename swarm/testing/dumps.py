@@ -2,7 +2,7 @@
 
 from swarm.engine.engine import Engine
 from swarm.engine.store import Store
-from swarm.engine.words import hash_of, text_of, words_of
+from swarm.engine.words import hash_of, words_of
 
 
 def dump(store: Store) -> dict[str, bytes]:
@@ -25,10 +25,12 @@ READERS = {
 def content(store: Store) -> dict[str, object]:
     """Every key and what it holds; a DUMP would also show in which order a hash table keeps it."""
     found: dict[str, object] = {}
-    for name in words_of(store.call("KEYS", "*")):
-        kind = text_of(store.call("TYPE", name))
-        command, *rest = READERS[kind]
-        reply = store.call(command, name, *rest)
+    names = words_of(store.call("KEYS", "*"))
+    kinds = words_of(store.pipeline([["TYPE", name] for name in names]))
+    replies = store.pipeline(
+        [[READERS[kind][0], name, *READERS[kind][1:]] for name, kind in zip(names, kinds, strict=True)]
+    )
+    for name, kind, reply in zip(names, kinds, replies, strict=True):
         found[name] = sorted(hash_of(reply).items()) if kind == "hash" else reply
         if kind == "set":
             found[name] = sorted(words_of(reply))

@@ -7,20 +7,14 @@ import pytest
 
 from swarm.engine.claims import Claim, Expand, Fail, Failure, Finish, HandIn, WorkerProfile
 from swarm.engine.engine import Engine
-from swarm.engine.scripts import read_script
 from swarm.engine.store import Store
 from swarm.engine.words import hash_of, text_of, words_of
 from swarm.plan.model import Plan, TaskSpec
 from swarm.states import FailureKind, TaskState
 from swarm.testing.checker import assert_sound, check_everything
-from swarm.testing.engines import make_engine
+from swarm.testing.engines import WITHOUT_SHORT_WAY, make_engine
 from swarm.testing.plans import BASE, make_plan, make_task
 
-GENERAL_ONLY = read_script("_short").replace(
-    "function short.finish(member, token, spent)\n",
-    "function short.finish(member, token, spent)\n  if true then\n    return nil\n  end\n",
-)
-assert read_script("_short") != GENERAL_ONLY
 SPANS = ("lock_wait_ms",)
 """Times that may be nothing or a millisecond; of other times it counts that they are there."""
 WORKER = WorkerProfile("worker-a")
@@ -130,7 +124,7 @@ def contents(store: Store, engine: Engine) -> dict[str, object]:
 def test_both_ways_leave_the_same_keys(store: Store, seed: int) -> None:
     """The same plan, the same claims, the same events and the same fields, with the short way and without."""
     outcomes = []
-    for lua in ({}, {"_short": GENERAL_ONLY}):
+    for lua in ({}, WITHOUT_SHORT_WAY):
         store.call("FLUSHALL")
         engine = make_engine(store, lua=lua)
         claimed = work_through(engine, store, seed)

@@ -120,7 +120,7 @@ end
 -- A paused run's task stands aside, where no claim looks, until the run is taken up again.
 function orders.set_aside(task)
   write('ZREM', key('queue', task.type), task.member)
-  write('ZADD', key('paused', task.run), task.score, task.member)
+  write('ZADD', key('paused', task.run), proven_score(task.member, task.score), task.member)
   if task.baton ~= '' then
     write_fields(key('task', task.member), {'baton', ''})
   end

@@ -9,7 +9,7 @@ local LOTS_A_CALL = 100
 
 -- Whose turn it is has a lot to itself and comes first in it and in its queue.
 local function park(task, hold)
-  local lot, score = hold .. '\n' .. task.type .. '\n' .. task.executor, task.score
+  local lot, score = hold .. '\n' .. task.type .. '\n' .. task.executor, proven_score(task.member, task.score)
   if turn.whose() == task.member then
     lot, score = lot .. '\nturn', '0'
   end

@@ -1,8 +1,6 @@
 -- Queues, one per type, lowest score first, and the bells that wake whoever waits for one.
 local rung
 
-local BELL_CAP = 64
-
 -- A bell gets one token for each newly claimable task; what the same call claims rings for nobody.
 local function ring(type, executor, count)
   local bell = key('bell', type .. ':' .. executor)
@@ -18,6 +16,7 @@ local function copy_bells()
 end
 
 local function settle_bells()
+  local BELL_CAP = 64
   if not next(rung) then
     return
   end
@@ -34,10 +33,15 @@ local function settle_bells()
   rung = {}
 end
 
-local function enqueue(member, type, executor, score)
-  if not tonumber(score) then
+-- A task's score as a sorted set takes it. What a set refuses is refused here, before the first write of a commit.
+local function proven_score(member, score)
+  if not string.find(score or '', '^%-?%d+$') then
     error('task ' .. member .. ' has no dispatch score')
   end
-  write('ZADD', key('queue', type), score, member)
+  return score
+end
+
+local function enqueue(member, type, executor, score)
+  write('ZADD', key('queue', type), proven_score(member, score), member)
   ring(type, executor)
 end

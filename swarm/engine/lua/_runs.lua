@@ -111,14 +111,19 @@ local function settle_runs()
   end
 end
 
--- Counts may wait for the next commit of the same call, unless something ends by them.
+-- Counts may wait for the next commit of the same call, unless something ends by them. Each that would wait is proven:
+-- what is no number is refused here, before that commit.
 local function can_counts_wait()
   if next(restated) then
     return false
   end
   for run, tally in pairs(tallies) do
-    if count_live(read_run(run), tally) == 0 then
+    local stored = read_run(run)
+    if count_live(stored, tally) == 0 then
       return false
+    end
+    for state, change in pairs(tally) do
+      local _ = stored[state] + change
     end
   end
   return true

@@ -30,6 +30,7 @@ do
 local function claim_and_probe(answer, from)
   local request = read_request(from)
   local claimed = is_repetition and (last_claim(request) or look_again(request)) or claim_next(request)
+  can_counts_wait() -- proves those that the claim moves
   settle_locks()
   settle_lots()
   settle_bells()

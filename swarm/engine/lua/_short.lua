@@ -6,12 +6,12 @@
 -- This is the first half; `_short_claim.lua` is the second. Of a call, `short` keeps
 --   run, counts  the run that was read last, and its fields
 --   owed         what the first half leaves for the second to write into the run's hash: one command for both
---   acked_more   how many more are claimed: 0 for who ends one task and claims another
+--   acked        how many are claimed by then; nothing for who ends one task and claims another
 --   handed       who was handed over
 --   ended        what is to be told of the attempt that ended: by one command with the claim
 --   is_through   the call before went the short way to its end
 -- and AT says where a count stands among the fields of a run that are read.
-local short = {AT = {done = 6, queued = 7, pending = 8, acked = 9, running = 10}}
+local short = {AT = {done = 6, queued = 7, acked = 8, pending = 9, running = 10}}
 
 do
 local AT = short.AT
@@ -19,11 +19,11 @@ local AT = short.AT
 -- The first few of these fields, as the first half has left them; the counts are texts. Each costs the server as much as
 -- a quarter of a call: no more are read than the case at hand needs.
 do
-  local FIELDS_OF_RUN = {'state', 'tip', 'branch', 'paused', 'stopping', 'done', 'queued', 'pending', 'acked', 'running'}
+  local FIELDS_OF_RUN = {'state', 'tip', 'branch', 'paused', 'stopping', 'done', 'queued', 'acked', 'pending', 'running'}
 
   function short.read_run(run, last)
     if short.run ~= run then
-      short.run, short.counts, short.acked_more = run, call('HMGET', key('run', run), unpack(FIELDS_OF_RUN, 1, last)), 0
+      short.run, short.counts, short.acked = run, call('HMGET', key('run', run), unpack(FIELDS_OF_RUN, 1, last)), nil
     end
     return short.counts
   end
@@ -32,12 +32,10 @@ end
 function short.pay_owed()
   local owed = short.owed
   if owed then
-    local run_key, counts = key('run', short.run), short.counts
-    if short.acked_more ~= 0 then
-      local acked = counts[AT.acked] or call('HGET', run_key, 'acked') or '0'
-      owed[#owed + 1], owed[#owed + 2] = 'acked', short.acked_more < 0 and one_less(acked) or one_more(acked)
+    if short.acked then
+      owed[#owed + 1], owed[#owed + 2] = 'acked', short.acked
     end
-    call('HSET', run_key, 'queued', counts[AT.queued] or '0', unpack(owed))
+    call('HSET', key('run', short.run), 'queued', short.counts[AT.queued] or '0', unpack(owed))
     short.owed = nil
   end
 end
@@ -61,7 +59,7 @@ local function ready_dependents(run, ids, is_next)
         'locks', 'claim', 'spec')
         or call('HMGET', key('task', member), 'state', 'type', 'executor', 'score', 'join')
       if stored[1] == 'pending' then
-        if (stored[5] or '') ~= '' or not (stored[2] and stored[3] and tonumber(stored[4])) then
+        if (stored[5] or '') ~= '' or not (stored[2] and stored[3] and proven_score(member, stored[4])) then
           return nil
         end
         stored.member, stored.id = member, ids[i]
@@ -99,7 +97,7 @@ function short.owe(counts, state, queued)
   if state == 'running' then
     owed[3], owed[4] = 'running', one_less(counts[AT.running] or '0')
   else
-    short.acked_more = -1
+    short.acked = one_less(counts[AT.acked] or '0')
   end
   if queued > 0 then
     counts[AT.queued] = number_text((counts[AT.queued] or 0) + queued)
@@ -143,7 +141,7 @@ function short.finish(member, token, spent)
   end
   local state, locks, dependents = task[1], task[3] or '', task[6] or ''
   local run, id = short.split_member(member)
-  local counts = short.read_run(run, state == 'running' and AT.running or dependents ~= '' and AT.pending or AT.queued)
+  local counts = short.read_run(run, state == 'running' and AT.running or dependents ~= '' and AT.pending or AT.acked)
   if counts[1] ~= 'active' or (read_meta()[4] or '') ~= '' or not short.has_others(run, counts) then
     return nil -- it would end the run, or there are limits to think of
   end

@@ -102,7 +102,7 @@ local function claim(said, from)
   if next(pending) then
     probe_writes()
   end
-  counts[AT.queued], short.acked_more = one_less(counts[AT.queued] or '0'), short.acked_more + 1
+  counts[AT.queued], short.acked = one_less(counts[AT.queued] or '0'), not short.acked and one_more(counts[AT.acked] or '0')
   short.owed = short.owed or {}
 
   write_claim(member, run, id, task_key, type, worker, number_text(now + lease_ms), token, tip)

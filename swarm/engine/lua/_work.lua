@@ -33,13 +33,10 @@ local function queue_pending(run, ids, visit)
     if state == 'pending' and (join or '') ~= '' then
       visit(member)
     elseif state == 'pending' then
-      if not tonumber(score) then
-        error('task ' .. member .. ' has no dispatch score')
-      end
       write_many('HSET', task_key, as_queued)
       local of_type = entries[type] or {}
       entries[type] = of_type
-      of_type[#of_type + 1], of_type[#of_type + 2] = score, member
+      of_type[#of_type + 1], of_type[#of_type + 2] = proven_score(member, score), member
       ring(type, executor)
       count_move(run, 'pending', 'queued')
       queued[#queued + 1] = id

@@ -16,7 +16,7 @@ if not task then
 end
 count_move(task.run, 'running', 'merging')
 orders.end_lease(task)
-write('ZADD', key('merging'), task.score, member)
+write('ZADD', key('merging'), proven_score(member, task.score), member)
 write_fields(key('task', member), {'state', 'merging', 'attempt_commit', commit, 'handed_in_ms', now_text,
   'merge_token', '', 'spent', spent == NOTHING_SPENT and task.spent or spent})
 if review ~= '' or task.attempt ~= '1' then
