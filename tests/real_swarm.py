@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from swarm.engine.connect import open_store
 from swarm.engine.engine import Engine
+from swarm.errors import StoreUnreachableError
 from swarm.fleet.server_file import running_url
 from swarm.testing.checker import check_everything
 
@@ -59,6 +60,7 @@ class Swarm:
     root: Path
     environment: dict[str, str] = field(default_factory=dict)
     started: list["subprocess.Popen[bytes] | subprocess.Popen[str]"] = field(default_factory=list)
+    hubs: tuple[Path, ...] = ()  # where hosts share a hub: that one
 
     def argv(self, *words: str) -> list[str]:
         """The command line of one call."""
@@ -120,15 +122,21 @@ class Swarm:
         self.call("down")
 
     def check(self) -> list[str]:
-        """Everything that does not hold of the repository's home, while its embedded server runs."""
+        """Everything that does not hold of the repository's home and its server, while that runs."""
         home = self.root / ".swarm"
-        url = running_url(home)
+        url = running_url(home) or self.environment.get("REDIS_URL")
         if url is None:
             return []
         store = open_store(url)
-        found = check_everything(Engine(store, self.root.name), store, home=home, canary=CANARY, within_s=10)
-        store.close()
-        return found
+        project = self.environment.get("SWARM_PROJECT", self.root.name)
+        try:
+            return check_everything(
+                Engine(store, project), store, home=home, hubs=self.hubs, canary=CANARY, within_s=10
+            )
+        except StoreUnreachableError:  # the test has ended it
+            return []
+        finally:
+            store.close()
 
     def git(self, *words: str) -> str:
         """Ask the user's repository."""

@@ -15,7 +15,7 @@ def check_history(hub_path: Path, branch: str, done_tasks: Iterable[str]) -> lis
 
     I2: each done task has exactly one landing on the first-parent history, or a record that it changed
     nothing; no other task has one; and done-refs say the same. Of a task that was expanded the parts land,
-    so it is not among the done ones; nor is one without files. I5: fences strictly rise.
+    so it is not among the done ones; nor is one that was not handed in. I5: fences strictly rise.
     """
     hub = Hub(hub_path)
     run = branch.rpartition("/")[2]

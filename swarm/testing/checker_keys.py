@@ -11,7 +11,7 @@ from swarm.engine.store import Store
 from swarm.engine.words import hash_of, text_of, words_of
 from swarm.keys import Keys, member
 from swarm.plan.model import TaskSpec
-from swarm.states import TERMINAL, TaskState
+from swarm.states import TERMINAL, RunState, TaskState
 
 CRASH_CAP = 3
 HELD = frozenset({TaskState.ACKED, TaskState.RUNNING, TaskState.MERGING})
@@ -85,6 +85,8 @@ def _unreachable(seen: _Seen) -> Iterator[str]:
 def _waits_for_live(seen: _Seen, task: TaskRecord) -> bool:
     if seen.keys and text_of(seen.store.call("LLEN", seen.keys.of("work"))) not in {"", "0"}:
         return True  # left-over work may be about it
+    if text_of(seen.store.call("HGET", seen.keys.of("run", task.run), "state")) == RunState.LOADING:
+        return True  # whoever stores the plan queues it at the end
     waited_for = [member(task.run, name) for name in task.waiting_for]
     if not seen.tasks.keys() >= set(waited_for):
         return True  # the beginning of the plan is not stored yet

@@ -24,12 +24,15 @@ MakeHost = Callable[..., Swarm]
 
 
 @pytest.fixture
-def redis(short_folder: Path) -> Iterator[RedisServer]:
-    """The queue that all hosts reach."""
+def redis(short_folder: Path, swarm: Swarm) -> Iterator[RedisServer]:
+    """The queue that all hosts reach; what they left is checked before it ends."""
     server = RedisServer(short_folder)
     server.start()
     yield server
+    swarm.stop_started()
+    found = swarm.check()
     server.stop()
+    assert not found, "\n".join(found)
 
 
 @pytest.fixture(params=[*SERVERS])
@@ -60,6 +63,7 @@ def at_home(swarm: Swarm, redis: RedisServer, server: GitServer) -> Swarm:
         "SWARM_PROJECT": "shop",
         **server.environment,
     }
+    swarm.hubs = (server.repository,)
     return swarm
 
 

@@ -221,6 +221,7 @@ def hub(folder: Path) -> Git:
     return git
 
 
+@pytest.mark.unsound("it landed by hand, without a trailer")
 def test_diff_prints_what_the_landing_changed(swarm: Swarm, bench: Bench, task: Task, hub: Git) -> None:
     """The commit that is on the branch, against the one before it."""
     run = bench.submit(task("a"))

@@ -87,6 +87,7 @@ def test_the_archive_has_what_git_says_of_scopes(board: Board) -> None:
     assert (report["scope"]["recall"], report["scope"]["precision"]) == (1, 0.5)
 
 
+@pytest.mark.unsound("its hub is no repository any more")
 def test_without_a_hub_nothing_is_known(board: Board) -> None:
     """Nor with one that git cannot read; a report is made nevertheless."""
     board.submit(task("one"))

@@ -31,6 +31,7 @@ def test_a_lost_done_ref_is_made_again_from_the_trailer(board: Board) -> None:
     assert board.hub.resolve(done) == landing.commit
 
 
+@pytest.mark.unsound("git is made to contradict itself")
 def test_a_done_ref_that_the_branch_does_not_know_freezes_it(board: Board) -> None:
     """Nothing lands any more, the reason names both sides, and nothing is guessed."""
     landed_once(board)

@@ -43,6 +43,7 @@ def test_a_busy_worker_enforces_the_deadline_of_a_run(rig: Rig) -> None:
 
     assert rig.task(run, "long").failure_reason == "the deadline of its run has passed"
     assert ended - rig.engine.run(run).deadline_ms < 10_000
+    wait_for(lambda: not list(rig.home.glob("workspaces/*/*")), "its workspace to go")
 
 
 def test_a_tick_that_fails_is_logged_and_followed_by_another(
