@@ -5,7 +5,6 @@ reclaim (what dead workers held) → rank (by what was learnt) → merge (what w
 (the branch, to the user) → archive (events, ended runs; what is old leaves Redis).
 """
 
-import contextlib
 import os
 import socket
 import threading
@@ -129,11 +128,11 @@ class Supervisor:
         """
         reclaimed = self._despite_refusal(self._reclaim, "reclaiming") or []
         self._despite_refusal(self._rank, "ranking")
-        self._despite_refusal(self._look, "looking at branches")
         try:
             landings = self._merge(should_stop)
         finally:  # also while the hub is away
             self._archive()
+        self._despite_refusal(self._look, "looking at branches")
         return TickReport(len(reclaimed), landings)
 
     def _merge(self, should_stop: Callable[[], bool]) -> tuple[Landing, ...]:
@@ -202,11 +201,10 @@ class Supervisor:
         self._rank_at_s = ended_s + max(TICK_S, RANKING_SHARE * (ended_s - began_s))
 
     def _look(self) -> None:
-        """Somebody's push is followed; a hub that is away is told of by the next landing."""
+        """Somebody's push is followed."""
         if time.monotonic() >= self._look_at_s:
-            with contextlib.suppress(HubUnreachableError):
-                self._merge_queue.look_at_branches()
             self._look_at_s = time.monotonic() + LOOK_S
+            self._merge_queue.look_at_branches()
 
     def _archive(self) -> None:
         """Archive what has happened, once a tick; a full disk stops nothing else."""

@@ -67,7 +67,7 @@ def changed(user: UserRepository, hub: Hub) -> tuple[str, str]:
     (user.path / "link").symlink_to("kept.txt")
     (user.path / "real").symlink_to("src")
     user.git("add", "-A")
-    for name in ("sub", "lost", "grown"):
+    for name in ("sub", "lost", "grown", "mods/deep/gone"):
         user.git("update-index", "--add", "--cacheinfo", f"160000,{user.head()},{name}")
     user.git("commit", "-qm", "base")
     base = user.head()
@@ -80,7 +80,7 @@ def changed(user: UserRepository, hub: Hub) -> tuple[str, str]:
     (user.path / "link").symlink_to("edited.txt")
     user.write({"edited.txt": "two\n", "becomes/a/folder": "x\n", "was": "a file\n", "real/new.txt": "x\n"})
     user.write({".gitattributes": "* text eol=crlf\n", "über/neu\nline": "x\n", "crlf.txt": b"b\r\n"})
-    user.git("rm", "-q", "--cached", "lost", "grown")
+    user.git("rm", "-q", "--cached", "lost", "grown", "mods/deep/gone")
     user.write({"grown/file": "x\n"})
     user.git("add", "-A", ":!sub")
     user.git("update-index", "--cacheinfo", f"160000,{base},sub")
@@ -155,13 +155,18 @@ def test_what_is_shown_stays_as_it_is(hub: Hub, user: UserRepository, tmp_path: 
             }
 
 
-def test_a_layer_that_was_broken_off_is_made_anew(hub: Hub, user: UserRepository, tmp_path: Path) -> None:
-    """A process that is killed while it writes one leaves nobody who knows what is in it."""
+@pytest.mark.parametrize("left", [None, b"", b"another start of the machine\0"])
+def test_a_layer_that_was_broken_off_is_made_anew(
+    hub: Hub, user: UserRepository, tmp_path: Path, left: bytes | None
+) -> None:
+    """A kill, or a power cut, while somebody writes one leaves nobody who knows what is in it."""
     base, tip, tree = [landing(user, hub, number) for number in range(3)]
     with clean_checkout(hub, tree, base=base, since=tip):
         pass
     [listing] = (hub.home / TEMPLATES_NAME / base).glob("advance-*/listing")
     listing.unlink()
+    if left is not None:
+        listing.write_bytes(left)
     (listing.parent / "tree" / "rubbish.txt").write_text("x\n")
 
     with clean_checkout(hub, tree, base=base, since=tip) as checkout:
@@ -169,6 +174,20 @@ def test_a_layer_that_was_broken_off_is_made_anew(hub: Hub, user: UserRepository
 
     assert found == checked_out(hub, tree, tmp_path / tree)
     assert listing.exists()
+
+
+def test_a_layer_that_cannot_be_written_is_done_without(
+    hub: Hub, user: UserRepository, tmp_path: Path
+) -> None:
+    """It saves work, and is no reason not to land."""
+    base, tip, tree = [landing(user, hub, number) for number in range(3)]
+    with clean_checkout(hub, base, base=base):
+        pass
+    for number in range(2):
+        (hub.home / TEMPLATES_NAME / base / f"advance-{number}").write_text("in the way\n")
+
+    with clean_checkout(hub, tree, base=base, since=tip) as checkout:
+        assert laid_out(checkout) == checked_out(hub, tree, tmp_path / tree)
 
 
 def test_there_is_no_git_in_a_checkout_nor_above_it(hub: Hub, changed: tuple[str, str], way: str) -> None:

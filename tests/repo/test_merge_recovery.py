@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from merge_board import NOBODY, Board, task, write
 
+from swarm.repo.git.trailers import landing_message
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.putting_back import newest_of
 from swarm.repo.hub.refs import branch_ref, task_ref
@@ -117,6 +118,21 @@ def test_what_somebody_has_put_on_the_branch_is_where_attempts_begin(board: Boar
     claim = board.claim()
     assert claim.base == pushed
     assert (board.workspace(claim).tree / "docs/human.md").read_text() == "by hand\n"
+
+
+def test_a_landing_that_is_not_told_yet_is_nobody_elses_push(board: Board) -> None:
+    """Between the move of the branch and the word to Redis a look of another process leaves it alone."""
+    landing = landed_once(board)
+    tip = board.engine.run(board.run).tip
+    message = landing_message(board.run, task("two"), 1, 2)
+    made = board.hub.git.run(
+        "commit-tree", f"{landing.commit}^{{tree}}", "-p", landing.commit, "-m", message, env=NOBODY
+    )
+    board.hub.create_refs({branch_ref(board.branch): made.decode().strip()})
+
+    board.queue().look_at_branches()
+
+    assert board.engine.run(board.run).tip == tip
 
 
 def test_a_branch_that_does_not_hold_what_landed_is_not_followed(board: Board) -> None:

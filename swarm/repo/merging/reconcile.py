@@ -6,7 +6,7 @@ import structlog
 
 from swarm.engine.engine import Engine
 from swarm.engine.records import RunRecord
-from swarm.errors import HubDeclinedError, OtherHubError
+from swarm.errors import HubDeclinedError, OtherHubError, UnknownRunError
 from swarm.repo.git.command import GitError
 from swarm.repo.git.trailers import Landed
 from swarm.repo.hub.hub import Hub
@@ -53,6 +53,7 @@ class Reconciler:
         self._engine = engine
         self._hub = hub
         self._verified: dict[str, str] = {}  # branch -> the tip at which all was in order
+        self._seen: dict[str, str] = {}  # branch -> the tip that was looked at
 
     def reconcile_all(self) -> tuple[Frozen, ...]:
         """Reconcile every run that Redis does not hold for done; return the branches that are frozen."""
@@ -61,11 +62,28 @@ class Reconciler:
         return tuple(frozen for frozen in found if frozen)
 
     def look_at_active(self) -> None:
-        """Notice what somebody else has put on the branch of a run that goes on; a rev-parse each."""
-        for run in self._engine.run_ids():
-            record = self._engine.run(run)
-            if record.state == RunState.ACTIVE and (frozen := self._reconcile_or_freeze(record)):
-                structlog.get_logger().debug("branch is frozen", branch=frozen.branch, reason=frozen.told)
+        """Let attempts begin at what somebody else has put on the branch of an active run; a rev-parse each.
+
+        Where hosts share the hub this waits for the next landing, which fetches from there in any case.
+        """
+        for run in self._engine.run_ids() if self._hub.remote is None else ():
+            try:
+                record = self._engine.run(run)
+                if record.state == RunState.ACTIVE:
+                    self._look_at(record)
+            except UnknownRunError:  # it was removed meanwhile
+                continue
+            except (GitError, OSError) as error:  # the next landing says it
+                structlog.get_logger().debug("branch not looked at", run=run, error=str(error))
+
+    def _look_at(self, record: RunRecord) -> None:
+        tip = self._hub.tip(record.branch)
+        if tip in {None, record.tip, self._seen.get(record.branch)}:
+            return
+        # What has landed is told by whoever landed it, with all that only they know of it.
+        if tip and not self._hub.landings(record.branch, f"{tip}^"):
+            self._follow(record.run, tip)
+        self._seen[record.branch] = str(tip)
 
     def _reconcile_or_freeze(self, record: RunRecord) -> Frozen | None:
         """One run whose history is damaged keeps no other from landing."""

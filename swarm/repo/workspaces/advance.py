@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import structlog
+
 from swarm.removal import remove_tree
 from swarm.repo.git.checked_names import index_into
 from swarm.repo.git.command import Git, GitError
@@ -21,6 +23,7 @@ from swarm.repo.hub.hub import Hub
 
 _SLOTS = 2
 _TREE, _LISTING, _INDEX = "tree", "listing", "index"
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 Entries = dict[bytes, TreeEntry]
 
 
@@ -38,10 +41,11 @@ NO_ADVANCE = Advance(Path(), {})
 def open_advance(hub: Hub, template: Path, base: str, since: str) -> Iterator[Advance]:
     """The layer upon this template that is nearest to `since`, a commit; brought up to it if nobody uses it.
 
-    None where nothing has landed since the base, or `since` is empty.
+    None where nothing has landed since the base, or `since` is empty, or the layer cannot be written (a full
+    disk): then all of it is the checkout's own.
 
     Raises:
-        GitError: `since` is not in the hub, or a file could not be written (a full disk).
+        GitError: `since` is not in the hub.
     """
     wanted = plain_entries(read_changes(hub.git, base, since)) if since else {}
     if not wanted:
@@ -51,15 +55,24 @@ def open_advance(hub: Hub, template: Path, base: str, since: str) -> Iterator[Ad
     folders.sort(key=lambda folder: len(_entries(folder).items() & wanted.items()), reverse=True)
     with contextlib.ExitStack() as held:
         lock_fds = [held.enter_context(_opened(Path(f"{folder}.lock"))) for folder in folders]
-        chosen = 0  # the nearest, as it is, where both are in use
-        for number, lock_fd in enumerate(lock_fds):
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        number = next((number for number, lock_fd in enumerate(lock_fds) if _is_alone(lock_fd)), None)
+        if number is not None:
+            try:
                 _bring_up(hub, folders[number], wanted)
-                chosen = number
-                break
+            except (GitError, OSError) as error:
+                structlog.get_logger().debug("layer not kept", folder=str(folders[number]), error=str(error))
+        chosen = number or 0  # the nearest, as it is, where both are in use
         fcntl.flock(lock_fds[chosen], fcntl.LOCK_SH)
         yield Advance(folders[chosen] / _TREE, _entries(folders[chosen]))
+
+
+def _is_alone(lock_fd: int) -> bool:
+    """Nobody shows what this guards; nor will they before the lock is given up."""
+    try:
+        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextlib.contextmanager
@@ -115,9 +128,9 @@ def _bring_up(hub: Hub, folder: Path, wanted: Entries) -> None:
     """Make the layer hold these, under its lock. Without its listing nobody knows what is in it."""
     tree, listing, index = folder / _TREE, folder / _LISTING, folder / _INDEX
     held = _entries(folder)
-    if held == wanted and listing.exists():
+    if held == wanted:
         return
-    if not listing.exists():
+    if not held:  # nobody knows what is there: it was broken off, or the power was cut
         remove_tree(folder)
         tree.mkdir(parents=True)
     listing.unlink(missing_ok=True)
@@ -127,14 +140,24 @@ def _bring_up(hub: Hub, folder: Path, wanted: Entries) -> None:
     write_entries(hub, tree, missing, index)
     part = folder / f"{_LISTING}.part"
     records = (f"{mode} blob {oid}\t".encode() + path + b"\0" for path, (mode, oid) in wanted.items())
-    part.write_bytes(b"".join(records))
+    part.write_bytes(b"".join([_boot(), *records]))
     part.rename(listing)
 
 
-def take_away(tree: Path, path: bytes) -> None:
-    """Remove a file, and the folders that this leaves empty: git knows none."""
+def _boot() -> bytes:
+    """What a listing begins with: after a power cut files may be empty that were written before it."""
+    with contextlib.suppress(OSError):
+        return _BOOT_ID.read_bytes().strip() + b"\0"
+    return b"\0"
+
+
+def take_away(tree: Path, path: bytes, *, is_folder: bool = False) -> None:
+    """Remove a file, or an empty folder, and the folders that this leaves empty: git knows none."""
     place = tree / os.fsdecode(path)
-    place.unlink()
+    if is_folder:
+        place.rmdir()
+    else:
+        place.unlink()
     with contextlib.suppress(OSError):  # not empty
         for folder in place.parents:
             if folder == tree:
@@ -143,10 +166,11 @@ def take_away(tree: Path, path: bytes) -> None:
 
 
 def _entries(folder: Path) -> Entries:
-    try:
-        return decode_entries((folder / _LISTING).read_bytes())
-    except FileNotFoundError:
-        return {}
+    """What is in a layer; nothing where that is not known, or was so before the machine was started."""
+    with contextlib.suppress(OSError):
+        boot, _, records = (folder / _LISTING).read_bytes().partition(b"\0")
+        return decode_entries(records) if boot + b"\0" == _boot() else {}
+    return {}
 
 
 def _parents(path: bytes) -> Iterator[bytes]:

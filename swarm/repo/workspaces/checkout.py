@@ -78,6 +78,7 @@ def _laid_over(hub: Hub, checkout: Path, base: str, since: str, tree: str) -> It
         with shared_template(hub, base) as template:
             advance = held.enter_context(open_advance(hub, template, base, since))
             if is_in_the_way(advance.entries, plain):
+                held.close()
                 advance = NO_ADVANCE
             new = {path: entry for path, entry in plain.items() if advance.entries.get(path) != entry}
             lower = [*[advance.tree] * bool(advance.entries), template / TREE]
@@ -99,10 +100,8 @@ def _undone(hub: Hub, shown: Entries, changed: set[bytes], tree: str) -> list[Tr
 def _change_rest(hub: Hub, checkout: Path, changes: list[TreeChange], index: Path) -> None:
     """What goes, and what takes the place of something else: in the checkout itself, as anybody would."""
     for change in changes:
-        if change.old_mode == GITLINK:
-            (checkout / os.fsdecode(change.path)).rmdir()
-        elif change.old_mode != ABSENT:
-            take_away(checkout, change.path)
+        if change.old_mode != ABSENT:
+            take_away(checkout, change.path, is_folder=change.old_mode == GITLINK)
     written = [each for each in changes if each.new_mode != ABSENT]
     write_entries(
         hub, checkout, {each.path: TreeEntry(each.new_mode, each.new_oid) for each in written}, index
