@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 
 from swarm.errors import PlanError, Problem
 
@@ -28,8 +29,8 @@ def read_json(text: str | bytes, *, source: str) -> tuple[object, list[Problem]]
     def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
         value = dict(pairs)
         if len(value) < len(pairs):
-            keys = [key for key, _ in pairs]
-            repeated.extend((value, key) for key in value if keys.count(key) > 1)
+            times = Counter(key for key, _ in pairs)
+            repeated.extend((value, key) for key in value if times[key] > 1)
         return value
 
     try:

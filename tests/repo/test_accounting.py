@@ -52,6 +52,22 @@ def test_a_wrong_merge_is_told_by_its_lines(result: bytes, said: str) -> None:
     assert f"a.py: {said}" in faults_of(result)
 
 
+@pytest.mark.parametrize(
+    ("base", "attempt", "ours", "said"),
+    [
+        (b"a\nb\nc\n", b"x\na\nb\nc\n", b"a\nb\nc\nx\n", "1 too few of the line 'x\\n'"),
+        (b"x\na\nb\nx\n", b"a\nb\nx\n", b"x\na\nb\n", "1 too many of the line 'x\\n'"),
+    ],
+)
+def test_the_same_line_at_two_places_is_not_the_same_change(
+    base: bytes, attempt: bytes, ours: bytes, said: str
+) -> None:
+    """Each side adds it, or takes it away, where the other does not: the attempt's may not be lost."""
+    lost = find_faults(b"a.py", Versions(base, attempt, ours, ours))
+
+    assert [str(fault) for fault in lost] == [f"a.py: {said}"]
+
+
 def test_a_binary_file_is_the_attempts_as_it_is() -> None:
     """Nothing of two binary files can be merged."""
     theirs, ours = b"\0theirs", b"\0ours"

@@ -44,8 +44,8 @@ class Versions:
         versions = (self.base, self.attempt, self.ours, self.result)
         return any(line in version.splitlines(keepends=True) for version in versions)
 
-    def adds_up_by_hunks(self) -> bool:
-        """The attempt's hunks that ours has not are what the merge did to ours, wherever both agree.
+    def adds_up_by_hunks(self) -> bool | None:
+        """The attempt's hunks that ours has not are what the merge did to ours; None: too long to tell.
 
         Of lines that repeat, a diff from the front keeps others than one from the back: either may be git's.
         """
@@ -54,7 +54,7 @@ class Versions:
             theirs = _hunks(self.base, self.attempt, from_back=from_back)
             before = _hunks(self.base, self.ours, from_back=from_back)
             if theirs is None or before is None:
-                return False
+                return None
             missing = Lines()
             for start, end, instead in theirs:
                 if (start, end, instead) not in before:
@@ -92,16 +92,18 @@ def find_faults(path: bytes, versions: Versions) -> list[Fault]:
     if versions.is_binary:
         wanted = versions.ours if versions.attempt == versions.base else versions.attempt
         return [] if versions.result == wanted else [Fault(path, "a binary file was merged")]
-    left_over = unexplained([versions])
-    if left_over and not versions.adds_up_by_hunks():
-        return [of_line(path, line, count) for line, count in sorted(left_over.items())]
+    left_over, doubtful = unexplained([versions]), unexplained([versions], is_once_enough=False)
+    adds_up = versions.adds_up_by_hunks() if doubtful else True
+    # The same line at two places is no change that both made alike; hunks tell, where they can be told.
+    if missing := left_over if adds_up is None else doubtful if not adds_up else {}:
+        return [of_line(path, line, count) for line, count in sorted(missing.items())]
     return [] if versions.is_in_order() else [Fault(path, "what was added is in another order")]
 
 
-def unexplained(files: Iterable[Versions]) -> Lines:
+def unexplained(files: Iterable[Versions], *, is_once_enough: bool = True) -> Lines:
     """Line -> how often it should be there more than it is, in all of these files together.
 
-    Without what both sides had changed alike: that is there, or gone, only once.
+    Without what both sides may have changed alike, unless told: that is there, or gone, only once.
     """
     wanted, before, got = Lines(), Lines(), Lines()
     for one in files:
@@ -111,7 +113,8 @@ def unexplained(files: Iterable[Versions]) -> Lines:
     left_over = Lines()
     for line in wanted.keys() | got.keys():
         count = wanted[line] - got[line]
-        both = min(abs(wanted[line]), abs(before[line])) if wanted[line] * before[line] > 0 else 0
+        is_alike = is_once_enough and wanted[line] * before[line] > 0
+        both = min(abs(wanted[line]), abs(before[line])) if is_alike else 0
         if abs(count) > both or count * wanted[line] < 0:
             left_over[line] = count
     return left_over
