@@ -62,6 +62,28 @@ def changed(place: int, *instead: bytes) -> bytes:
     return b"".join([*LINES[:place], *instead, *LINES[place + 1 :]])
 
 
+@pytest.mark.parametrize("moved_by", ["landed", "attempt"])
+def test_what_is_edited_in_one_moved_file_is_not_looked_for_in_another(
+    bare: Bare, bench: Workbench, moved_by: str
+) -> None:
+    """All lines together add up; each file by itself does not."""
+    one, two = b"".join(LINES), b"".join(reversed(LINES))
+    base = bare.commit({"a/f": one, "a/g": two})
+    moved = bare.commit({"b/f": one, "b/g": two}, base)
+    edited = bare.commit({"a/f": one + b"for f\n", "a/g": two + b"for g\n"}, base)
+    right = bare.commit({"b/f": one + b"for f\n", "b/g": two + b"for g\n"}, base)
+    wrong = bare.commit({"b/f": one + b"for g\n", "b/g": two + b"for f\n"}, base)
+    tip, attempt = (moved, edited) if moved_by == "landed" else (edited, moved)
+
+    found = [
+        unaccounted(bare, bench, base=base, tip=tip, attempt=attempt, result=result)
+        for result in (right, wrong)
+    ]
+
+    assert found[0] == []
+    assert any(fault.startswith("b/f: ") for fault in found[1])
+
+
 @pytest.mark.parametrize(
     ("base", "ours", "theirs", "wanted"),
     [

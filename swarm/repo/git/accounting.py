@@ -55,7 +55,8 @@ def find_unaccounted(
     blobs = _Blobs(git, stands.values())
     files = {path: Versions(*map(blobs.content, one)) for path, one in stands.items() if one.is_to_be_read}
     faults = [fault for path, one in files.items() if path not in moved for fault in find_faults(path, one)]
-    faults += _faults_of_moves({path: files[path] for path in moved & files.keys()})
+    moves = read_moves(git, base, theirs) | read_moves(git, base, ours) if moved else {}
+    faults += _faults_of_moves({path: files[path] for path in moved & files.keys()}, moves)
     for path, one in stands.items():
         faults += [Fault(path, what) for what in one.faults(is_moved=path in moved)]
     more = [f"and {len(faults) - _NAMED} more"] if len(faults) > _NAMED else []
@@ -126,8 +127,13 @@ class _Blobs:
         return self._contents.get(entry.oid, b"") if entry else b""
 
 
-def _faults_of_moves(moved: Mapping[bytes, Versions]) -> list[Fault]:
-    """Where one side has renamed a file, what is missing under one name is there under the other."""
+def _faults_of_moves(moved: Mapping[bytes, Versions], moves: Mapping[bytes, bytes]) -> list[Fault]:
+    """Where one side has renamed a file, what is missing under one name is there under the other.
+
+    Args:
+        moved: what has vanished, and what has appeared.
+        moves: old name -> new name, by likeness; it may err.
+    """
     known = {content for one in moved.values() for content in (one.attempt, one.ours)}
     faults = [
         Fault(path, "a binary file was merged")
@@ -135,8 +141,11 @@ def _faults_of_moves(moved: Mapping[bytes, Versions]) -> list[Fault]:
         if one.is_binary and one.result and one.result not in known
     ]
     texts = {path: one for path, one in moved.items() if not one.is_binary}
-    if not unexplained(texts.values()):
-        return faults
+    if not unexplained(texts.values()):  # but one file may have what is another's
+        pairs = [(old, new) for old, new in moves.items() if old in texts and new in texts]
+        return faults + [
+            fault for old, new in pairs for fault in find_faults(new, texts[old].moved_to(texts[new]))
+        ]
     # A line that one file gets and another one loses is not told in a sum: file by file it is.
     settled = {path for pair in _right_moves(texts) for path in pair}
     left = {path: one for path, one in texts.items() if path not in settled}
