@@ -4,8 +4,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# One more than there are cores, up to four: many tests wait for leases and processes.
-JOBS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$(( n > 3 ? 4 : n + 1 )))
+# Two more than there are cores, up to four: many tests wait for leases and processes.
+JOBS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$(( n > 2 ? 4 : n + 2 )))
 MINUTES ?= 10
 EXAMPLES ?= 20000
 SEED ?= 1

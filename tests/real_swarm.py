@@ -130,9 +130,8 @@ class Swarm:
         store = open_store(url)
         project = self.environment.get("SWARM_PROJECT", self.root.name)
         try:
-            return check_everything(
-                Engine(store, project), store, home=home, hubs=self.hubs, canary=CANARY, within_s=10
-            )
+            engine = Engine(store, project, patience_s=0)  # a server that the test has ended stays away
+            return check_everything(engine, store, home=home, hubs=self.hubs, canary=CANARY, within_s=10)
         except StoreUnreachableError:  # the test has ended it
             return []
         finally:

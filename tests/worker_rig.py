@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from swarm.engine.claims import WorkerProfile
 from swarm.engine.connect import open_store
 from swarm.engine.engine import Engine
 from swarm.engine.records import TaskRecord
+from swarm.errors import SwarmError
 from swarm.fleet.process import ProcessLauncher
 from swarm.plan.model import Plan, TaskSpec
 from swarm.repo.hub.hub import Hub
@@ -21,6 +23,9 @@ from swarm.testing.repository import UserRepository
 from workers.agents import known_agents
 from workers.agents.agent import Agent, AgentContext, AgentResult
 from workers.worker import Worker
+
+PUT_AWAY_S = 10.0
+"""How long a worker may take over removing its workspaces, seconds."""
 
 
 def sh(task_id: str, script: str, *, files: tuple[str, ...] = (), **rest: object) -> TaskSpec:
@@ -171,8 +176,21 @@ class Rig:
         folder = self.home / "workspaces"
         return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
+    def _is_putting_away(self) -> bool:
+        """Whether a worker that lives has workspaces left of runs that have all ended."""
+        is_alive = any(process.poll() is None for process in self.processes)
+        if not is_alive or not any((self.home / "workspaces").glob("*/*")):
+            return False
+        try:
+            return all(self.engine.run(run).ended_ms for run in self.engine.run_ids())
+        except SwarmError:  # the test has ended the server, or emptied it
+            return False
+
     def close(self) -> None:
-        """Kill the worker processes that still run."""
+        """Kill the worker processes that still run, once they have put away what they ended."""
+        deadline_s = time.monotonic() + PUT_AWAY_S
+        while self._is_putting_away() and time.monotonic() < deadline_s:
+            time.sleep(0.05)
         for process in self.processes:
             process.kill()
             process.communicate()

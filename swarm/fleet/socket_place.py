@@ -12,6 +12,7 @@ from swarm.errors import RefusedError
 from swarm.fleet.process_id import ProcessId
 
 MAX_PATH = 100  # sockaddr_un holds 108 bytes
+_SHORT_PLACE = Path("/tmp")  # noqa: S108  # only for a folder that none but us can enter
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
 
 
@@ -22,7 +23,8 @@ def socket_path(folder: Path, *, temporary: Path | None = None) -> Path:
 
     Args:
         folder: where the server keeps its data.
-        temporary: where everybody may make folders; the system's by default.
+        temporary: where everybody may make folders; the system's by default. Where that is too long as well
+            (macOS gives everyone a long one, and so do build machines), it is /tmp.
 
     Raises:
         RefusedError: somebody else could put a socket of theirs there.
@@ -32,8 +34,12 @@ def socket_path(folder: Path, *, temporary: Path | None = None) -> Path:
         return path
     from hashlib import sha256  # noqa: PLC0415  # few paths are long, and every command comes through here
 
-    digest = sha256(os.fsencode(path)).hexdigest()[:16]
-    return _private_folder(temporary or Path(tempfile.gettempdir())) / f"{digest}.sock"
+    name = f"{sha256(os.fsencode(path)).hexdigest()[:16]}.sock"
+    place = _folder_in(temporary or Path(tempfile.gettempdir()))
+    if len(os.fsencode(place / name)) > MAX_PATH:
+        place = _folder_in(_SHORT_PLACE)
+    _make_private(place)
+    return place / name
 
 
 def check_peer(path: Path) -> ProcessId | None:
@@ -57,8 +63,11 @@ def check_peer(path: Path) -> ProcessId | None:
     return ProcessId.running(pid)
 
 
-def _private_folder(temporary: Path) -> Path:
-    folder = temporary / f"swarm-{os.geteuid()}"
+def _folder_in(temporary: Path) -> Path:
+    return temporary / f"swarm-{os.geteuid()}"
+
+
+def _make_private(folder: Path) -> None:
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     found = folder.lstat()
@@ -69,4 +78,3 @@ def _private_folder(temporary: Path) -> Path:
             f" it is {stat.filemode(found.st_mode)} of user {found.st_uid}",
             hint="remove it if it is yours, or set TMPDIR to a folder of your own",
         )
-    return folder

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from swarm.engine.engine import Engine
 from swarm.engine.locks import LockEntry, compile_locks, read_locks
@@ -29,6 +30,27 @@ class _Seen:
     def zset(self, part: str, name: str = "") -> dict[str, float]:
         words = words_of(self.store.call("ZRANGE", self.keys.of(part, name), 0, -1, "WITHSCORES"))
         return dict(zip(words[::2], map(float, words[1::2]), strict=True))
+
+    @cached_property
+    def lots(self) -> dict[str, dict[str, float]]:
+        """Who stands in each lot: read once, for ten thousand may be parked in one."""
+        named = {stored["lot"] for stored in self.hashes.values() if stored.get("lot")}
+        return {lot: self.zset("lot", lot) for lot in named}
+
+    @cached_property
+    def is_working(self) -> bool:
+        """Whether work is left over from a call."""
+        return text_of(self.store.call("LLEN", self.keys.of("work"))) not in {"", "0"}
+
+    @cached_property
+    def loading(self) -> set[str]:
+        """Runs whose plan is being stored."""
+        runs = {task.run for task in self.tasks.values()}
+        return {
+            run
+            for run in runs
+            if text_of(self.store.call("HGET", self.keys.of("run", run), "state")) == RunState.LOADING
+        }
 
 
 def check_keys(engine: Engine, store: Store) -> list[str]:
@@ -62,7 +84,7 @@ def _unreachable(seen: _Seen) -> Iterator[str]:
         places = {
             "queue": name in queues[stored["type"]],
             "parked": name in parked[stored["type"]],
-            "lot": bool(lot) and name in seen.zset("lot", lot),
+            "lot": bool(lot) and name in seen.lots[lot],
             "delayed": name in delayed,
             "paused": name in aside[task.run],
             "leases": name in leases,
@@ -83,9 +105,9 @@ def _unreachable(seen: _Seen) -> Iterator[str]:
 
 
 def _waits_for_live(seen: _Seen, task: TaskRecord) -> bool:
-    if seen.keys and text_of(seen.store.call("LLEN", seen.keys.of("work"))) not in {"", "0"}:
+    if seen.is_working:
         return True  # left-over work may be about it
-    if text_of(seen.store.call("HGET", seen.keys.of("run", task.run), "state")) == RunState.LOADING:
+    if task.run in seen.loading:
         return True  # whoever stores the plan queues it at the end
     waited_for = [member(task.run, name) for name in task.waiting_for]
     if not seen.tasks.keys() >= set(waited_for):
@@ -106,8 +128,7 @@ def _idle_lots(seen: _Seen) -> Iterator[str]:
         for name, stored in seen.hashes.items()
         if seen.tasks[name].state is TaskState.QUEUED
     }
-    lots = {stored["lot"] for stored in seen.hashes.values() if stored.get("lot")}
-    for lot in lots:
+    for lot in seen.lots:
         if lot not in listed:
             yield f"I1 lot {lot!r} has tasks and is not listed"
         if lot.split("\n")[0] not in holds and lot not in batons:
@@ -213,9 +234,8 @@ def _over_caps(seen: _Seen) -> Iterator[str]:
 
 def _controls(engine: Engine, seen: _Seen) -> Iterator[str]:
     """What stands aside belongs to a paused run; I9: limited types know exactly who holds their tasks."""
-    is_working = text_of(seen.store.call("LLEN", seen.keys.of("work"))) not in {"", "0"}
     for run in engine.run_ids():
-        if seen.zset("paused", run) and not engine.run(run).is_paused and not is_working:
+        if seen.zset("paused", run) and not engine.run(run).is_paused and not seen.is_working:
             yield f"I1 nothing will take up what stands aside of run {run}"
     limits = engine.controls().limits
     for kind in {task.spec.type for task in seen.tasks.values()}:

@@ -236,6 +236,7 @@ def test_a_repository_that_no_hub_can_hold_is_said_by_doctor_as_by_a_run(
     longer.git(*("-c", "user.name=x", "-c", "user.email=x"), "commit", "-q", "--allow-empty", "-m", "begin")
 
     checked, ran = longer.call("doctor"), longer.call("run", swarm.plan(DIAMOND), "-y")
+    longer.end()
 
     [line] = [line for line in checked.stdout.splitlines() if line.startswith("FAIL")]
     for said in (line, ran.stderr):

@@ -188,15 +188,24 @@ def test_a_short_path_keeps_its_socket_beside_the_data() -> None:
     assert socket_path(Path("/srv/shop/.swarm/server")) == Path("/srv/shop/.swarm/server/redis.sock")
 
 
-def test_a_long_path_has_its_socket_in_a_folder_of_ours(tmp_path: Path) -> None:
+def test_a_long_path_has_its_socket_in_a_folder_of_ours(tmp_path: Path, short_folder: Path) -> None:
     """Nobody else can put a socket there first; one folder gives one name."""
     long = tmp_path / ("deep/" * 30)
 
-    path = socket_path(long, temporary=tmp_path)
+    path = socket_path(long, temporary=short_folder)
 
-    assert path == socket_path(long, temporary=tmp_path)
-    assert path.parent == tmp_path / f"swarm-{os.geteuid()}"
+    assert path == socket_path(long, temporary=short_folder)
+    assert path.parent == short_folder / f"swarm-{os.geteuid()}"
     assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_temporary_folder_with_a_long_name_is_no_place_for_a_socket(tmp_path: Path) -> None:
+    """TMPDIR may be as deep as the repository: then it is /tmp, and the path is one that can be bound."""
+    long = tmp_path / ("deep/" * 30)
+
+    path = socket_path(long, temporary=long)
+
+    assert path.parent == Path(f"/tmp/swarm-{os.geteuid()}")
 
 
 def test_a_server_in_a_deep_folder_answers(tmp_path: Path) -> None:
@@ -211,39 +220,39 @@ def test_a_server_in_a_deep_folder_answers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o770, 0o701])
-def test_a_folder_that_others_can_enter_is_refused(tmp_path: Path, mode: int) -> None:
+def test_a_folder_that_others_can_enter_is_refused(tmp_path: Path, short_folder: Path, mode: int) -> None:
     """Whoever may write there may listen there in our place."""
-    folder = tmp_path / f"swarm-{os.geteuid()}"
+    folder = short_folder / f"swarm-{os.geteuid()}"
     folder.mkdir()
     folder.chmod(mode)
 
     with pytest.raises(RefusedError, match="only you"):
-        socket_path(tmp_path / ("deep/" * 30), temporary=tmp_path)
+        socket_path(tmp_path / ("deep/" * 30), temporary=short_folder)
 
 
-def test_a_link_or_a_file_in_the_folders_place_is_refused(tmp_path: Path) -> None:
+def test_a_link_or_a_file_in_the_folders_place_is_refused(tmp_path: Path, short_folder: Path) -> None:
     """Somebody was faster, and chose where it leads."""
-    folder, long = tmp_path / f"swarm-{os.geteuid()}", tmp_path / ("deep/" * 30)
+    folder, long = short_folder / f"swarm-{os.geteuid()}", tmp_path / ("deep/" * 30)
     (tmp_path / "theirs").mkdir(mode=0o700)
 
     folder.symlink_to(tmp_path / "theirs")
     with pytest.raises(RefusedError):
-        socket_path(long, temporary=tmp_path)
+        socket_path(long, temporary=short_folder)
     folder.unlink()
     folder.touch(mode=0o600)
     with pytest.raises(RefusedError):
-        socket_path(long, temporary=tmp_path)
+        socket_path(long, temporary=short_folder)
 
 
 @needs_root
-def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
+def test_a_folder_of_somebody_else_is_refused(tmp_path: Path, short_folder: Path) -> None:
     """Its mode looks right; its owner is not us."""
-    folder = tmp_path / f"swarm-{os.geteuid()}"
+    folder = short_folder / f"swarm-{os.geteuid()}"
     folder.mkdir(mode=0o700)
     os.chown(folder, 12345, 12345)
 
     with pytest.raises(RefusedError, match="12345"):
-        socket_path(tmp_path / ("deep/" * 30), temporary=tmp_path)
+        socket_path(tmp_path / ("deep/" * 30), temporary=short_folder)
 
 
 def test_our_own_process_on_the_socket_is_known(tmp_path: Path) -> None:

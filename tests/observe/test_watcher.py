@@ -85,7 +85,7 @@ def test_a_look_while_redis_is_away_ends_nobody(
 ) -> None:
     """Whoever drives the run waits for Redis, and says so: that is shown, and no more."""
     run = engine.submit(make_plan("api"), base=BASE)
-    away = Engine(open_store(f"unix://{tmp_path}/nobody.sock"), "p")
+    away = Engine(open_store(f"unix://{tmp_path}/nobody.sock"), "p", patience_s=0.2)
 
     with open_watcher(away, run, since="0-0") as watcher:
         watcher.show(take_snapshot(engine, run), "no answer; waiting for it")
