@@ -19,7 +19,7 @@ from swarm.repo.gates.guarded import load_guarded
 from swarm.repo.hub.hub import Hub
 from swarm.repo.hub.identity import describe_hub, name_hub, refuse_other_hub
 from swarm.repo.hub.opening import open_hub
-from swarm.repo.hub.user_repository import commit_of, repository_identity
+from swarm.repo.hub.user_repository import commit_of, refuse_sha256, repository_identity
 from swarm.repo.merging.reconcile import Reconciler, find_frozen
 from swarm.settings import Settings
 from swarm.states import RunState
@@ -32,9 +32,10 @@ def open_queue(settings: Settings) -> tuple[Engine, Server]:
     """Connect to the queue, starting the embedded server where none is configured.
 
     Raises:
-        RepositoryError: there is no commit to work on; nothing was started or written.
+        RepositoryError: there is no commit to work on, or none that a hub can hold; nothing was started or
+            written.
     """
-    commit_of(settings.root)
+    refuse_sha256(settings.root, commit_of(settings.root))
     server = ensure_server(settings)
     # Short patience: whoever watches looks again anyway, and must see soon that Redis is away.
     is_gone = partial(_is_put_down, settings)

@@ -236,7 +236,6 @@ def test_a_repository_that_no_hub_can_hold_is_said_by_doctor_as_by_a_run(
     longer.git(*("-c", "user.name=x", "-c", "user.email=x"), "commit", "-q", "--allow-empty", "-m", "begin")
 
     checked, ran = longer.call("doctor"), longer.call("run", swarm.plan(DIAMOND), "-y")
-    longer.end()
 
     [line] = [line for line in checked.stdout.splitlines() if line.startswith("FAIL")]
     for said in (line, ran.stderr):
@@ -244,3 +243,4 @@ def test_a_repository_that_no_hub_can_hold_is_said_by_doctor_as_by_a_run(
         assert "git init --object-format=sha1" in said
     assert (checked.returncode, ran.returncode) == (3, 2)
     assert "gates" not in checked.stdout
+    assert not (root / ".swarm" / "server").exists(), "a server was started for nothing"
