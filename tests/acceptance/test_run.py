@@ -1,5 +1,7 @@
 """`swarm run`, as a person would use it."""
 
+from pathlib import Path
+
 from real_swarm import DIAMOND, Swarm, write_task
 
 from swarm.fleet.socket_place import socket_path
@@ -157,7 +159,8 @@ def test_an_agent_cannot_speak_to_the_embedded_server(swarm: Swarm) -> None:
         "except OSError as error:\n    secret = type(error).__name__\n"
         "open('answer.txt', 'w').write(answer.split()[0] + ' ' + secret)"
     )
-    argv = ["python3", "-c", program, str(socket_path(server)), str(server / "password")]
+    place = socket_path(server, temporary=Path("/tmp"))  # the command is told of no TMPDIR
+    argv = ["python3", "-c", program, str(place), str(server / "password")]
     plan = swarm.plan([{"id": "ask", "description": "ask", "files": ["answer.txt"], "command": argv}])
 
     done = swarm.call("run", plan, "-y", "--workers", "1")
