@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from figures import tell
 
@@ -36,6 +36,13 @@ BASE, PROJECT = "0" * 40, "bench"
 WORKER = WorkerProfile("bench", types=("general",), executors=("command",))
 FEW, BATCH, RUN = 1_000, 50, 20_000
 DESCRIPTION = "Give every button of the shop's checkout a label that a screen reader can read aloud"
+
+
+class Cost(NamedTuple):
+    """What a task of a batch cost, in microseconds: its script on the server, and all of it on the clock."""
+
+    server_us: float
+    wall_us: float
 
 
 class Rig:
@@ -65,6 +72,13 @@ class Rig:
         lines = text_of(self.store.call("INFO", "memory")).splitlines()
         return int(next(line for line in lines if line.startswith("used_memory:")).partition(":")[2])
 
+    def archive_events(self) -> None:
+        """Say of all events that an archive has them, until no more of them go."""
+        events, before = self.engine.keys.of("events"), None
+        while (left := self.store.call("XLEN", events)) != before:
+            before = left
+            self.engine.trim_events("bench", upto=self.engine.last_event_id())
+
     def slowest_ms(self, work: Callable[[], object]) -> float:
         """The longest that one script took during `work`."""
         self.store.call("CONFIG", "SET", "slowlog-log-slower-than", "500")
@@ -81,16 +95,19 @@ class Rig:
         assert found is not None
         return found
 
-    def run(self, tasks: int) -> Iterator[float]:
-        """Do so many tasks, one round trip each; the server's microseconds of one, batch by batch."""
+    def run(self, tasks: int) -> Iterator[Cost]:
+        """Do so many tasks, one round trip each; what one cost, batch by batch."""
         claim: Claim | None = self.claim()
         self.fcall_us()
+        began_s = time.perf_counter()
         for done in range(1, tasks):
             assert claim is not None
             claim = self.engine.end_and_claim(claim, Finish(), WORKER, str(next(self._numbers)))
             if done % BATCH == 0:
+                took_s = time.perf_counter() - began_s
                 calls, micros = self.fcall_us()
-                yield micros / calls
+                yield Cost(micros / calls, took_s / BATCH * 1e6)
+                began_s = time.perf_counter()
         assert claim is not None
         self.engine.finish(claim)
 
@@ -129,8 +146,8 @@ def loading(rig: Rig, plan: Plan, reps: int) -> dict[str, float]:
     }
 
 
-def small_runs(rig: Rig) -> Iterator[float]:
-    """The server's microseconds of a task among few, batch by batch, without end."""
+def small_runs(rig: Rig) -> Iterator[Cost]:
+    """What a task among few costs, batch by batch, without end."""
     few = layered_plan(FEW)
     for rep in count():
         rig.fresh()
@@ -143,14 +160,14 @@ def one_of_many(rig: Rig, beside: Rig, plan: Plan) -> dict[str, float]:
 
     Few and many take turns, batch by batch, on two servers: a machine's speed changes within seconds.
     """
-    many, few = list[float](), list[float]()
+    many, few = list[Cost](), list[Cost]()
     rig.fresh()
     run = rig.engine.submit(plan, base=BASE)
     small = small_runs(beside)
 
     def take_turns() -> None:
-        for micros in rig.run(RUN):
-            many.append(micros)
+        for cost in rig.run(RUN):
+            many.append(cost)
             few.append(next(small))
 
     slow = {"run": rig.slowest_ms(take_turns)}
@@ -167,11 +184,15 @@ def one_of_many(rig: Rig, beside: Rig, plan: Plan) -> dict[str, float]:
         "forget": lambda: rig.engine.forget(run),
     }
     slow |= {name: rig.slowest_ms(step) for name, step in steps.items()}
-    few_us, many_us = statistics.median(few), statistics.median(many)
+    few_us, few_wall_us = map(statistics.median, zip(*few, strict=True))
+    many_us, many_wall_us = map(statistics.median, zip(*many, strict=True))
     return {
         "task_us_among_1000": round(few_us, 1),
         "task_us_among_all": round(many_us, 1),
         "ratio": round(many_us / few_us, 3),
+        "wall_us_among_1000": round(few_wall_us, 1),
+        "wall_us_among_all": round(many_wall_us, 1),
+        "wall_ratio": round(many_wall_us / few_wall_us, 3),
         **{f"slowest_ms_{name}": value for name, value in slow.items()},
     }
 
@@ -186,8 +207,7 @@ def memory(rig: Rig, tasks: int) -> dict[str, float]:
     for _ in rig.run(tasks):
         pass
     finished = rig.memory() - before
-    while len(rig.engine.events(limit=2_000)) == 2_000:  # more than stay
-        rig.engine.trim_events("bench", upto=rig.engine.last_event_id())
+    rig.archive_events()
     archived = rig.memory() - before
     rig.engine.forget(run)
     found = {"stored": stored, "finished": finished, "events_archived": archived}
@@ -210,7 +230,7 @@ def parked(rig: Rig, tasks: int) -> dict[str, float]:
         costs = list(rig.run(len(free)))
         kind = rig.engine.queues()[0]
         assert kind.parked == waiting
-        found[f"claim_us_{name}"] = round(statistics.median(costs), 1)
+        found[f"claim_us_{name}"] = round(statistics.median(cost.server_us for cost in costs), 1)
     return {**found, "ratio": round(found["claim_us_beside_parked"] / found["claim_us_alone"], 3)}
 
 
