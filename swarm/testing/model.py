@@ -205,8 +205,8 @@ class Model:
         return train
 
     def renew_merge(self, ticket: MergeTicket) -> bool:  # needs the slot's token; whether it may land
-        task = self.tasks[member(ticket.run, ticket.task.id)]
-        if not task.run.train or task.run.slot[1] != ticket.train_token:
+        task = self.tasks.get(member(ticket.run, ticket.task.id))  # a forgotten run has lost its slot
+        if not task or not task.run.train or task.run.slot[1] != ticket.train_token:
             raise StaleTokenError("")
         task.run.slot = (*task.run.slot[:2], self.now_ms + self.lease_ms)
         return task.state is State.MERGING and task.merge_token == ticket.merge_token
