@@ -6,6 +6,7 @@ from machine_work import Working, maybe, workers
 
 from swarm.engine.claims import WorkerProfile
 from swarm.engine.ranks import AGES
+from swarm.engine.stored import entry_of
 from swarm.testing.dumps import content
 from swarm.testing.faults import Fault
 from swarm.testing.model import ARCHIVE_MS, LIVE
@@ -115,4 +116,4 @@ class Upkeep(Working):
         assert len(gone) <= (last + 1 if may_trim else 0)
         assert len(left) >= min(keep, len(stream))
         if may_trim:
-            assert self.engine.archived_to() == stream[last].id
+            assert self.engine.archived_to() == entry_of(stream[last].id)
